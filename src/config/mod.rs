@@ -1,0 +1,1 @@
+//! Settings of both programs: files, environment, and where things lie on this machine.

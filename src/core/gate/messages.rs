@@ -1,0 +1,238 @@
+//! What the gate asks of the hub and what the hub answers; `wire` puts these on the wire unchanged.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::approval::Outcome;
+use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::policy::{Ruling, Table, Verdict};
+
+/// A message of the gate for the hub.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// The client's own `tools/list` showed these tools.
+    Tools(Tools),
+    /// Hold this call for me.
+    Request(Request),
+    /// The client took the call back, or is gone.
+    Cancel(Cancel),
+    /// I still hold the live request: may I write it?
+    Release(Release),
+    /// What became of a released call.
+    Outcome(CallOutcome),
+    /// One line for the activity log.
+    Call(Activity),
+}
+
+/// Tools as the server listed them to the client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tools {
+    /// The tools of the pages seen so far.
+    pub items: Vec<ToolDefinition>,
+    /// Whether the last page was among them.
+    pub complete: bool,
+}
+
+/// One tool as its server defined it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolDefinition {
+    /// The exact name.
+    pub name: String,
+    /// The raw JSON text of its entry in `tools/list`.
+    pub definition: String,
+}
+
+/// A call to be held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Made by the shim; sending the same id again changes nothing.
+    pub id: ApprovalId,
+    /// The exact tool name.
+    pub tool: String,
+    /// The raw JSON text of the arguments as the client sent them; `{}` when it sent none.
+    pub arguments: String,
+    /// SHA-256 of the tool's definition, when the shim saw it listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Digest>,
+    /// [`call_digest`](crate::core::call::digest) over agent, server, tool, definition and arguments.
+    pub digest: Digest,
+    /// The protocol era of this request.
+    pub era: Era,
+    /// The client as this request names itself (modern era); shown, never decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientInfo>,
+    /// Seconds after which the shim will answer *pending, call again*; `None` holds as long as the approval lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_seconds: Option<u32>,
+}
+
+/// Which handshake a request belongs to (`mcp.md`, eras).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Era {
+    /// Revisions with `initialize`, up to 2025-11-25.
+    Legacy,
+    /// 2026-07-28 and later: every request names its protocol version.
+    Modern,
+}
+
+/// A client's name for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientInfo {
+    /// As in `clientInfo.name`.
+    #[serde(default)]
+    pub name: String,
+    /// As in `clientInfo.version`.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// A call taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// Why, in words for the record.
+    pub reason: String,
+}
+
+/// The request to write an approved call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// The digest the shim recomputed from the line it is about to write.
+    pub digest: Digest,
+}
+
+/// What became of a released call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallOutcome {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// `not_executed`, `succeeded`, `failed` or `unknown`.
+    pub outcome: Outcome,
+    /// Milliseconds from the write to the server's answer.
+    pub duration_ms: u64,
+}
+
+/// One call for the activity log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// Milliseconds before the batch was sent; the hub's clock makes it a time.
+    pub age_ms: u64,
+    /// The exact tool name.
+    pub tool: String,
+    /// What policy said.
+    pub verdict: Verdict,
+    /// It passed by the bypass list.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bypass: bool,
+    /// SHA-256 of the raw arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments_sha256: Option<Digest>,
+    /// The approval, for a gated call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// How it ended, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Milliseconds until the server's answer, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+/// A message of the hub for the gate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The connection stands: who we are to the hub, and what passes.
+    Welcome {
+        /// The agent this shim's token belongs to.
+        client_id: ClientId,
+        /// The policy in force.
+        policy: Table,
+    },
+    /// The policy changed.
+    Policy(Table),
+    /// The call is on the approvers' page.
+    Registered(Registered),
+    /// The hub weighed a call and it needs no approval, or gets none.
+    Ruled(Ruled),
+    /// Somebody, or the deadline, decided.
+    Decided(Decided),
+    /// The release is recorded: write it now.
+    Go(Release),
+    /// There is more time.
+    Extended(Extended),
+    /// An approver opened the card.
+    Seen(ApprovalId),
+    /// The connection is lost; it will be made again.
+    Lost,
+}
+
+/// A call that is on the approvers' page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The request's own id.
+    pub id: ApprovalId,
+    /// The approval it stands under: the same id, or that of a pending identical call it joined.
+    pub approval: ApprovalId,
+    /// Milliseconds left by the hub's clock.
+    pub remaining_ms: u64,
+    /// Where an approver decides.
+    pub link: String,
+}
+
+/// A call ruled on by the hub itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruled {
+    /// The request's own id.
+    pub id: ApprovalId,
+    /// `pass` or `deny`; anything else refuses.
+    pub ruling: Ruling,
+}
+
+/// The end of waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What was decided, as far as the shim needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Decision {
+    /// Yes, to exactly the call with this digest.
+    Approved {
+        /// What the approver saw.
+        digest: Digest,
+        /// Who approved.
+        by: String,
+    },
+    /// No.
+    Rejected {
+        /// Who rejected.
+        by: String,
+        /// Their words, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Nobody decided in time.
+    TimedOut,
+    /// Taken back, or approved and not used in time.
+    Cancelled {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// More time for a pending approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extended {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// Milliseconds left by the hub's clock.
+    pub remaining_ms: u64,
+}

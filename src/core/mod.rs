@@ -1,0 +1,15 @@
+//! The rules of both roles, pure: no async, no IO, no clock, no logging.
+//!
+//! What a line is ([`frame`]), what a call is ([`call`]), how far a tool is trusted ([`trust`]), what policy says
+//! of a call ([`policy`]), which states an approval has ([`approval`]), and the machine that holds calls
+//! ([`gate`]). Time is always an argument.
+
+pub mod approval;
+pub mod call;
+pub mod frame;
+pub mod gate;
+pub mod ids;
+pub mod json;
+pub mod policy;
+pub mod reply;
+pub mod trust;

@@ -1,0 +1,285 @@
+//! The shapes that use cases return and the API sends: JSON as scripts and the page rely on it.
+//!
+//! Times are unix milliseconds. No rule lives here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::approval::{Outcome, Status};
+use crate::core::gate::messages::ClientInfo;
+use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::trust::{Level, Source};
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Pass it as `cursor` for the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Looks and decides.
+    Approver,
+    /// Looks, decides, and changes policy, agents and users.
+    Admin,
+}
+
+impl Role {
+    /// The role as it stands in JSON, SQL and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::Approver, Self::Admin].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// A signed-in person; every decision and change is recorded under this name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// The sign-in name, unique.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// When the account was made.
+    pub created_at: i64,
+}
+
+/// One approval as API, events and page show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// Where it stands.
+    pub status: Status,
+    /// The wrapped server's name.
+    pub server: String,
+    /// The tool's exact name.
+    pub tool: String,
+    /// The level the tool demanded when it was called.
+    pub trust: Level,
+    /// The agent that calls.
+    pub agent: AgentRef,
+    /// The client as it names itself.
+    pub client: ClientInfo,
+    /// The person the agent works for, where known.
+    pub user: Option<String>,
+    /// Why it is gated, in words.
+    pub reasons: Vec<String>,
+    /// The raw JSON text of the arguments, exactly as they will run.
+    pub arguments: String,
+    /// SHA-256 of that text.
+    pub arguments_sha256: Digest,
+    /// When it was registered.
+    pub created_at: i64,
+    /// When it times out.
+    pub deadline_at: i64,
+    /// When it was decided.
+    pub decided_at: Option<i64>,
+    /// Who decided; `None` for timeouts and cancellations.
+    pub decided_by: Option<String>,
+    /// The words that came with the decision.
+    pub reason: Option<String>,
+    /// What became of the call.
+    pub outcome: Outcome,
+    /// When that was known.
+    pub outcome_at: Option<i64>,
+    /// Milliseconds from the write to the server's answer.
+    pub duration_ms: Option<i64>,
+    /// What the server says the tool does; a claim.
+    pub description: Option<String>,
+    /// What happened to it, oldest first; only in the answer to `GET /approvals/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Vec<TimelineEntry>>,
+}
+
+/// One line of an approval's timeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: i64,
+    /// Who: a user's name, an agent's client id, or `hub`.
+    pub actor: String,
+    /// What: the audit action, such as `approval.created`.
+    pub action: String,
+    /// More words, where there are any.
+    pub detail: Option<String>,
+}
+
+/// An agent in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentRef {
+    /// Its public id.
+    pub client_id: ClientId,
+    /// Its name.
+    pub name: String,
+}
+
+/// An agent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Agent {
+    /// Its public id.
+    pub client_id: ClientId,
+    /// Its name.
+    pub name: String,
+    /// The person it works for, where known.
+    pub user: Option<String>,
+    /// Limits per server; servers left out have none.
+    pub trust: std::collections::BTreeMap<String, Level>,
+    /// When a shim with its token was last connected.
+    pub last_seen: Option<i64>,
+}
+
+/// A server as the shims reported it, with its policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its policy.
+    pub policy: Policy,
+    /// Its tools, by name.
+    pub tools: Vec<Tool>,
+    /// How many shims are connected with it now.
+    pub sessions: u64,
+}
+
+/// A server's policy in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// Every tool requires approval.
+    pub require_all: bool,
+    /// Tools of this level or higher require approval.
+    pub threshold: Option<Level>,
+    /// Client ids that skip approval.
+    pub bypass: Vec<ClientId>,
+    /// Seconds an approver has.
+    pub timeout_seconds: u32,
+    /// Argument rules; always empty in this version.
+    pub rules: Vec<serde_json::Value>,
+}
+
+/// The fields of `PUT /servers/{name}/policy`; those left out stay as they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyChange {
+    /// See [`Policy`].
+    pub require_all: Option<bool>,
+    /// See [`Policy`]; `null` clears it, absent keeps it.
+    #[serde(default, deserialize_with = "present")]
+    pub threshold: Option<Option<Level>>,
+    /// See [`Policy`].
+    pub bypass: Option<Vec<ClientId>>,
+    /// See [`Policy`]; 5 to 3600.
+    pub timeout_seconds: Option<u32>,
+    /// See [`Policy`]; anything but an empty list is refused.
+    pub rules: Option<Vec<serde_json::Value>>,
+}
+
+/// The fields of `PUT /servers/{name}/tools/{tool}`; those left out stay as they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolChange {
+    /// The toggle.
+    pub hitl: Option<bool>,
+    /// The administrator's level; `null` goes back to the derived one.
+    #[serde(default, deserialize_with = "present")]
+    pub trust: Option<Option<Level>>,
+    /// Why it needs approval, for the card; `null` clears it.
+    #[serde(default, deserialize_with = "present")]
+    pub reason: Option<Option<String>>,
+}
+
+/// A tool with its policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tool {
+    /// Its exact name.
+    pub name: String,
+    /// What the server says it does; a claim.
+    pub description: Option<String>,
+    /// The level in force.
+    pub trust: Level,
+    /// Where the level comes from.
+    pub trust_from: Source,
+    /// The toggle.
+    pub hitl: bool,
+    /// Why it needs approval, as an administrator wrote.
+    pub reason: Option<String>,
+    /// The server's hints, as it sent them.
+    pub annotations: Option<serde_json::Value>,
+}
+
+/// One thing that happened, for live pages; its id is the audit record's sequence number.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Increases; `Last-Event-ID` continues after it.
+    pub id: i64,
+    /// The SSE event name: `approval`, `policy`, `agents`, `users`, or `sessions`.
+    pub kind: String,
+    /// The approval it is about, for `approval`; the server's name for `policy`.
+    pub subject: String,
+}
+
+/// One record of the audit chain.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditRecord {
+    /// Its place in the chain, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: i64,
+    /// A user's name, an agent's client id, or `hub`.
+    pub actor: String,
+    /// Such as `approval.approved`, `policy.changed`, `user.added`.
+    pub action: String,
+    /// An approval id, a server, an agent, a user.
+    pub subject: String,
+    /// More, as JSON text.
+    pub detail: String,
+    /// The hash of the record before it.
+    pub previous: String,
+    /// SHA-256 over this record's fields and `previous`.
+    pub hash: String,
+}
+
+/// One call in the activity log.
+#[derive(Clone, Debug, Serialize)]
+pub struct ActivityRow {
+    /// Its place in the log.
+    pub id: i64,
+    /// When.
+    pub at: i64,
+    /// The agent.
+    pub agent: AgentRef,
+    /// The server.
+    pub server: String,
+    /// The tool.
+    pub tool: String,
+    /// `pass`, `bypass`, `gate` or `deny`.
+    pub verdict: String,
+    /// The approval, for a gated call.
+    pub approval: Option<ApprovalId>,
+    /// How it ended, where known.
+    pub outcome: Option<Outcome>,
+    /// Milliseconds, where known.
+    pub duration_ms: Option<i64>,
+}
+
+/// Tells an absent field from an explicit `null`.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,179 @@
+//! What the shim and the hub say to each other, version 1: websocket text frames, one JSON object each.
+//!
+//! Path `/v1/wrap`, subprotocol `hitl.v1`, `Authorization: Bearer AGENT_TOKEN`; a request with an `Origin` is refused.
+//! Unknown fields are ignored, an unknown `type` is answered with [`ToWrap::Unsupported`], and a message sent again
+//! changes nothing. Both sides treat the other as untrusted when they read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::gate::messages::{
+    Activity, CallOutcome, Cancel, ClientInfo, Decided, Extended, Registered, Release, Request, Ruled, Tools,
+};
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::policy::Table;
+
+/// The websocket's path.
+pub const PATH: &str = "/v1/wrap";
+/// The websocket subprotocol, which carries the version.
+pub const SUBPROTOCOL: &str = "hitl.v1";
+/// The version in `hello` and `welcome`.
+pub const VERSION: u32 = 1;
+/// The largest message either side sends or takes, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// Both sides send a ping this often, in seconds.
+pub const PING_SECONDS: u64 = 10;
+/// A peer that was silent this long is gone, in seconds.
+pub const DEAD_SECONDS: u64 = 30;
+/// A websocket's read and write buffer, in bytes; the library's default is 128 KiB a connection.
+pub const BUFFER_BYTES: usize = 4 << 10;
+
+/// Close codes of the application.
+pub mod close {
+    /// A message that cannot be read.
+    pub const BAD_MESSAGE: u16 = 4400;
+    /// No token, or not one of ours, or revoked.
+    pub const UNAUTHORISED: u16 = 4401;
+    /// The token may not do this.
+    pub const FORBIDDEN: u16 = 4403;
+    /// The other side speaks another version.
+    pub const UPGRADE_REQUIRED: u16 = 4426;
+}
+
+/// Shim → hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToHub {
+    /// The first message of every connection.
+    Hello(Hello),
+    /// What the client's own `tools/list` showed.
+    Tools(Tools),
+    /// Hold this call for me.
+    Request(Request),
+    /// The client took the call back, or is gone.
+    Cancel(Cancel),
+    /// May I write the approved call?
+    Release(Release),
+    /// What became of a released call.
+    Outcome(CallOutcome),
+    /// A batch for the activity log.
+    Calls {
+        /// The calls, oldest first.
+        items: Vec<Activity>,
+        /// How many were dropped since the last batch because the queue was full.
+        #[serde(default)]
+        dropped: u64,
+    },
+    /// The shim ends: cancel what it holds.
+    Bye,
+}
+
+/// Who the shim is; a connection begins with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The program's own version, for the record.
+    pub wrap_version: String,
+    /// This run of the shim; stays the same across reconnects.
+    pub instance: InstanceId,
+    /// The wrapped server's name, from the shim's command line.
+    pub server: String,
+    /// The command line of the wrapped server, for the record.
+    pub command: Vec<String>,
+    /// The client as its `initialize` named itself, when that has been seen.
+    #[serde(default)]
+    pub client: Option<ClientInfo>,
+    /// The operating system's user the shim runs as; shown, never decided on.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The host the shim runs on; shown, never decided on.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Approvals this instance still holds live requests for; others of the same instance are cancelled.
+    #[serde(default)]
+    pub resume: Vec<ApprovalId>,
+}
+
+/// Hub → shim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToWrap {
+    /// The answer to `hello`.
+    Welcome(Welcome),
+    /// The policy changed.
+    Policy {
+        /// The whole new table.
+        table: Table,
+    },
+    /// The call is on the approvers' page.
+    Registered(Registered),
+    /// Somebody, or the deadline, decided.
+    Decision(Decided),
+    /// The release is recorded: write it now.
+    Go(Release),
+    /// There is more time.
+    Extended(Extended),
+    /// An approver opened the card.
+    Seen {
+        /// Which one.
+        approval: ApprovalId,
+    },
+    /// The hub ruled on a call itself: it needs no approval, or gets none.
+    Verdict(Ruled),
+    /// The hub is about to stop; connect again in a moment.
+    Draining,
+    /// A message of a type this hub does not know was ignored.
+    Unsupported {
+        /// The unknown type.
+        of: String,
+    },
+}
+
+/// What a shim needs to work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The hub's name for this connection, for logs.
+    pub session: String,
+    /// The agent the token belongs to.
+    pub client_id: ClientId,
+    /// The policy in force for this agent on this server.
+    pub table: Table,
+}
+
+/// Why a text frame is not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A well-formed message of a type this version does not know.
+    #[error("unknown message type {0:?}")]
+    UnknownType(String),
+    /// Anything else.
+    #[error("not a message of {SUBPROTOCOL}: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// Reads one text frame.
+pub fn decode<'a, T: Deserialize<'a>>(text: &'a str, known: &[&str]) -> Result<T, DecodeError> {
+    #[derive(Deserialize)]
+    struct Probe {
+        r#type: String,
+    }
+    let kind = serde_json::from_str::<Probe>(text)?.r#type;
+    if !known.contains(&kind.as_str()) {
+        return Err(DecodeError::UnknownType(kind));
+    }
+    Ok(serde_json::from_str(text)?)
+}
+
+/// The types of [`ToHub`].
+pub const TO_HUB: [&str; 8] = ["hello", "tools", "request", "cancel", "release", "outcome", "calls", "bye"];
+/// The types of [`ToWrap`].
+pub const TO_WRAP: [&str; 10] =
+    ["welcome", "policy", "registered", "decision", "go", "extended", "seen", "verdict", "draining", "unsupported"];
+
+/// Writes one text frame.
+pub fn encode<T: Serialize>(message: &T) -> String {
+    // Plain structs of strings and numbers: there is no map with non-string keys and no failing serializer in them.
+    serde_json::to_string(message).unwrap_or_else(|error| unreachable!("a wire message always serialises: {error}"))
+}

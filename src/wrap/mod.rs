@@ -1,0 +1,1 @@
+//! The shim: stands between an MCP client and a stdio MCP server.
