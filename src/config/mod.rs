@@ -1,1 +1,6 @@
-//! Settings of both programs: files, environment, and where things lie on this machine.
+//! Settings of both programs: one file, the environment, and where things lie on this machine.
+//!
+//! Highest first: flag, environment (`HITL_` and the key in capitals), `config.toml`, default.
+
+pub mod file;
+pub mod paths;

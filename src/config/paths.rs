@@ -1,0 +1,40 @@
+//! Where things lie on this machine.
+//!
+//! In local mode the shim and the user's own hub find each other through two files under the data dir, both 0600:
+//! [`local_url`] (present while the hub runs) and [`local_agent_token`].
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use directories::ProjectDirs;
+
+/// The directories of this user, or why there are none.
+fn project() -> anyhow::Result<ProjectDirs> {
+    ProjectDirs::from("", "", "hitl")
+        .context("cannot find this user's home directory; set HOME, or name the files with --config and --data-dir")
+}
+
+/// `config.toml` in this user's config dir.
+pub fn config_file() -> anyhow::Result<PathBuf> {
+    Ok(project()?.config_dir().join("config.toml"))
+}
+
+/// The hub's data dir when nothing else is said.
+pub fn data_dir() -> anyhow::Result<PathBuf> {
+    Ok(project()?.data_local_dir().to_path_buf())
+}
+
+/// Holds the base URL of the running local hub, such as `http://127.0.0.1:7420`.
+pub fn local_url(data_dir: &Path) -> PathBuf {
+    data_dir.join("local").join("hub.url")
+}
+
+/// Holds the agent token that local shims use.
+pub fn local_agent_token(data_dir: &Path) -> PathBuf {
+    data_dir.join("local").join("agent-token")
+}
+
+/// Where a hub started by a shim writes its log.
+pub fn local_log(data_dir: &Path) -> PathBuf {
+    data_dir.join("local").join("hub.log")
+}
