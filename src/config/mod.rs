@@ -3,4 +3,6 @@
 //! Highest first: flag, environment (`HITL_` and the key in capitals), `config.toml`, default.
 
 pub mod file;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod paths;
