@@ -1,0 +1,1 @@
+//! Wakes whoever waits for news; carries ids only.
