@@ -6,14 +6,18 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod api;
 pub mod approvals;
 pub mod audit;
 pub mod bus;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod events;
 pub mod links;
 pub mod model;
+pub mod page;
+pub mod serve;
 pub mod servers;
 pub mod session;
 pub mod store;
