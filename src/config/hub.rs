@@ -116,6 +116,19 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Settings from defaults and these variables alone, whatever the machine's own config file says.
+    #[cfg(test)]
+    pub(crate) fn of_env(data_dir: &std::path::Path, env: &[(&str, &str)]) -> Self {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        let flags = Flags {
+            config: Some(config.path().to_path_buf()),
+            data_dir: Some(data_dir.to_path_buf()),
+            ..Flags::default()
+        };
+        let lookup = |key: &str| env.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        Self::resolve(&flags, lookup).unwrap()
+    }
+
     /// Whether browsers reach the hub over TLS, so that its cookie can be `Secure`.
     pub fn secure(&self) -> bool {
         self.tls.is_some() || self.behind_proxy

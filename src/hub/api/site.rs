@@ -90,12 +90,9 @@ pub fn own_url(settings: &Settings, addr: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::hub::Flags;
 
     fn settings(env: &[(&str, &str)]) -> Settings {
-        let flags = Flags { data_dir: Some("/d".into()), config: None, ..Flags::default() };
-        let lookup = |key: &str| env.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
-        Settings::resolve(&flags, lookup).unwrap()
+        Settings::of_env(std::path::Path::new("/d"), env)
     }
 
     fn loopback() -> SocketAddr {
