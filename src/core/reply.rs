@@ -181,6 +181,11 @@ pub fn hub_away(tool: &str, hub: &str, left_seconds: u64) -> String {
     )
 }
 
+/// Messages while a registered call's hub is away.
+pub fn hub_lost(hub: &str, left_seconds: u64) -> String {
+    format!("Waiting for approval; the hub at {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
+}
+
 /// A duration in words: `5 minutes`, `1 minute 30 seconds`, `1 hour`.
 pub fn duration(seconds: u64) -> String {
     let unit = |count: u64, name: &str| match count {
