@@ -41,6 +41,11 @@ pub enum Refusal {
     },
     /// What was approved is not what would run.
     Mismatch,
+    /// The client cannot wait any longer; the approval can.
+    Pending {
+        /// Where to decide.
+        link: String,
+    },
     /// The server ended first.
     ServerGone,
     /// Too much is held already.
@@ -57,6 +62,7 @@ impl Refusal {
             Self::HubAway { .. } => "hub_unreachable",
             Self::Cancelled { .. } => "cancelled",
             Self::Mismatch => "mismatch",
+            Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
             Self::Overloaded => "overloaded",
         }
@@ -93,6 +99,11 @@ impl Refusal {
             Self::Mismatch => format!(
                 "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
                  executed. Contact your admin."
+            ),
+            Self::Pending { link } => format!(
+                "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
+                 was not executed yet. Call the tool again with the same arguments to go on waiting; once approved, \
+                 that call runs."
             ),
             Self::ServerGone => {
                 format!("The server of tool '{tool}' ended while the call waited for approval. It was not executed.")
@@ -238,6 +249,7 @@ mod tests {
             Refusal::HubAway { hub: "http://h".into() },
             Refusal::Cancelled { reason: "why".into() },
             Refusal::Mismatch,
+            Refusal::Pending { link: "http://h".into() },
             Refusal::ServerGone,
             Refusal::Overloaded,
         ] {

@@ -7,7 +7,7 @@ use crate::core::call::{self, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::reply;
+use crate::core::reply::{self, Refusal};
 
 /// A held call says something at least this often.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(10);
@@ -60,6 +60,8 @@ pub(super) struct Held {
     /// When a hub that cannot be asked is given up.
     pub(super) give_up: Instant,
     pub(super) timeout_seconds: u64,
+    /// When the client will have given up, if it is known to: the answer then is *pending, call again*.
+    pub(super) hand_off: Option<Instant>,
 }
 
 /// The client's progress token, and what was said on it.
@@ -100,6 +102,7 @@ impl Held {
             since: now,
             give_up: now + hub_wait,
             timeout_seconds: u64::from(crate::core::policy::DEFAULT_TIMEOUT_SECONDS),
+            hand_off: None,
         }
     }
 
@@ -123,7 +126,7 @@ impl Held {
             digest: self.digest(agent, server),
             era: self.era,
             client: self.client.clone(),
-            hold_seconds: None,
+            hold_seconds: self.hand_off.map(|at| seconds(at.saturating_duration_since(self.since))),
         }
     }
 
@@ -135,10 +138,26 @@ impl Held {
 
     /// When waiting ends without an answer of the hub.
     pub(super) fn end(&self, connected: bool) -> Instant {
-        match &self.stage {
+        let end = match &self.stage {
             Stage::Unruled | Stage::Asked => self.give_up,
             Stage::Waiting { deadline, .. } if connected => *deadline + DEADLINE_SLACK,
             Stage::Waiting { deadline, .. } | Stage::Releasing { deadline } => *deadline,
+        };
+        // An approved call is about to run: its client waits these last moments.
+        let hand_off = self.hand_off.filter(|_| !matches!(self.stage, Stage::Releasing { .. }));
+        hand_off.map_or(end, |hand_off| end.min(hand_off))
+    }
+
+    /// The refusal when waiting ends without an answer of the hub.
+    pub(super) fn refusal_at(&self, now: Instant, connected: bool, hub: &str) -> Refusal {
+        let handed_off = self.hand_off.is_some_and(|at| at <= now);
+        match &self.stage {
+            Stage::Waiting { link, .. } if handed_off => Refusal::Pending { link: link.clone() },
+            Stage::Waiting { .. } => Refusal::TimedOut { after_seconds: self.timeout_seconds },
+            Stage::Releasing { .. } if connected => {
+                Refusal::Cancelled { reason: "the hub did not confirm the approval in time".into() }
+            }
+            Stage::Unruled | Stage::Asked | Stage::Releasing { .. } => Refusal::HubAway { hub: hub.to_owned() },
         }
     }
 
@@ -187,6 +206,10 @@ impl Held {
             token.next = now;
         }
     }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// Where `part`, a piece of `line`, lies in it.

@@ -20,6 +20,7 @@ use super::approval::{Outcome, RELEASE_GRACE_MS};
 use super::frame::{self, Call, ClientFrame, Id, Refused, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
 use super::json::{Member, member};
+use super::patience::{self, HoldFor};
 use super::policy::{Ruling, Table, Verdict};
 use super::reply::{self, Refusal};
 
@@ -42,6 +43,10 @@ pub struct Settings {
     pub instance: InstanceId,
     /// How long a call waits for a hub that cannot be reached.
     pub hub_wait: Duration,
+    /// How long a call is held before *pending, call again*.
+    pub hold_for: HoldFor,
+    /// The client's name from the command line, for a client that does not name itself.
+    pub client_name: Option<String>,
     /// Makes the ids of approvals.
     pub new_id: Box<dyn FnMut() -> ApprovalId + Send>,
 }
@@ -191,7 +196,7 @@ impl Gate {
         let mut index = 0;
         while index < self.held.len() {
             if self.held[index].end(connected) <= now {
-                self.give_up(index);
+                self.give_up(index, now);
                 continue;
             }
             if self.held[index].token.as_ref().is_some_and(|token| token.next <= now) {
@@ -277,6 +282,7 @@ impl Gate {
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
         held.definition = self.listing.definition(&call.name);
+        held.hand_off = self.hold_budget(call).map(|budget| now + budget);
         self.held_bytes += held.line.len();
         self.held.push(held);
         if self.policy.is_some() {
@@ -284,6 +290,11 @@ impl Gate {
         }
         // The first progress is due at once.
         self.handle_timeout(now);
+    }
+
+    fn hold_budget(&self, call: &Call<'_>) -> Option<Duration> {
+        let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
+        self.settings.hold_for.budget(self.settings.client_name.as_deref().or(named).unwrap_or_default())
     }
 
     /// Rules on a held call for the first time; returns whether it is still held.
@@ -333,8 +344,9 @@ impl Gate {
         }
         let Some(index) = self.held.iter().position(|held| held.key == id.key) else { return Fate::Forward };
         if let Some(held) = self.take(index) {
+            let keep = patience::is_client_timeout(reason);
             let reason = if reason.is_empty() { "no reason given" } else { reason };
-            self.cancel_at_hub(held.approval, &format!("the client cancelled the call: {reason}"));
+            self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
         }
         self.schedule();
         Fate::Consumed
@@ -532,19 +544,14 @@ impl Gate {
 
     // Ends.
 
-    fn give_up(&mut self, index: usize) {
+    fn give_up(&mut self, index: usize, now: Instant) {
         let connected = self.connected;
         let Some(held) = self.take(index) else { return };
-        let refusal = match &held.stage {
-            Stage::Unruled | Stage::Asked => Refusal::HubAway { hub: self.settings.hub.clone() },
-            Stage::Waiting { .. } => Refusal::TimedOut { after_seconds: held.timeout_seconds },
-            Stage::Releasing { .. } if connected => {
-                Refusal::Cancelled { reason: "the hub did not confirm the approval in time".into() }
-            }
-            Stage::Releasing { .. } => Refusal::HubAway { hub: self.settings.hub.clone() },
-        };
+        let refusal = held.refusal_at(now, connected, &self.settings.hub);
         self.refuse(&held, &refusal);
-        self.cancel_at_hub(held.approval, "the shim stopped waiting");
+        let keep = matches!(refusal, Refusal::Pending { .. });
+        let reason = if keep { "the client cannot wait longer and was told to call again" } else { "waiting ended" };
+        self.withdraw(held.approval, reason, keep);
     }
 
     fn take(&mut self, index: usize) -> Option<Held> {
@@ -562,7 +569,13 @@ impl Gate {
     }
 
     fn cancel_at_hub(&mut self, approval: ApprovalId, reason: &str) {
-        self.actions.push_back(Action::ToHub(Ask::Cancel(Cancel { approval, reason: reason.to_owned() })));
+        self.withdraw(approval, reason, false);
+    }
+
+    /// Tells the hub that no live request stands behind an approval; `keep` leaves it to an identical call.
+    fn withdraw(&mut self, approval: ApprovalId, reason: &str, keep: bool) {
+        let cancel = Cancel { approval, reason: reason.to_owned(), keep };
+        self.actions.push_back(Action::ToHub(Ask::Cancel(cancel)));
     }
 
     fn log(&mut self, text: String) {

@@ -48,6 +48,8 @@ impl Stand {
             hub: "http://hub".into(),
             instance: "i".into(),
             hub_wait: Duration::from_secs(30),
+            hold_for: HoldFor::default(),
+            client_name: None,
             new_id,
         };
         Self { gate: Gate::new(settings), now: Instant::now() }
@@ -509,4 +511,61 @@ fn held_memory_is_bounded() {
     let refused: Vec<Value> = stand.to_client().into_iter().filter(|line| line.get("result").is_some()).collect();
     assert_eq!(refused.len(), 1);
     assert!(text_of(&refused[0]).contains("too many calls"));
+}
+
+#[test]
+fn client_that_cannot_wait_is_told_to_call_again_and_the_approval_stays() {
+    let mut stand = Stand::new();
+    stand.client(concat!(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"#,
+        r#""clientInfo":{"name":"claude-ai","version":"1"}}}"#
+    ));
+    let request = stand.held("1", "delete");
+    assert_eq!(request.hold_seconds, Some(50));
+    stand.pass_time(49);
+    assert!(stand.to_client().iter().all(|line| line.get("result").is_none()));
+    stand.pass_time(1);
+    let actions = stand.actions();
+    let answer = actions.iter().find_map(|action| match action {
+        Action::ToClient(line) => serde_json::from_slice::<Value>(line).ok().filter(|line| line["id"] == 1),
+        _ => None,
+    });
+    let answer = answer.unwrap();
+    assert!(text_of(&answer).contains("http://hub/approvals/1"), "{answer}");
+    assert_eq!(answer["result"]["_meta"]["dev.hitl/decision"]["status"], "pending");
+    assert!(actions.iter().any(|action| matches!(action, Action::ToHub(Ask::Cancel(cancel)) if cancel.keep)));
+    stand.approve(&request);
+    stand.go(&request);
+    assert!(stand.to_server().is_empty(), "nothing executes without a live request");
+}
+
+#[test]
+fn retry_that_joins_an_approval_uses_it() {
+    let mut stand = Stand::new();
+    stand.client(&call("2", "delete"));
+    let asks = stand.asks();
+    let [Ask::Request(request)] = asks.as_slice() else { panic!("{asks:?}") };
+    stand.answer(Answer::Registered(Registered {
+        id: request.id.clone(),
+        approval: "earlier".into(),
+        remaining_ms: 1000,
+        link: "l".into(),
+    }));
+    let decision = Decision::Approved { digest: request.digest.clone(), by: "ada".into() };
+    stand.answer(Answer::Decided(Decided { approval: "earlier".into(), decision }));
+    assert!(matches!(stand.asks().as_slice(), [Ask::Release(release)] if release.approval.as_str() == "earlier"));
+    stand.answer(Answer::Go(Release { approval: "earlier".into(), digest: request.digest.clone() }));
+    assert_eq!(stand.to_server().len(), 1);
+}
+
+#[test]
+fn client_that_timed_out_leaves_the_approval_for_its_retry() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.client(concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","#,
+        r#""params":{"requestId":1,"reason":"SdkError: Request timed out"}}"#
+    ));
+    let asks = stand.asks();
+    assert!(matches!(asks.as_slice(), [Ask::Cancel(cancel)] if cancel.keep && cancel.approval == request.id));
 }
