@@ -1,7 +1,7 @@
 // Pictures of every screen: node screenshots.mjs [folder]. Against the mock hub, so that every state can be reached.
 // With --readme it also makes docs/approvals.png.
 
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { startMock } from "./mock.mjs";
@@ -14,7 +14,6 @@ await mkdir(folder, { recursive: true });
 
 const sizes = { desk: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } };
 const themes = ["light", "dark"];
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** name, address, what the hub holds, what to do before the picture */
 const shots = [
@@ -45,7 +44,7 @@ const shots = [
   ["signin", "/approvals", (s) => (s.signedIn = false)],
 ];
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: flags });
+const browser = await launch();
 let problems = 0;
 for (const [name, address, fill, prepare, options = {}] of shots) {
   if (only && !name.includes(only)) continue;
