@@ -16,6 +16,10 @@ use crate::telemetry::Format;
 /// Where the hub listens when nothing else is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
 
+/// Default and longest time for each, in seconds: an hour is how long an approval may be pending at all.
+const GRANT_FOR: (u64, u64) = (600, 3600);
+const RESUME_WITHIN: (u64, u64) = (15, 3600);
+
 /// What the command line said.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
@@ -48,6 +52,10 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// The threshold of a server seen for the first time.
     pub new_server_threshold: Option<Level>,
+    /// Seconds that an approval stays usable for the same call, when its client could not wait for it.
+    pub grant_for: u64,
+    /// Seconds that a shim which lost its connection has to come back.
+    pub resume_within: u64,
     /// How log lines look.
     pub log_format: Format,
 }
@@ -110,6 +118,8 @@ impl Settings {
                 .or(file.new_server_threshold)
                 .as_deref()
                 .map_or(Ok(Some(Level::High)), parse_threshold)?,
+            grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
+            resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
             log_format: env("HITL_LOG_FORMAT").or(file.log_format).as_deref().map_or(Ok(Format::Text), parse_format)?,
         };
         settings.check_exposure()?;
@@ -217,6 +227,16 @@ fn parse_format(text: &str) -> anyhow::Result<Format> {
     }
 }
 
+/// A number of seconds: from the environment, else from the file, else the default.
+fn seconds(key: &str, env: Option<String>, file: Option<u64>, (default, most): (u64, u64)) -> anyhow::Result<u64> {
+    let number = |text: String| text.parse().with_context(|| format!("{key} = {text:?} is not a number of seconds"));
+    let seconds = env.map(number).transpose()?.or(file).unwrap_or(default);
+    if !(1..=most).contains(&seconds) {
+        bail!("{key} = {seconds} is not between 1 and {most} seconds")
+    }
+    Ok(seconds)
+}
+
 fn parse_bool(key: &str, text: &str) -> anyhow::Result<bool> {
     match text {
         "true" | "1" => Ok(true),
@@ -277,6 +297,8 @@ mod tests {
             ("tls_cert = \"c\"", "tls_key is not"),
             ("new_server_threshold = \"none\"", "new_server_threshold"),
             ("log_format = \"xml\"", "log_format"),
+            ("grant_for = 0", "grant_for"),
+            ("resume_within = 86400", "resume_within"),
         ] {
             assert!(error(toml).contains(part), "{part} missing in {}", error(toml));
         }

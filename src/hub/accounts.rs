@@ -3,126 +3,45 @@
 //! Passwords are argon2id; tokens are 256-bit random and stored as SHA-256. A user's token opens the API, an agent's
 //! token only the shim's websocket, and no code path turns one into the other.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod agents;
+mod password;
+mod tokens;
+mod users;
 
-use serde::Deserialize;
-
-use super::Hub;
+pub use self::agents::AgentChange;
+pub(in crate::hub) use self::tokens::{hashed, random};
+pub use self::users::UserChange;
+pub(in crate::hub) use self::users::{find as find_user, insert as insert_user};
 use super::error::{Actor, ChangeError};
-use super::model::{Agent, Role, User};
-use super::store::StoreError;
-use crate::core::ids::ClientId;
-use crate::core::trust::Level;
+use super::model::Role;
+use super::store::{StoreError, Tx};
 
-/// The fields of `PUT /agents/{client_id}`; those left out stay as they are.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AgentChange {
-    /// A new name.
-    pub name: Option<String>,
-    /// The person it works for; `null` clears it.
-    #[serde(default, deserialize_with = "super::model::present")]
-    pub user: Option<Option<String>>,
-    /// Limits per server; replaces all of them.
-    pub trust: Option<BTreeMap<String, Level>>,
+/// Names that stand for something else in the audit record.
+const RESERVED: [&str; 2] = ["hub", "operator"];
+/// How client ids begin; no name may look like one.
+const CLIENT_ID_PREFIX: &str = "agent-";
+
+/// Refuses whoever is no administrator now, whatever they were when they were looked up.
+pub(in crate::hub) async fn admin(tx: &mut Tx, by: &Actor) -> Result<Result<(), ChangeError>, StoreError> {
+    let Actor::User(user) = by else { return Ok(Ok(())) };
+    let role: Option<String> = sqlx::query_scalar("select role from users where name = $1")
+        .bind(user.name.as_str())
+        .fetch_optional(tx.sql())
+        .await?;
+    let is_admin = role.and_then(|role| Role::from_name(&role)) == Some(Role::Admin);
+    Ok(if is_admin { Ok(()) } else { Err(ChangeError::Forbidden) })
 }
 
-/// The fields of `PUT /users/{name}`; those left out stay as they are.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UserChange {
-    /// A new role.
-    pub role: Option<Role>,
-    /// Ceilings per server; replaces all of them.
-    pub ceilings: Option<BTreeMap<String, Level>>,
-}
-
-#[allow(clippy::todo, unused_variables)]
-impl Hub {
-    /// All users, by name.
-    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        todo!()
+/// A name that can be typed, shown and told from the others.
+fn check_name(name: &str) -> Result<(), ChangeError> {
+    let fits = (1..=64).contains(&name.chars().count())
+        && name.trim() == name
+        && !name.chars().any(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'));
+    if !fits {
+        return Err(ChangeError::Invalid("a name is 1 to 64 visible characters without blanks around them".to_owned()));
     }
-
-    /// One user, as it is now; ask on every request, so that a removal or a new role counts at once.
-    pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        todo!()
+    if RESERVED.contains(&name) || name.starts_with(CLIENT_ID_PREFIX) {
+        return Err(ChangeError::Invalid(format!("the name {name} is reserved")));
     }
-
-    /// The administrator who was there first.
-    pub async fn first_admin(&self) -> Result<Option<User>, StoreError> {
-        todo!()
-    }
-
-    /// Adds a user; without a password only links and tokens sign in.
-    pub async fn add_user(
-        &self,
-        name: &str,
-        role: Role,
-        password: Option<&str>,
-        by: &Actor,
-    ) -> Result<User, ChangeError> {
-        todo!()
-    }
-
-    /// Changes role or ceilings; the last administrator stays one.
-    pub async fn change_user(&self, name: &str, change: UserChange, by: &Actor) -> Result<User, ChangeError> {
-        todo!()
-    }
-
-    /// Removes a user with their browser sessions and tokens; the last administrator stays.
-    pub async fn remove_user(&self, name: &str, by: &Actor) -> Result<(), ChangeError> {
-        todo!()
-    }
-
-    /// Sets a password (8 to 1024 characters) and ends the user's browser sessions; users may set their own.
-    pub async fn set_password(&self, name: &str, password: &str, by: &Actor) -> Result<(), ChangeError> {
-        todo!()
-    }
-
-    /// The user, if the password is theirs; takes as long when there is no such user.
-    pub async fn verify_password(&self, name: &str, password: &str) -> Result<Option<User>, StoreError> {
-        todo!()
-    }
-
-    /// A personal token, `hitl_u_…`, that dies after `ttl`.
-    pub async fn mint_user_token(&self, name: &str, ttl: Duration) -> Result<String, ChangeError> {
-        todo!()
-    }
-
-    /// Whose personal token this is.
-    pub async fn user_of_token(&self, token: &str) -> Result<Option<User>, StoreError> {
-        todo!()
-    }
-
-    /// All agents that are not revoked, by name.
-    pub async fn agents(&self) -> Result<Vec<Agent>, StoreError> {
-        todo!()
-    }
-
-    /// One agent that is not revoked, by client id or name.
-    pub async fn agent(&self, name: &str) -> Result<Option<Agent>, StoreError> {
-        todo!()
-    }
-
-    /// Adds an agent; the token, `hitl_a_…`, is never shown again.
-    pub async fn add_agent(&self, name: &str, user: Option<&str>, by: &Actor) -> Result<(Agent, String), ChangeError> {
-        todo!()
-    }
-
-    /// Changes name, user or trust; connected shims have the new policy within milliseconds.
-    pub async fn change_agent(&self, id: &ClientId, change: AgentChange, by: &Actor) -> Result<Agent, ChangeError> {
-        todo!()
-    }
-
-    /// Ends an agent, by client id or name: its sessions are cut and its pending approvals cancelled at once.
-    pub async fn revoke_agent(&self, name: &str, by: &Actor) -> Result<Agent, ChangeError> {
-        todo!()
-    }
-
-    /// Whose agent token this is.
-    pub async fn agent_of_token(&self, token: &str) -> Result<Option<Agent>, StoreError> {
-        todo!()
-    }
+    Ok(())
 }

@@ -9,26 +9,34 @@ pub mod activity;
 pub mod api;
 pub mod approvals;
 pub mod audit;
-pub mod bus;
+mod bus;
 pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod events;
+mod holds;
 pub mod links;
+mod live;
 pub mod model;
 pub mod page;
+mod policies;
 pub mod serve;
 pub mod servers;
 pub mod session;
+mod shims;
 pub mod store;
 pub mod sweeper;
+#[cfg(test)]
+mod tests;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
-use self::store::{Store, StoreError};
+use self::store::{Store, StoreError, Tx};
 use crate::core::trust::Level;
 
 /// What the hub must know from the start.
@@ -53,28 +61,41 @@ struct Inner {
     new_server_threshold: Option<Level>,
     base_url: RwLock<Option<String>>,
     shutdown: CancellationToken,
+    sessions: TaskTracker,
 }
 
-#[allow(clippy::todo, unused_variables)]
 impl Hub {
     /// The hub over a store.
     pub async fn open(store: Store, settings: Settings, clock: Clock) -> Result<Self, StoreError> {
-        todo!()
+        let hub = Self(Arc::new(Inner {
+            store,
+            clock,
+            new_server_threshold: settings.new_server_threshold,
+            base_url: RwLock::new(None),
+            shutdown: CancellationToken::new(),
+            sessions: TaskTracker::new(),
+        }));
+        if let Some(url) = &settings.base_url {
+            hub.set_base_url(url);
+        }
+        hub.ready().await?;
+        Ok(hub)
     }
 
-    /// Tells the hub under which URL people reach it, such as `http://127.0.0.1:7420`, without a slash at the end.
+    /// Tells the hub under which URL people reach it, such as `http://127.0.0.1:7420`.
     pub fn set_base_url(&self, url: &str) {
-        todo!()
+        let url = Some(url.trim_end_matches('/').to_owned());
+        *self.0.base_url.write().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// The URL under which people reach the hub.
+    /// The URL under which people reach the hub, without a slash at the end.
     pub fn base_url(&self) -> Option<String> {
-        todo!()
+        self.0.base_url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The hub's clock, in unix milliseconds.
     pub fn now(&self) -> i64 {
-        todo!()
+        self.0.clock.now()
     }
 
     /// The store, for what has no rules (browser sessions).
@@ -87,18 +108,25 @@ impl Hub {
         self.0.shutdown.clone()
     }
 
-    /// Deadlines, graces, resume windows and pruning, until shutdown; one process per store runs it.
-    pub async fn run_background(&self) {
-        todo!()
-    }
-
     /// After shutdown: waits until every session has said goodbye, then flushes and closes the store.
     pub async fn close(&self) {
-        todo!()
+        self.0.sessions.close();
+        self.0.sessions.wait().await;
+        self.0.store.close().await;
     }
 
     /// Whether the store answers, for `/readyz`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        todo!()
+        sqlx::query("select 1").execute(self.0.store.read()).await?;
+        Ok(())
+    }
+
+    /// See [`Store::write`].
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        self.0.store.write(work).await
     }
 }
