@@ -2,7 +2,7 @@
 //! reached.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -31,10 +31,13 @@ impl DataDir {
 
     /// The URL of the hub that serves this data dir.
     pub fn running_hub(&self) -> anyhow::Result<String> {
-        let url = fs::read_to_string(self.hub_url()).with_context(|| {
-            format!("no hub is running on data dir {}; start it with `hitl-hub serve`", self.0.display())
-        })?;
-        Ok(url.trim().to_owned())
+        match fs::read_to_string(self.hub_url()) {
+            Ok(url) => Ok(url.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("no hub is running on data dir {}; start it with `hitl-hub serve`", self.0.display())
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", self.hub_url().display())),
+        }
     }
 
     /// Writes a file, 0600, that goes away with the value.
@@ -108,13 +111,13 @@ fn sqlite_path(database: &str) -> Option<PathBuf> {
 }
 
 #[cfg(unix)]
-fn create_private(path: &Path) -> std::io::Result<()> {
+fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(not(unix))]
-fn create_private(path: &Path) -> std::io::Result<()> {
+fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(path)
 }
 
