@@ -305,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_hub_url_of_another_shape_is_refused() {
-        for url in ["", "hub.example.com", "ftp://h", "http://", "https://u:p@h", "http://h?x=1", "http://h#f", "http://h h"]
+        for url in
+            ["", "hub.example.com", "ftp://h", "http://", "https://u:p@h", "http://h?x=1", "http://h#f", "http://h h"]
         {
             assert!(base_url(url).is_err(), "{url}");
         }
