@@ -5,19 +5,21 @@
 //! flag is set here and put back when the end is dropped.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{UnixStream, unix::pipe};
 
 use super::threads::{ThreadSink, ThreadSource};
 
 /// Where bytes come from.
 #[derive(Debug)]
 pub enum Source {
-    /// A pipe or a socket.
-    Ready(AsyncFd<Nonblocking>),
+    /// A pipe.
+    Pipe(pipe::Receiver, Restore),
+    /// A socket, as Node clients hand over.
+    Socket(UnixStream, Restore),
     /// Anything else.
     Thread(ThreadSource),
 }
@@ -25,8 +27,10 @@ pub enum Source {
 /// Where bytes go.
 #[derive(Debug)]
 pub enum Sink {
-    /// A pipe or a socket.
-    Ready(AsyncFd<Nonblocking>),
+    /// A pipe.
+    Pipe(pipe::Sender, Restore),
+    /// A socket, as Node clients hand over.
+    Socket(UnixStream, Restore),
     /// Anything else.
     Thread(ThreadSink),
 }
@@ -39,10 +43,14 @@ impl Source {
 
     /// Any descriptor.
     pub fn of(fd: OwnedFd) -> io::Result<Self> {
-        if waits_in_reactor(fd.as_fd()) {
-            return Ok(Self::Ready(AsyncFd::try_with_interest(Nonblocking::of(fd)?, Interest::READABLE)?));
+        match kind(fd.as_fd()) {
+            FileType::Fifo => {
+                let restore = Restore::before(fd.as_fd())?;
+                Ok(Self::Pipe(pipe::Receiver::from_owned_fd(fd)?, restore))
+            }
+            FileType::Socket => socket(fd).map(|(socket, restore)| Self::Socket(socket, restore)),
+            _ => Ok(Self::Thread(ThreadSource::start(fd.into())?)),
         }
-        Ok(Self::Thread(ThreadSource::start(fd.into())?))
     }
 
     /// Appends what there is to `buffer`, at most its spare capacity where the reactor serves us; 0 is the end.
@@ -50,28 +58,9 @@ impl Source {
     /// Cancel safe: nothing is read unless it is returned.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Self::Ready(fd) => read_ready(fd, buffer).await,
+            Self::Pipe(pipe, _) => pipe.read_buf(buffer).await,
+            Self::Socket(socket, _) => socket.read_buf(buffer).await,
             Self::Thread(thread) => thread.read(buffer).await,
-        }
-    }
-}
-
-async fn read_ready(fd: &AsyncFd<Nonblocking>, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    let spare = buffer.capacity() - buffer.len();
-    loop {
-        let mut ready = fd.readable().await?;
-        let read = |fd: &AsyncFd<Nonblocking>| Ok(rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))?);
-        match ready.try_io(read) {
-            Ok(Ok(count)) => {
-                // A short read emptied the stream: the next one need not find that out with a system call.
-                if 0 < count && count < spare {
-                    ready.clear_ready();
-                }
-                return Ok(count);
-            }
-            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_would_block) => {}
         }
     }
 }
@@ -89,16 +78,21 @@ impl Sink {
 
     /// Any descriptor.
     pub fn of(fd: OwnedFd) -> io::Result<Self> {
-        if waits_in_reactor(fd.as_fd()) {
-            return Ok(Self::Ready(AsyncFd::try_with_interest(Nonblocking::of(fd)?, Interest::WRITABLE)?));
+        match kind(fd.as_fd()) {
+            FileType::Fifo => {
+                let restore = Restore::before(fd.as_fd())?;
+                Ok(Self::Pipe(pipe::Sender::from_owned_fd(fd)?, restore))
+            }
+            FileType::Socket => socket(fd).map(|(socket, restore)| Self::Socket(socket, restore)),
+            _ => Ok(Self::Thread(ThreadSink::start(fd.into())?)),
         }
-        Ok(Self::Thread(ThreadSink::start(fd.into())?))
     }
 
     /// Writes what can be written without waiting; `WouldBlock` when that is nothing.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Ready(fd) => fd.try_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?)),
+            Self::Pipe(pipe, _) => pipe.try_write(bytes),
+            Self::Socket(socket, _) => socket.try_write(bytes),
             Self::Thread(thread) => thread.try_write(bytes),
         }
     }
@@ -106,11 +100,8 @@ impl Sink {
     /// Waits until something can be written, or the other side is gone. Cancel safe.
     pub async fn writable(&mut self) -> io::Result<()> {
         match self {
-            Self::Ready(fd) => {
-                // The readiness stays: only a write that would block takes it back.
-                fd.writable().await?.retain_ready();
-                Ok(())
-            }
+            Self::Pipe(pipe, _) => pipe.writable().await,
+            Self::Socket(socket, _) => socket.writable().await,
             Self::Thread(thread) => thread.writable().await,
         }
     }
@@ -118,53 +109,44 @@ impl Sink {
     /// Whether every byte taken has left this process.
     pub fn is_flushed(&self) -> bool {
         match self {
-            Self::Ready(_) => true,
+            Self::Pipe(..) | Self::Socket(..) => true,
             Self::Thread(thread) => thread.is_flushed(),
         }
     }
 }
 
-/// A descriptor with `O_NONBLOCK`, taken back on drop if it was set here.
+/// Takes `O_NONBLOCK` back on drop, if it was not set before.
 #[derive(Debug)]
-pub struct Nonblocking {
-    fd: OwnedFd,
-    set_here: bool,
-}
+pub struct Restore(Option<OwnedFd>);
 
-impl Nonblocking {
-    fn of(fd: OwnedFd) -> io::Result<Self> {
-        let flags = fcntl_getfl(&fd)?;
-        let set_here = !flags.contains(OFlags::NONBLOCK);
-        if set_here {
-            fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
-        }
-        Ok(Self { fd, set_here })
+impl Restore {
+    /// To be made before the flag is set, with a descriptor of its own for the time after the stream is closed.
+    fn before(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let was_set = fcntl_getfl(fd)?.contains(OFlags::NONBLOCK);
+        Ok(Self(if was_set { None } else { Some(fd.try_clone_to_owned()?) }))
     }
 }
 
-impl Drop for Nonblocking {
+impl Drop for Restore {
     fn drop(&mut self) {
-        if let (true, Ok(flags)) = (self.set_here, fcntl_getfl(&self.fd)) {
+        if let Some(fd) = &self.0
+            && let Ok(flags) = fcntl_getfl(fd)
+        {
             // Nothing is left to do about a descriptor that does not take its flags back.
-            let _ = fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
+            let _ = fcntl_setfl(fd, flags - OFlags::NONBLOCK);
         }
     }
 }
 
-impl AsRawFd for Nonblocking {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
-    }
+fn socket(fd: OwnedFd) -> io::Result<(UnixStream, Restore)> {
+    let restore = Restore::before(fd.as_fd())?;
+    let socket = std::os::unix::net::UnixStream::from(fd);
+    socket.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(socket)?, restore))
 }
 
-impl AsFd for Nonblocking {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-fn waits_in_reactor(fd: BorrowedFd<'_>) -> bool {
-    fstat(fd).is_ok_and(|stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::Fifo | FileType::Socket))
+fn kind(fd: BorrowedFd<'_>) -> FileType {
+    fstat(fd).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
 }
 
 fn same_stream(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
