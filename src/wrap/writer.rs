@@ -76,7 +76,8 @@ impl Writer {
             line.insert(0, b'\n');
         }
         line.push(b'\n');
-        self.write(&line);
+        let written = self.write_now(&line);
+        self.queue_owned(line, written);
     }
 
     /// Queues a copy of `bytes`.
