@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 
 use super::{file::File, paths};
+use crate::core::patience::HoldFor;
 use crate::telemetry::Format;
 use crate::wire;
 
@@ -40,6 +41,8 @@ pub struct Wrap {
     pub hub: HubAt,
     /// How long a gated call waits for a hub that cannot be reached.
     pub hub_wait: Duration,
+    /// How long a call is held before its client is told to call again.
+    pub hold_for: HoldFor,
     /// How log lines look.
     pub log_format: Format,
 }
@@ -102,6 +105,7 @@ impl Wrap {
             client: flags.client.or_else(|| env("HITL_CLIENT")),
             hub,
             hub_wait: hub_wait(&file, &env)?,
+            hold_for: hold_for(&file, &env)?,
             log_format: log_format(&file, &env)?,
         })
     }
@@ -189,6 +193,14 @@ fn hub_wait(file: &File, env: Env<'_>) -> anyhow::Result<Duration> {
     // Longer than an approval can live means nothing, and a huge number would overflow the clock.
     ensure!(seconds <= 3600, "hub_wait is {seconds}, at most 3600 seconds make sense");
     Ok(Duration::from_secs(seconds))
+}
+
+fn hold_for(file: &File, env: Env<'_>) -> anyhow::Result<HoldFor> {
+    let fixed = match env("HITL_HOLD_FOR").or_else(|| file.hold_for.clone()) {
+        Some(text) => HoldFor::parse(&text).map_err(anyhow::Error::msg)?,
+        None => None,
+    };
+    Ok(HoldFor { fixed, profiles: file.hold_for_clients.clone() })
 }
 
 fn log_format(file: &File, env: Env<'_>) -> anyhow::Result<Format> {

@@ -68,6 +68,15 @@ impl HubClient {
         Self { to_link, from_link, reset, task: tokio::spawn(link.run()), greeted: false }
     }
 
+    /// A client whose connection the test plays.
+    #[cfg(test)]
+    pub(super) fn played() -> (Self, mpsc::Sender<FromHub>, mpsc::Receiver<ToHub>) {
+        let (to_link, from_relay) = mpsc::channel(QUEUE);
+        let (to_relay, from_link) = mpsc::channel(QUEUE);
+        let task = tokio::spawn(std::future::ready(()));
+        (Self { to_link, from_link, reset: Arc::default(), task, greeted: false }, to_relay, from_relay)
+    }
+
     /// What comes next from the hub; pends for ever when there is nothing. Cancel safe.
     pub async fn next(&mut self) -> FromHub {
         match self.from_link.recv().await {

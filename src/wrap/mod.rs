@@ -52,6 +52,8 @@ fn relay(settings: Wrap, command: &[OsString], child: Child, streams: Streams) -
         hub: hub_name(&settings.hub),
         instance: identity.instance.clone(),
         hub_wait: settings.hub_wait,
+        hold_for: settings.hold_for,
+        client_name: identity.client.clone(),
         new_id: Box::new(|| ApprovalId(new_id())),
     });
     Ok(Relay::new(Parts {
