@@ -4,3 +4,5 @@
 
 pub mod file;
 pub mod paths;
+#[cfg(feature = "wrap")]
+pub mod wrap;
