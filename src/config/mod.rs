@@ -6,3 +6,5 @@ pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod paths;
+#[cfg(feature = "wrap")]
+pub mod wrap;
