@@ -408,3 +408,34 @@ async fn a_stopping_hub_says_so_and_the_next_one_has_the_held_call() {
         assert_eq!(wire.hear().await, ToWrap::Go(release_of(&call)));
     }
 }
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_call_with_a_reason_and_leaves_no_card() {
+    let hub = Served::new().await;
+    let (mut wire, held) = hub.holding().await;
+    let before = hub.desk.hub.last_seq();
+    set_room(&hub.desk, "select page_count from pragma_page_count").await;
+    let call = request(&hub.desk.shim, "delete_repo", &format!("{{\"blob\":\"{}\"}}", "x".repeat(1 << 20)));
+    wire.say(&ToHub::Request(call.clone())).await;
+    let ToWrap::Verdict(ruled) = wire.hear().await else { panic!("no verdict") };
+    assert_eq!(ruled.ruling.verdict, Verdict::Deny);
+    assert!(ruled.ruling.reasons[0].contains("store failed"), "{:?}", ruled.ruling.reasons);
+    assert!(hub.desk.hub.approval(&call.id).await.unwrap().is_none());
+    assert_eq!(hub.desk.hub.last_seq(), before);
+    set_room(&hub.desk, "select 1000000").await;
+    wire.register(&call).await;
+    assert_eq!(hub.desk.now(&held.id).await.status, Status::Pending);
+}
+
+/// Gives the store so many pages and no more; SQLite then says that the disk is full.
+async fn set_room(desk: &Desk, pages: &'static str) {
+    let work = desk.hub.0.store.write(move |tx| {
+        Box::pin(async move {
+            let pages: i64 = sqlx::query_scalar(pages).fetch_one(tx.sql()).await?;
+            let pragma = format!("pragma max_page_count = {pages}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(tx.sql()).await?;
+            Ok(())
+        })
+    });
+    work.await.unwrap();
+}
