@@ -182,3 +182,33 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_falls_too_far_behind_is_cut_and_the_others_are_not() {
+        let live = Live::default();
+        let (agent, slow, quick) = (ClientId::from("a"), InstanceId::from("slow"), InstanceId::from("quick"));
+        let (behind, mut ahead) = (live.join(&agent, &slow, "s"), live.join(&agent, &quick, "s"));
+        for _ in 0..=WAKES {
+            live.wake_where(|_, server| server == "s");
+            while ahead.wakes.try_recv().is_ok() {}
+        }
+        assert_eq!((*behind.cut.borrow(), *ahead.cut.borrow()), (Some(Cut::Slow), None));
+    }
+
+    #[test]
+    fn another_agent_naming_the_same_instance_touches_nothing() {
+        let live = Live::default();
+        let instance = InstanceId::from("i");
+        let (own, other) = (ClientId::from("a"), ClientId::from("b"));
+        let joined = live.join(&own, &instance, "s");
+        let stranger = live.join(&other, &instance, "s");
+        assert_eq!(*joined.cut.borrow(), None);
+        assert!(!live.leave(&own, &instance, stranger.number));
+        assert!(live.leave(&other, &instance, stranger.number));
+        assert!(live.is_connected(&own, &instance));
+    }
+}
