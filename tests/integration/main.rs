@@ -9,11 +9,14 @@ mod support;
 
 mod approval;
 mod bad_input;
+mod cli;
 mod config;
 mod crash;
+mod demo;
 mod faults;
 mod layers;
 mod local;
+mod package;
 mod process;
 mod races;
 mod transparent;

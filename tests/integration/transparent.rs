@@ -26,7 +26,7 @@ fn script(calls: &[&str]) -> Vec<String> {
         r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"script","version":"1"}}}"#.to_owned(),
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(),
         r#"{ "method" : "tools/list",  "id":"list-é-é",	"jsonrpc":"2.0" }"#.to_owned(),
-        r#"{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":9007199254740991,"method":"ping"}"#.to_owned(),
         "{\"jsonrpc\":\"2.0\",\"id\":-7,\"method\":\"ping\"}\r".to_owned(),
         r#"{"jsonrpc":"2.0","id":"nope","method":"no/such/method","params":{"n":1e400,"big":123456789012345678901234567890}}"#.to_owned(),
     ];

@@ -69,7 +69,7 @@ impl Lines {
         };
         match tokio::time::timeout(PATIENCE, take).await {
             Ok(line) => line,
-            Err(_) => panic!("waited {PATIENCE:?} for a line; so far:\n{}", self.text()),
+            Err(_) => panic!("waited {PATIENCE:?} for a line; so far:\n{}", self.outline()),
         }
     }
 
@@ -81,7 +81,7 @@ impl Lines {
                 return line;
             }
         }
-        panic!("the pipe ended without {part:?}:\n{}", self.text());
+        panic!("the pipe ended without {part:?}:\n{}", self.outline());
     }
 
     /// Everything to the end of the pipe.
@@ -95,8 +95,14 @@ impl Lines {
         self.state.0.lock().unwrap().lines.concat()
     }
 
-    /// Everything so far, for messages.
+    /// Everything so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// The start of each line so far, for messages.
+    fn outline(&self) -> String {
+        let text = self.text();
+        text.lines().map(|line| line.chars().take(300).chain(['\n']).collect::<String>()).collect()
     }
 }
