@@ -10,6 +10,7 @@ pub mod frame;
 pub mod gate;
 pub mod ids;
 pub mod json;
+pub mod patience;
 pub mod policy;
 pub mod reply;
 pub mod trust;
