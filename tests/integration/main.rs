@@ -17,6 +17,7 @@ mod faults;
 mod layers;
 mod local;
 mod package;
+mod postgres;
 mod process;
 mod races;
 mod transparent;

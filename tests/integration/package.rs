@@ -33,3 +33,13 @@ fn files_under(root: &Path, dir: &Path, found: &mut Vec<String>) {
         }
     }
 }
+
+#[test]
+fn no_dependency_needs_cmake_or_openssl_and_websockets_are_there_once() {
+    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let count = |name: &str| lock.matches(&format!("name = \"{name}\"\n")).count();
+    for banned in ["aws-lc-sys", "aws-lc-rs", "openssl-sys", "native-tls", "cmake"] {
+        assert_eq!(count(banned), 0, "{banned} is in Cargo.lock");
+    }
+    assert_eq!(count("tungstenite"), 1, "axum and the shim share one tungstenite");
+}

@@ -16,46 +16,68 @@ pub struct Hub {
     /// Its base URL.
     pub url: String,
     set_up_link: Option<String>,
-    data: Arc<TempDir>,
+    place: Arc<Place>,
+}
+
+/// What a hub finds again when it starts again.
+struct Place {
+    data: TempDir,
+    database: Option<String>,
 }
 
 impl Hub {
     /// A hub on a free port with an empty store.
     pub async fn start() -> Self {
-        Self::start_with(Arc::new(tempfile::tempdir().unwrap()), "127.0.0.1:0", true).await
+        Self::start_first(None).await
+    }
+
+    /// A hub on a free port with its store in this database.
+    pub async fn start_on(database: &str) -> Self {
+        Self::start_first(Some(database.to_owned())).await
+    }
+
+    async fn start_first(database: Option<String>) -> Self {
+        let place = Arc::new(Place { data: tempfile::tempdir().unwrap(), database });
+        let (mut hub, mut stderr) = Self::start_at(place, "127.0.0.1:0").await;
+        let line = stderr.next_with("set up your account: ").await;
+        hub.set_up_link = line.split("account: ").nth(1).map(|link| link.trim().to_owned());
+        hub
     }
 
     /// The same hub again, on the same address and store, as after a crash.
     pub async fn start_again(self) -> Self {
         let listen = self.url.strip_prefix("http://").unwrap().to_owned();
-        let data = self.data.clone();
+        let place = self.place.clone();
         drop(self);
-        Self::start_with(data, &listen, false).await
+        Self::start_at(place, &listen).await.0
     }
 
-    async fn start_with(data: Arc<TempDir>, listen: &str, first: bool) -> Self {
-        let mut child = serve(data.path(), listen).spawn().unwrap();
-        let mut stderr = Lines::of(child.stderr.take().unwrap());
-        // The set-up link comes before or after the address; both are there on a first start.
-        let mut seen = stderr.clone();
-        let address = stderr.next_with("hitl-hub: listening on ").await;
+    /// Starts it; also returns all it says on stderr.
+    async fn start_at(place: Arc<Place>, listen: &str) -> (Self, Lines) {
+        let mut command = command(&binary("hitl-hub"), place.data.path());
+        command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null());
+        if let Some(database) = &place.database {
+            command.args(["--database", database]);
+        }
+        let mut child = command.spawn().unwrap();
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        let address = stderr.clone().next_with("hitl-hub: listening on ").await;
         let url = address.split("listening on ").nth(1).unwrap().trim().to_owned();
-        let set_up_link = match first {
-            true => Some(seen.next_with("set up your account: ").await),
-            false => None,
-        };
-        let set_up_link = set_up_link.map(|line| line.split("account: ").nth(1).unwrap().trim().to_owned());
-        Self { child, url, set_up_link, data }
+        (Self { child, url, set_up_link: None, place }, stderr)
     }
 
     /// Its data dir.
     pub fn data_dir(&self) -> &Path {
-        self.data.path()
+        self.place.data.path()
     }
 
-    /// `hitl-hub ARGS --data-dir …` beside it: its stdout, trimmed.
+    /// `hitl-hub ARGS` beside it, on the same store: its stdout, trimmed.
     pub async fn run(&self, args: &[&str]) -> String {
-        let output = command(&binary("hitl-hub"), self.data.path()).args(args).output().await.unwrap();
+        let mut command = command(&binary("hitl-hub"), self.data_dir());
+        if let Some(database) = &self.place.database {
+            command.env("HITL_DATABASE", database);
+        }
+        let output = command.args(args).output().await.unwrap();
         assert!(output.status.success(), "hitl-hub {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
@@ -65,20 +87,16 @@ impl Hub {
         self.run(&["agent", "add", name]).await
     }
 
-    /// The administrator, signed in by the set-up link or a fresh sign-in link.
+    /// The administrator, signed in by the set-up link the first time and by a fresh link later.
     pub async fn sign_in(&self) -> Approver {
-        let fresh;
-        let link = match &self.set_up_link {
-            Some(link) if !self.data.path().join("set-up-used").exists() => {
-                std::fs::write(self.data.path().join("set-up-used"), "").unwrap();
-                link
+        let used = self.data_dir().join("set-up-link-used");
+        match &self.set_up_link {
+            Some(link) if !used.exists() => {
+                std::fs::write(used, "").unwrap();
+                Approver::sign_in(&self.url, link).await
             }
-            _ => {
-                fresh = self.run(&["open", "--no-browser"]).await;
-                &fresh
-            }
-        };
-        Approver::sign_in(&self.url, link).await
+            _ => Approver::sign_in(&self.url, &self.run(&["open", "--no-browser"]).await).await,
+        }
     }
 
     /// Kills it without a word, as a crash does.
@@ -92,13 +110,6 @@ impl Hub {
         signal(self.child.id().unwrap(), Signal::TERM);
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the hub ends on SIGTERM").unwrap()
     }
-}
-
-/// `hitl-hub serve`, not started yet.
-pub fn serve(data: &Path, listen: &str) -> Command {
-    let mut command = command(&binary("hitl-hub"), data);
-    command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null());
-    command
 }
 
 /// A program of ours that finds nothing of this user: its home, config and data lie in `dir`.
