@@ -77,6 +77,15 @@ pub struct Call<'a> {
     pub era: Era,
     /// The client as this request names itself (modern era).
     pub client: Option<ClientInfo>,
+    /// It answers what an earlier call's result asked for (2026-07-28, multi round-trip requests).
+    pub continues: Option<Continues<'a>>,
+}
+
+/// The sign of a multi round-trip retry: `inputResponses`, `requestState`, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continues<'a> {
+    /// The raw text of `requestState`, which the client must echo as the server issued it.
+    pub state: Option<&'a str>,
 }
 
 /// Why a client line is not forwarded, and what to answer.
@@ -188,7 +197,13 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
         token: member(&meta, "progressToken").and_then(|token| Id::read(token).ok()),
         era: if modern { Era::Modern } else { Era::Legacy },
         client: client_info(member(&meta, "io.modelcontextprotocol/clientInfo")),
+        continues: continues(params),
     })
+}
+
+fn continues<'a>(params: &[Member<'a>]) -> Option<Continues<'a>> {
+    let state = member(params, "requestState").map(|state| state.raw);
+    (state.is_some() || member(params, "inputResponses").is_some()).then_some(Continues { state })
 }
 
 fn object_member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Result<Option<&'m Member<'a>>, String> {
@@ -281,6 +296,8 @@ pub enum ServerFrame<'a> {
     Progress {
         /// Its token.
         token: Id<'a>,
+        /// How far it is.
+        progress: Option<f64>,
     },
     /// `notifications/tools/list_changed`.
     ToolsChanged,
@@ -314,9 +331,11 @@ fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
 }
 
 fn progress<'a>(params: Option<&Member<'a>>) -> ServerFrame<'a> {
-    let token = params.and_then(|params| member(&params.inner, "progressToken")).map(Id::read);
-    match token {
-        Some(Ok(token)) => ServerFrame::Progress { token },
+    let param = |name| params.and_then(|params| member(&params.inner, name));
+    match param("progressToken").map(Id::read) {
+        Some(Ok(token)) => {
+            ServerFrame::Progress { token, progress: param("progress").and_then(|progress| progress.raw.parse().ok()) }
+        }
         _ => ServerFrame::Other,
     }
 }

@@ -180,7 +180,7 @@ fn server_lines_are_seen_through() {
     ));
     assert!(matches!(
         read_server(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#),
-        ServerFrame::Progress { token } if token.raw == "7"
+        ServerFrame::Progress { token, progress: Some(1.0) } if token.raw == "7"
     ));
     for unreadable in ["[]", "noise", r#"{"id":1,"id":2,"result":{}}"#, r#"{"id":1,"Id":2,"result":{}}"#] {
         assert!(matches!(read_server(unreadable.as_bytes()), ServerFrame::Unreadable), "{unreadable}");

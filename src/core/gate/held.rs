@@ -200,6 +200,11 @@ impl Held {
         }
     }
 
+    /// The token and the last progress said on it, times 1000, for as long as the server may go on with it.
+    pub(super) fn take_spoken(&mut self) -> Option<(String, i64)> {
+        self.token.take().and_then(|token| Some((token.key, token.last?)))
+    }
+
     /// Speak soon: something changed that the client's user wants to know.
     pub(super) fn speak(&mut self, now: Instant) {
         if let Some(token) = &mut self.token {

@@ -1,28 +1,30 @@
 //! The gate: a machine that holds calls. No IO, no clock: frames, answers and the time go in, actions come out.
 //!
-//! Invariants: a gated call becomes [`Action::ToServer`] in one place only, `Gate::write_released`, after the hub
+//! Invariants: a gated call becomes [`Action::ToServer`] in one place only, `Gate::write_released` (in `hub`), after the hub
 //! said *go* for the digest of that very line; its entry is gone from `held` by then, so it cannot happen twice. A
 //! held call is answered once or, if its client took it back, never.
 
+mod client;
 mod held;
+mod hub;
 mod learn;
 pub mod messages;
+mod released;
+mod server;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use self::held::{Held, Stage};
+use self::held::Held;
 use self::learn::Listing;
-use self::messages::{
-    Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo, Decided, Decision, Registered, Release, Ruled,
-};
-use super::approval::{Outcome, RELEASE_GRACE_MS};
-use super::frame::{self, Call, ClientFrame, Id, Refused, ServerFrame};
+use self::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
+use self::released::{Continuations, Released};
+use super::approval::Outcome;
+use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
-use super::json::{Member, member};
-use super::patience::{self, HoldFor};
-use super::policy::{Ruling, Table, Verdict};
-use super::reply::{self, Refusal};
+use super::patience::HoldFor;
+use super::policy::{Table, Verdict};
+use super::reply::Refusal;
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;
@@ -86,20 +88,13 @@ pub struct Gate {
     held_bytes: usize,
     /// Released calls whose result has not come, by request id.
     released: HashMap<String, Released>,
+    continuations: Continuations,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
     written: VecDeque<ApprovalId>,
     actions: VecDeque<Action>,
     wake: Option<Instant>,
     server_gone: bool,
-}
-
-struct Released {
-    id: String,
-    approval: ApprovalId,
-    at: Instant,
-    /// The client took it back after the release: its answer is recorded and not passed on.
-    cancelled: bool,
 }
 
 impl Gate {
@@ -114,6 +109,7 @@ impl Gate {
             held: Vec::new(),
             held_bytes: 0,
             released: HashMap::new(),
+            continuations: Continuations::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
             written: VecDeque::new(),
@@ -151,8 +147,14 @@ impl Gate {
     pub fn handle_server(&mut self, line: &[u8], now: Instant) -> Fate {
         match frame::read_server(line) {
             ServerFrame::Response { id, result } => self.on_response(&id, result.as_deref(), now),
-            ServerFrame::Progress { token } if self.holds_token(&token) => {
+            ServerFrame::Progress { token, .. } if self.holds_token(&token) => {
                 self.drop_server_line(&format!("progress for the held call's token {}", token.raw))
+            }
+            // Progress must increase, also over what was said while the call was held.
+            ServerFrame::Progress { token, progress }
+                if self.released.values().any(|r| r.falls_back(&token.key, progress)) =>
+            {
+                self.drop_server_line("progress that falls behind what was said while the call was held")
             }
             ServerFrame::ToolsChanged => {
                 self.listing.forget();
@@ -232,7 +234,8 @@ impl Gate {
     /// Approvals this shim still has something to say about: live requests and released calls without a result.
     pub fn held(&self) -> Vec<ApprovalId> {
         let waiting = self.held.iter().map(|held| held.approval.clone());
-        waiting.chain(self.released.values().map(|released| released.approval.clone())).collect()
+        let released = self.released.values().map(|released| released.approval.clone());
+        waiting.chain(released).chain(self.continuations.approvals()).collect()
     }
 
     /// The client as `initialize` named it.
@@ -249,300 +252,6 @@ impl Gate {
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.wake
     }
-
-    // From the client.
-
-    fn on_call(&mut self, line: &[u8], call: &Call<'_>, now: Instant) -> Fate {
-        if self.in_use(&call.id) {
-            return self.id_reused(&call.id);
-        }
-        let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
-        match ruling.map(|ruling| (ruling.verdict, ruling.bypass)) {
-            Some((Verdict::Pass, bypass)) => {
-                self.log_call(&call.name, Verdict::Pass, bypass, None);
-                Fate::Forward
-            }
-            Some((Verdict::Deny, _)) => {
-                let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
-                self.log_call(&call.name, Verdict::Deny, false, None);
-                self.answer(call.id.raw, &call.name, None, &Refusal::Denied { reasons });
-                Fate::Consumed
-            }
-            Some((Verdict::Gate | Verdict::Ask, _)) | None => {
-                self.hold(line, call, now);
-                Fate::Consumed
-            }
-        }
-    }
-
-    fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
-        if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
-            return self.answer(call.id.raw, &call.name, None, &Refusal::Overloaded);
-        }
-        let request = (self.settings.new_id)();
-        let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
-        held.definition = self.listing.definition(&call.name);
-        held.hand_off = self.hold_budget(call).map(|budget| now + budget);
-        self.held_bytes += held.line.len();
-        self.held.push(held);
-        if self.policy.is_some() {
-            self.rule_held(self.held.len() - 1, now);
-        }
-        // The first progress is due at once.
-        self.handle_timeout(now);
-    }
-
-    fn hold_budget(&self, call: &Call<'_>) -> Option<Duration> {
-        let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
-        self.settings.hold_for.budget(self.settings.client_name.as_deref().or(named).unwrap_or_default())
-    }
-
-    /// Rules on a held call for the first time; returns whether it is still held.
-    fn rule_held(&mut self, index: usize, now: Instant) -> bool {
-        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
-        let ruling = policy.ruling(&held.tool).clone();
-        match ruling.verdict {
-            Verdict::Pass | Verdict::Deny => {
-                self.settle(index, &ruling);
-                false
-            }
-            Verdict::Gate | Verdict::Ask => {
-                held.stage = Stage::Asked;
-                held.timeout_seconds = u64::from(policy.timeout_seconds);
-                held.speak(now);
-                let (tool, approval) = (held.tool.clone(), held.approval.clone());
-                self.log_call(&tool, Verdict::Gate, false, Some(approval));
-                self.ask(index);
-                true
-            }
-        }
-    }
-
-    /// Ends a hold by a ruling of *pass* or anything else, which refuses.
-    fn settle(&mut self, index: usize, ruling: &Ruling) {
-        let Some(held) = self.take(index) else { return };
-        self.log_call(&held.tool, ruling.verdict, ruling.bypass, None);
-        if ruling.verdict == Verdict::Pass {
-            self.actions.push_back(Action::ToServer(held.line));
-        } else {
-            self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() });
-        }
-    }
-
-    fn ask(&mut self, index: usize) {
-        if let Some((agent, held)) = self.agent.as_ref().zip(self.held.get(index)) {
-            let request = held.to_request(agent, &self.settings.server);
-            self.actions.push_back(Action::ToHub(Ask::Request(request)));
-        }
-    }
-
-    fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str) -> Fate {
-        let Some(id) = request else { return Fate::Forward };
-        if let Some(released) = self.released.get_mut(id.key.as_ref()) {
-            released.cancelled = true;
-            return Fate::Forward;
-        }
-        let Some(index) = self.held.iter().position(|held| held.key == id.key) else { return Fate::Forward };
-        if let Some(held) = self.take(index) {
-            let keep = patience::is_client_timeout(reason);
-            let reason = if reason.is_empty() { "no reason given" } else { reason };
-            self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
-        }
-        self.schedule();
-        Fate::Consumed
-    }
-
-    fn in_use(&self, id: &Id<'_>) -> bool {
-        self.held.iter().any(|held| held.key == id.key) || self.released.contains_key(id.key.as_ref())
-    }
-
-    /// A second request under an id that waits for its answer: any answer would be taken for the first one's.
-    fn id_reused(&mut self, id: &Id<'_>) -> Fate {
-        self.log(format!("refused a request: its id {} is in use by a call that waits", id.raw));
-        Fate::Consumed
-    }
-
-    fn refuse_line(&mut self, refused: &Refused) -> Fate {
-        self.log(format!("refused a line of the client: {}", refused.why));
-        // An error under an id that waits would be taken for that call's answer.
-        let waits = |raw: &str| {
-            self.held.iter().any(|held| held.id == raw) || self.released.values().any(|released| released.id == raw)
-        };
-        if !refused.id.as_deref().is_some_and(waits) {
-            self.actions.extend(reply::error_line(refused).map(Action::ToClient));
-        }
-        Fate::Consumed
-    }
-
-    // From the server.
-
-    fn on_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) -> Fate {
-        if self.held.iter().any(|held| held.key == id.key) {
-            return self.drop_server_line(&format!("an answer to the held call {}", id.raw));
-        }
-        if let Some(released) = self.released.remove(id.key.as_ref()) {
-            let failed =
-                result.is_none_or(|result| member(result, "isError").is_some_and(|is_error| is_error.raw == "true"));
-            let fate = if released.cancelled { Fate::Consumed } else { Fate::Forward };
-            self.report(released, if failed { Outcome::Failed } else { Outcome::Succeeded }, now);
-            return fate;
-        }
-        if let Some(tools) = self.listing.answered(&id.key, result) {
-            self.actions.push_back(Action::ToHub(Ask::Tools(tools)));
-        }
-        Fate::Forward
-    }
-
-    fn holds_token(&self, token: &Id<'_>) -> bool {
-        self.held.iter().any(|held| held.token.as_ref().is_some_and(|held| held.key == token.key))
-    }
-
-    fn drop_server_line(&mut self, what: &str) -> Fate {
-        self.log(format!("dropped from the server while calls wait: {what}"));
-        Fate::Consumed
-    }
-
-    fn report(&mut self, released: Released, outcome: Outcome, now: Instant) {
-        let duration_ms = u64::try_from(now.saturating_duration_since(released.at).as_millis()).unwrap_or(u64::MAX);
-        let outcome = CallOutcome { approval: released.approval, outcome, duration_ms };
-        if self.outcomes.len() == MAX_OUTCOMES {
-            self.outcomes.pop_front();
-        }
-        self.outcomes.push_back(outcome.clone());
-        self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-    }
-
-    // From the hub.
-
-    fn on_welcome(&mut self, agent: ClientId, policy: Table, now: Instant) {
-        self.connected = true;
-        self.agent = Some(agent);
-        self.policy = Some(policy);
-        self.actions.extend(self.listing.known().map(|tools| Action::ToHub(Ask::Tools(tools))));
-        self.actions.extend(self.outcomes.iter().cloned().map(|outcome| Action::ToHub(Ask::Outcome(outcome))));
-        let mut index = 0;
-        while index < self.held.len() {
-            let kept = match self.held[index].stage {
-                Stage::Unruled => self.rule_held(index, now),
-                // A request that is registered already is only told again where it stands.
-                Stage::Asked | Stage::Waiting { .. } => {
-                    self.ask(index);
-                    true
-                }
-                Stage::Releasing { .. } => {
-                    self.ask_release(index);
-                    true
-                }
-            };
-            index += usize::from(kept);
-        }
-    }
-
-    fn on_registered(&mut self, registered: Registered, now: Instant) {
-        let Some(held) = self.held.iter_mut().find(|held| held.request == registered.id) else {
-            // Taken back while the registration was under way.
-            return self.cancel_at_hub(registered.approval, "the client took the call back");
-        };
-        if matches!(held.stage, Stage::Asked | Stage::Waiting { .. }) {
-            let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
-            let deadline = now + Duration::from_millis(registered.remaining_ms);
-            held.approval = registered.approval;
-            held.stage = Stage::Waiting { deadline, link: registered.link, seen };
-        }
-    }
-
-    fn on_ruled(&mut self, ruled: Ruled) {
-        let index = self.held.iter().position(|held| held.request == ruled.id && held.stage == Stage::Asked);
-        if let Some(index) = index {
-            self.settle(index, &ruled.ruling);
-        }
-    }
-
-    fn on_decided(&mut self, decided: Decided, now: Instant) {
-        let Some(index) = self.held.iter().position(|held| held.approval == decided.approval) else { return };
-        let refusal = match decided.decision {
-            Decision::Approved { digest, .. } => {
-                if self.digest_at(index).as_ref() == Some(&digest) {
-                    let grace = Duration::from_millis(u64::try_from(RELEASE_GRACE_MS).unwrap_or_default());
-                    self.held[index].stage = Stage::Releasing { deadline: now + grace };
-                    return self.ask_release(index);
-                }
-                self.cancel_at_hub(decided.approval, "the digest of the approved call does not match");
-                Refusal::Mismatch
-            }
-            Decision::Rejected { reason, .. } => Refusal::Rejected { reason },
-            Decision::TimedOut => Refusal::TimedOut { after_seconds: self.waited(index, now) },
-            Decision::Cancelled { reason } => Refusal::Cancelled { reason },
-        };
-        if let Some(held) = self.take(index) {
-            self.refuse(&held, &refusal);
-        }
-    }
-
-    /// How long a call has waited, in seconds: its timeout, extensions included.
-    fn waited(&self, index: usize, now: Instant) -> u64 {
-        let waited = now.saturating_duration_since(self.held[index].since);
-        (waited + Duration::from_millis(500)).as_secs().max(self.held[index].timeout_seconds)
-    }
-
-    fn digest_at(&self, index: usize) -> Option<super::ids::Digest> {
-        Some(self.held.get(index)?.digest(self.agent.as_ref()?, &self.settings.server))
-    }
-
-    fn ask_release(&mut self, index: usize) {
-        if let Some(digest) = self.digest_at(index) {
-            let approval = self.held[index].approval.clone();
-            self.actions.push_back(Action::ToHub(Ask::Release(Release { approval, digest })));
-        }
-    }
-
-    fn on_go(&mut self, go: &Release, now: Instant) {
-        let index = self.held.iter().position(|held| held.approval == go.approval);
-        match index {
-            Some(index) if matches!(self.held[index].stage, Stage::Releasing { .. }) => {
-                self.write_released(index, go, now);
-            }
-            Some(_) => self.log(format!("ignored a go for {}, which was not asked for", go.approval)),
-            None if self.written.contains(&go.approval) => {}
-            None => {
-                // Taken back while the release was under way: say so, or the record would call it released for ever.
-                let outcome =
-                    CallOutcome { approval: go.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
-                self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-            }
-        }
-    }
-
-    /// The only way from held to the server. The entry is taken and marked before the line is handed on.
-    fn write_released(&mut self, index: usize, go: &Release, now: Instant) {
-        let matches = self.digest_at(index).as_ref() == Some(&go.digest);
-        let Some(held) = self.take(index) else { return };
-        if !matches || self.server_gone {
-            let outcome =
-                CallOutcome { approval: held.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
-            self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-            return self.refuse(&held, if matches { &Refusal::ServerGone } else { &Refusal::Mismatch });
-        }
-        if self.written.len() == MAX_WRITTEN {
-            self.written.pop_front();
-        }
-        self.written.push_back(held.approval.clone());
-        let released = Released { id: held.id, approval: held.approval, at: now, cancelled: false };
-        self.released.insert(held.key, released);
-        self.actions.push_back(Action::ToServer(held.line));
-    }
-
-    fn with_waiting(&mut self, approval: &ApprovalId, now: Instant, change: impl FnOnce(&mut Instant, &mut bool)) {
-        let held = self.held.iter_mut().find(|held| held.approval == *approval);
-        if let Some(held) = held
-            && let Stage::Waiting { deadline, seen, .. } = &mut held.stage
-        {
-            change(deadline, seen);
-            held.speak(now);
-        }
-    }
-
-    // Ends.
 
     fn give_up(&mut self, index: usize, now: Instant) {
         let connected = self.connected;

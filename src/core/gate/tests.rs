@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::messages::*;
 use super::*;
 use crate::core::ids::Digest;
-use crate::core::policy::DEFAULT_TIMEOUT_SECONDS;
+use crate::core::policy::{DEFAULT_TIMEOUT_SECONDS, Ruling};
 use crate::core::trust::Level;
 
 /// A gate with its clock and a hub played by the test.
@@ -88,7 +88,7 @@ impl Stand {
         std::iter::from_fn(|| self.gate.poll_action()).collect()
     }
 
-    pub(super) fn to_server(&mut self) -> Vec<String> {
+    pub(super) fn server_lines(&mut self) -> Vec<String> {
         let text = |action| match action {
             Action::ToServer(line) => Some(String::from_utf8(line).unwrap()),
             _ => None,
@@ -96,7 +96,7 @@ impl Stand {
         self.actions().into_iter().filter_map(text).collect()
     }
 
-    pub(super) fn to_client(&mut self) -> Vec<Value> {
+    pub(super) fn client_lines(&mut self) -> Vec<Value> {
         let value = |action| match action {
             Action::ToClient(line) => Some(serde_json::from_slice(&line).unwrap()),
             _ => None,
@@ -156,7 +156,7 @@ fn approved_call_is_written_once_and_exactly() {
     let release = Release { approval: request.id.clone(), digest: request.digest.clone() };
     assert_eq!(stand.asks(), [Ask::Release(release)]);
     stand.go(&request);
-    assert_eq!(stand.to_server(), [call("1", "delete")]);
+    assert_eq!(stand.server_lines(), [call("1", "delete")]);
     stand.go(&request);
     stand.approve(&request);
     stand.go(&request);
@@ -168,7 +168,7 @@ fn go_without_our_release_writes_nothing() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
     stand.go(&request);
-    assert!(stand.to_server().is_empty());
+    assert!(stand.server_lines().is_empty());
 }
 
 #[test]
@@ -177,10 +177,10 @@ fn approval_of_another_digest_refuses() {
     let mut request = stand.held("1", "delete");
     request.digest = Digest::of(b"another call");
     stand.approve(&request);
-    let answers = stand.to_client();
+    let answers = stand.client_lines();
     assert!(text_of(&answers[0]).contains("not what would have run"), "{answers:?}");
     stand.go(&request);
-    assert!(stand.to_server().is_empty());
+    assert!(stand.server_lines().is_empty());
 }
 
 #[test]
@@ -200,13 +200,13 @@ fn rejected_call_never_reaches_the_server() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
     stand.decide(&request, Decision::Rejected { by: "ada".into(), reason: Some("Wrong environment".into()) });
-    let answers = stand.to_client();
+    let answers = stand.client_lines();
     assert_eq!(answers.len(), 1);
     assert_eq!(answers[0]["id"], 1);
     assert!(text_of(&answers[0]).starts_with("Tool 'delete' was rejected by admin: 'Wrong environment'."));
     stand.approve(&request);
     stand.go(&request);
-    assert!(stand.to_server().is_empty());
+    assert!(stand.server_lines().is_empty());
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn passing_and_denied_calls_need_no_hub() {
     stand.answer(Answer::Lost);
     assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
     assert_eq!(stand.client(&call("2", "deny")), Fate::Consumed);
-    assert!(text_of(&stand.to_client()[0]).starts_with("Permission denied: tool 'deny'"));
+    assert!(text_of(&stand.client_lines()[0]).starts_with("Permission denied: tool 'deny'"));
 }
 
 #[test]
@@ -240,11 +240,11 @@ fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
     let mut stand = Stand::without_policy();
     stand.client(&call("1", "pass"));
     stand.pass_time(29);
-    let answers = stand.to_client();
+    let answers = stand.client_lines();
     assert!(answers.iter().all(|line| line["method"] == "notifications/progress"), "{answers:?}");
     assert!(answers[0]["params"]["message"].as_str().unwrap().contains("http://hub"));
     stand.pass_time(1);
-    assert!(text_of(&stand.to_client()[0]).contains("http://hub cannot be reached"));
+    assert!(text_of(&stand.client_lines()[0]).contains("http://hub cannot be reached"));
     stand.welcome();
     assert_eq!(stand.actions(), [], "the refused call is gone");
 }
@@ -272,18 +272,18 @@ fn progress_speaks_at_once_then_every_ten_seconds_and_increases() {
     );
     let request = request.unwrap();
     stand.register(&request);
-    assert_eq!(stand.to_client(), [] as [Value; 0]);
+    assert_eq!(stand.client_lines(), [] as [Value; 0]);
     stand.pass_time(10);
-    let second = stand.to_client();
+    let second = stand.client_lines();
     assert_eq!(second[0]["params"]["progress"], -290);
     assert!(second[0]["params"]["message"].as_str().unwrap().contains("http://hub/approvals/1"));
     stand.answer(Answer::Extended(Extended { approval: request.id.clone(), remaining_ms: 590_000 }));
     stand.pass_time(0);
-    let third = stand.to_client()[0]["params"]["progress"].as_f64().unwrap();
+    let third = stand.client_lines()[0]["params"]["progress"].as_f64().unwrap();
     assert!(third > -290.0, "progress must not fall when there is more time: {third}");
     stand.answer(Answer::Seen(request.id));
     stand.pass_time(0);
-    let fourth = stand.to_client();
+    let fourth = stand.client_lines();
     assert!(fourth[0]["params"]["message"].as_str().unwrap().contains("A reviewer has opened it."), "{fourth:?}");
 }
 
@@ -292,7 +292,7 @@ fn without_a_token_there_is_no_progress() {
     let mut stand = Stand::new();
     stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete"}}"#);
     stand.pass_time(20);
-    assert!(stand.to_client().is_empty());
+    assert!(stand.client_lines().is_empty());
 }
 
 #[test]
@@ -397,10 +397,10 @@ fn id_in_use_is_neither_forwarded_nor_answered() {
 fn unreadable_lines_are_answered_where_an_id_can_be_read() {
     let mut stand = Stand::new();
     assert_eq!(stand.client(r#"{"jsonrpc":"2.0","id":7,"id2":8,"method":"x"}"#), Fate::Consumed);
-    let answers = stand.to_client();
+    let answers = stand.client_lines();
     assert_eq!((&answers[0]["id"], &answers[0]["error"]["code"]), (&7.into(), &(-32600).into()));
     assert_eq!(stand.client("garbage"), Fate::Consumed);
-    assert!(stand.to_client().is_empty());
+    assert!(stand.client_lines().is_empty());
     assert_eq!(stand.client(r#"{"jsonrpc":"2.0","id":8,"method":"ping"}"#), Fate::Forward, "the stream goes on");
 }
 
@@ -409,7 +409,7 @@ fn hub_lost_and_back_is_asked_again_with_the_same_id() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
     stand.answer(Answer::Lost);
-    assert_eq!(stand.gate.held(), [request.id.clone()]);
+    assert_eq!(stand.gate.held(), std::slice::from_ref(&request.id));
     stand.pass_time(60);
     stand.actions();
     stand.welcome();
@@ -421,7 +421,7 @@ fn hub_lost_and_back_is_asked_again_with_the_same_id() {
     stand.welcome();
     assert!(matches!(stand.asks().as_slice(), [Ask::Release(_)]), "an unanswered release is asked again");
     stand.go(&request);
-    assert_eq!(stand.to_server().len(), 1);
+    assert_eq!(stand.server_lines().len(), 1);
 }
 
 #[test]
@@ -430,13 +430,13 @@ fn registered_call_waits_for_a_lost_hub_until_its_deadline() {
     let request = stand.held("1", "delete");
     stand.answer(Answer::Lost);
     stand.pass_time(299);
-    assert!(stand.to_client().iter().all(|line| line.get("result").is_none()));
+    assert!(stand.client_lines().iter().all(|line| line.get("result").is_none()));
     stand.pass_time(1);
-    assert!(text_of(&stand.to_client()[0]).contains("was not approved within 5 minutes"));
+    assert!(text_of(&stand.client_lines()[0]).contains("was not approved within 5 minutes"));
     stand.welcome();
     stand.approve(&request);
     stand.go(&request);
-    assert!(stand.to_server().is_empty());
+    assert!(stand.server_lines().is_empty());
 }
 
 #[test]
@@ -447,7 +447,7 @@ fn client_gone_takes_everything_back_and_nothing_runs() {
     assert!(matches!(stand.asks().as_slice(), [Ask::Cancel(_)]));
     stand.approve(&request);
     stand.go(&request);
-    assert!(stand.to_server().is_empty());
+    assert!(stand.server_lines().is_empty());
     assert_eq!(stand.gate.poll_timeout(), None);
 }
 
@@ -497,9 +497,9 @@ fn hub_may_rule_on_a_call_itself() {
     let asks = stand.asks();
     let [Ask::Request(first), Ask::Request(second)] = asks.as_slice() else { panic!("{asks:?}") };
     stand.answer(Answer::Ruled(Ruled { id: first.id.clone(), ruling: ruling(Verdict::Pass) }));
-    assert_eq!(stand.to_server(), [call("1", "ask")]);
+    assert_eq!(stand.server_lines(), [call("1", "ask")]);
     stand.answer(Answer::Ruled(Ruled { id: second.id.clone(), ruling: ruling(Verdict::Ask) }));
-    assert!(text_of(&stand.to_client()[0]).starts_with("Permission denied"), "anything but pass refuses");
+    assert!(text_of(&stand.client_lines()[0]).starts_with("Permission denied"), "anything but pass refuses");
 }
 
 #[test]
@@ -508,7 +508,7 @@ fn held_memory_is_bounded() {
     for id in 0..=MAX_HELD {
         stand.client(&call(&id.to_string(), "delete"));
     }
-    let refused: Vec<Value> = stand.to_client().into_iter().filter(|line| line.get("result").is_some()).collect();
+    let refused: Vec<Value> = stand.client_lines().into_iter().filter(|line| line.get("result").is_some()).collect();
     assert_eq!(refused.len(), 1);
     assert!(text_of(&refused[0]).contains("too many calls"));
 }
@@ -523,7 +523,7 @@ fn client_that_cannot_wait_is_told_to_call_again_and_the_approval_stays() {
     let request = stand.held("1", "delete");
     assert_eq!(request.hold_seconds, Some(50));
     stand.pass_time(49);
-    assert!(stand.to_client().iter().all(|line| line.get("result").is_none()));
+    assert!(stand.client_lines().iter().all(|line| line.get("result").is_none()));
     stand.pass_time(1);
     let actions = stand.actions();
     let answer = actions.iter().find_map(|action| match action {
@@ -536,7 +536,7 @@ fn client_that_cannot_wait_is_told_to_call_again_and_the_approval_stays() {
     assert!(actions.iter().any(|action| matches!(action, Action::ToHub(Ask::Cancel(cancel)) if cancel.keep)));
     stand.approve(&request);
     stand.go(&request);
-    assert!(stand.to_server().is_empty(), "nothing executes without a live request");
+    assert!(stand.server_lines().is_empty(), "nothing executes without a live request");
 }
 
 #[test]
@@ -555,7 +555,7 @@ fn retry_that_joins_an_approval_uses_it() {
     stand.answer(Answer::Decided(Decided { approval: "earlier".into(), decision }));
     assert!(matches!(stand.asks().as_slice(), [Ask::Release(release)] if release.approval.as_str() == "earlier"));
     stand.answer(Answer::Go(Release { approval: "earlier".into(), digest: request.digest.clone() }));
-    assert_eq!(stand.to_server().len(), 1);
+    assert_eq!(stand.server_lines().len(), 1);
 }
 
 #[test]
@@ -568,4 +568,70 @@ fn client_that_timed_out_leaves_the_approval_for_its_retry() {
     ));
     let asks = stand.asks();
     assert!(matches!(asks.as_slice(), [Ask::Cancel(cancel)] if cancel.keep && cancel.approval == request.id));
+}
+
+/// Releases a call to which the server answers that it needs more from the client.
+fn with_input_required(stand: &mut Stand) -> Request {
+    let request = stand.held("1", "delete");
+    stand.approve(&request);
+    stand.go(&request);
+    stand.actions();
+    let answer =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"s1","inputRequests":{}}}"#;
+    assert_eq!(stand.server(answer), Fate::Forward);
+    assert_eq!(stand.asks(), [], "the call has not ended");
+    request
+}
+
+fn retry(id: &str, arguments: &str, state: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"delete","arguments":{arguments},"inputResponses":{{}},"requestState":{state}}}}}"#
+    )
+}
+
+#[test]
+fn retry_with_the_servers_state_continues_an_approved_call_once() {
+    let mut stand = Stand::new();
+    let request = with_input_required(&mut stand);
+    assert_eq!(stand.gate.held(), std::slice::from_ref(&request.id));
+    assert_eq!(stand.client(&retry("2", r#"{"n":1}"#, "\"s1\"")), Fate::Forward);
+    assert_eq!(stand.server(r#"{"jsonrpc":"2.0","id":2,"result":{"resultType":"complete"}}"#), Fate::Forward);
+    let asks = stand.asks();
+    assert!(matches!(asks.as_slice(), [Ask::Outcome(outcome)] if outcome.approval == request.id));
+    assert_eq!(stand.client(&retry("3", r#"{"n":1}"#, "\"s1\"")), Fate::Consumed, "used up");
+}
+
+#[test]
+fn retry_that_differs_is_gated_anew() {
+    for line in [
+        retry("2", r#"{"n":2}"#, "\"s1\""),
+        retry("2", r#"{"n":1}"#, "\"s2\""),
+        retry("2", r#"{"n":1}"#, "null"),
+        call("1", "delete").replace("\"id\":1", "\"id\":2"),
+    ] {
+        let mut stand = Stand::new();
+        with_input_required(&mut stand);
+        assert_eq!(stand.client(&line), Fate::Consumed, "{line}");
+        assert!(stand.asks().iter().any(|ask| matches!(ask, Ask::Request(_))), "{line}");
+    }
+    let mut late = Stand::new();
+    with_input_required(&mut late);
+    late.now += Duration::from_secs(601);
+    assert_eq!(late.client(&retry("2", r#"{"n":1}"#, "\"s1\"")), Fate::Consumed);
+}
+
+#[test]
+fn progress_of_a_released_call_never_falls_behind_ours() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.approve(&request);
+    stand.go(&request);
+    let progress = |value: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":1,"progress":{value}}}}}"#
+        )
+    };
+    assert_eq!(stand.server(&progress("-400")), Fate::Consumed);
+    assert_eq!(stand.server(&progress("0")), Fate::Forward);
+    assert_eq!(stand.server(&progress("0.5")), Fate::Forward);
 }
