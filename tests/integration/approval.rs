@@ -244,11 +244,11 @@ async fn what_the_agent_holds_cannot_approve() {
     for path in [format!("/approvals/{id}/approve"), "/approvals/batch".to_owned()] {
         let body = json!({ "ids": [id], "action": "approve" });
         let request = http.post(format!("{}/api/v1{path}", hub.url)).bearer_auth(&token).json(&body);
-        assert_eq!(request.send().await.unwrap().status(), 401, "{path}");
+        assert_eq!(request.send().await.unwrap().status(), 403, "{path}");
     }
     assert_eq!(
         http.get(format!("{}/api/v1/approvals", hub.url)).bearer_auth(&token).send().await.unwrap().status(),
-        401
+        403
     );
     assert_eq!(approver.approval(id).await["status"], "pending");
     assert_eq!(ledger.runs_of("delete_repo"), 0);
