@@ -128,7 +128,8 @@ fn refused(code: i32, id: Option<String>, why: impl Into<String>) -> Refused {
 /// The id a refusal can be sent to: only that of a request, and only one that reads the same everywhere.
 fn answerable_id(members: &[Member<'_>]) -> Option<String> {
     let is_response = member(members, "result").or(member(members, "error")).is_some();
-    let id = member(members, "id").filter(|_| !is_response)?;
+    let ambiguous = look_alikes(members, &["id"]).is_err();
+    let id = member(members, "id").filter(|_| !is_response && !ambiguous)?;
     Id::read(id).ok().map(|id| id.raw.to_owned())
 }
 
@@ -239,14 +240,13 @@ fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// A name as the most forgiving reader would see it: NFKC, lower case, trimmed, without invisible characters.
+/// A name as the most forgiving reader would see it: NFKC, lower case, without blanks and invisible characters.
 fn fold(name: &str) -> String {
-    let invisible = |c: &char| !c.is_control() && !is_format(*c);
+    let visible = |c: &char| !c.is_control() && !c.is_whitespace() && !is_format(*c);
     if name.is_ascii() {
-        return name.chars().filter(invisible).collect::<String>().trim().to_ascii_lowercase();
+        return name.chars().filter(visible).map(|c| c.to_ascii_lowercase()).collect();
     }
-    let folded: String = name.nfkc().filter(invisible).flat_map(char::to_lowercase).collect();
-    folded.trim().to_owned()
+    name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
 }
 
 /// Characters of category Cf and variation selectors, which show nothing.

@@ -13,4 +13,6 @@ pub mod json;
 pub mod patience;
 pub mod policy;
 pub mod reply;
+#[cfg(feature = "hub")]
+pub mod rules;
 pub mod trust;

@@ -311,6 +311,8 @@ impl Gate {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
