@@ -217,8 +217,8 @@ mod tests {
     async fn commands_that_race_to_make_the_first_administrator_end_up_with_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
-        let (one, two) = tokio::join!(local::first_admin(&hub), local::first_admin(&hub));
-        assert_eq!(one.unwrap(), two.unwrap());
+        let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
+        assert!(admins.iter().all(Result::is_ok), "{admins:?}");
         assert_eq!(hub.users().await.unwrap().len(), 1);
     }
 }
