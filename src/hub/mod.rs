@@ -6,9 +6,11 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod api;
 pub mod approvals;
 pub mod audit;
 mod bus;
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod events;
@@ -16,7 +18,9 @@ mod holds;
 pub mod links;
 mod live;
 pub mod model;
+pub mod page;
 mod policies;
+pub mod serve;
 pub mod servers;
 pub mod session;
 mod shims;

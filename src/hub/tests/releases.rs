@@ -117,7 +117,7 @@ async fn a_deadline_passes_by_itself_and_an_extended_one_later() {
 async fn taken_back_is_cancelled_and_too_late_to_approve() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        let cancel = Cancel { approval: held.id.clone(), reason: "the client cancelled".into() };
+        let cancel = Cancel { approval: held.id.clone(), reason: "the client cancelled".into(), keep: false };
         let stranger = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
         desk.hub.cancel(&stranger, cancel.clone()).await.unwrap();
         assert_eq!(desk.now(&held.id).await.status, Status::Pending);
@@ -136,7 +136,7 @@ async fn a_call_taken_back_after_its_approval_is_never_released() {
     let held = desk.hold().await;
     desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
     let release = desk.release_of(&held.id).await;
-    let cancel = Cancel { approval: held.id.clone(), reason: "gone".into() };
+    let cancel = Cancel { approval: held.id.clone(), reason: "gone".into(), keep: false };
     desk.hub.cancel(&desk.shim, cancel).await.unwrap();
     assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
     let after = desk.now(&held.id).await;
