@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
-    telemetry::init("off", settings.log_format);
+    match settings.log_format {
+        LogFormat::Text => telemetry::text("off"),
+        LogFormat::Json => telemetry::json("off"),
+    }
     block_on(wrap::run(settings, args.command.clone()))
 }
 

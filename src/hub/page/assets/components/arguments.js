@@ -79,7 +79,7 @@ const Fold = ({ words, onOpen }) => html`<button class="fold" onClick=${onOpen}>
 /** @param {{line: Line, at: number, approval: Approval, opened: Set<string>}} props */
 function OneLine({ line, at, approval, opened }) {
   const indent = Math.min(line.depth, MAX_INDENT) * 2;
-  return html`<div class="line" style=${{ paddingInlineStart: `${indent + 2}ch` }}>
+  return html`<div class="line" style=${{ paddingInlineStart: `min(${indent + 2}ch, 45%)` }}>
     ${line.depth > MAX_INDENT && html`<span class="depth" title=${`${line.depth} levels deep`}>${number(line.depth)}›</span>`}
     ${line.tokens.map((token, t) => html`<${OneToken} token=${token} fold=${valueFold(at, t)} opened=${opened} onOpen=${() => open(approval, [valueFold(at, t)])} />`)}
   </div>`;

@@ -86,8 +86,8 @@ function HistoryFilters({ filter, active, onChange }) {
     <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
     <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
     <${Select} label="Agent" value=${filter.agent} options=${(agents ?? []).map((a) => [a.client_id, a.name])} onChange=${(/** @type {string} */ agent) => onChange({ agent })} />
-    <label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
-    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label>
+    <span class="dates"><label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
+    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label></span>
     ${active && html`<button class="link" onClick=${() => onChange(nothing)}>Clear</button>`}
   </div>`;
 }
