@@ -1,2 +1,49 @@
-//! Not built yet.
-fn main() {}
+//! The shim's program: parses, runs, maps the result to an exit code.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hitl::config::wrap::Wrap;
+use hitl::telemetry;
+use hitl::wrap::cli::{Cli, Command, WrapArgs};
+use hitl::wrap::{self, cli, say};
+
+/// Our own mistakes and our user's: the settings, or what the machine does not give us.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Demo(_)) | Some(Command::DemoServer) => Ok(USAGE),
+        None => wrap(&cli.wrap),
+    };
+    let code = code.unwrap_or_else(|error| {
+        say::say(&format!("{error:#}"));
+        USAGE
+    });
+    say::flush();
+    ExitCode::from(code)
+}
+
+fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
+    let Some(program) = args.command.first() else { cli::no_command().exit() };
+    let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
+    telemetry::init("off", settings.log_format);
+    block_on(wrap::run(settings, args.command.clone()))
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
+    std::io::stdout().write_all(&cli::completions(shell))?;
+    Ok(0)
+}
+
+/// One thread: the relay is one task, and a second thread would cost every message a wake-up.
+fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(task);
+    // A name lookup that hangs must not keep us from ending.
+    runtime.shutdown_background();
+    result
+}

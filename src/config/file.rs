@@ -1,5 +1,6 @@
 //! `config.toml`: flat keys, read by both programs; `config.example.toml` is its manual.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +16,15 @@ pub struct File {
     pub agent_token_file: Option<PathBuf>,
     /// wrap: seconds a gated call waits for a hub that cannot be reached.
     pub hub_wait: Option<u64>,
+    /// wrap: `auto`, `forever` or seconds: how long a call is held before the client is told to call again.
+    pub hold_for: Option<String>,
+    /// wrap: seconds by `clientInfo.name`, instead of what is known of that client; 0 is for ever.
+    #[serde(default)]
+    pub hold_for_clients: BTreeMap<String, u64>,
+    /// hub: seconds that an approval given to a client that went away stays usable for the same call.
+    pub grant_for: Option<u64>,
+    /// hub: seconds a shim that lost its connection has to come back before its calls are cancelled.
+    pub resume_within: Option<u64>,
     /// hub: address to listen on.
     pub listen: Option<String>,
     /// hub (and local mode): where the hub keeps its data.

@@ -10,6 +10,9 @@ pub mod frame;
 pub mod gate;
 pub mod ids;
 pub mod json;
+pub mod patience;
 pub mod policy;
 pub mod reply;
+#[cfg(feature = "hub")]
+pub mod rules;
 pub mod trust;

@@ -1,1 +1,300 @@
-//! Not written yet: reply.
+//! What the shim itself says to a client: progress while a call is held, refusals, and errors for unreadable lines.
+//!
+//! A refusal is a result with `isError: true`, so that the model sees it (`mcp.md`); each says that nothing ran.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::frame::Refused;
+use super::ids::ApprovalId;
+
+/// The longest progress message, in characters (`mcp.md`: Claude Code shows about 200).
+pub const MAX_MESSAGE_CHARS: usize = 200;
+
+/// Why a call was not executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// An approver said no.
+    Rejected {
+        /// Their words.
+        reason: Option<String>,
+    },
+    /// Nobody decided in time.
+    TimedOut {
+        /// The time there was, in seconds.
+        after_seconds: u64,
+    },
+    /// Policy denies it.
+    Denied {
+        /// Why, one phrase each.
+        reasons: Vec<String>,
+    },
+    /// The hub could not be asked.
+    HubAway {
+        /// The hub, usually its URL.
+        hub: String,
+    },
+    /// The hub took it off the list, or an approval was not used in time.
+    Cancelled {
+        /// Why, in words.
+        reason: String,
+    },
+    /// What was approved is not what would run.
+    Mismatch,
+    /// The client cannot wait any longer; the approval can.
+    Pending {
+        /// Where to decide.
+        link: String,
+    },
+    /// The server ended first.
+    ServerGone,
+    /// Too much is held already.
+    Overloaded,
+}
+
+impl Refusal {
+    /// The machine-readable word in `_meta["dev.hitl/decision"]`.
+    fn status(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "rejected",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Denied { .. } => "denied",
+            Self::HubAway { .. } => "hub_unreachable",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Mismatch => "mismatch",
+            Self::Pending { .. } => "pending",
+            Self::ServerGone => "server_gone",
+            Self::Overloaded => "overloaded",
+        }
+    }
+
+    /// The sentence for the model and its user.
+    pub fn text(&self, tool: &str) -> String {
+        match self {
+            Self::Rejected { reason } => {
+                let reason = reason.as_deref().map(|reason| format!(": '{reason}'")).unwrap_or_default();
+                format!(
+                    "Tool '{tool}' was rejected by admin{reason}. It was not executed. Do not retry unless the user \
+                     asks. Contact your admin if you believe this is an error."
+                )
+            }
+            Self::TimedOut { after_seconds } => format!(
+                "Tool '{tool}' was not approved within {} and was rejected automatically. It was not executed. Do \
+                 not retry unless the user asks.",
+                duration(*after_seconds)
+            ),
+            Self::Denied { reasons } => format!(
+                "Permission denied: tool '{tool}' may not be called here ({}). It was not executed. Do not retry; \
+                 contact your admin if you need it.",
+                reasons.join("; ")
+            ),
+            Self::HubAway { hub } => format!(
+                "Tool '{tool}' requires admin approval, but the approval hub at {hub} cannot be reached. It was not \
+                 executed. Check that hitl-hub is running there, then call the tool again."
+            ),
+            Self::Cancelled { reason } => format!(
+                "The approval request for tool '{tool}' was cancelled: {reason}. It was not executed. Do not retry \
+                 unless the user asks."
+            ),
+            Self::Mismatch => format!(
+                "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
+                 executed. Contact your admin."
+            ),
+            Self::Pending { link } => format!(
+                "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
+                 was not executed yet. Call the tool again with the same arguments to go on waiting; once approved, \
+                 that call runs."
+            ),
+            Self::ServerGone => {
+                format!("The server of tool '{tool}' ended while the call waited for approval. It was not executed.")
+            }
+            Self::Overloaded => format!(
+                "Tool '{tool}' requires admin approval, and too many calls are waiting for one already. It was not \
+                 executed. Wait for them before you call again."
+            ),
+        }
+    }
+
+    /// The result that answers the call whose raw id is `id`.
+    pub fn line(&self, id: &str, tool: &str, approval: Option<&ApprovalId>) -> Vec<u8> {
+        let reason = match self {
+            Self::Rejected { reason } => reason.clone(),
+            Self::Cancelled { reason } => Some(reason.clone()),
+            Self::Denied { reasons } => Some(reasons.join("; ")),
+            _ => None,
+        };
+        let decision = Decision { status: self.status(), executed: false, approval, reason };
+        let result = json!({
+            "resultType": "complete",
+            "isError": true,
+            "content": [{"type": "text", "text": self.text(tool)}],
+            "_meta": {"dev.hitl/decision": decision},
+        });
+        // The id goes back exactly as it came, so it is not a value but text.
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into_bytes()
+    }
+}
+
+#[derive(Serialize)]
+struct Decision<'a> {
+    status: &'static str,
+    executed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<&'a ApprovalId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The JSON-RPC error for a line that is not forwarded; `None` when there is no id to answer to.
+pub fn error_line(refused: &Refused) -> Option<Vec<u8>> {
+    let id = refused.id.as_ref()?;
+    let error = json!({"code": refused.code, "message": format!("Not forwarded: {}", refused.why)});
+    Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes())
+}
+
+/// A progress notification; `token` is the raw literal, `thousandths` the progress times 1000.
+pub fn progress_line(token: &str, thousandths: i64, message: &str) -> Vec<u8> {
+    let sign = if thousandths < 0 { "-" } else { "" };
+    let (whole, part) = (thousandths.unsigned_abs() / 1000, thousandths.unsigned_abs() % 1000);
+    let part = if part == 0 { String::new() } else { format!(".{part:03}") };
+    let message = json!(clip(message, MAX_MESSAGE_CHARS));
+    format!(
+        concat!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":"#,
+            r#"{{"progressToken":{},"progress":{}{}{},"message":{}}}}}"#
+        ),
+        token, sign, whole, part, message
+    )
+    .into_bytes()
+}
+
+/// The first message of a held call, as the product describes it.
+pub fn waiting(tool: &str, timeout_seconds: u64) -> String {
+    let timeout = duration(timeout_seconds);
+    let rest =
+        format!("Tool '' requires admin approval before execution. Waiting for approval (timeout: {timeout})...");
+    let tool = clip(tool, MAX_MESSAGE_CHARS - rest.chars().count());
+    format!("Tool '{tool}' requires admin approval before execution. Waiting for approval (timeout: {timeout})...")
+}
+
+/// Later messages: how long is left, whether a reviewer looks, and where to decide.
+pub fn still_waiting(left_seconds: u64, seen: bool, link: &str) -> String {
+    let seen = if seen { "A reviewer has opened it. " } else { "" };
+    format!("Waiting for approval, {} left. {seen}{link}", duration(left_seconds)).trim_end().to_owned()
+}
+
+/// Messages while the hub cannot be reached.
+pub fn hub_away(tool: &str, hub: &str, left_seconds: u64) -> String {
+    let tool = clip(tool, 60);
+    format!(
+        "Tool '{tool}' waits for the approval hub at {hub}, which cannot be reached. Refused in {}.",
+        duration(left_seconds)
+    )
+}
+
+/// Messages while a registered call's hub is away.
+pub fn hub_lost(hub: &str, left_seconds: u64) -> String {
+    format!("Waiting for approval; the hub at {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
+}
+
+/// A duration in words: `5 minutes`, `1 minute 30 seconds`, `1 hour`.
+pub fn duration(seconds: u64) -> String {
+    let unit = |count: u64, name: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {name}")),
+        _ => Some(format!("{count} {name}s")),
+    };
+    let parts = [unit(seconds / 3600, "hour"), unit(seconds / 60 % 60, "minute"), unit(seconds % 60, "second")];
+    let words: Vec<String> = parts.into_iter().flatten().collect();
+    if words.is_empty() { "0 seconds".into() } else { words.join(" ") }
+}
+
+/// The text, cut to at most `max` characters; a cut shows.
+fn clip(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_message_is_the_products() {
+        assert_eq!(
+            waiting("delete_repo", 300),
+            "Tool 'delete_repo' requires admin approval before execution. Waiting for approval (timeout: 5 minutes)..."
+        );
+        assert!(waiting(&"x".repeat(300), 300).chars().count() <= MAX_MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn a_rejection_carries_the_reason() {
+        let rejected = Refusal::Rejected { reason: Some("Wrong environment".into()) };
+        assert_eq!(
+            rejected.text("delete_repo"),
+            "Tool 'delete_repo' was rejected by admin: 'Wrong environment'. It was not executed. Do not retry unless \
+             the user asks. Contact your admin if you believe this is an error."
+        );
+    }
+
+    #[test]
+    fn every_refusal_says_that_nothing_ran() {
+        for refusal in [
+            Refusal::Rejected { reason: None },
+            Refusal::TimedOut { after_seconds: 5 },
+            Refusal::Denied { reasons: vec!["why".into()] },
+            Refusal::HubAway { hub: "http://h".into() },
+            Refusal::Cancelled { reason: "why".into() },
+            Refusal::Mismatch,
+            Refusal::Pending { link: "http://h".into() },
+            Refusal::ServerGone,
+            Refusal::Overloaded,
+        ] {
+            assert!(refusal.text("t").contains("not executed"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_result_the_model_sees() {
+        let line =
+            Refusal::Rejected { reason: Some("\"no\"\n".into()) }.line("9007199254740993", "t", Some(&"a".into()));
+        let text = String::from_utf8(line).unwrap();
+        assert!(text.starts_with(r#"{"jsonrpc":"2.0","id":9007199254740993,"result":"#) && !text.contains('\n'));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["result"]["isError"], true);
+        assert_eq!(value["result"]["resultType"], "complete");
+        assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["status"], "rejected");
+        assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["approval"], "a");
+    }
+
+    #[test]
+    fn durations_are_words() {
+        for (seconds, words) in [
+            (300, "5 minutes"),
+            (60, "1 minute"),
+            (90, "1 minute 30 seconds"),
+            (5, "5 seconds"),
+            (3600, "1 hour"),
+            (0, "0 seconds"),
+        ] {
+            assert_eq!(duration(seconds), words);
+        }
+    }
+
+    #[test]
+    fn progress_is_written_with_the_token_as_sent() {
+        let line = |thousandths| String::from_utf8(progress_line("\"\"", thousandths, "m")).unwrap();
+        assert!(line(-300_000).contains(r#""progressToken":"","progress":-300,"message":"m""#));
+        assert!(line(-299_999).contains(r#""progress":-299.999,"#));
+        assert!(line(-1).contains(r#""progress":-0.001,"#));
+    }
+
+    #[test]
+    fn messages_are_clipped_by_characters() {
+        assert_eq!(clip("äöü", 3), "äöü");
+        assert_eq!(clip("äöüß", 3), "äö…");
+    }
+}

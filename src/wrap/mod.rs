@@ -1,1 +1,78 @@
 //! The shim: stands between an MCP client and a stdio MCP server.
+//!
+//! The server is started first; the way to the hub is found beside it. [`relay`] is the one task that decides what to
+//! do next, with the rules of [`core::gate`](crate::core::gate).
+
+pub mod activity;
+pub mod backoff;
+pub mod child;
+pub mod cli;
+pub mod connect;
+pub mod ends;
+pub mod hub_client;
+pub mod identity;
+pub mod lines;
+pub mod local;
+pub mod relay;
+pub mod say;
+pub mod signals;
+pub mod threads;
+pub mod writer;
+
+use std::ffi::OsString;
+
+use anyhow::Context as _;
+
+use self::child::{Child, Streams};
+use self::ends::{Sink, Source};
+use self::hub_client::HubClient;
+use self::identity::{Identity, new_id};
+use self::relay::{Parts, Relay};
+use self::signals::Signals;
+use crate::config::wrap::{HubAt, Wrap};
+use crate::core::gate::{Gate, Settings};
+use crate::core::ids::ApprovalId;
+
+/// Runs `command` behind the gate until it ends; returns the exit code.
+pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
+    match Child::spawn(&command) {
+        Ok((child, streams)) => Ok(relay(settings, &command, child, streams)?.run().await),
+        Err(error) => {
+            say::say(&error.to_string());
+            Ok(error.exit_code())
+        }
+    }
+}
+
+fn relay(settings: Wrap, command: &[OsString], child: Child, streams: Streams) -> anyhow::Result<Relay> {
+    let signals = Signals::new().context("cannot catch signals")?;
+    let identity = Identity::new(settings.server.clone(), command, settings.client);
+    let gate = Gate::new(Settings {
+        server: settings.server,
+        hub: hub_name(&settings.hub),
+        instance: identity.instance.clone(),
+        hub_wait: settings.hub_wait,
+        hold_for: settings.hold_for,
+        client_name: identity.client.clone(),
+        new_id: Box::new(|| ApprovalId(new_id())),
+    });
+    Ok(Relay::new(Parts {
+        gate,
+        identity,
+        hub: HubClient::start(settings.hub),
+        child,
+        streams,
+        stdin: Source::stdin().context("cannot read stdin")?,
+        stdout: Sink::stdout().context("cannot write to stdout")?,
+        signals,
+    }))
+}
+
+/// The hub as refusals name it.
+fn hub_name(hub: &HubAt) -> String {
+    match hub {
+        HubAt::Remote { endpoint } => endpoint.base.clone(),
+        // Its port is known only when it runs; this is the one it takes when it can.
+        HubAt::Local { .. } => "http://127.0.0.1:7420".to_owned(),
+    }
+}

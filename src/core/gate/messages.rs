@@ -93,6 +93,9 @@ pub struct Cancel {
     pub approval: ApprovalId,
     /// Why, in words for the record.
     pub reason: String,
+    /// The client will call again: the approval stays pending, or usable once given, for an identical call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
 }
 
 /// The request to write an approved call.

@@ -1,0 +1,331 @@
+//! Settings of the shim: flag, else environment, else `config.toml`, else default.
+//!
+//! The agent token never comes from arguments: it is read from a file that only its owner can open, or from
+//! `HITL_AGENT_TOKEN`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{file::File, paths};
+use crate::core::patience::HoldFor;
+use crate::telemetry::Format;
+use crate::wire;
+
+/// Seconds a gated call waits for a hub that cannot be reached, when nothing else is said.
+pub const HUB_WAIT_SECONDS: u64 = 30;
+
+/// What the command line said; everything is optional there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--server`.
+    pub server: Option<String>,
+    /// `--client`.
+    pub client: Option<String>,
+    /// `--hub`.
+    pub hub: Option<String>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
+}
+
+/// The shim's settings, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrap {
+    /// The wrapped server's name.
+    pub server: String,
+    /// The client's name until it has named itself.
+    pub client: Option<String>,
+    /// Where decisions are made.
+    pub hub: HubAt,
+    /// How long a gated call waits for a hub that cannot be reached.
+    pub hub_wait: Duration,
+    /// How long a call is held before its client is told to call again.
+    pub hold_for: HoldFor,
+    /// How log lines look.
+    pub log_format: Format,
+}
+
+/// Where the hub is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubAt {
+    /// A hub that somebody set up.
+    Remote {
+        /// Where and with what.
+        endpoint: Endpoint,
+    },
+    /// The hub of this user on this machine, started when it does not run.
+    Local {
+        /// Its data dir, where it says how to reach it.
+        data_dir: PathBuf,
+        /// The config file to start it with, when one was named.
+        config: Option<PathBuf>,
+    },
+}
+
+/// How to connect to a hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The base URL as people write it, `http://…` or `https://…`, without a slash at its end.
+    pub base: String,
+    /// The agent token.
+    pub token: Secret,
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Wrap {
+    /// Puts the settings together; `env` looks up one environment variable.
+    pub fn load(flags: Flags, command: &str, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        // A client config that passes an empty variable means "not set".
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let named = flags.config.or_else(|| env("HITL_CONFIG").map(PathBuf::from));
+        let file = match &named {
+            Some(path) => File::load(path, true)?,
+            // Without a home directory there is no file to read, and nothing else may need one.
+            None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false))?,
+        };
+        let server = flags.server.or_else(|| env("HITL_SERVER")).unwrap_or_else(|| base_name(command));
+        ensure!(!server.trim().is_empty(), "the server name is empty: give one with --server");
+        let hub = match flags.hub.or_else(|| env("HITL_HUB")).or_else(|| file.hub.clone()) {
+            Some(url) => HubAt::Remote { endpoint: Endpoint { base: base_url(&url)?, token: token(&file, &env)? } },
+            None => HubAt::Local { data_dir: data_dir(&file, &env)?, config: named },
+        };
+        Ok(Self {
+            server,
+            client: flags.client.or_else(|| env("HITL_CLIENT")),
+            hub,
+            hub_wait: hub_wait(&file, &env)?,
+            hold_for: hold_for(&file, &env)?,
+            log_format: log_format(&file, &env)?,
+        })
+    }
+}
+
+impl Endpoint {
+    /// The websocket's URL: `ws` for `http`, `wss` for `https`, and the protocol's path.
+    pub fn websocket(&self) -> String {
+        // `base_url` let nothing else than http and https through, and "http" is the beginning of both.
+        format!("ws{}{}", self.base.strip_prefix("http").unwrap_or(&self.base), wire::PATH)
+    }
+}
+
+/// Checks a hub's URL and takes the slash off its end.
+pub fn base_url(url: &str) -> anyhow::Result<String> {
+    let url = url.trim();
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
+    ensure!(
+        scheme == "http" || scheme == "https",
+        "the hub URL {url:?} must begin with https:// (or http:// on this machine)"
+    );
+    ensure!(!rest.contains('@'), "the hub URL must not contain a user or password");
+    let plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\'));
+    let host = rest.split('/').next().unwrap_or_default();
+    ensure!(plain && !host.is_empty(), "the hub URL {url:?} must be a plain one, such as https://hitl.example.com");
+    Ok(format!("{scheme}://{}", rest.trim_end_matches('/')))
+}
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn token(file: &File, env: Env<'_>) -> anyhow::Result<Secret> {
+    if let Some(token) = env("HITL_AGENT_TOKEN") {
+        return Ok(Secret(token.trim().to_owned()));
+    }
+    match env("HITL_AGENT_TOKEN_FILE").map(PathBuf::from).or_else(|| file.agent_token_file.clone()) {
+        Some(path) => read_token(&path),
+        None => bail!(
+            "a hub is set but no agent token: put the output of `hitl-hub agent add NAME` into a file of mode 0600 \
+             and name it with agent_token_file (or HITL_AGENT_TOKEN_FILE)"
+        ),
+    }
+}
+
+/// Reads a token from a file that nobody but its owner can open.
+pub fn read_token(path: &Path) -> anyhow::Result<Secret> {
+    let shown = path.display();
+    let mut opened = std::fs::File::open(path).with_context(|| format!("cannot read agent token file {shown}"))?;
+    refuse_shared(&opened).with_context(|| format!("agent token file {shown} is not safe"))?;
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut opened, &mut text)
+        .with_context(|| format!("cannot read agent token file {shown}"))?;
+    let token = text.trim();
+    ensure!(!token.is_empty(), "agent token file {shown} is empty");
+    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "agent token file {shown} holds more than one token");
+    Ok(Secret(token.to_owned()))
+}
+
+/// Looks at the opened file, not at its name, so that it cannot be exchanged in between.
+#[cfg(unix)]
+fn refuse_shared(file: &std::fs::File) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    ensure!(mode & 0o077 == 0, "its mode is {mode:04o}, so others can read or change it; run chmod 600 on it");
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_shared(_: &std::fs::File) -> anyhow::Result<()> {
+    Ok(())
+}
+
+fn data_dir(file: &File, env: Env<'_>) -> anyhow::Result<PathBuf> {
+    match env("HITL_DATA_DIR").map(PathBuf::from).or_else(|| file.data_dir.clone()) {
+        Some(path) => Ok(path),
+        None => paths::data_dir(),
+    }
+}
+
+fn hub_wait(file: &File, env: Env<'_>) -> anyhow::Result<Duration> {
+    let seconds = match env("HITL_HUB_WAIT") {
+        Some(text) => text.parse().with_context(|| format!("HITL_HUB_WAIT is {text:?}, not a number of seconds"))?,
+        None => file.hub_wait.unwrap_or(HUB_WAIT_SECONDS),
+    };
+    // Longer than an approval can live means nothing, and a huge number would overflow the clock.
+    ensure!(seconds <= 3600, "hub_wait is {seconds}, at most 3600 seconds make sense");
+    Ok(Duration::from_secs(seconds))
+}
+
+fn hold_for(file: &File, env: Env<'_>) -> anyhow::Result<HoldFor> {
+    let fixed = match env("HITL_HOLD_FOR").or_else(|| file.hold_for.clone()) {
+        Some(text) => HoldFor::parse(&text).map_err(anyhow::Error::msg)?,
+        None => None,
+    };
+    Ok(HoldFor { fixed, profiles: file.hold_for_clients.clone() })
+}
+
+fn log_format(file: &File, env: Env<'_>) -> anyhow::Result<Format> {
+    match env("HITL_LOG_FORMAT").or_else(|| file.log_format.clone()).as_deref() {
+        None | Some("text") => Ok(Format::Text),
+        Some("json") => Ok(Format::Json),
+        Some(other) => bail!("log_format is {other:?}, it must be \"text\" or \"json\""),
+    }
+}
+
+/// The last part of a command's path, without `.exe` or `.cmd`.
+fn base_name(command: &str) -> String {
+    let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
+    let name = name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(name);
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Env<'static> = &|_| None;
+
+    fn dir_with_config(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn token_file(mode: u32) -> (tempfile::TempDir, PathBuf) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "hitl_a_x\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file() {
+        let (_dir, config) = dir_with_config("hub = \"http://file:1\"\nhub_wait = 7\n");
+        let env = |name: &str| match name {
+            "HITL_HUB" => Some("http://env:1".to_owned()),
+            "HITL_AGENT_TOKEN" => Some("t".to_owned()),
+            "HITL_HUB_WAIT" => Some(String::new()),
+            _ => None,
+        };
+        let base = |settings: &Wrap| match &settings.hub {
+            HubAt::Remote { endpoint } => endpoint.base.clone(),
+            HubAt::Local { .. } => "local".to_owned(),
+        };
+        let flags = Flags { config: Some(config), hub: Some("http://flag:1".to_owned()), ..Flags::default() };
+        let by_flag = Wrap::load(flags.clone(), "npx", &env).unwrap();
+        assert_eq!((base(&by_flag).as_str(), by_flag.hub_wait.as_secs()), ("http://flag:1", 7));
+        let by_env = Wrap::load(Flags { hub: None, ..flags.clone() }, "npx", &env).unwrap();
+        assert_eq!(base(&by_env), "http://env:1");
+        let no_hub = |name: &str| env(name).filter(|_| name != "HITL_HUB");
+        assert_eq!(base(&Wrap::load(Flags { hub: None, ..flags }, "npx", &no_hub).unwrap()), "http://file:1");
+    }
+
+    #[test]
+    fn the_server_is_named_after_the_command_unless_told() {
+        let (_dir, config) = dir_with_config("");
+        let flags = Flags { config: Some(config), ..Flags::default() };
+        for (command, name) in [("/usr/bin/npx", "npx"), ("uvx", "uvx"), (r"C:\node\npx.cmd", "npx")] {
+            assert_eq!(Wrap::load(flags.clone(), command, NOTHING).unwrap().server, name);
+        }
+        let named = Flags { server: Some("github".to_owned()), ..flags };
+        assert_eq!(Wrap::load(named, "npx", NOTHING).unwrap().server, "github");
+    }
+
+    #[test]
+    fn without_a_hub_it_is_local_mode_in_the_data_dir() {
+        let (_dir, config) = dir_with_config("data_dir = \"/d\"\n");
+        let flags = Flags { config: Some(config.clone()), ..Flags::default() };
+        let local = |dir: &str| HubAt::Local { data_dir: dir.into(), config: Some(config.clone()) };
+        assert_eq!(Wrap::load(flags.clone(), "npx", NOTHING).unwrap().hub, local("/d"));
+        let env = |name: &str| (name == "HITL_DATA_DIR").then(|| "/e".to_owned());
+        assert_eq!(Wrap::load(flags, "npx", &env).unwrap().hub, local("/e"));
+    }
+
+    #[test]
+    fn a_hub_without_a_token_is_an_error_that_says_what_to_do() {
+        let (_dir, config) = dir_with_config("hub = \"http://127.0.0.1:1\"\n");
+        let flags = Flags { config: Some(config), ..Flags::default() };
+        let message = format!("{:#}", Wrap::load(flags, "npx", NOTHING).unwrap_err());
+        assert!(message.contains("hitl-hub agent add") && message.contains("agent_token_file"), "{message}");
+    }
+
+    #[test]
+    fn a_token_file_that_others_can_open_is_refused() {
+        for mode in [0o640, 0o604, 0o622] {
+            let (_dir, path) = token_file(mode);
+            let message = format!("{:#}", read_token(&path).unwrap_err());
+            assert!(message.contains("chmod 600") && message.contains(&format!("{mode:04o}")), "{message}");
+        }
+        let (_dir, path) = token_file(0o600);
+        assert_eq!(read_token(&path).unwrap(), Secret("hitl_a_x".to_owned()));
+    }
+
+    #[test]
+    fn hub_urls_become_websocket_urls() {
+        for (url, websocket) in [
+            ("http://127.0.0.1:7420", "ws://127.0.0.1:7420/v1/wrap"),
+            ("https://hub.example.com/", "wss://hub.example.com/v1/wrap"),
+            ("HTTPS://hub.example.com/hitl/", "wss://hub.example.com/hitl/v1/wrap"),
+            ("http://[::1]:7420", "ws://[::1]:7420/v1/wrap"),
+        ] {
+            let endpoint = Endpoint { base: base_url(url).unwrap(), token: Secret(String::new()) };
+            assert_eq!(endpoint.websocket(), websocket);
+        }
+    }
+
+    #[test]
+    fn a_hub_url_of_another_shape_is_refused() {
+        for url in
+            ["", "hub.example.com", "ftp://h", "http://", "https://u:p@h", "http://h?x=1", "http://h#f", "http://h h"]
+        {
+            assert!(base_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert!(!format!("{:?}", Secret("hitl_a_x".to_owned())).contains("hitl_a_x"));
+    }
+}

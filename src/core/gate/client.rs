@@ -1,0 +1,141 @@
+//! What the gate does with a line of the client: pass it, refuse it, or hold it.
+
+use std::time::{Duration, Instant};
+
+use super::held::{Held, Stage};
+use super::messages::Ask;
+use super::released::Released;
+use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
+use crate::core::frame::{Call, Id, Refused};
+use crate::core::patience;
+use crate::core::policy::{Ruling, Verdict};
+use crate::core::reply::{self, Refusal};
+
+impl Gate {
+    pub(super) fn on_call(&mut self, line: &[u8], call: &Call<'_>, now: Instant) -> Fate {
+        if self.in_use(&call.id) {
+            return self.id_reused(&call.id);
+        }
+        let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
+        match ruling.map(|ruling| (ruling.verdict, ruling.bypass)) {
+            Some((Verdict::Pass, bypass)) => {
+                self.log_call(&call.name, Verdict::Pass, bypass, None);
+                Fate::Forward
+            }
+            Some((Verdict::Deny, _)) => {
+                let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
+                self.log_call(&call.name, Verdict::Deny, false, None);
+                self.answer(call.id.raw, &call.name, None, &Refusal::Denied { reasons });
+                Fate::Consumed
+            }
+            Some((Verdict::Gate | Verdict::Ask, _)) | None => {
+                if let Some(approval) = self.continuations.take(call, now) {
+                    let released = Released::new(call.id.raw, approval, &call.name, call.arguments, now);
+                    self.released.insert(call.id.key.clone().into_owned(), released);
+                    return Fate::Forward;
+                }
+                self.hold(line, call, now);
+                Fate::Consumed
+            }
+        }
+    }
+
+    fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
+        if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
+            return self.answer(call.id.raw, &call.name, None, &Refusal::Overloaded);
+        }
+        let request = (self.settings.new_id)();
+        let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
+        held.definition = self.listing.definition(&call.name);
+        held.hand_off = self.hold_budget(call).map(|budget| now + budget);
+        self.held_bytes += held.line.len();
+        self.held.push(held);
+        if self.policy.is_some() {
+            self.rule_held(self.held.len() - 1, now);
+        }
+        // The first progress is due at once.
+        self.handle_timeout(now);
+    }
+
+    fn hold_budget(&self, call: &Call<'_>) -> Option<Duration> {
+        let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
+        self.settings.hold_for.budget(self.settings.client_name.as_deref().or(named).unwrap_or_default())
+    }
+
+    /// Rules on a held call for the first time; returns whether it is still held.
+    pub(super) fn rule_held(&mut self, index: usize, now: Instant) -> bool {
+        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
+        let ruling = policy.ruling(&held.tool).clone();
+        match ruling.verdict {
+            Verdict::Pass | Verdict::Deny => {
+                self.settle(index, &ruling);
+                false
+            }
+            Verdict::Gate | Verdict::Ask => {
+                held.stage = Stage::Asked;
+                held.timeout_seconds = u64::from(policy.timeout_seconds);
+                held.speak(now);
+                let (tool, approval) = (held.tool.clone(), held.approval.clone());
+                self.log_call(&tool, Verdict::Gate, false, Some(approval));
+                self.ask(index);
+                true
+            }
+        }
+    }
+
+    /// Ends a hold by a ruling of *pass* or anything else, which refuses.
+    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling) {
+        let Some(held) = self.take(index) else { return };
+        self.log_call(&held.tool, ruling.verdict, ruling.bypass, None);
+        if ruling.verdict == Verdict::Pass {
+            self.actions.push_back(Action::ToServer(held.line));
+        } else {
+            self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() });
+        }
+    }
+
+    pub(super) fn ask(&mut self, index: usize) {
+        if let Some((agent, held)) = self.agent.as_ref().zip(self.held.get(index)) {
+            let request = held.to_request(agent, &self.settings.server);
+            self.actions.push_back(Action::ToHub(Ask::Request(request)));
+        }
+    }
+
+    pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str) -> Fate {
+        let Some(id) = request else { return Fate::Forward };
+        if let Some(released) = self.released.get_mut(id.key.as_ref()) {
+            released.cancelled = true;
+            return Fate::Forward;
+        }
+        let Some(index) = self.held.iter().position(|held| held.key == id.key) else { return Fate::Forward };
+        if let Some(held) = self.take(index) {
+            let keep = patience::is_client_timeout(reason);
+            let reason = if reason.is_empty() { "no reason given" } else { reason };
+            self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
+        }
+        self.schedule();
+        Fate::Consumed
+    }
+
+    pub(super) fn in_use(&self, id: &Id<'_>) -> bool {
+        self.held.iter().any(|held| held.key == id.key) || self.released.contains_key(id.key.as_ref())
+    }
+
+    /// A second request under an id that waits for its answer: any answer would be taken for the first one's.
+    pub(super) fn id_reused(&mut self, id: &Id<'_>) -> Fate {
+        self.log(format!("refused a request: its id {} is in use by a call that waits", id.raw));
+        Fate::Consumed
+    }
+
+    pub(super) fn refuse_line(&mut self, refused: &Refused) -> Fate {
+        self.log(format!("refused a line of the client: {}", refused.why));
+        // An error under an id that waits would be taken for that call's answer.
+        let waits = |raw: &str| {
+            self.held.iter().any(|held| held.id == raw) || self.released.values().any(|released| released.id == raw)
+        };
+        if !refused.id.as_deref().is_some_and(waits) {
+            self.actions.extend(reply::error_line(refused).map(Action::ToClient));
+        }
+        Fate::Consumed
+    }
+}

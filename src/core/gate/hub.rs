@@ -1,0 +1,149 @@
+//! What the gate does with a message of the hub, and the one place where a held call is let go.
+
+use std::time::{Duration, Instant};
+
+use super::held::Stage;
+use super::messages::{Ask, CallOutcome, Decided, Decision, Registered, Release, Ruled};
+use super::released::Released;
+use super::{Action, Gate, MAX_WRITTEN};
+use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
+use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::policy::Table;
+use crate::core::reply::Refusal;
+
+impl Gate {
+    pub(super) fn on_welcome(&mut self, agent: ClientId, policy: Table, now: Instant) {
+        self.connected = true;
+        self.agent = Some(agent);
+        self.policy = Some(policy);
+        self.actions.extend(self.listing.known().map(|tools| Action::ToHub(Ask::Tools(tools))));
+        self.actions.extend(self.outcomes.iter().cloned().map(|outcome| Action::ToHub(Ask::Outcome(outcome))));
+        let mut index = 0;
+        while index < self.held.len() {
+            let kept = match self.held[index].stage {
+                Stage::Unruled => self.rule_held(index, now),
+                // A request that is registered already is only told again where it stands.
+                Stage::Asked | Stage::Waiting { .. } => {
+                    self.ask(index);
+                    true
+                }
+                Stage::Releasing { .. } => {
+                    self.ask_release(index);
+                    true
+                }
+            };
+            index += usize::from(kept);
+        }
+    }
+
+    pub(super) fn on_registered(&mut self, registered: Registered, now: Instant) {
+        let Some(held) = self.held.iter_mut().find(|held| held.request == registered.id) else {
+            // Taken back while the registration was under way.
+            return self.cancel_at_hub(registered.approval, "the client took the call back");
+        };
+        if matches!(held.stage, Stage::Asked | Stage::Waiting { .. }) {
+            let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
+            let deadline = now + Duration::from_millis(registered.remaining_ms);
+            held.approval = registered.approval;
+            held.stage = Stage::Waiting { deadline, link: registered.link, seen };
+        }
+    }
+
+    pub(super) fn on_ruled(&mut self, ruled: Ruled) {
+        let index = self.held.iter().position(|held| held.request == ruled.id && held.stage == Stage::Asked);
+        if let Some(index) = index {
+            self.settle(index, &ruled.ruling);
+        }
+    }
+
+    pub(super) fn on_decided(&mut self, decided: Decided, now: Instant) {
+        let Some(index) = self.held.iter().position(|held| held.approval == decided.approval) else { return };
+        let refusal = match decided.decision {
+            Decision::Approved { digest, .. } => {
+                if self.digest_at(index).as_ref() == Some(&digest) {
+                    let grace = Duration::from_millis(u64::try_from(RELEASE_GRACE_MS).unwrap_or_default());
+                    self.held[index].stage = Stage::Releasing { deadline: now + grace };
+                    return self.ask_release(index);
+                }
+                self.cancel_at_hub(decided.approval, "the digest of the approved call does not match");
+                Refusal::Mismatch
+            }
+            Decision::Rejected { reason, .. } => Refusal::Rejected { reason },
+            Decision::TimedOut => Refusal::TimedOut { after_seconds: self.waited(index, now) },
+            Decision::Cancelled { reason } => Refusal::Cancelled { reason },
+        };
+        if let Some(held) = self.take(index) {
+            self.refuse(&held, &refusal);
+        }
+    }
+
+    /// How long a call has waited, in seconds: its timeout, extensions included.
+    fn waited(&self, index: usize, now: Instant) -> u64 {
+        let waited = now.saturating_duration_since(self.held[index].since);
+        (waited + Duration::from_millis(500)).as_secs().max(self.held[index].timeout_seconds)
+    }
+
+    fn digest_at(&self, index: usize) -> Option<Digest> {
+        Some(self.held.get(index)?.digest(self.agent.as_ref()?, &self.settings.server))
+    }
+
+    pub(super) fn ask_release(&mut self, index: usize) {
+        if let Some(digest) = self.digest_at(index) {
+            let approval = self.held[index].approval.clone();
+            self.actions.push_back(Action::ToHub(Ask::Release(Release { approval, digest })));
+        }
+    }
+
+    pub(super) fn on_go(&mut self, go: &Release, now: Instant) {
+        let index = self.held.iter().position(|held| held.approval == go.approval);
+        match index {
+            Some(index) if matches!(self.held[index].stage, Stage::Releasing { .. }) => {
+                self.write_released(index, go, now);
+            }
+            Some(_) => self.log(format!("ignored a go for {}, which was not asked for", go.approval)),
+            None if self.written.contains(&go.approval) => {}
+            None => {
+                // Taken back while the release was under way: say so, or the record would call it released for ever.
+                let outcome =
+                    CallOutcome { approval: go.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
+                self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
+            }
+        }
+    }
+
+    /// The only way from held to the server. The entry is taken and marked before the line is handed on.
+    fn write_released(&mut self, index: usize, go: &Release, now: Instant) {
+        let matches = self.digest_at(index).as_ref() == Some(&go.digest);
+        let Some(mut held) = self.take(index) else { return };
+        if !matches || self.server_gone {
+            let outcome =
+                CallOutcome { approval: held.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
+            self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
+            return self.refuse(&held, if matches { &Refusal::ServerGone } else { &Refusal::Mismatch });
+        }
+        if self.written.len() == MAX_WRITTEN {
+            self.written.pop_front();
+        }
+        self.written.push_back(held.approval.clone());
+        let arguments = held.arguments().to_owned();
+        let mut released = Released::new(&held.id, held.approval.clone(), &held.tool, Some(&arguments), now);
+        released.spoken = held.take_spoken();
+        self.released.insert(held.key, released);
+        self.actions.push_back(Action::ToServer(held.line));
+    }
+
+    pub(super) fn with_waiting(
+        &mut self,
+        approval: &ApprovalId,
+        now: Instant,
+        change: impl FnOnce(&mut Instant, &mut bool),
+    ) {
+        let held = self.held.iter_mut().find(|held| held.approval == *approval);
+        if let Some(held) = held
+            && let Stage::Waiting { deadline, seen, .. } = &mut held.stage
+        {
+            change(deadline, seen);
+            held.speak(now);
+        }
+    }
+}

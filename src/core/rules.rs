@@ -1,0 +1,374 @@
+//! Argument rules: conditions on the arguments of a call that gate or deny it.
+//!
+//! A rule that cannot be evaluated gates. Globs and regular expressions run in linear time.
+
+use globset::{Glob, GlobMatcher};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The most rules a server may have.
+pub const MAX_RULES: usize = 200;
+/// The most conditions a rule may have.
+pub const MAX_CONDITIONS: usize = 20;
+/// The longest pattern or pointer, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// One rule, as it stands in JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Which tools, as a glob over the exact name.
+    #[serde(default = "every_tool")]
+    pub tool: String,
+    /// All of these must hold; none at all always holds.
+    #[serde(default)]
+    pub when: Vec<Condition>,
+    /// What then happens.
+    pub effect: Effect,
+    /// Why, in words for card and log.
+    #[serde(default)]
+    pub description: String,
+    /// Rules with a higher number are named first among the reasons.
+    #[serde(default)]
+    pub priority: i32,
+}
+
+fn every_tool() -> String {
+    "*".into()
+}
+
+/// What a rule does to a call it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Require approval.
+    Gate,
+    /// Refuse.
+    Deny,
+}
+
+/// One condition on the arguments.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// A JSON pointer (RFC 6901) into the arguments.
+    pub pointer: String,
+    /// How to compare.
+    pub op: Op,
+    /// What to compare with; left out for `exists`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub value: Value,
+    /// Turns the condition round.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not: bool,
+}
+
+/// How a condition compares. A missing member meets none of these, so it meets all of them with `not`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// The same JSON value; numbers by value.
+    Equals,
+    /// A string that matches a glob; `*` does not cross `/`, `**` does.
+    Glob,
+    /// A string in which a regular expression finds a match.
+    Regex,
+    /// A string with that part, or an array with that element.
+    Contains,
+    /// A number below.
+    Less,
+    /// A number above.
+    Greater,
+    /// There is such a member, whatever its value.
+    Exists,
+}
+
+/// What is wrong with a rule, and where: `rules[1].when[0].value`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct RuleFault {
+    /// The place in the list as it was sent.
+    pub place: String,
+    /// What is wrong there.
+    pub why: String,
+}
+
+/// Rules made ready for evaluation.
+#[derive(Debug, Default)]
+pub struct Rules(Vec<Ready>);
+
+#[derive(Debug)]
+struct Ready {
+    tool: GlobMatcher,
+    when: Vec<(Condition, Pattern)>,
+    effect: Effect,
+    name: String,
+}
+
+#[derive(Debug)]
+enum Pattern {
+    Glob(GlobMatcher),
+    Regex(Regex),
+    Number(f64),
+    Value,
+}
+
+/// A rule that applies to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// What it does.
+    pub effect: Effect,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl Rules {
+    /// Checks every rule and makes them ready.
+    pub fn compile(rules: &[Rule]) -> Result<Self, RuleFault> {
+        if rules.len() > MAX_RULES {
+            return Err(fault("rules", format!("there are more than {MAX_RULES}")));
+        }
+        let mut ready = Vec::with_capacity(rules.len());
+        for (index, rule) in rules.iter().enumerate() {
+            if let Some(first) = rules[..index].iter().position(|earlier| earlier == rule) {
+                return Err(fault(format!("rules[{index}]"), format!("the same as rules[{first}]")));
+            }
+            ready.push((rule.priority, Ready::of(rule, index)?));
+        }
+        ready.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+        Ok(Self(ready.into_iter().map(|(_, rule)| rule).collect()))
+    }
+
+    /// Whether any rule looks at this tool, so that its calls must be seen before there is a verdict.
+    pub fn concern(&self, tool: &str) -> bool {
+        self.0.iter().any(|rule| rule.tool.is_match(tool))
+    }
+
+    /// The rules that apply to a call; `arguments` is the raw JSON text.
+    pub fn hits(&self, tool: &str, arguments: &str) -> Vec<Hit> {
+        let concerned: Vec<&Ready> = self.0.iter().filter(|rule| rule.tool.is_match(tool)).collect();
+        if concerned.is_empty() {
+            return Vec::new();
+        }
+        let Ok(arguments) = serde_json::from_str::<Value>(arguments) else {
+            let reason = "the arguments could not be read by the argument rules".to_owned();
+            return vec![Hit { effect: Effect::Gate, reason }];
+        };
+        concerned.into_iter().filter_map(|rule| rule.hit(&arguments)).collect()
+    }
+}
+
+impl Ready {
+    fn of(rule: &Rule, index: usize) -> Result<Self, RuleFault> {
+        let place = format!("rules[{index}]");
+        let tool = glob(&rule.tool, false).map_err(|why| fault(format!("{place}.tool"), why))?;
+        if rule.when.len() > MAX_CONDITIONS {
+            return Err(fault(format!("{place}.when"), format!("more than {MAX_CONDITIONS} conditions")));
+        }
+        let mut when = Vec::with_capacity(rule.when.len());
+        for (index, condition) in rule.when.iter().enumerate() {
+            let place = format!("{place}.when[{index}]");
+            when.push((condition.clone(), Pattern::of(condition, &place)?));
+        }
+        let name = if rule.description.is_empty() { format!("rule {}", index + 1) } else { rule.description.clone() };
+        Ok(Self { tool, when, effect: rule.effect, name })
+    }
+
+    fn hit(&self, arguments: &Value) -> Option<Hit> {
+        for (condition, pattern) in &self.when {
+            match pattern.holds(condition, arguments.pointer(&condition.pointer)) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(why) => {
+                    let reason = format!("{}: cannot be evaluated ({} {why})", self.name, condition.pointer);
+                    return Some(Hit { effect: Effect::Gate, reason });
+                }
+            }
+        }
+        Some(Hit { effect: self.effect, reason: self.name.clone() })
+    }
+}
+
+impl Pattern {
+    fn of(condition: &Condition, place: &str) -> Result<Self, RuleFault> {
+        let pointer = &condition.pointer;
+        if !(pointer.is_empty() || pointer.starts_with('/')) || pointer.len() > MAX_TEXT_BYTES {
+            return Err(fault(format!("{place}.pointer"), "must be empty or start with /, as in RFC 6901"));
+        }
+        let place = format!("{place}.value");
+        match condition.op {
+            Op::Glob => text(condition, &place)
+                .and_then(|text| glob(text, true).map(Self::Glob).map_err(|why| fault(place.clone(), why))),
+            Op::Regex => text(condition, &place).and_then(|text| {
+                Regex::new(text)
+                    .map(Self::Regex)
+                    .map_err(|error| fault(place.clone(), format!("invalid regex: {error}")))
+            }),
+            Op::Less | Op::Greater => {
+                let number = condition.value.as_f64().ok_or_else(|| fault(place, "must be a number"))?;
+                Ok(Self::Number(number))
+            }
+            Op::Exists if !condition.value.is_null() => Err(fault(place, "exists takes no value")),
+            Op::Equals | Op::Contains | Op::Exists => Ok(Self::Value),
+        }
+    }
+
+    /// Whether a condition holds; an error if the member is of a type that cannot be compared.
+    fn holds(&self, condition: &Condition, found: Option<&Value>) -> Result<bool, String> {
+        let holds = match found {
+            None => false,
+            Some(found) => self.meets(condition, found)?,
+        };
+        Ok(holds != condition.not)
+    }
+
+    fn meets(&self, condition: &Condition, found: &Value) -> Result<bool, String> {
+        match (self, condition.op, found) {
+            (_, Op::Exists, _) => Ok(true),
+            (_, Op::Equals, found) => Ok(equal(found, &condition.value)),
+            (Self::Glob(glob), _, Value::String(found)) => Ok(glob.is_match(found)),
+            (Self::Regex(regex), _, Value::String(found)) => Ok(regex.is_match(found)),
+            (Self::Number(bound), Op::Less, Value::Number(found)) => number(found).map(|found| found < *bound),
+            (Self::Number(bound), Op::Greater, Value::Number(found)) => number(found).map(|found| found > *bound),
+            (_, Op::Contains, Value::String(found)) => {
+                condition.value.as_str().map(|part| found.contains(part)).ok_or_else(|| "is a string".into())
+            }
+            (_, Op::Contains, Value::Array(found)) => Ok(found.iter().any(|element| equal(element, &condition.value))),
+            _ => Err(format!("is {}", kind(found))),
+        }
+    }
+}
+
+fn text<'a>(condition: &'a Condition, place: &str) -> Result<&'a str, RuleFault> {
+    let text = condition.value.as_str().ok_or_else(|| fault(place, "must be a string"))?;
+    if text.len() > MAX_TEXT_BYTES {
+        Err(fault(place, format!("longer than {MAX_TEXT_BYTES} bytes")))
+    } else {
+        Ok(text)
+    }
+}
+
+fn glob(pattern: &str, separators: bool) -> Result<GlobMatcher, String> {
+    if pattern.is_empty() || pattern.len() > MAX_TEXT_BYTES {
+        return Err(format!("a glob has 1 to {MAX_TEXT_BYTES} bytes"));
+    }
+    let glob = globset::GlobBuilder::new(pattern).literal_separator(separators).backslash_escape(true).build();
+    glob.map(|glob: Glob| glob.compile_matcher()).map_err(|error| format!("invalid glob: {error}"))
+}
+
+fn number(number: &serde_json::Number) -> Result<f64, String> {
+    number.as_f64().ok_or_else(|| "is out of range".into())
+}
+
+fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn fault(place: impl Into<String>, why: impl Into<String>) -> RuleFault {
+    RuleFault { place: place.into(), why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(json: &str) -> Result<Rules, RuleFault> {
+        Rules::compile(&serde_json::from_str::<Vec<Rule>>(json).unwrap())
+    }
+
+    fn one(condition: &str) -> Rules {
+        rules(&format!(r#"[{{"when":[{condition}],"effect":"gate","description":"d"}}]"#)).unwrap()
+    }
+
+    fn reason(condition: &str, arguments: &str) -> Option<String> {
+        one(condition).hits("t", arguments).pop().map(|hit| hit.reason)
+    }
+
+    #[test]
+    fn operators_compare_as_they_say() {
+        for (condition, arguments, hit) in [
+            (r#"{"pointer":"/a","op":"equals","value":"x"}"#, r#"{"a":"x"}"#, true),
+            (r#"{"pointer":"/a","op":"equals","value":1}"#, r#"{"a":1.0}"#, true),
+            (r#"{"pointer":"/a","op":"equals","value":1}"#, r#"{"a":"1"}"#, false),
+            (r#"{"pointer":"/a","op":"equals"}"#, r#"{"a":null}"#, true),
+            (r#"{"pointer":"/a","op":"glob","value":"/etc/**"}"#, r#"{"a":"/etc/ssh/key"}"#, true),
+            (r#"{"pointer":"/a","op":"glob","value":"/etc/*"}"#, r#"{"a":"/etc/ssh/key"}"#, false),
+            (r#"{"pointer":"/a","op":"regex","value":"^rm\\b"}"#, r#"{"a":"rm -rf /"}"#, true),
+            (r#"{"pointer":"/a","op":"contains","value":"prod"}"#, r#"{"a":"db-prod-1"}"#, true),
+            (r#"{"pointer":"/a","op":"contains","value":"prod"}"#, r#"{"a":["dev","prod"]}"#, true),
+            (r#"{"pointer":"/a/0/b","op":"greater","value":10}"#, r#"{"a":[{"b":10.5}]}"#, true),
+            (r#"{"pointer":"/a","op":"less","value":10}"#, r#"{"a":10}"#, false),
+            (r#"{"pointer":"/a~1b","op":"exists"}"#, r#"{"a/b":null}"#, true),
+            (r#"{"pointer":"","op":"exists"}"#, r#"{}"#, true),
+            (r#"{"pointer":"/a","op":"exists","not":true}"#, r#"{}"#, true),
+            (r#"{"pointer":"/a","op":"glob","value":"/tmp/**","not":true}"#, r#"{"a":"/etc/x"}"#, true),
+            (r#"{"pointer":"/a","op":"glob","value":"/tmp/**","not":true}"#, r#"{}"#, true),
+            (r#"{"pointer":"/a","op":"glob","value":"/tmp/**"}"#, r#"{}"#, false),
+        ] {
+            assert_eq!(reason(condition, arguments).is_some(), hit, "{condition} on {arguments}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_compared_gates_and_says_why() {
+        assert_eq!(
+            reason(r#"{"pointer":"/a","op":"greater","value":10}"#, r#"{"a":"11"}"#).as_deref(),
+            Some("d: cannot be evaluated (/a is a string)")
+        );
+        assert!(reason(r#"{"pointer":"/a","op":"regex","value":"x","not":true}"#, r#"{"a":{}}"#).is_some());
+        assert!(reason(r#"{"pointer":"/a","op":"exists"}"#, "not json").is_some());
+    }
+
+    #[test]
+    fn conditions_hold_together_and_tools_are_globs() {
+        let both = rules(
+            r#"[{"tool":"write_*","effect":"deny","description":"no keys","priority":1,"when":[
+                {"pointer":"/path","op":"contains","value":".ssh"},{"pointer":"/force","op":"equals","value":true}]},
+               {"tool":"*","effect":"gate"}]"#,
+        )
+        .unwrap();
+        assert!(both.concern("write_file") && both.concern("x"));
+        let hits = both.hits("write_file", r#"{"path":"/home/.ssh/id","force":true}"#);
+        assert_eq!(hits[0], Hit { effect: Effect::Deny, reason: "no keys".into() });
+        assert_eq!(hits[1], Hit { effect: Effect::Gate, reason: "rule 2".into() });
+        assert_eq!(both.hits("write_file", r#"{"path":"/home/.ssh/id"}"#).len(), 1);
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        for (json, place) in [
+            (
+                r#"[{"effect":"gate"},{"effect":"gate","when":[{"pointer":"a","op":"exists"}]}]"#,
+                "rules[1].when[0].pointer",
+            ),
+            (r#"[{"effect":"gate","when":[{"pointer":"/a","op":"regex","value":"("}]}]"#, "rules[0].when[0].value"),
+            (r#"[{"effect":"gate","when":[{"pointer":"/a","op":"less","value":"1"}]}]"#, "rules[0].when[0].value"),
+            (r#"[{"effect":"gate","when":[{"pointer":"/a","op":"exists","value":1}]}]"#, "rules[0].when[0].value"),
+            (r#"[{"effect":"gate","tool":"[a"}]"#, "rules[0].tool"),
+            (r#"[{"effect":"gate"},{"effect":"gate"}]"#, "rules[1]"),
+        ] {
+            assert_eq!(rules(json).unwrap_err().place, place, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_regex_that_would_explode_elsewhere_ends_at_once() {
+        let evil = format!(r#"{{"a":"{}!"}}"#, "a".repeat(100_000));
+        assert_eq!(reason(r#"{"pointer":"/a","op":"regex","value":"^(a+)+$"}"#, &evil), None);
+    }
+}

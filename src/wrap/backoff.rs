@@ -1,0 +1,53 @@
+//! How long to wait before the hub is tried again.
+
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+/// After a refusal that a person must do something about.
+const REFUSED: Duration = Duration::from_secs(30);
+
+/// Doubling waits with jitter, so that many shims do not come back at once.
+#[derive(Debug)]
+pub struct Backoff(Duration);
+
+impl Backoff {
+    /// Starts with the shortest wait.
+    pub fn new() -> Self {
+        Self(FIRST)
+    }
+
+    /// The next wait, longer each time.
+    pub fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(LONGEST);
+        jittered(wait)
+    }
+
+    /// The wait after a refusal.
+    pub fn refused(&mut self) -> Duration {
+        self.0 = LONGEST;
+        jittered(REFUSED)
+    }
+}
+
+/// Between half and all of it.
+fn jittered(wait: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    wait / 2 + wait.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_are_never_zero() {
+        let mut backoff = Backoff::new();
+        assert!(backoff.next() <= FIRST);
+        let later: Vec<_> = std::iter::repeat_with(|| backoff.next()).take(20).collect();
+        assert!(later.iter().all(|wait| (FIRST / 2..=LONGEST).contains(wait)), "{later:?}");
+        assert!(later[19] >= LONGEST / 2);
+        assert!(backoff.refused() >= REFUSED / 2);
+    }
+}

@@ -1,0 +1,274 @@
+//! The wrapped server's process.
+//!
+//! It stays in our process group, inherits our stderr and our environment without `HITL_*`, and is killed by the
+//! kernel when we die without a chance to do it (Linux).
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::process::Command;
+
+use super::ends::{Sink, Source};
+
+/// After the client closed our stdin, a server may take this long.
+pub const GRACE_AFTER_EOF: Duration = Duration::from_secs(2);
+/// After a signal, a server may take this long.
+pub const GRACE_AFTER_SIGNAL: Duration = Duration::from_millis(300);
+/// Python servers ignore an interrupt for seconds; all obey this one.
+const TERMINATE_AFTER_INTERRUPT: Duration = Duration::from_millis(50);
+
+/// A command that could not be run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run {command:?}: {error}")]
+pub struct SpawnError {
+    command: OsString,
+    error: io::Error,
+}
+
+impl SpawnError {
+    /// As a shell would exit: 127 for a command that is not there, 126 for one that cannot be run.
+    pub fn exit_code(&self) -> u8 {
+        if self.error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+    }
+}
+
+/// A running server; its streams are apart.
+#[derive(Debug)]
+pub struct Child {
+    process: tokio::process::Child,
+    escalation: Escalation,
+}
+
+/// The server's streams: what it reads and what it writes.
+#[derive(Debug)]
+pub struct Streams {
+    /// Its stdin.
+    pub stdin: Sink,
+    /// Its stdout.
+    pub stdout: Source,
+}
+
+impl Child {
+    /// Starts `command`, program first.
+    pub fn spawn(command: &[OsString]) -> Result<(Self, Streams), SpawnError> {
+        let Some((program, arguments)) = command.split_first() else {
+            let error = io::Error::new(io::ErrorKind::NotFound, "no command given");
+            return Err(SpawnError { command: OsString::new(), error });
+        };
+        start(program, arguments).map_err(|error| SpawnError { command: program.clone(), error })
+    }
+
+    /// Waits for its end. Cancel safe.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.process.wait().await
+    }
+
+    /// The client closed its side: the server sees EOF, and must be gone soon.
+    pub fn end_after_eof(&mut self, now: Instant) {
+        self.escalation.add(now + GRACE_AFTER_EOF, Signal::Kill);
+    }
+
+    /// A signal ends us: pass it on at once, and insist.
+    pub fn end_by(&mut self, signal: Signal, now: Instant) {
+        self.send(signal);
+        if signal == Signal::Interrupt {
+            self.escalation.add(now + TERMINATE_AFTER_INTERRUPT, Signal::Terminate);
+        }
+        self.escalation.add(now + GRACE_AFTER_SIGNAL, Signal::Kill);
+    }
+
+    /// When the next, harder signal is due.
+    pub fn escalates_at(&self) -> Option<Instant> {
+        self.escalation.0.first().map(|(at, _)| *at)
+    }
+
+    /// Sends what is due.
+    pub fn escalate(&mut self, now: Instant) {
+        while let Some(signal) = self.escalation.take_due(now) {
+            self.send(signal);
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        // No id means it was waited for: there is nobody left to signal.
+        if let Some(id) = self.process.id() {
+            signal.send_to(id);
+        }
+    }
+}
+
+/// What we send to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP.
+    HangUp,
+    /// SIGKILL.
+    Kill,
+}
+
+/// Signals to come, the earliest first.
+#[derive(Debug, Default)]
+struct Escalation(Vec<(Instant, Signal)>);
+
+impl Escalation {
+    fn add(&mut self, at: Instant, signal: Signal) {
+        self.0.push((at, signal));
+        self.0.sort_by_key(|(at, _)| *at);
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<Signal> {
+        (self.0.first()?.0 <= now).then(|| self.0.remove(0).1)
+    }
+}
+
+impl Signal {
+    fn send_to(self, id: u32) {
+        use rustix::process::{Pid, Signal as Number, kill_process};
+        let number = match self {
+            Self::Interrupt => Number::INT,
+            Self::Terminate => Number::TERM,
+            Self::HangUp => Number::HUP,
+            Self::Kill => Number::KILL,
+        };
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            // It fails only when the process is gone already.
+            let _ = kill_process(pid, number);
+        }
+    }
+}
+
+/// The exit code for a status: the child's own, 128 + n for a signal.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Streams)> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    strip_environment(&mut command);
+    die_with_us(&mut command);
+    let mut process = command.spawn()?;
+    let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
+        return Err(io::Error::other("it has no stdin or stdout"));
+    };
+    let streams = Streams { stdin: Sink::of(stdin.into_owned_fd()?)?, stdout: Source::of(stdout.into_owned_fd()?)? };
+    Ok((Child { process, escalation: Escalation::default() }, streams))
+}
+
+/// Our settings are not the server's business, least of all the agent token.
+fn strip_environment(command: &mut Command) {
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.as_encoded_bytes().starts_with(b"HITL_")) {
+        command.env_remove(key);
+    }
+}
+
+/// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn die_with_us(command: &mut Command) {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let us = std::process::id();
+    let before_exec = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // We may have died before the line above: then the child has another parent, and nobody would kill it.
+        if getppid().is_none_or(|parent| parent.as_raw_pid().unsigned_abs() != us) {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(before_exec) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_us(_: &mut Command) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> (Child, Streams) {
+        Child::spawn(&["sh".into(), "-c".into(), script.into()]).unwrap()
+    }
+
+    async fn output(stdout: &mut Source) -> String {
+        let mut bytes = Vec::with_capacity(1024);
+        while stdout.read(&mut bytes).await.unwrap() > 0 {}
+        String::from_utf8(bytes).unwrap()
+    }
+
+    async fn first_line(stdout: &mut Source) {
+        let mut bytes = Vec::with_capacity(1024);
+        while !bytes.contains(&b'\n') {
+            assert!(stdout.read(&mut bytes).await.unwrap() > 0);
+        }
+    }
+
+    async fn end_of(child: &mut Child) -> u8 {
+        loop {
+            let due = child.escalates_at().unwrap_or_else(|| Instant::now() + Duration::from_secs(10));
+            tokio::select! {
+                status = child.wait() => return exit_code(status.unwrap()),
+                () = tokio::time::sleep_until(due.into()) => child.escalate(Instant::now()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn exit_codes_are_the_childs() {
+        for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
+            assert_eq!(end_of(&mut sh(script).0).await, code, "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_cannot_be_run_exits_as_in_a_shell() {
+        let missing = Child::spawn(&["/nonexistent/server".into()]).unwrap_err();
+        assert_eq!(missing.exit_code(), 127);
+        let directory = Child::spawn(&["/".into()]).unwrap_err();
+        assert_eq!(directory.exit_code(), 126);
+        assert!(missing.to_string().contains("/nonexistent/server"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_eof_is_not_signalled() {
+        let (mut child, streams) = sh("cat; exit 5");
+        drop(streams.stdin);
+        child.end_after_eof(Instant::now());
+        assert_eq!(end_of(&mut child).await, 5);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ignores_interrupts_is_terminated_soon() {
+        let (mut child, mut streams) =
+            sh("trap '' INT; trap 'exit 9' TERM; echo; while :; do read -r _ || sleep 0.01; done");
+        first_line(&mut streams.stdout).await;
+        child.end_by(Signal::Interrupt, Instant::now());
+        assert_eq!(end_of(&mut child).await, 9);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ignores_everything_is_killed() {
+        let (mut child, mut streams) = sh("trap '' INT TERM HUP; echo; while :; do read -r _ || sleep 0.01; done");
+        first_line(&mut streams.stdout).await;
+        let begun = Instant::now();
+        child.end_by(Signal::HangUp, begun);
+        assert_eq!(end_of(&mut child).await, 137);
+        assert!(begun.elapsed() >= GRACE_AFTER_SIGNAL);
+    }
+
+    #[tokio::test]
+    async fn the_child_shares_our_process_group() {
+        let (_child, mut streams) = sh("ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 /proc/$$/stat");
+        let group = rustix::process::getpgrp().as_raw_pid().to_string();
+        assert_eq!(output(&mut streams.stdout).await.trim(), group);
+    }
+}

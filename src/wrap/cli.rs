@@ -1,0 +1,162 @@
+//! The command line of `hitl-wrap`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::wrap::Flags;
+
+/// Holds the risky tool calls of an MCP server until a person approves them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hitl-wrap",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    override_usage = "hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...\n       hitl-wrap demo [OPTIONS]\n       \
+                      hitl-wrap completions SHELL",
+    after_help = "Without a hub configured, the hub of this user on this machine is used, and started when none runs.\n\
+                  The agent token is read from HITL_AGENT_TOKEN or from the file agent_token_file names, never from \
+                  arguments."
+)]
+pub struct Cli {
+    /// What else there is to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The shim itself.
+    #[command(flatten)]
+    pub wrap: WrapArgs,
+}
+
+/// Wrapping a server.
+#[derive(Args, Debug)]
+pub struct WrapArgs {
+    /// Name of the server for policy and approvers [env: HITL_SERVER] [default: the command's base name]
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+    /// Name of the client until it names itself [env: HITL_CLIENT]
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// Base URL of the hub, such as https://hitl.example.com [env: HITL_HUB]
+    #[arg(long, value_name = "URL")]
+    hub: Option<String>,
+    /// Config file to use instead of this user's own [env: HITL_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Command that starts the MCP server, with its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, num_args = 1..)]
+    pub command: Vec<OsString>,
+}
+
+/// Everything but wrapping.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the whole product on this machine, with a built-in server and client
+    Demo(Demo),
+    /// The MCP server of the demo, on stdin and stdout
+    #[command(hide = true)]
+    DemoServer,
+    /// Print a completion script
+    Completions {
+        /// The shell to complete in
+        shell: Shell,
+    },
+}
+
+/// Options of the demo.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Demo {
+    /// Decide without a person, over the same API as the page
+    #[arg(long, value_name = "DECISION")]
+    pub auto: Option<Auto>,
+    /// Print the sign-in link without opening a browser
+    #[arg(long)]
+    pub no_open: bool,
+}
+
+/// What the demo's own approver does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auto {
+    /// Approves.
+    Approve,
+    /// Rejects, with a reason.
+    Reject,
+}
+
+impl WrapArgs {
+    /// The flags without the command.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            server: self.server.clone(),
+            client: self.client.clone(),
+            hub: self.hub.clone(),
+            config: self.config.clone(),
+        }
+    }
+}
+
+/// The completion script for a shell.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hitl-wrap", &mut script);
+    script
+}
+
+/// The error of a command line that names nothing to do.
+pub fn no_command() -> clap::Error {
+    Cli::command().error(
+        clap::error::ErrorKind::MissingRequiredArgument,
+        "no command to wrap: hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("hitl-wrap").chain(line.split_whitespace()))
+    }
+
+    fn wrapped(line: &str) -> (Flags, Vec<String>) {
+        let cli = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(cli.command.is_none(), "{line}: {:?}", cli.command);
+        let command = cli.wrap.command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        (cli.wrap.flags(), command)
+    }
+
+    #[test]
+    fn options_stop_at_the_first_non_option_with_or_without_dashes() {
+        for line in ["npx -y foo --server x", "-- npx -y foo --server x"] {
+            assert_eq!(wrapped(line), (Flags::default(), "npx -y foo --server x".split(' ').map(Into::into).collect()));
+        }
+        let (flags, command) = wrapped("--server github --hub http://h npx -y foo -- --hub bar");
+        assert_eq!((flags.server.as_deref(), flags.hub.as_deref()), (Some("github"), Some("http://h")));
+        assert_eq!(command, ["npx", "-y", "foo", "--", "--hub", "bar"]);
+    }
+
+    #[test]
+    fn a_command_named_like_a_subcommand_goes_after_the_dashes() {
+        assert!(matches!(parse("demo --auto approve").unwrap().command, Some(Command::Demo(_))));
+        assert_eq!(wrapped("-- demo --auto").1, ["demo", "--auto"]);
+        assert_eq!(wrapped("--server x -- completions").1, ["completions"]);
+        assert_eq!(wrapped("npx demo").1, ["npx", "demo"]);
+        assert_eq!(wrapped("help").1, ["help"]);
+    }
+
+    #[test]
+    fn a_wrong_option_is_a_usage_error() {
+        for line in ["--servre x npx", "--server", "demo --auto maybe", "demo extra", "completions"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert_eq!(no_command().exit_code(), 2);
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+        assert!(!completions(Shell::Bash).is_empty());
+    }
+}

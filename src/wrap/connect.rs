@@ -1,0 +1,125 @@
+//! Opening the websocket: TLS, headers, limits, and what a refusal means.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use crate::config::wrap::Endpoint;
+use crate::wire::{BUFFER_BYTES, MAX_MESSAGE_BYTES, SUBPROTOCOL, close};
+
+/// An open connection.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum Failure {
+    /// The hub is not there, or not yet.
+    Unreachable(String),
+    /// The hub is there and does not want us.
+    Refused(Refused),
+}
+
+/// A refusal that lasts until a person does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The agent token is not known, or revoked.
+    Token,
+    /// The token may not do this.
+    Forbidden,
+    /// The hub speaks another version.
+    Version,
+}
+
+impl Refused {
+    /// What a close code means.
+    pub fn from_close(code: u16) -> Option<Self> {
+        match code {
+            close::UNAUTHORISED => Some(Self::Token),
+            close::FORBIDDEN => Some(Self::Forbidden),
+            close::UPGRADE_REQUIRED => Some(Self::Version),
+            _ => None,
+        }
+    }
+
+    /// What to do about it; `hub` is the hub's name in words.
+    pub fn advice(self, hub: &str) -> String {
+        match self {
+            Self::Token => format!(
+                "{hub} does not accept the agent token (unknown or revoked); make a new one with `hitl-hub agent add \
+                 NAME` and put it in agent_token_file. Until then calls that need approval are refused"
+            ),
+            Self::Forbidden => {
+                format!("{hub} does not let this agent in; ask its admin. Calls that need approval are refused")
+            }
+            Self::Version => format!(
+                "{hub} speaks another protocol version than hitl-wrap {}; install the same release of both. Calls \
+                 that need approval are refused",
+                env!("CARGO_PKG_VERSION")
+            ),
+        }
+    }
+}
+
+/// Opens a connection.
+pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
+    let unreachable = |error: anyhow::Error| Failure::Unreachable(format!("{error:#}"));
+    let request = request(endpoint).map_err(unreachable)?;
+    let connector = if endpoint.base.starts_with("https:") {
+        Connector::Rustls(tls().await.map_err(unreachable)?)
+    } else {
+        Connector::Plain
+    };
+    match connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
+            401 => Failure::Refused(Refused::Token),
+            403 => Failure::Refused(Refused::Forbidden),
+            426 => Failure::Refused(Refused::Version),
+            status => Failure::Unreachable(format!("it answered with HTTP status {status}")),
+        }),
+        Err(error) => Err(Failure::Unreachable(error.to_string())),
+    }
+}
+
+fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
+    let mut request = endpoint.websocket().into_client_request().context("the hub URL cannot be used")?;
+    let mut token = HeaderValue::from_str(&format!("Bearer {}", endpoint.token.0))
+        .ok()
+        .context("the agent token holds characters that no token has")?;
+    token.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, token);
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(request)
+}
+
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES))
+}
+
+/// The machine's root certificates, read once and on a thread of their own: that takes long.
+async fn tls() -> anyhow::Result<Arc<ClientConfig>> {
+    static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+    CONFIG.get_or_try_init(|| async { tokio::task::spawn_blocking(load_tls).await? }).await.cloned()
+}
+
+fn load_tls() -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = rustls::RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    anyhow::ensure!(added > 0, "no root certificates on this machine; install ca-certificates");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}

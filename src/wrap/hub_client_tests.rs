@@ -1,0 +1,196 @@
+//! The connection against a hub of a few lines, over real sockets.
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+
+use super::*;
+use crate::config::wrap::Secret;
+use crate::core::gate::messages::{Cancel, Decided, Decision, Request as Held};
+use crate::core::ids::Digest;
+use crate::core::policy::Table;
+use crate::wire::Welcome;
+use crate::wrap::identity::Identity;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Hub(TcpListener);
+
+impl Hub {
+    async fn start() -> (Self, Endpoint) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        (Self(listener), Endpoint { base, token: Secret("hitl_a_x".to_owned()) })
+    }
+
+    async fn accept(&self) -> WebSocketStream<TcpStream> {
+        let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept()).await.expect("a connection").unwrap();
+        let answer = |request: &Request, mut response: Response| {
+            assert_eq!(request.headers()["authorization"], "Bearer hitl_a_x");
+            assert_eq!(request.uri().path(), wire::PATH);
+            let protocol = request.headers()["sec-websocket-protocol"].clone();
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok::<_, ErrorResponse>(response)
+        };
+        accept_hdr_async(stream, answer).await.unwrap()
+    }
+
+    /// A connection up to its welcome.
+    async fn welcome(&self, client: &mut HubClient) -> WebSocketStream<TcpStream> {
+        let (mut socket, ()) = tokio::join!(self.accept(), greet(client));
+        assert!(matches!(hear(&mut socket).await, ToHub::Hello(_)));
+        let welcome = Welcome { version: 1, session: "s".into(), client_id: "agent".into(), table: table() };
+        tell(&mut socket, &ToWrap::Welcome(welcome)).await;
+        assert!(matches!(answer(client).await, Answer::Welcome { .. }));
+        socket
+    }
+}
+
+async fn greet(client: &mut HubClient) {
+    let connected = tokio::time::timeout(DEADLINE, client.next()).await.expect("a connection");
+    assert!(matches!(connected, FromHub::Connected), "{connected:?}");
+    client.hello(Identity::new("s".into(), &[], None).hello(None, Vec::new()));
+}
+
+async fn answer(client: &mut HubClient) -> Answer {
+    match tokio::time::timeout(DEADLINE, client.next()).await.expect("an answer") {
+        FromHub::Answer(answer) => answer,
+        FromHub::Connected => panic!("an unexpected connection"),
+    }
+}
+
+async fn hear(socket: &mut WebSocketStream<TcpStream>) -> ToHub {
+    loop {
+        let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a message").unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return wire::decode(&text, &wire::TO_HUB).unwrap();
+        }
+    }
+}
+
+async fn tell(socket: &mut WebSocketStream<TcpStream>, message: &ToWrap) {
+    socket.send(Message::text(wire::encode(message))).await.unwrap();
+}
+
+fn table() -> Table {
+    let unlisted = Ruling { verdict: Verdict::Pass, bypass: false, trust: Level::Low, reasons: Vec::new() };
+    Table { tools: Default::default(), unlisted, timeout_seconds: 300 }
+}
+
+fn cancel(approval: &str) -> Cancel {
+    Cancel { approval: approval.into(), reason: "r".into(), keep: false }
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_until_the_goodbye() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let mut socket = hub.welcome(&mut client).await;
+    client.ask(Ask::Cancel(cancel("a")));
+    assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel("a")));
+    let decided = Decided { approval: "a".into(), decision: Decision::TimedOut };
+    socket.send(Message::text(r#"{"type":"from_the_future"}"#)).await.unwrap();
+    tell(&mut socket, &ToWrap::Decision(decided.clone())).await;
+    assert_eq!(answer(&mut client).await, Answer::Decided(decided), "an unknown message is ignored");
+    let (said, ()) = tokio::join!(hear(&mut socket), client.goodbye());
+    assert_eq!(said, ToHub::Bye);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_again_and_forgets_what_was_said_before() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    drop(hub.welcome(&mut client).await);
+    assert_eq!(answer(&mut client).await, Answer::Lost);
+    client.ask(Ask::Cancel(cancel("stale")));
+    let mut socket = hub.welcome(&mut client).await;
+    client.ask(Ask::Cancel(cancel("fresh")));
+    assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel("fresh")));
+}
+
+#[tokio::test]
+async fn a_hub_that_drains_or_talks_nonsense_is_connected_to_again() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let mut socket = hub.welcome(&mut client).await;
+    tell(&mut socket, &ToWrap::Draining).await;
+    assert_eq!(answer(&mut client).await, Answer::Lost);
+    let mut socket = hub.welcome(&mut client).await;
+    socket.send(Message::text("{\"type\":\"go\"}")).await.unwrap();
+    assert_eq!(answer(&mut client).await, Answer::Lost);
+    hub.welcome(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_call_too_large_for_the_hub_is_denied() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let _socket = hub.welcome(&mut client).await;
+    client.ask(Ask::Request(Held {
+        id: "a".into(),
+        tool: "t".into(),
+        arguments: "\"".repeat(MAX_MESSAGE_BYTES / 2),
+        definition: None,
+        digest: Digest::of(b""),
+        era: crate::core::gate::messages::Era::Legacy,
+        client: None,
+        hold_seconds: None,
+    }));
+    let Answer::Ruled(ruled) = answer(&mut client).await else { panic!("a ruling") };
+    assert_eq!((ruled.id.as_str(), ruled.ruling.verdict), ("a", Verdict::Deny));
+}
+
+#[tokio::test]
+async fn a_hub_that_does_not_keep_up_is_connected_to_again() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let _socket = hub.welcome(&mut client).await;
+    for _ in 0..=QUEUE {
+        client.ask(Ask::Cancel(cancel("a")));
+    }
+    assert!(!client.takes_calls());
+    assert_eq!(answer(&mut client).await, Answer::Lost);
+    hub.welcome(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do() {
+    let (hub, endpoint) = Hub::start().await;
+    let refuse = async {
+        let (stream, _) = hub.0.accept().await.unwrap();
+        let unauthorised = |_: &Request, _: Response| {
+            let mut response = ErrorResponse::new(None);
+            *response.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::UNAUTHORIZED;
+            Err::<Response, _>(response)
+        };
+        accept_hdr_async(stream, unauthorised).await.unwrap_err();
+    };
+    let (result, ()) = tokio::join!(connect::open(&endpoint), refuse);
+    let Err(connect::Failure::Refused(refused)) = result else { panic!("it is refused") };
+    assert_eq!(refused, Refused::Token);
+    assert!(refused.advice("the hub").contains("hitl-hub agent add"));
+}
+
+#[tokio::test]
+async fn a_close_code_ends_in_the_refusal_it_stands_for() {
+    for (code, refused) in [(4401, Refused::Token), (4403, Refused::Forbidden), (4426, Refused::Version)] {
+        let (hub, endpoint) = Hub::start().await;
+        let close = async {
+            let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+            hub.accept().await.close(Some(frame)).await.unwrap();
+        };
+        let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
+        assert_eq!(next(&mut socket.unwrap()).await, Err(End::Refused(refused)));
+    }
+}
+
+#[tokio::test]
+async fn a_goodbye_to_nobody_does_not_wait() {
+    // A port that takes connections and never answers.
+    let (_hub, endpoint) = Hub::start().await;
+    let client = HubClient::start(HubAt::Remote { endpoint });
+    let begun = Instant::now();
+    client.goodbye().await;
+    assert!(begun.elapsed() < GOODBYE_WITHIN);
+}

@@ -1,0 +1,75 @@
+//! Who this shim is to the hub. What the machine says of itself is shown to approvers, never decided on.
+
+use std::ffi::OsString;
+
+use crate::core::gate::messages::ClientInfo;
+use crate::core::ids::{ApprovalId, InstanceId};
+use crate::wire::{Hello, VERSION};
+
+/// What every `hello` of this run has in common.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This run.
+    pub instance: InstanceId,
+    /// The wrapped server's name.
+    pub server: String,
+    /// The wrapped server's command line.
+    pub command: Vec<String>,
+    /// The client's name until it has named itself.
+    pub client: Option<String>,
+}
+
+impl Identity {
+    /// A new run.
+    pub fn new(server: String, command: &[OsString], client: Option<String>) -> Self {
+        let command = command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        Self { instance: InstanceId(new_id()), server, command, client }
+    }
+
+    /// The first message of a connection.
+    pub fn hello(&self, client: Option<ClientInfo>, resume: Vec<ApprovalId>) -> Hello {
+        let by_name = || self.client.clone().map(|name| ClientInfo { name, version: String::new() });
+        Hello {
+            version: VERSION,
+            wrap_version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance.clone(),
+            server: self.server.clone(),
+            command: self.command.clone(),
+            client: client.or_else(by_name),
+            user: user(),
+            host: host(),
+            resume,
+        }
+    }
+}
+
+/// A new unique id.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+fn user() -> Option<String> {
+    // Clients that strip the environment leave these.
+    let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).or_else(user_id)
+}
+
+#[cfg(unix)]
+fn user_id() -> Option<String> {
+    Some(format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+#[cfg(not(unix))]
+fn user_id() -> Option<String> {
+    None
+}
+
+#[cfg(unix)]
+fn host() -> Option<String> {
+    rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
+}
+
+#[cfg(not(unix))]
+fn host() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok()
+}

@@ -1,0 +1,184 @@
+//! Local mode: the hub of this user on this machine, found through two files in the data dir, started when it does
+//! not run.
+//!
+//! Several shims may start at once: a lock file lets one of them start the hub, the others wait for it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::process::{Child, Command};
+
+use super::say::say;
+use crate::config::paths;
+use crate::config::wrap::{Endpoint, base_url, read_token};
+
+/// A hub that ended is not started again before this has passed.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(20);
+
+/// The way to the local hub.
+#[derive(Debug)]
+pub struct Local {
+    data_dir: PathBuf,
+    config: Option<PathBuf>,
+    started: Option<Started>,
+    next_start: Option<Instant>,
+    complained: bool,
+}
+
+/// A hub on its way up. Dropping it leaves the hub alone.
+#[derive(Debug)]
+struct Started {
+    process: Child,
+    /// Held until the hub answers or ends.
+    _lock: File,
+}
+
+impl Local {
+    /// Looks in `data_dir`; a hub that has to be started is given `config`.
+    pub fn new(data_dir: PathBuf, config: Option<PathBuf>) -> Self {
+        Self { data_dir, config, started: None, next_start: None, complained: false }
+    }
+
+    /// Where the running hub says it is.
+    pub fn locate(&self) -> anyhow::Result<Endpoint> {
+        let url = paths::local_url(&self.data_dir);
+        let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
+        Ok(Endpoint { base: base_url(&text)?, token: read_token(&paths::local_agent_token(&self.data_dir))? })
+    }
+
+    /// The hub answered.
+    pub fn connected(&mut self) {
+        // It stays our child, and tokio reaps it if it ends before us.
+        self.started = None;
+        self.complained = false;
+    }
+
+    /// The hub cannot be reached: start one, unless one is on its way.
+    pub fn unreachable(&mut self) {
+        let now = Instant::now();
+        if self.on_its_way() || self.next_start.is_some_and(|at| now < at) {
+            return;
+        }
+        match self.start() {
+            Ok(started) => self.started = started,
+            Err(error) => self.complain(&format!("cannot start a hub on this machine: {error:#}")),
+        }
+        if self.started.is_some() || self.complained {
+            self.next_start = Some(now + START_AGAIN_AFTER);
+        }
+    }
+
+    fn on_its_way(&mut self) -> bool {
+        let Some(started) = &mut self.started else { return false };
+        match started.process.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                self.started = None;
+                let log = paths::local_log(&self.data_dir);
+                self.complain(&format!("the hub on this machine ended ({status}); its log is {}", log.display()));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Starts a hub; `None` when another shim is doing so.
+    fn start(&self) -> anyhow::Result<Option<Started>> {
+        let data_dir = std::path::absolute(&self.data_dir)?;
+        let log = paths::local_log(&data_dir);
+        let dir = log.parent().unwrap_or(&data_dir);
+        make_private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let lock = private_file(&dir.join("start.lock"))?;
+        if lock.try_lock().is_err() {
+            return Ok(None);
+        }
+        let log = private_file(&log)?;
+        let program = hub_program();
+        let process = self.command(&program, &data_dir, log)?.spawn().with_context(|| {
+            format!("cannot run {}; install hitl-hub, or name a hub with --hub or in config.toml", program.display())
+        })?;
+        Ok(Some(Started { process, _lock: lock }))
+    }
+
+    fn command(&self, program: &Path, data_dir: &Path, log: File) -> anyhow::Result<Command> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--local", "--data-dir"]).arg(data_dir);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(std::path::absolute(config)?);
+        }
+        // The hub outlives us and serves other shims: it is in nobody's way to end, and knows nothing of this one.
+        for key in ["HITL_AGENT_TOKEN", "HITL_AGENT_TOKEN_FILE", "HITL_SERVER", "HITL_CLIENT", "HITL_HUB"] {
+            command.env_remove(key);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir(data_dir);
+        #[cfg(unix)]
+        command.process_group(0);
+        Ok(command)
+    }
+
+    fn complain(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            say(text);
+        }
+    }
+}
+
+/// `hitl-hub` beside our own executable, else the one on PATH.
+pub fn hub_program() -> PathBuf {
+    let name = format!("hitl-hub{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| name.into())
+}
+
+fn make_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
+}
+
+fn private_file(path: &Path) -> anyhow::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.append(true).create(true).open(path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn write_private(path: &Path, text: &str) {
+        make_private_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn the_running_hub_is_found_through_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let local = Local::new(dir.path().to_owned(), None);
+        assert!(local.locate().is_err());
+        write_private(&paths::local_url(dir.path()), "http://127.0.0.1:7421\n");
+        write_private(&paths::local_agent_token(dir.path()), "hitl_a_x\n");
+        let endpoint = local.locate().unwrap();
+        assert_eq!((endpoint.base.as_str(), endpoint.token.0.as_str()), ("http://127.0.0.1:7421", "hitl_a_x"));
+    }
+
+    #[test]
+    fn only_one_of_several_shims_starts_the_hub() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("local").join("start.lock");
+        make_private_dir(lock.parent().unwrap()).unwrap();
+        let held = private_file(&lock).unwrap();
+        held.try_lock().unwrap();
+        assert!(Local::new(dir.path().to_owned(), None).start().unwrap().is_none());
+        assert_eq!(std::fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

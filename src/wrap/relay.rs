@@ -1,0 +1,413 @@
+//! The one task that owns the gate: it learns what happened, and then acts.
+//!
+//! Lines that pass keep their bytes; each direction has one writer and bounded memory. A side is not read while what
+//! it sends to is full, so a server that stops reading slows its own client and nothing else.
+
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::activity::Activities;
+use super::child::{self, Child, Signal, Streams};
+use super::ends::{Sink, Source};
+use super::hub_client::{FromHub, HubClient};
+use super::identity::Identity;
+use super::lines::{CLIENT_LIMIT, Found, Lines, SERVER_LIMIT, content, has_inner_cr};
+use super::say::say;
+use super::signals::Signals;
+use super::writer::Writer;
+use crate::core::frame::Refused;
+use crate::core::gate::messages::{Answer, Ask};
+use crate::core::gate::{Action, Fate, Gate};
+use crate::core::reply;
+
+/// A direction with more than this waiting is full.
+const FULL: usize = 1 << 20;
+/// Our own lines to the client go on top of what the server sends.
+const FULL_OF_REPLIES: usize = 4 << 20;
+/// After the server's end, what it wrote is there at once; only a grandchild can keep the stream open longer.
+const DRAIN: Duration = Duration::from_millis(250);
+
+/// Everything a run of the shim consists of.
+pub struct Relay {
+    gate: Gate,
+    identity: Identity,
+    hub: HubClient,
+    child: Child,
+    signals: Signals,
+    from_client: Lines,
+    to_client: Writer,
+    from_server: Lines,
+    to_server: Writer,
+    activities: Activities,
+    timer: Pin<Box<Sleep>>,
+    timer_at: Option<Instant>,
+    end: End,
+}
+
+/// How far the end has come.
+#[derive(Debug, Default)]
+struct End {
+    /// How the server's process ended.
+    status: Option<ExitStatus>,
+    /// When the server's stream is given up after its process ended.
+    drained_at: Option<Instant>,
+    /// When a client that does not read is given up.
+    given_up_at: Option<Instant>,
+    /// The gate has been told that the server is gone.
+    told: bool,
+}
+
+enum Event {
+    FromClient(io::Result<bool>),
+    FromServer(io::Result<bool>),
+    Wrote,
+    FromHub(FromHub),
+    Timer,
+    Signal(Signal),
+    Exited(io::Result<ExitStatus>),
+}
+
+/// What the relay is made of.
+pub struct Parts {
+    /// Decides what passes.
+    pub gate: Gate,
+    /// Who we are to the hub.
+    pub identity: Identity,
+    /// The way to the hub.
+    pub hub: HubClient,
+    /// The server's process.
+    pub child: Child,
+    /// The server's streams.
+    pub streams: Streams,
+    /// Where the client writes.
+    pub stdin: Source,
+    /// Where the client reads.
+    pub stdout: Sink,
+    /// What ends us.
+    pub signals: Signals,
+}
+
+impl Relay {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            gate: parts.gate,
+            identity: parts.identity,
+            hub: parts.hub,
+            child: parts.child,
+            signals: parts.signals,
+            from_client: Lines::new(parts.stdin, CLIENT_LIMIT),
+            to_client: Writer::new(parts.stdout),
+            from_server: Lines::new(parts.streams.stdout, SERVER_LIMIT),
+            to_server: Writer::new(parts.streams.stdin),
+            activities: Activities::default(),
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer_at: None,
+            end: End::default(),
+        }
+    }
+
+    /// Relays until the server has ended and everything it said has reached the client; returns the exit code.
+    pub async fn run(mut self) -> u8 {
+        while !self.is_done() {
+            let event = self.next_event().await;
+            self.handle(event, Instant::now());
+        }
+        let code = self.end.status.map_or(1, child::exit_code);
+        if let Some(batch) = self.hub.takes_calls().then(|| self.activities.take(Instant::now())).flatten() {
+            self.hub.calls(batch);
+        }
+        self.hub.goodbye().await;
+        code
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let wake = self.wake();
+        if self.timer_at != wake
+            && let Some(at) = wake
+        {
+            self.timer.as_mut().reset(at.into());
+        }
+        self.timer_at = wake;
+        let (reads_client, reads_server) = (self.reads_client(), self.reads_server());
+        tokio::select! {
+            more = self.from_client.fill(), if reads_client => Event::FromClient(more),
+            more = self.from_server.fill(), if reads_server => Event::FromServer(more),
+            () = self.to_server.flush_some(), if self.to_server.has_work() => Event::Wrote,
+            () = self.to_client.flush_some(), if self.to_client.has_work() => Event::Wrote,
+            from = self.hub.next() => Event::FromHub(from),
+            () = &mut self.timer, if wake.is_some() => Event::Timer,
+            signal = self.signals.next() => Event::Signal(signal),
+            status = self.child.wait(), if self.end.status.is_none() => Event::Exited(status),
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::FromClient(Ok(true)) => self.on_client_lines(now),
+            // What is left has no line feed and never became a message.
+            Event::FromClient(_) => self.on_client_gone(now),
+            Event::FromServer(Ok(true)) => self.on_server_lines(now),
+            Event::FromServer(_) => self.on_server_closed(now),
+            Event::Wrote => self.keep_draining(now),
+            Event::FromHub(from) => self.on_hub(from, now),
+            Event::Timer => self.on_timer(now),
+            Event::Signal(signal) => self.on_signal(signal, now),
+            Event::Exited(status) => self.on_exited(status, now),
+        }
+        self.act(now);
+        if self.from_server.is_open() && !self.to_client.is_open() {
+            self.on_client_closed(now);
+        }
+        if self.end.status.is_some() && !self.from_server.is_open() && !self.end.told {
+            self.end.told = true;
+            self.gate.handle_server_gone(now);
+            self.act(now);
+        }
+        if self.activities.is_full() {
+            self.send_calls(now);
+        }
+    }
+
+    // Lines.
+
+    fn on_client_lines(&mut self, now: Instant) {
+        let mut run = 0..0;
+        while let Some(found) = self.from_client.next_line() {
+            let Found::Line(line) = found else {
+                self.refuse_too_long();
+                continue;
+            };
+            let fate = self.gate.handle_client(content(self.from_client.bytes(line.clone())), now);
+            if fate == Fate::Forward {
+                extend(&mut self.from_client, &mut run, line, &mut self.to_server);
+            }
+            while let Some(action) = self.gate.poll_action() {
+                if matches!(action, Action::ToServer(_)) {
+                    pass(&mut self.from_client, &mut run, &mut self.to_server);
+                }
+                self.perform(action, now);
+            }
+        }
+        pass(&mut self.from_client, &mut run, &mut self.to_server);
+        self.from_client.compact();
+    }
+
+    /// Its id cannot be known: a line may be read only as a whole.
+    fn refuse_too_long(&mut self) {
+        let why = format!("the line is longer than {} MiB", CLIENT_LIMIT >> 20);
+        say(&format!("refused a line of the client: {why}"));
+        let refused = Refused { code: -32600, id: Some("null".to_owned()), why };
+        if let Some(line) = reply::error_line(&refused) {
+            self.to_client.write_line(line);
+        }
+    }
+
+    fn on_server_lines(&mut self, now: Instant) {
+        self.keep_draining(now);
+        let mut run = 0..0;
+        if !self.gate.watches_server()
+            && let Some(plain) = self.from_server.take_plain()
+        {
+            run = plain;
+        }
+        while let Some(found) = self.from_server.next_line() {
+            let Found::Line(line) = found else {
+                say(&format!("dropped a line of the server: it is longer than {} MiB", SERVER_LIMIT >> 20));
+                continue;
+            };
+            self.on_server_line(line, &mut run, now);
+        }
+        pass(&mut self.from_server, &mut run, &mut self.to_client);
+        self.from_server.compact();
+    }
+
+    fn on_server_line(&mut self, line: Range<usize>, run: &mut Range<usize>, now: Instant) {
+        let bytes = self.from_server.bytes(line.clone());
+        if has_inner_cr(bytes) {
+            return say(
+                "dropped a line of the server: it holds a carriage return, which some clients take for a line end",
+            );
+        }
+        // What the gate waits for may have come in this very batch.
+        if !self.gate.watches_server() || self.gate.handle_server(content(bytes), now) == Fate::Forward {
+            extend(&mut self.from_server, run, line, &mut self.to_client);
+        }
+        while let Some(action) = self.gate.poll_action() {
+            if matches!(action, Action::ToClient(_)) {
+                pass(&mut self.from_server, run, &mut self.to_client);
+            }
+            self.perform(action, now);
+        }
+    }
+
+    /// The server's stream ended; what it said last needs no line feed to count.
+    fn on_server_closed(&mut self, now: Instant) {
+        self.from_server.close();
+        let rest = self.from_server.take_rest();
+        let mut run = 0..0;
+        if !rest.is_empty() {
+            self.on_server_line(rest, &mut run, now);
+        }
+        pass(&mut self.from_server, &mut run, &mut self.to_client);
+    }
+
+    // The gate.
+
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.gate.poll_action() {
+            self.perform(action, now);
+        }
+    }
+
+    fn perform(&mut self, action: Action, now: Instant) {
+        match action {
+            Action::ToServer(line) => self.to_server.write_line(line),
+            Action::ToClient(line) => self.to_client.write_line(line),
+            Action::ToHub(Ask::Call(call)) => self.activities.push(call, now),
+            Action::ToHub(ask) => self.hub.ask(ask),
+            Action::Log(text) => say(&text),
+        }
+    }
+
+    // The hub.
+
+    fn on_hub(&mut self, from: FromHub, now: Instant) {
+        match from {
+            FromHub::Connected => self.hub.hello(self.identity.hello(self.gate.client(), self.gate.held())),
+            FromHub::Answer(answer) => {
+                if answer == Answer::Lost {
+                    self.hub.lost();
+                }
+                self.gate.handle_answer(answer, now);
+            }
+        }
+    }
+
+    fn send_calls(&mut self, now: Instant) {
+        if self.hub.takes_calls()
+            && let Some(batch) = self.activities.take(now)
+        {
+            self.hub.calls(batch);
+        }
+    }
+
+    // Time.
+
+    /// When something is due next. Everything in here is done with, or leaves, when [`on_timer`](Self::on_timer) ran.
+    fn wake(&self) -> Option<Instant> {
+        let ended = self.end.status.is_some();
+        let calls = self.activities.due().filter(|_| self.hub.takes_calls());
+        let drained = self.end.drained_at.filter(|_| ended && self.reads_server());
+        let given_up = self.end.given_up_at.filter(|_| ended);
+        [self.gate.poll_timeout(), calls, self.child.escalates_at(), drained, given_up].into_iter().flatten().min()
+    }
+
+    fn on_timer(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(self.gate.poll_timeout()) {
+            self.gate.handle_timeout(now);
+        }
+        if due(self.activities.due()) {
+            self.send_calls(now);
+        }
+        self.child.escalate(now);
+        if due(self.end.drained_at) && self.reads_server() {
+            self.on_server_closed(now);
+        }
+        if due(self.end.given_up_at) && self.end.status.is_some() {
+            self.to_client.close();
+        }
+    }
+
+    // Ends.
+
+    /// The client closed its side: everything it holds is taken back, and the server sees the same.
+    fn on_client_gone(&mut self, now: Instant) {
+        self.from_client.close();
+        self.gate.handle_client_gone();
+        self.to_server.finish();
+        self.child.end_after_eof(now);
+        self.give_up_by(now + child::GRACE_AFTER_EOF);
+    }
+
+    /// The client does not read any more: the server learns it when it writes, as it would without us.
+    fn on_client_closed(&mut self, now: Instant) {
+        self.from_server.close();
+        if self.from_client.is_open() {
+            self.on_client_gone(now);
+            self.act(now);
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal, now: Instant) {
+        self.from_client.close();
+        self.gate.handle_client_gone();
+        self.to_server.close();
+        self.child.end_by(signal, now);
+        self.give_up_by(now + child::GRACE_AFTER_SIGNAL);
+    }
+
+    fn on_exited(&mut self, status: io::Result<ExitStatus>, now: Instant) {
+        // A status that cannot be had is an end like any other.
+        self.end.status = Some(status.unwrap_or_default());
+        self.end.drained_at = Some(now + DRAIN);
+        self.to_server.close();
+    }
+
+    fn keep_draining(&mut self, now: Instant) {
+        if self.end.status.is_some() {
+            self.end.drained_at = Some(now + DRAIN);
+        }
+    }
+
+    fn give_up_by(&mut self, at: Instant) {
+        self.end.given_up_at = Some(self.end.given_up_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn is_done(&self) -> bool {
+        self.end.told && !self.to_client.has_work()
+    }
+
+    fn reads_client(&self) -> bool {
+        let room = self.to_server.queued() < FULL && self.to_client.queued() < FULL_OF_REPLIES;
+        self.from_client.is_open() && room
+    }
+
+    fn reads_server(&self) -> bool {
+        self.from_server.is_open() && self.to_client.queued() < FULL
+    }
+}
+
+/// Adds a line to the run of lines that pass together.
+fn extend(lines: &mut Lines, run: &mut Range<usize>, line: Range<usize>, writer: &mut Writer) {
+    if run.start == run.end {
+        *run = line;
+    } else if run.end == line.start {
+        run.end = line.end;
+    } else {
+        pass(lines, run, writer);
+        *run = line;
+    }
+}
+
+/// Writes a run of lines as they came.
+fn pass(lines: &mut Lines, run: &mut Range<usize>, writer: &mut Writer) {
+    let run = std::mem::take(run);
+    let written = writer.write_now(lines.bytes(run.clone()));
+    let rest = run.start + written..run.end;
+    if Lines::worth_detaching(&rest) {
+        writer.queue_owned(lines.detach(rest.end), rest.start);
+    } else {
+        writer.queue_copy(lines.bytes(rest));
+    }
+}
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -1,0 +1,327 @@
+//! The relay between real pipes and a real child, with the hub played by the test.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::core::approval::Outcome;
+use crate::core::gate::Settings;
+use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request};
+use crate::core::ids::ApprovalId;
+use crate::core::policy::{Ruling, Table, Verdict};
+use crate::core::trust::Level;
+use crate::wire::ToHub;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Stand {
+    stdin: Option<pipe::Sender>,
+    stdout: Option<pipe::Receiver>,
+    read: Vec<u8>,
+    to_relay: mpsc::Sender<FromHub>,
+    from_relay: mpsc::Receiver<ToHub>,
+    relay: JoinHandle<u8>,
+}
+
+impl Stand {
+    /// A relay around `sh -c SCRIPT`, without a hub.
+    fn without_hub(script: &str) -> Self {
+        let (child, streams) = Child::spawn(&["sh".into(), "-c".into(), script.into()]).unwrap();
+        let (client_end, stdin) = io::pipe().unwrap();
+        let (stdout, server_end) = io::pipe().unwrap();
+        let (hub, to_relay, from_relay) = HubClient::played();
+        let identity = Identity::new("s".into(), &[], None);
+        let mut count = 0;
+        let gate = Gate::new(Settings {
+            server: "s".into(),
+            hub: "http://hub".into(),
+            instance: identity.instance.clone(),
+            hub_wait: Duration::from_secs(30),
+            hold_for: Default::default(),
+            client_name: None,
+            new_id: Box::new(move || {
+                count += 1;
+                ApprovalId(format!("approval-{count}"))
+            }),
+        });
+        let relay = Relay::new(Parts {
+            gate,
+            identity,
+            hub,
+            child,
+            streams,
+            stdin: Source::of(client_end.into()).unwrap(),
+            stdout: Sink::of(server_end.into()).unwrap(),
+            signals: Signals::new().unwrap(),
+        });
+        Self {
+            stdin: Some(pipe::Sender::from_owned_fd(stdin.into()).unwrap()),
+            stdout: Some(pipe::Receiver::from_owned_fd(stdout.into()).unwrap()),
+            read: Vec::new(),
+            to_relay,
+            from_relay,
+            relay: tokio::spawn(relay.run()),
+        }
+    }
+
+    /// A relay with a hub that gates the tool `gated` and nothing else.
+    async fn new(script: &str) -> Self {
+        let mut stand = Self::without_hub(script);
+        stand.to_relay.send(FromHub::Connected).await.unwrap();
+        assert!(matches!(stand.asked().await, ToHub::Hello(_)));
+        stand.answer(Answer::Welcome { client_id: "agent".into(), policy: table() }).await;
+        stand
+    }
+
+    async fn write(&mut self, text: &str) {
+        let write = self.stdin.as_mut().unwrap().write_all(text.as_bytes());
+        tokio::time::timeout(DEADLINE, write).await.expect("the relay reads").unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        let stdout = self.stdout.as_mut().unwrap();
+        loop {
+            if let Some(feed) = memchr::memchr(b'\n', &self.read) {
+                let rest = self.read.split_off(feed + 1);
+                return String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap();
+            }
+            let count = tokio::time::timeout(DEADLINE, stdout.read_buf(&mut self.read)).await.expect("a line").unwrap();
+            assert!(count > 0, "the stream ended after {:?}", String::from_utf8_lossy(&self.read));
+        }
+    }
+
+    async fn rest(&mut self) -> Vec<u8> {
+        let stdout = self.stdout.as_mut().unwrap();
+        tokio::time::timeout(DEADLINE, stdout.read_to_end(&mut self.read)).await.expect("an end").unwrap();
+        std::mem::take(&mut self.read)
+    }
+
+    async fn answer(&self, answer: Answer) {
+        self.to_relay.send(FromHub::Answer(answer)).await.unwrap();
+    }
+
+    async fn asked(&mut self) -> ToHub {
+        tokio::time::timeout(DEADLINE, self.from_relay.recv()).await.expect("a message for the hub").unwrap()
+    }
+
+    async fn request(&mut self) -> Request {
+        loop {
+            if let ToHub::Request(request) = self.asked().await {
+                return request;
+            }
+        }
+    }
+
+    async fn release(&mut self) -> Release {
+        loop {
+            if let ToHub::Release(release) = self.asked().await {
+                return release;
+            }
+        }
+    }
+
+    async fn exit_code(self) -> u8 {
+        tokio::time::timeout(DEADLINE, self.relay).await.expect("an end").unwrap()
+    }
+}
+
+fn table() -> Table {
+    let ruling = |verdict| Ruling { verdict, bypass: false, trust: Level::Low, reasons: Vec::new() };
+    let tools = BTreeMap::from([("gated".to_owned(), ruling(Verdict::Gate))]);
+    Table { tools, unlisted: ruling(Verdict::Pass), timeout_seconds: 300 }
+}
+
+fn call(id: u32, tool: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"{tool}\"}}}}\n")
+}
+
+#[tokio::test]
+async fn lines_that_pass_are_byte_identical_both_ways() {
+    let mut stand = Stand::new("cat").await;
+    let giant =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"x\",\"params\":{{\"a\":\"{}\"}}}}\n", "ü".repeat(1 << 20));
+    let lines = [
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r\n",
+        " { \"id\" : 9007199254740993, \"method\":\"\\u0061\",\t\"jsonrpc\":\"2.0\" }\n",
+        &giant,
+        &call(3, "open"),
+    ];
+    for line in lines {
+        stand.write(line).await;
+        assert_eq!(stand.line().await, line);
+    }
+    stand.stdin = None;
+    assert_eq!(stand.rest().await, b"");
+    assert_eq!(stand.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_gated_call_reaches_the_server_once_after_go_and_as_it_came() {
+    let mut stand = Stand::new("cat").await;
+    stand.write(&call(1, "gated")).await;
+    let Request { id, digest, .. } = stand.request().await;
+    // Traffic beside the held call goes on.
+    stand.write(&call(2, "open")).await;
+    assert_eq!(stand.line().await, call(2, "open"));
+    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    stand.answer(Answer::Registered(registered)).await;
+    let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
+    stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
+    let release = stand.release().await;
+    assert_eq!(release.digest, digest);
+    stand.answer(Answer::Go(release.clone())).await;
+    stand.answer(Answer::Go(release)).await;
+    assert_eq!(stand.line().await, call(1, "gated"));
+    stand.stdin = None;
+    assert_eq!(stand.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_stops_neither_its_output_nor_the_hub() {
+    let mut stand = Stand::new("head -c 3000000 /dev/zero | tr '\\0' '\\n'; cat >/dev/null").await;
+    let mut stdin = stand.stdin.take().unwrap();
+    // More than every buffer on the way holds, so the write ends only when the server reads at last.
+    let line = call(1, "open");
+    let count = (4 << 20) / line.len();
+    let write = tokio::spawn(async move { stdin.write_all(line.repeat(count).as_bytes()).await.map(|()| stdin) });
+    let mut sent = 0;
+    while sent == 0 {
+        if let ToHub::Calls { items, .. } = stand.asked().await {
+            sent += items.len();
+        }
+    }
+    assert!(!write.is_finished());
+    let drain = tokio::spawn(async move { while stand.from_relay.recv().await.is_some() {} });
+    let mut all = Vec::new();
+    let mut stdout = stand.stdout.take().unwrap();
+    while all.len() < 3_000_000 {
+        tokio::time::timeout(DEADLINE, stdout.read_buf(&mut all)).await.expect("output").unwrap();
+    }
+    drop(write.await.unwrap().unwrap());
+    assert_eq!(tokio::time::timeout(DEADLINE, stand.relay).await.expect("an end").unwrap(), 0);
+    drain.abort();
+}
+
+#[tokio::test]
+async fn a_server_that_ends_has_its_held_calls_answered_after_its_own_last_words() {
+    let mut stand = Stand::new("read -r _; printf '{\"last\":1}\\nword'; exit 7").await;
+    stand.write(&call(1, "gated")).await;
+    stand.request().await;
+    stand.write(&call(2, "open")).await;
+    let all = String::from_utf8(stand.rest().await).unwrap();
+    let lines: Vec<_> = all.lines().collect();
+    // While a call is held, an unreadable tail could be a forged answer and is dropped.
+    assert_eq!((lines.len(), lines[0]), (2, "{\"last\":1}"), "{all}");
+    assert!(lines[1].contains("\"id\":1") && lines[1].contains("not executed"), "{all}");
+    assert_eq!(stand.exit_code().await, 7);
+}
+
+#[tokio::test]
+async fn the_last_bytes_of_a_server_pass_without_a_line_feed() {
+    let mut stand = Stand::new("printf 'one\\r\\nt\\rwo\\nthree'").await;
+    assert_eq!(stand.rest().await, b"one\r\nthree", "a line that two readers split differently is dropped");
+    assert_eq!(stand.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_line_over_the_limit_is_refused_and_the_next_one_passes() {
+    let mut stand = Stand::new("cat").await;
+    let mut stdin = stand.stdin.take().unwrap();
+    let write = tokio::spawn(async move {
+        stdin.write_all(&b" ".repeat(CLIENT_LIMIT + 1)).await.unwrap();
+        stdin.write_all(call(1, "gated").as_bytes()).await.unwrap();
+        stdin.write_all(call(2, "open").as_bytes()).await.unwrap();
+        stdin
+    });
+    let refusal = stand.line().await;
+    assert!(refusal.contains("-32600") && refusal.contains("longer than 8 MiB"), "{refusal}");
+    assert_eq!(stand.line().await, call(2, "open"));
+    drop(write.await.unwrap());
+    assert_eq!(stand.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_calls_back_and_nothing_runs() {
+    let mut stand = Stand::new("cat; exit 3").await;
+    stand.write(&call(1, "gated")).await;
+    let id = stand.request().await.id;
+    stand.stdin = None;
+    let cancelled = loop {
+        if let ToHub::Cancel(cancel) = stand.asked().await {
+            break cancel.approval;
+        }
+    };
+    assert_eq!(cancelled, id);
+    assert_eq!(stand.rest().await, b"");
+    assert!(matches!(stand.asked().await, ToHub::Calls { .. }), "the last batch leaves before the goodbye");
+    assert_eq!(stand.asked().await, ToHub::Bye);
+    assert_eq!(stand.exit_code().await, 3);
+}
+
+#[tokio::test]
+async fn what_was_written_before_the_end_of_the_client_is_still_served() {
+    let mut stand = Stand::new("cat").await;
+    stand.write(&call(1, "open").repeat(3)).await;
+    stand.write("no line feed").await;
+    stand.stdin = None;
+    assert_eq!(stand.rest().await, call(1, "open").repeat(3).as_bytes());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_any_more_ends_the_server() {
+    let mut stand = Stand::new("while read -r line; do echo \"$line\"; done; exit 4").await;
+    stand.stdout = None;
+    stand.write(&call(1, "open")).await;
+    assert_eq!(stand.exit_code().await, 4);
+}
+
+#[tokio::test]
+async fn calls_are_reported_within_a_second() {
+    let mut stand = Stand::new("cat").await;
+    stand.write(&call(1, "open")).await;
+    let ToHub::Calls { items, .. } = stand.asked().await else { panic!("a batch comes") };
+    let reported: Vec<_> = items.iter().map(|call| (call.tool.as_str(), call.verdict)).collect();
+    assert_eq!(reported, [("open", Verdict::Pass)]);
+}
+
+#[tokio::test]
+async fn a_lost_hub_is_greeted_again_with_what_is_held() {
+    let mut stand = Stand::new("cat").await;
+    stand.write(&call(1, "gated")).await;
+    let id = stand.request().await.id;
+    stand.answer(Answer::Lost).await;
+    stand.to_relay.send(FromHub::Connected).await.unwrap();
+    let resumed = loop {
+        if let ToHub::Hello(hello) = stand.asked().await {
+            break hello.resume;
+        }
+    };
+    assert_eq!(resumed, [id.clone()]);
+    stand.answer(Answer::Welcome { client_id: "agent".into(), policy: table() }).await;
+    assert_eq!(stand.request().await.id, id, "the same request is asked again");
+}
+
+#[tokio::test]
+async fn a_released_call_whose_server_dies_is_reported_as_unknown() {
+    let mut stand = Stand::new("read -r _; exit 0").await;
+    stand.write(&call(1, "gated")).await;
+    let Request { id, digest, .. } = stand.request().await;
+    let decision = Decision::Approved { digest, by: "root".into() };
+    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    stand.answer(Answer::Registered(registered)).await;
+    stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
+    let release = stand.release().await;
+    stand.answer(Answer::Go(release)).await;
+    let outcome = loop {
+        if let ToHub::Outcome(outcome) = stand.asked().await {
+            break outcome.outcome;
+        }
+    };
+    assert_eq!(outcome, Outcome::Unknown);
+}
