@@ -3,6 +3,8 @@
 //! Highest first: flag, environment (`HITL_` and the key in capitals), `config.toml`, default.
 
 pub mod file;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod paths;
 #[cfg(feature = "wrap")]
 pub mod wrap;

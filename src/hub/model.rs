@@ -53,6 +53,8 @@ pub struct User {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// Ceilings per server on what this person's agents may call; servers left out have none.
+    pub ceilings: std::collections::BTreeMap<String, Level>,
     /// When the account was made.
     pub created_at: i64,
 }
@@ -276,7 +278,7 @@ pub struct ActivityRow {
 }
 
 /// Tells an absent field from an explicit `null`.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(in crate::hub) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

@@ -1,0 +1,319 @@
+//! The hub's settings: flag, then environment (`HITL_` and the key in capitals), then `config.toml`, then default.
+//!
+//! What the hub would refuse to serve (an open address without TLS, half a key pair) is refused here, before anything
+//! is opened.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use super::file::File;
+use super::paths;
+use crate::core::trust::Level;
+use crate::telemetry::Format;
+
+/// Where the hub listens when nothing else is said.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
+
+/// Default and longest time for each, in seconds: an hour is how long an approval may be pending at all.
+const GRANT_FOR: (u64, u64) = (600, 3600);
+const RESUME_WITHIN: (u64, u64) = (15, 3600);
+
+/// What the command line said.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--database`.
+    pub database: Option<String>,
+}
+
+/// Everything the hub must know before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Whether somebody chose that address; a local hub may take a free port otherwise.
+    pub listen_named: bool,
+    /// Where the hub keeps its data.
+    pub data_dir: PathBuf,
+    /// `sqlite:…` or `postgres://…`.
+    pub database: String,
+    /// The base URL that people use, such as `https://hub.example.org`, without a slash at its end.
+    pub public_url: Option<PublicUrl>,
+    /// Certificate chain and key, for TLS without a proxy.
+    pub tls: Option<Tls>,
+    /// A proxy in front of the hub ends TLS.
+    pub behind_proxy: bool,
+    /// The threshold of a server seen for the first time.
+    pub new_server_threshold: Option<Level>,
+    /// Seconds that an approval stays usable for the same call, when its client could not wait for it.
+    pub grant_for: u64,
+    /// Seconds that a shim which lost its connection has to come back.
+    pub resume_within: u64,
+    /// How log lines look.
+    pub log_format: Format,
+}
+
+/// Two PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// A base URL, taken apart as far as exact Host and Origin checks need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host, and port unless it is the scheme's own, in lower case: what a browser sends as `Host`.
+    pub host: String,
+}
+
+impl PublicUrl {
+    /// The URL without a slash at its end; also what a browser sends as `Origin`.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+}
+
+impl Settings {
+    /// The settings of this process.
+    pub fn load(flags: &Flags) -> anyhow::Result<Self> {
+        Self::resolve(flags, |key| std::env::var(key).ok())
+    }
+
+    /// The settings that these flags and this environment give; an empty variable counts as unset.
+    pub fn resolve(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let env = |key: &str| env(key).filter(|value| !value.is_empty());
+        let file = load_file(flags, env("HITL_CONFIG"))?;
+        let listen = flags.listen.clone().or_else(|| env("HITL_LISTEN")).or(file.listen);
+        let data_dir = flags.data_dir.clone().or_else(|| env("HITL_DATA_DIR").map(PathBuf::from)).or(file.data_dir);
+        let data_dir = data_dir.map_or_else(paths::data_dir, Ok)?;
+        let database = flags.database.clone().or_else(|| env("HITL_DATABASE")).or(file.database);
+        let behind_proxy = match env("HITL_BEHIND_PROXY") {
+            Some(text) => parse_bool("HITL_BEHIND_PROXY", &text)?,
+            None => file.behind_proxy.unwrap_or(false),
+        };
+        let settings = Self {
+            listen: listen.as_deref().map_or(Ok(DEFAULT_LISTEN), parse_listen)?,
+            listen_named: listen.is_some(),
+            database: database.map_or_else(|| default_database(&data_dir), |url| parse_database(&url))?,
+            data_dir,
+            public_url: env("HITL_PUBLIC_URL").or(file.public_url).as_deref().map(parse_public_url).transpose()?,
+            tls: parse_tls(
+                env("HITL_TLS_CERT").map(PathBuf::from).or(file.tls_cert),
+                env("HITL_TLS_KEY").map(PathBuf::from).or(file.tls_key),
+            )?,
+            behind_proxy,
+            new_server_threshold: env("HITL_NEW_SERVER_THRESHOLD")
+                .or(file.new_server_threshold)
+                .as_deref()
+                .map_or(Ok(Some(Level::High)), parse_threshold)?,
+            grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
+            resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
+            log_format: env("HITL_LOG_FORMAT").or(file.log_format).as_deref().map_or(Ok(Format::Text), parse_format)?,
+        };
+        settings.check_exposure()?;
+        Ok(settings)
+    }
+
+    /// Settings from defaults and these variables alone, whatever the machine's own config file says.
+    #[cfg(test)]
+    pub(crate) fn of_env(data_dir: &std::path::Path, env: &[(&str, &str)]) -> Self {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        let flags = Flags {
+            config: Some(config.path().to_path_buf()),
+            data_dir: Some(data_dir.to_path_buf()),
+            ..Flags::default()
+        };
+        let lookup = |key: &str| env.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        Self::resolve(&flags, lookup).unwrap()
+    }
+
+    /// Whether browsers reach the hub over TLS, so that its cookie can be `Secure`.
+    pub fn secure(&self) -> bool {
+        self.tls.is_some() || self.behind_proxy
+    }
+
+    /// Passwords and tokens must not cross a network in the clear.
+    fn check_exposure(&self) -> anyhow::Result<()> {
+        if self.listen.ip().is_loopback() || self.secure() {
+            return Ok(());
+        }
+        bail!(
+            "refusing to listen on {} without TLS; set tls_cert and tls_key, or behind_proxy = true if a proxy in \
+             front of the hub ends TLS",
+            self.listen
+        )
+    }
+}
+
+/// The config file: the one named by flag or environment, which must exist, or this user's, which may be missing.
+fn load_file(flags: &Flags, env: Option<String>) -> anyhow::Result<File> {
+    match flags.config.clone().or_else(|| env.map(PathBuf::from)) {
+        Some(path) => File::load(&path, true),
+        // Without a home directory there is no such file; that is an error only for what needs one.
+        None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false)),
+    }
+}
+
+fn parse_listen(text: &str) -> anyhow::Result<SocketAddr> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    numeric.parse().with_context(|| format!("listen = {text:?} is not an address and port, such as 127.0.0.1:7420"))
+}
+
+fn default_database(data_dir: &std::path::Path) -> anyhow::Result<String> {
+    let path = data_dir.join("hub.db");
+    let path = path.to_str().with_context(|| format!("data dir {} is not valid UTF-8", data_dir.display()))?;
+    Ok(format!("sqlite:{path}"))
+}
+
+fn parse_database(url: &str) -> anyhow::Result<String> {
+    // The URL may carry a password, so the message shows its scheme at most.
+    if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(url.to_owned());
+    }
+    let scheme = url.split_once(':').map_or("no scheme", |(scheme, _)| scheme);
+    bail!("database has {scheme:?} where sqlite: or postgres:// belongs, such as sqlite:/var/lib/hitl/hub.db")
+}
+
+fn parse_public_url(text: &str) -> anyhow::Result<PublicUrl> {
+    let wrong = || format!("public_url = {text:?} is not a base URL such as https://hub.example.org");
+    let lower = text.to_ascii_lowercase();
+    let (scheme, rest, own_port) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
+        (Some(rest), _) => ("https", rest, ":443"),
+        (None, Some(rest)) => ("http", rest, ":80"),
+        (None, None) => bail!(wrong()),
+    };
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
+    if host.is_empty() || host.starts_with(':') || !host.chars().all(plain) {
+        bail!(wrong())
+    }
+    Ok(PublicUrl { scheme, host: host.strip_suffix(own_port).unwrap_or(host).to_owned() })
+}
+
+fn parse_tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<Tls>> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(Tls { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("tls_cert is set and tls_key is not"),
+        (None, Some(_)) => bail!("tls_key is set and tls_cert is not"),
+    }
+}
+
+fn parse_threshold(text: &str) -> anyhow::Result<Option<Level>> {
+    match (text, Level::from_name(text)) {
+        ("off", _) => Ok(None),
+        (_, Some(level)) => Ok(Some(level)),
+        _ => bail!("new_server_threshold = {text:?} is none of low, medium, high, off"),
+    }
+}
+
+fn parse_format(text: &str) -> anyhow::Result<Format> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => bail!("log_format = {text:?} is neither text nor json"),
+    }
+}
+
+/// A number of seconds: from the environment, else from the file, else the default.
+fn seconds(key: &str, env: Option<String>, file: Option<u64>, (default, most): (u64, u64)) -> anyhow::Result<u64> {
+    let number = |text: String| text.parse().with_context(|| format!("{key} = {text:?} is not a number of seconds"));
+    let seconds = env.map(number).transpose()?.or(file).unwrap_or(default);
+    if !(1..=most).contains(&seconds) {
+        bail!("{key} = {seconds} is not between 1 and {most} seconds")
+    }
+    Ok(seconds)
+}
+
+fn parse_bool(key: &str, text: &str) -> anyhow::Result<bool> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => bail!("{key} = {text:?} is neither true nor false"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings from a config file's text and some variables.
+    fn resolve(toml: &str, env: &[(&str, &str)], flags: Flags) -> anyhow::Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, toml).unwrap();
+        let flags = Flags { config: Some(path), ..flags };
+        let lookup = |key: &str| env.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        Settings::resolve(&flags, lookup)
+    }
+
+    fn error(toml: &str) -> String {
+        format!("{:#}", resolve(toml, &[("HITL_DATA_DIR", "/d")], Flags::default()).unwrap_err())
+    }
+
+    #[test]
+    fn flag_beats_environment_beats_file_beats_default() {
+        let file = "listen = \"127.0.0.1:1\"\ndata_dir = \"/file\"";
+        let env = [("HITL_LISTEN", "127.0.0.1:2"), ("HITL_DATABASE", "")];
+        let flags = Flags { listen: Some("localhost:3".to_owned()), ..Flags::default() };
+        let settings = resolve(file, &env, flags).unwrap();
+        assert_eq!(settings.listen.port(), 3);
+        assert_eq!(settings.database, "sqlite:/file/hub.db");
+        assert_eq!(resolve(file, &env, Flags::default()).unwrap().listen.port(), 2);
+        assert_eq!(resolve(file, &[], Flags::default()).unwrap().listen.port(), 1);
+        let settings = resolve("data_dir = \"/d\"", &[], Flags::default()).unwrap();
+        assert_eq!((settings.listen, settings.listen_named), (DEFAULT_LISTEN, false));
+        assert_eq!(settings.new_server_threshold, Some(Level::High));
+    }
+
+    #[test]
+    fn an_open_address_needs_tls_or_a_proxy() {
+        let open = "listen = \"0.0.0.0:7420\"\ndata_dir = \"/d\"\n";
+        assert!(error(open).contains("refusing to listen on 0.0.0.0:7420 without TLS"));
+        assert!(resolve(&format!("{open}behind_proxy = true"), &[], Flags::default()).is_ok());
+        assert!(resolve(&format!("{open}tls_cert = \"c\"\ntls_key = \"k\""), &[], Flags::default()).is_ok());
+        assert!(resolve("listen = \"[::1]:0\"\ndata_dir = \"/d\"", &[], Flags::default()).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        for (toml, part) in [
+            ("listen = \"7420\"", "listen"),
+            ("database = \"mysql://u:secret@h/d\"", "mysql"),
+            ("public_url = \"https://hub/app\"", "public_url"),
+            ("public_url = \"hub.example.org\"", "public_url"),
+            ("tls_cert = \"c\"", "tls_key is not"),
+            ("new_server_threshold = \"none\"", "new_server_threshold"),
+            ("log_format = \"xml\"", "log_format"),
+            ("grant_for = 0", "grant_for"),
+            ("resume_within = 86400", "resume_within"),
+        ] {
+            assert!(error(toml).contains(part), "{part} missing in {}", error(toml));
+        }
+        assert!(!error("database = \"mysql://u:secret@h/d\"").contains("secret"));
+    }
+
+    #[test]
+    fn public_url_loses_its_schemes_own_port() {
+        for (text, host) in [
+            ("https://Hub.Example.org/", "hub.example.org"),
+            ("https://hub.example.org:443", "hub.example.org"),
+            ("http://hub:8080", "hub:8080"),
+            ("https://[::1]:8443", "[::1]:8443"),
+        ] {
+            assert_eq!(parse_public_url(text).unwrap().host, host, "{text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The activity log: every call the shims reported, bounded.
+
+use super::Hub;
+use super::approvals::page_size;
+use super::model::{ActivityRow, Page};
+use super::store::{StoreError, rows};
+
+/// Which calls; what is left out does not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityFilter {
+    /// The server's exact name.
+    pub server: Option<String>,
+    /// The tool's exact name.
+    pub tool: Option<String>,
+    /// An agent's client id or name.
+    pub agent: Option<String>,
+    /// `pass`, `bypass`, `gate` or `deny`.
+    pub verdict: Option<String>,
+    /// At most so many; 50 when nothing is said, never more than 500.
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Hub {
+    /// A page of calls, newest first.
+    pub async fn activity(&self, filter: &ActivityFilter) -> Result<Page<ActivityRow>, StoreError> {
+        let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
+        let size = page_size(filter.limit);
+        let found = sqlx::query(
+            "select * from activity where id < $1 and server = coalesce($2, server) and tool = coalesce($3, tool) \
+             and coalesce($4, client_id) in (client_id, agent_name) and verdict = coalesce($5, verdict) \
+             order by id desc limit $6",
+        )
+        .bind(before)
+        .bind(filter.server.clone())
+        .bind(filter.tool.clone())
+        .bind(filter.agent.clone())
+        .bind(filter.verdict.clone())
+        .bind(size + 1)
+        .fetch_all(self.0.store.read())
+        .await?;
+        let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
+        let more = items.len() as i64 > size;
+        items.truncate(size as usize);
+        let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(Page { items, next_cursor })
+    }
+}

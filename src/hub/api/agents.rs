@@ -1,0 +1,77 @@
+//! `/agents`: the identities behind the shims. A token is shown once, in the answer to `POST`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::body::Fields;
+use super::problem::Problem;
+use super::who::{Admin, Viewer};
+use crate::core::ids::ClientId;
+use crate::hub::accounts::AgentChange;
+use crate::hub::model::{Agent, Page};
+
+/// `GET /agents`
+pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<Agent>>, Problem> {
+    Ok(Json(Page { items: api.hub.agents().await?, next_cursor: None }))
+}
+
+/// `GET /agents/{client_id}`
+pub async fn show(State(api): State<Api>, Viewer(_): Viewer, Path(id): Path<ClientId>) -> Result<Json<Agent>, Problem> {
+    Ok(Json(known(&api, &id).await?))
+}
+
+/// The body of `POST /agents`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAgent {
+    name: String,
+    user: Option<String>,
+}
+
+/// The answer to it.
+#[derive(Serialize)]
+pub struct Added {
+    #[serde(flatten)]
+    agent: Agent,
+    token: String,
+}
+
+/// `POST /agents`
+pub async fn add(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Fields(new): Fields<NewAgent>,
+) -> Result<(StatusCode, Json<Added>), Problem> {
+    let (agent, token) = api.hub.add_agent(&new.name, new.user.as_deref(), &(&user).into()).await?;
+    Ok((StatusCode::CREATED, Json(Added { agent, token })))
+}
+
+/// `PUT /agents/{client_id}`
+pub async fn change(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path(id): Path<ClientId>,
+    Fields(change): Fields<AgentChange>,
+) -> Result<Json<Agent>, Problem> {
+    Ok(Json(api.hub.change_agent(&id, change, &(&user).into()).await?))
+}
+
+/// `DELETE /agents/{client_id}`: its token is worthless from now on.
+pub async fn revoke(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path(id): Path<ClientId>,
+) -> Result<StatusCode, Problem> {
+    let agent = known(&api, &id).await?;
+    api.hub.revoke_agent(agent.client_id.as_str(), &(&user).into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The agent of this client id; the use case takes names as well, addresses do not.
+async fn known(api: &Api, id: &ClientId) -> Result<Agent, Problem> {
+    let agent = api.hub.agent(id.as_str()).await?.filter(|agent| agent.client_id == *id);
+    agent.ok_or_else(|| Problem::missing("agent"))
+}

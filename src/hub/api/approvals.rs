@@ -1,0 +1,240 @@
+//! `/approvals`: the queue, the history, and deciding.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Api;
+use super::body::{Fields, OptionalFields, Params};
+use super::problem::Problem;
+use super::who::{Approver, Viewer};
+use crate::core::approval::Status;
+use crate::core::ids::ApprovalId;
+use crate::hub::approvals::ApprovalFilter;
+use crate::hub::model::{Approval, Page, User};
+
+/// The most approvals one batch decides.
+const MAX_BATCH: usize = 200;
+
+/// The query of `GET /approvals`; an empty parameter counts as left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    status: Option<String>,
+    server: Option<String>,
+    tool: Option<String>,
+    agent: Option<String>,
+    user: Option<String>,
+    q: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+impl Query {
+    fn filter(self) -> Result<ApprovalFilter, Problem> {
+        Ok(ApprovalFilter {
+            status: statuses(self.status.as_deref().unwrap_or_default())?,
+            server: given(self.server),
+            tool: given(self.tool),
+            agent: given(self.agent),
+            user: given(self.user),
+            q: given(self.q),
+            from: number("from", self.from)?,
+            to: number("to", self.to)?,
+            limit: number("limit", self.limit)?,
+            cursor: given(self.cursor),
+        })
+    }
+}
+
+/// The parameter, unless it is empty, as forms send fields that nobody filled in.
+pub fn given(parameter: Option<String>) -> Option<String> {
+    parameter.filter(|text| !text.is_empty())
+}
+
+/// The parameter as a number.
+pub fn number<T: std::str::FromStr>(name: &str, parameter: Option<String>) -> Result<Option<T>, Problem> {
+    let parse = |text: String| text.parse().map_err(|_| Problem::invalid(format!("{name} = {text:?} is not a number")));
+    given(parameter).map(parse).transpose()
+}
+
+/// One status, or several with commas between them.
+fn statuses(list: &str) -> Result<Vec<Status>, Problem> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| Status::from_name(name).ok_or_else(|| Problem::invalid(format!("there is no status {name:?}"))))
+        .collect()
+}
+
+/// `GET /approvals`
+pub async fn list(
+    State(api): State<Api>,
+    Viewer(_): Viewer,
+    Params(query): Params<Query>,
+) -> Result<Json<Page<Approval>>, Problem> {
+    Ok(Json(api.hub.approvals(&query.filter()?).await?))
+}
+
+/// `GET /approvals/{id}`
+pub async fn show(
+    State(api): State<Api>,
+    Viewer(_): Viewer,
+    Path(id): Path<ApprovalId>,
+) -> Result<Json<Approval>, Problem> {
+    api.hub.approval(&id).await?.map(Json).ok_or_else(|| Problem::missing("approval"))
+}
+
+/// The body of `POST /approvals/{id}/approve`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    comment: Option<String>,
+    // Present with any value, they ask for something this version does not do.
+    arguments: Option<Box<RawValue>>,
+    remember: Option<Box<RawValue>>,
+}
+
+/// `POST /approvals/{id}/approve`
+pub async fn approve(
+    State(api): State<Api>,
+    Approver(user): Approver,
+    Path(id): Path<ApprovalId>,
+    OptionalFields(fields): OptionalFields<Approve>,
+) -> Result<Json<Approval>, Problem> {
+    if fields.arguments.is_some() {
+        return Err(Problem::invalid("arguments cannot be edited in this version; nothing was approved"));
+    }
+    if fields.remember.is_some() {
+        return Err(Problem::invalid("standing grants do not exist in this version; nothing was approved"));
+    }
+    Ok(Json(api.hub.approve(&id, &user, fields.comment).await?))
+}
+
+/// The body of `POST /approvals/{id}/reject`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reject {
+    reason: Option<String>,
+}
+
+/// `POST /approvals/{id}/reject`
+pub async fn reject(
+    State(api): State<Api>,
+    Approver(user): Approver,
+    Path(id): Path<ApprovalId>,
+    OptionalFields(fields): OptionalFields<Reject>,
+) -> Result<Json<Approval>, Problem> {
+    Ok(Json(api.hub.reject(&id, &user, given(fields.reason)).await?))
+}
+
+/// The body of `POST /approvals/{id}/extend`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    seconds: Option<u32>,
+}
+
+/// `POST /approvals/{id}/extend`
+pub async fn extend(
+    State(api): State<Api>,
+    Approver(user): Approver,
+    Path(id): Path<ApprovalId>,
+    OptionalFields(fields): OptionalFields<Extend>,
+) -> Result<Json<Approval>, Problem> {
+    Ok(Json(api.hub.extend(&id, &user, fields.seconds).await?))
+}
+
+/// `POST /approvals/{id}/seen`: the card is in front of a person who may decide.
+pub async fn seen(
+    State(api): State<Api>,
+    Approver(user): Approver,
+    Path(id): Path<ApprovalId>,
+) -> Result<StatusCode, Problem> {
+    api.hub.seen(&id, &user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The body of `POST /approvals/batch`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    ids: Vec<ApprovalId>,
+    action: Action,
+    reason: Option<String>,
+}
+
+/// What a batch does.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Approve,
+    Reject,
+}
+
+/// The answer to a batch, in the order of its ids.
+#[derive(Serialize)]
+pub struct Results {
+    items: Vec<BatchResult>,
+}
+
+/// What became of one id: the approval as it stands, and the problem if it was not this batch that decided it.
+#[derive(Serialize)]
+pub struct BatchResult {
+    id: ApprovalId,
+    ok: bool,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<Approval>,
+}
+
+/// `POST /approvals/batch`: each id is decided on its own; one that cannot be does not stop the rest.
+pub async fn batch(
+    State(api): State<Api>,
+    Approver(user): Approver,
+    Fields(batch): Fields<Batch>,
+) -> Result<Json<Results>, Problem> {
+    if batch.ids.len() > MAX_BATCH {
+        return Err(Problem::invalid(format!("a batch holds at most {MAX_BATCH} ids; nothing was decided")));
+    }
+    let reason = given(batch.reason);
+    let mut items = Vec::with_capacity(batch.ids.len());
+    for id in batch.ids {
+        let result = decide(&api, &user, &id, batch.action, reason.clone()).await;
+        items.push(BatchResult::new(id, result));
+    }
+    Ok(Json(Results { items }))
+}
+
+async fn decide(
+    api: &Api,
+    user: &User,
+    id: &ApprovalId,
+    action: Action,
+    reason: Option<String>,
+) -> Result<Approval, Problem> {
+    Ok(match action {
+        Action::Approve => api.hub.approve(id, user, reason).await?,
+        Action::Reject => api.hub.reject(id, user, reason).await?,
+    })
+}
+
+impl BatchResult {
+    fn new(id: ApprovalId, result: Result<Approval, Problem>) -> Self {
+        match result {
+            Ok(approval) => Self { id, ok: true, status: 200, detail: None, approval: Some(approval) },
+            Err(problem) => Self {
+                id,
+                ok: false,
+                status: problem.status().as_u16(),
+                detail: Some(problem.detail().to_owned()),
+                approval: problem.approval().cloned(),
+            },
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `/events`: what happened, as it happens, for live pages (server-sent events).
+//!
+//! A stream reads the record from where the listener was; the bus only says when to read. A listener that is too far
+//! behind is told to load everything again, so that no queue grows for anyone.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use axum::response::sse::{Event as Sse, KeepAlive};
+use futures_util::Stream;
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Api;
+use super::problem::Problem;
+use super::who::Viewer;
+use crate::core::ids::ApprovalId;
+use crate::hub::model::Event;
+use crate::hub::store::StoreError;
+
+/// A listener further behind than this loads everything again.
+const MAX_BEHIND: i64 = 500;
+/// Events read at once.
+const READ: u32 = 100;
+/// A comment goes out this often, so that both sides notice a dead line, and the listener's account is checked.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// `GET /events`
+pub async fn stream(
+    State(api): State<Api>,
+    Viewer(user): Viewer,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    let (last, news) = (api.hub.last_seq(), api.hub.subscribe());
+    let asked = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.parse::<i64>().ok()));
+    let replay = asked.flatten().filter(|seq| (0..=last).contains(seq) && last - seq <= MAX_BEHIND);
+    let from = replay.unwrap_or(last);
+    let mut out = VecDeque::from([hello(&api, from, last).await?]);
+    if asked.is_some() && replay.is_none() {
+        out.push_back(snapshot(last));
+    }
+    let stop = api.hub.shutdown();
+    let keep = KeepAlive::new().interval(HEARTBEAT).text("");
+    let events = Listener { api, user: user.name, from, out, news, stop }.events();
+    // A proxy that collects answers would hold events back.
+    let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
+    Ok((unbuffered, axum::response::Sse::new(events).keep_alive(keep)))
+}
+
+/// One page that listens.
+struct Listener {
+    api: Api,
+    user: String,
+    from: i64,
+    out: VecDeque<Sse>,
+    news: watch::Receiver<i64>,
+    stop: CancellationToken,
+}
+
+impl Listener {
+    fn events(self) -> impl Stream<Item = Result<Sse, Infallible>> {
+        stream::unfold(self, |mut listener| async move {
+            let event = listener.next().await?;
+            Some((Ok(event), listener))
+        })
+    }
+
+    /// The next event; `None` ends the stream, after which the browser connects again and is judged anew.
+    async fn next(&mut self) -> Option<Sse> {
+        loop {
+            if let Some(event) = self.out.pop_front() {
+                return Some(event);
+            }
+            // Seen before reading: what is committed after this wakes us again.
+            let last = *self.news.borrow_and_update();
+            if last > self.from {
+                self.read(last).await.inspect_err(|error| tracing::error!(%error, "live events stopped")).ok()?;
+                continue;
+            }
+            self.wait().await?;
+        }
+    }
+
+    async fn read(&mut self, last: i64) -> Result<(), StoreError> {
+        if last - self.from > MAX_BEHIND {
+            self.out.push_back(snapshot(last));
+            self.from = last;
+            return Ok(());
+        }
+        let events = self.api.hub.events_after(self.from, READ).await?;
+        self.from = events.last().map_or(last, |event| event.id);
+        for event in events {
+            let shown = show(&self.api, &event).await?;
+            self.out.push_back(shown);
+        }
+        Ok(())
+    }
+
+    /// Until there is news, for as long as the listener's account exists and the hub runs.
+    async fn wait(&mut self) -> Option<()> {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                changed = self.news.changed() => return changed.ok(),
+                () = tokio::time::sleep(HEARTBEAT) => { self.api.hub.user(&self.user).await.ok()??; }
+            }
+        }
+    }
+}
+
+/// The first message: the hub's time, and where the stream stands. Its id is where a new connection continues.
+async fn hello(api: &Api, from: i64, last: i64) -> Result<Sse, StoreError> {
+    let data = json!({ "now": api.hub.now(), "seq": last, "pending": api.hub.pending_count().await? });
+    Ok(Sse::default().event("hello").id(from.to_string()).data(data.to_string()))
+}
+
+fn snapshot(last: i64) -> Sse {
+    Sse::default().event("snapshot").id(last.to_string()).data(json!({ "seq": last }).to_string())
+}
+
+async fn show(api: &Api, event: &Event) -> Result<Sse, StoreError> {
+    let mut data = json!({ "id": event.id, "kind": event.kind, "subject": event.subject });
+    if event.kind == "approval" {
+        let mut approval = api.hub.approval(&ApprovalId::from(event.subject.as_str())).await?;
+        // The timeline is for the one who opens the card.
+        approval.iter_mut().for_each(|approval| approval.timeline = None);
+        data["approval"] = json!(approval);
+    }
+    Ok(Sse::default().event(&event.kind).id(event.id.to_string()).data(data.to_string()))
+}

@@ -1,0 +1,90 @@
+//! For those who run the hub: `/livez`, `/readyz`, `/metrics`. No label carries a name, an id or an argument.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Api;
+use super::problem::Problem;
+
+/// Numbers since the hub started.
+#[derive(Default)]
+pub struct Counters {
+    // By the first digit of the status: 1xx to 5xx.
+    responses: [AtomicU64; 5],
+    failed_sign_ins: AtomicU64,
+}
+
+impl Counters {
+    /// Somebody gave a wrong password or a used link.
+    pub fn failed_sign_in(&self) {
+        self.failed_sign_ins.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts every answer.
+pub async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    tracing::debug!(%method, path, status = status.as_u16(), "answered");
+    if let Some(counter) = usize::from(status.as_u16() / 100).checked_sub(1).and_then(|i| api.counters.responses.get(i))
+    {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+    response
+}
+
+/// `GET /livez`: the process answers.
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the store answers too, and the hub is not stopping.
+pub async fn readyz(State(api): State<Api>) -> Response {
+    let stopping = api.hub.shutdown().is_cancelled();
+    match api.hub.ready().await {
+        Ok(()) if !stopping => "ok\n".into_response(),
+        Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+        }
+    }
+}
+
+/// `GET /metrics`, in Prometheus' text format
+pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
+    let mut text = String::new();
+    let pending = api.hub.pending_count().await?;
+    let sessions: u64 = api.hub.servers().await?.iter().map(|server| server.sessions).sum();
+    metric(&mut text, "hitl_approvals_pending", "gauge", "Approvals nobody has decided.", pending);
+    metric(&mut text, "hitl_sessions", "gauge", "Shims connected with this hub.", sessions);
+    let records = u64::try_from(api.hub.last_seq()).unwrap_or(0);
+    metric(&mut text, "hitl_audit_records_total", "counter", "Records in the audit chain.", records);
+    let failed = api.counters.failed_sign_ins.load(Ordering::Relaxed);
+    metric(&mut text, "hitl_failed_sign_ins_total", "counter", "Wrong passwords and used links.", failed);
+    head(&mut text, "hitl_http_responses_total", "counter", "Answers by class of status.");
+    for (class, counter) in (1..).zip(&api.counters.responses) {
+        line(&mut text, &format!("hitl_http_responses_total{{class=\"{class}xx\"}}"), counter.load(Ordering::Relaxed));
+    }
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(text, name, kind, help);
+    line(text, name, value);
+}
+
+// Writing to a string cannot fail.
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(text: &mut String, name: &str, value: u64) {
+    let _ = writeln!(text, "{name} {value}");
+}

@@ -1,0 +1,152 @@
+//! Errors as `application/problem+json`: what a peer sees is chosen here, and a failure of ours is logged here, once.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::hub::error::{ChangeError, DecideError};
+use crate::hub::model::Approval;
+use crate::hub::store::StoreError;
+
+/// A refusal.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    approval: Option<Box<Approval>>,
+    retry_after: Option<u64>,
+}
+
+/// The body of a refusal.
+#[derive(Serialize)]
+struct Body<'p> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<&'p Approval>,
+}
+
+impl Problem {
+    /// A refusal with a sentence that says why, and what to do where there is something to do.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), approval: None, retry_after: None }
+    }
+
+    /// The request makes no sense.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// Nobody is signed in.
+    pub fn signed_out(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// Whoever it is may not do this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// There is no such thing.
+    pub fn missing(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// Too often; try again after so many seconds.
+    pub fn too_often(seconds: u64) -> Self {
+        let detail = format!("too many attempts to sign in; try again in {seconds} seconds");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    /// Something of ours failed: the cause goes to the log, not to the peer.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed on this; its log says why")
+    }
+
+    /// One item of a batch: the same fields, inside a list.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The approval as it stands, where that is the reason.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.approval.as_deref()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            approval: self.approval.as_deref(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the hub is stopping"),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<DecideError> for Problem {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Store(error) => error.into(),
+            DecideError::NotFound => Self::missing("approval"),
+            DecideError::Forbidden => Self::forbidden(error.to_string()),
+            DecideError::Invalid(why) => Self::invalid(why),
+            DecideError::TooLate(ref winner) => {
+                Self { approval: Some(winner.clone()), ..Self::new(StatusCode::CONFLICT, error.to_string()) }
+            }
+        }
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        let status = match error {
+            ChangeError::Store(error) => return error.into(),
+            ChangeError::NotFound(_) => StatusCode::NOT_FOUND,
+            ChangeError::Conflict(_) => StatusCode::CONFLICT,
+            ChangeError::Forbidden => StatusCode::FORBIDDEN,
+            ChangeError::Invalid(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<tower_sessions::session::Error> for Problem {
+    fn from(error: tower_sessions::session::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// The answer after a panic, which is a bug; the panic itself is on stderr already.
+pub fn of_panic(_panic: Box<dyn Any + Send>) -> Response {
+    Problem::internal(&"a handler panicked").into_response()
+}

@@ -1,0 +1,158 @@
+//! Live events.
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use super::{PATIENCE, Person, Running};
+use crate::hub::error::Actor;
+use crate::hub::model::Role;
+
+/// A page that listens.
+struct Listener {
+    response: Response,
+    unread: String,
+}
+
+/// One event.
+#[derive(Debug)]
+struct Heard {
+    event: String,
+    id: i64,
+    data: Value,
+}
+
+impl Listener {
+    async fn start(person: &Person, last: Option<&str>) -> Self {
+        let request = person.request(Method::GET, "/api/v1/events");
+        let request = last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(super::header(response.headers(), "content-type"), "text/event-stream");
+        Self { response, unread: String::new() }
+    }
+
+    /// The next event; `None` when the hub ended the stream.
+    async fn next(&mut self) -> Option<Heard> {
+        loop {
+            if let Some((message, rest)) = self.unread.split_once("\n\n") {
+                let (message, rest) = (message.to_owned(), rest.to_owned());
+                self.unread = rest;
+                if let Some(heard) = parse(&message) {
+                    return Some(heard);
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event").expect("the stream is not cut off")?;
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn until(&mut self, event: &str) -> Heard {
+        loop {
+            let heard = self.next().await.expect("the stream goes on");
+            if heard.event == event {
+                return heard;
+            }
+        }
+    }
+}
+
+fn parse(message: &str) -> Option<Heard> {
+    let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let data = serde_json::from_str(field("data:")?).unwrap();
+    Some(Heard { event: field("event:")?.to_owned(), id: field("id:")?.parse().unwrap(), data })
+}
+
+#[tokio::test]
+async fn a_page_hears_of_a_call_while_it_waits_and_when_it_is_decided() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Approver).await;
+    let mut listener = Listener::start(&person, None).await;
+    let hello = listener.next().await.unwrap();
+    assert_eq!((hello.event.as_str(), &hello.data["pending"]), ("hello", &json!(0)));
+    assert_eq!(hello.data["seq"], running.hub.last_seq());
+    assert!(hello.data["now"].is_i64());
+
+    let mut shim = running.shim().await;
+    let id = shim.hold("{\"n\":1}").await;
+    let heard = listener.until("approval").await;
+    assert_eq!(
+        (&heard.data["subject"], &heard.data["kind"], &heard.data["id"]),
+        (&json!(id), &json!("approval"), &json!(heard.id))
+    );
+    assert_eq!(
+        (&heard.data["approval"]["status"], &heard.data["approval"]["arguments"]),
+        (&json!("pending"), &json!("{\"n\":1}"))
+    );
+    person.post(&format!("/api/v1/approvals/{id}/reject"), json!({})).await;
+    loop {
+        let later = listener.until("approval").await;
+        assert!(later.id > heard.id);
+        if later.data["approval"]["status"] == "rejected" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_hears_what_it_missed() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Approver).await;
+    let mut shim = running.shim().await;
+    let before = running.hub.last_seq();
+    let id = shim.hold("{}").await;
+    running.hub.add_agent("ci", None, &Actor::Operator).await.unwrap();
+    let mut listener = Listener::start(&person, Some(&before.to_string())).await;
+    let hello = listener.next().await.unwrap();
+    assert_eq!((hello.event.as_str(), hello.id, &hello.data["pending"]), ("hello", before, &json!(1)));
+    let mut last = before;
+    loop {
+        let heard = listener.next().await.unwrap();
+        assert_eq!(heard.id, last + 1, "every event, in order: {heard:?}");
+        last = heard.id;
+        if heard.event == "approval" {
+            assert_eq!(heard.data["subject"], json!(id));
+        }
+        if heard.event == "agents" && last > before + 1 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_catch_up_is_told_to_load_everything() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Approver).await;
+    for last in ["999999", "-1", "abc"] {
+        let mut listener = Listener::start(&person, Some(last)).await;
+        assert_eq!(listener.next().await.unwrap().event, "hello");
+        let snapshot = listener.next().await.unwrap();
+        assert_eq!((snapshot.event.as_str(), snapshot.id), ("snapshot", running.hub.last_seq()), "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_by_the_command_line_is_heard_too() {
+    let running = Running::start().await;
+    let background = running.hub.clone();
+    tokio::spawn(async move { background.run_background().await });
+    let person = running.person("ada", Role::Viewer).await;
+    let mut listener = Listener::start(&person, None).await;
+    listener.until("hello").await;
+    let settings = crate::config::hub::Settings::of_env(running.path(), &[]);
+    let other = crate::hub::serve::open_hub(&settings, None).await.unwrap();
+    other.add_agent("by-another-process", None, &Actor::Operator).await.unwrap();
+    listener.until("agents").await;
+    other.shutdown().cancel();
+    other.close().await;
+}
+
+#[tokio::test]
+async fn the_stream_ends_when_the_hub_stops() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Viewer).await;
+    let mut listener = Listener::start(&person, None).await;
+    listener.until("hello").await;
+    running.hub.shutdown().cancel();
+    while listener.next().await.is_some() {}
+}

@@ -1,0 +1,139 @@
+//! Signing in and out.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{PASSWORD, Person, Running, header, problem};
+use crate::hub::clock::Clock;
+use crate::hub::error::Actor;
+use crate::hub::links::LinkKind;
+use crate::hub::model::Role;
+
+const HOUR: i64 = 3_600_000;
+
+async fn try_password(person: &Person, name: &str, password: &str) -> reqwest::Response {
+    let body = json!({ "name": name, "password": password });
+    person.request(Method::POST, "/api/v1/session").json(&body).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_password_signs_in_and_the_cookie_is_for_this_site_and_no_script() {
+    let running = Running::start().await;
+    running.add_user("ada", Role::Approver).await;
+    let person = running.stranger();
+    let response = try_password(&person, "ada", PASSWORD).await;
+    assert_eq!(response.status(), 200);
+    let cookie = header(response.headers(), "set-cookie");
+    assert!(cookie.starts_with("hitl="), "{cookie}");
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(cookie.contains(part), "{part} missing in {cookie}");
+    }
+    assert!(!cookie.contains("Secure") && !cookie.contains("Domain"), "{cookie}");
+    let who: Value = person.read("/api/v1/session").await;
+    assert_eq!(who["user"], json!({ "name": "ada", "role": "approver" }));
+    assert_eq!((who["local"].as_bool(), who["csrf"].as_str().unwrap().len()), (Some(false), 43));
+    assert!(who["hub_time"].is_i64());
+}
+
+#[tokio::test]
+async fn behind_tls_the_cookie_is_bound_to_the_host() {
+    let running = Running::start_with(&[("HITL_BEHIND_PROXY", "true")], Clock::real()).await;
+    running.add_user("ada", Role::Approver).await;
+    let response = try_password(&running.stranger(), "ada", PASSWORD).await;
+    let cookie = header(response.headers(), "set-cookie");
+    assert!(cookie.starts_with("__Host-hitl=") && cookie.contains("Secure"), "{cookie}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_name_get_the_same_answer() {
+    let running = Running::start().await;
+    running.add_user("ada", Role::Approver).await;
+    let person = running.stranger();
+    let wrong = problem(try_password(&person, "ada", "wrong password").await, 401).await;
+    let unknown = problem(try_password(&person, "eve", "wrong password").await, 401).await;
+    assert_eq!(wrong, unknown);
+    problem(person.get("/api/v1/session").await, 401).await;
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_a_link_still_signs_in() {
+    let running = Running::start().await;
+    running.add_user("ada", Role::Admin).await;
+    let mut person = running.stranger();
+    let mut limited = None;
+    for _ in 0..12 {
+        let response = try_password(&person, "ada", "").await;
+        if response.status() == 429 {
+            limited = Some(response);
+            break;
+        }
+    }
+    let limited = limited.expect("a limit");
+    assert!(header(limited.headers(), "retry-after").parse::<u64>().unwrap() > 0);
+    problem(limited, 429).await;
+    let code = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    person.sign_in(&json!({ "code": code })).await;
+}
+
+#[tokio::test]
+async fn a_link_signs_in_once() {
+    let running = Running::start().await;
+    let code = running.hub.mint_link(LinkKind::SetUp("ada".to_owned())).await.unwrap();
+    let mut person = running.stranger();
+    person.sign_in(&json!({ "code": code })).await;
+    assert_eq!(person.read("/api/v1/session").await["user"], json!({ "name": "ada", "role": "admin" }));
+    let second = running.stranger().request(Method::POST, "/api/v1/session").json(&json!({ "code": code }));
+    problem(second.send().await.unwrap(), 401).await;
+}
+
+#[tokio::test]
+async fn what_is_neither_a_password_nor_a_code_is_refused() {
+    let running = Running::start().await;
+    let bodies = [json!({}), json!({ "name": "ada" }), json!({ "code": "x", "name": "a" }), json!({ "token": "x" })];
+    for body in bodies {
+        let response = running.stranger().request(Method::POST, "/api/v1/session").json(&body).send().await.unwrap();
+        problem(response, 400).await;
+    }
+}
+
+#[tokio::test]
+async fn every_sign_in_has_a_session_of_its_own_and_signing_out_ends_it() {
+    let running = Running::start().await;
+    running.add_user("ada", Role::Approver).await;
+    let person = running.stranger();
+    let first = header(try_password(&person, "ada", PASSWORD).await.headers(), "set-cookie");
+    let second = header(try_password(&person, "ada", PASSWORD).await.headers(), "set-cookie");
+    let id = |cookie: &str| cookie.split(';').next().unwrap().to_owned();
+    assert_ne!(id(&first), id(&second));
+    let with = |cookie: String| running.stranger().request(Method::GET, "/api/v1/session").header("cookie", cookie);
+    assert_eq!(with(id(&first)).send().await.unwrap().status(), 401, "the older session is gone");
+    let csrf = person.read("/api/v1/session").await["csrf"].as_str().unwrap().to_owned();
+    let out = person.request(Method::DELETE, "/api/v1/session").header("x-hitl-csrf", csrf).send().await.unwrap();
+    assert_eq!(out.status(), 204);
+    assert_eq!(with(id(&second)).send().await.unwrap().status(), 401, "a copy of the cookie is worthless");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_nobody_uses_it_and_after_half_a_day_at_the_latest() {
+    let clock = Clock::settable(1_800_000_000_000);
+    let running = Running::start_with(&[], clock.clone()).await;
+    let (busy, idle) = (running.person("busy", Role::Viewer).await, running.person("idle", Role::Viewer).await);
+    clock.advance(7 * HOUR);
+    assert_eq!(busy.get("/api/v1/session").await.status(), 200);
+    clock.advance(2 * HOUR);
+    assert_eq!(busy.get("/api/v1/session").await.status(), 200);
+    problem(idle.get("/api/v1/session").await, 401).await;
+    clock.advance(3 * HOUR);
+    problem(busy.get("/api/v1/session").await, 401).await;
+}
+
+#[tokio::test]
+async fn removing_a_user_or_setting_a_password_ends_their_sessions_at_once() {
+    let running = Running::start().await;
+    let (_admin, gone) = (running.person("root", Role::Admin).await, running.person("gone", Role::Admin).await);
+    let changed = running.person("changed", Role::Viewer).await;
+    running.hub.remove_user("gone", &Actor::Operator).await.unwrap();
+    running.hub.set_password("changed", "another password", &Actor::Operator).await.unwrap();
+    problem(gone.get("/api/v1/session").await, 401).await;
+    problem(changed.get("/api/v1/session").await, 401).await;
+}

@@ -1,0 +1,101 @@
+//! `/users`: the people who may sign in.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::body::Fields;
+use super::problem::Problem;
+use super::who::{Admin, Viewer};
+use crate::core::trust::Level;
+use crate::hub::accounts::UserChange;
+use crate::hub::links::LinkKind;
+use crate::hub::model::{Page, Role, User};
+
+/// `GET /users`
+pub async fn list(State(api): State<Api>, Admin(_): Admin) -> Result<Json<Page<User>>, Problem> {
+    Ok(Json(Page { items: api.hub.users().await?, next_cursor: None }))
+}
+
+/// `GET /users/{name}`
+pub async fn show(State(api): State<Api>, Admin(_): Admin, Path(name): Path<String>) -> Result<Json<User>, Problem> {
+    known(&api, &name).await.map(Json)
+}
+
+/// The body of `POST /users`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    name: String,
+    role: Role,
+    password: Option<String>,
+}
+
+/// The answer to it; without a password, with a one-time link to hand over.
+#[derive(Serialize)]
+pub struct Added {
+    #[serde(flatten)]
+    user: User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+}
+
+/// `POST /users`
+pub async fn add(
+    State(api): State<Api>,
+    Admin(by): Admin,
+    Fields(new): Fields<NewUser>,
+) -> Result<(StatusCode, Json<Added>), Problem> {
+    let user = api.hub.add_user(&new.name, new.role, new.password.as_deref(), &(&by).into()).await?;
+    let link = match new.password {
+        Some(_) => None,
+        None => Some(sign_in_link(&api, &user).await?),
+    };
+    Ok((StatusCode::CREATED, Json(Added { user, link })))
+}
+
+async fn sign_in_link(api: &Api, user: &User) -> Result<String, Problem> {
+    let code = api.hub.mint_link(LinkKind::SignIn(user.name.clone())).await?;
+    Ok(format!("{}/signin#{code}", api.site.base_url))
+}
+
+/// The body of `PUT /users/{name}`: a password alone, or anything else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    role: Option<Role>,
+    ceilings: Option<BTreeMap<String, Level>>,
+    password: Option<String>,
+}
+
+/// `PUT /users/{name}`: everybody may set their own password, the rest is for administrators; the use case judges.
+pub async fn change(
+    State(api): State<Api>,
+    Viewer(by): Viewer,
+    Path(name): Path<String>,
+    Fields(change): Fields<Change>,
+) -> Result<Json<User>, Problem> {
+    let (actor, Change { role, ceilings, password }) = ((&by).into(), change);
+    match password {
+        Some(password) if role.is_none() && ceilings.is_none() => {
+            api.hub.set_password(&name, &password, &actor).await?;
+            known(&api, &name).await.map(Json)
+        }
+        Some(_) => Err(Problem::invalid("set the password on its own, and the rest in another request")),
+        None => Ok(Json(api.hub.change_user(&name, UserChange { role, ceilings }, &actor).await?)),
+    }
+}
+
+/// `DELETE /users/{name}`
+pub async fn remove(State(api): State<Api>, Admin(by): Admin, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    api.hub.remove_user(&name, &(&by).into()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn known(api: &Api, name: &str) -> Result<User, Problem> {
+    api.hub.user(name).await?.ok_or_else(|| Problem::missing("user"))
+}

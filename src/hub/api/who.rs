@@ -1,0 +1,130 @@
+//! Who makes a request, and what they may do: a handler that takes a [`Viewer`], [`Approver`] or [`Admin`] runs for
+//! nobody less.
+//!
+//! A person is known by a browser session, which on unsafe methods must also show its CSRF token, or by a personal
+//! token. The user is read anew each time, so that a removal or another role counts at once. An agent's token is
+//! nobody here.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use tower_sessions::Session;
+
+use super::Api;
+use super::problem::Problem;
+use super::session::{self, Stay};
+use crate::core::ids::Digest;
+use crate::hub::model::{Role, User};
+
+/// The header that carries the CSRF token.
+pub const CSRF_HEADER: &str = "x-hitl-csrf";
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(pub User);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+                let user = identify(parts, api).await?;
+                if user.role < Role::$name {
+                    let needs = Role::$name.as_str();
+                    return Err(Problem::forbidden(format!("this needs the role {needs}; yours is {}", user.role.as_str())));
+                }
+                Ok(Self(user))
+            }
+        }
+    };
+}
+
+role!(
+    /// Somebody who may look.
+    Viewer
+);
+role!(
+    /// Somebody who may decide.
+    Approver
+);
+role!(
+    /// Somebody who may change policy, agents and users.
+    Admin
+);
+
+/// What `Authorization` carries.
+pub enum Credential {
+    /// There is no such header.
+    None,
+    /// `Bearer`, and this token.
+    Bearer(String),
+}
+
+/// Reads `Authorization`.
+pub fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(Credential::None),
+        (Some(value), None) => bearer(value.as_bytes())
+            .map(Credential::Bearer)
+            .ok_or_else(|| Problem::signed_out("Authorization must be: Bearer TOKEN")),
+        _ => Err(Problem::signed_out("there must be one Authorization header")),
+    }
+}
+
+fn bearer(value: &[u8]) -> Option<String> {
+    let (scheme, token) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The person who makes this request.
+async fn identify(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
+    match credential(&parts.headers)? {
+        Credential::Bearer(token) => by_token(api, &token).await,
+        Credential::None => by_session(parts, api).await,
+    }
+}
+
+async fn by_token(api: &Api, token: &str) -> Result<User, Problem> {
+    if token.starts_with("hitl_a_") {
+        return Err(Problem::forbidden(
+            "this is an agent's token; it connects hitl-wrap and can neither see nor decide anything here",
+        ));
+    }
+    let user = api.hub.user_of_token(token).await?;
+    user.ok_or_else(|| Problem::signed_out("this token is unknown or has expired"))
+}
+
+async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
+    let session = session_of(parts)?;
+    let stay = session::current(&session, api.hub.now()).await?;
+    let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
+    if !parts.method.is_safe() {
+        check_csrf(&parts.headers, &stay)?;
+    }
+    match api.hub.user(&stay.user).await? {
+        Some(user) => Ok(user),
+        None => {
+            session.flush().await?;
+            Err(Problem::signed_out("your account was removed"))
+        }
+    }
+}
+
+/// The browser session that the session layer put into the request.
+fn session_of(parts: &Parts) -> Result<Session, Problem> {
+    parts
+        .extensions
+        .get()
+        .cloned()
+        .ok_or_else(|| Problem::internal(&"a route outside the session layer asked who it is"))
+}
+
+fn check_csrf(headers: &HeaderMap, stay: &Stay) -> Result<(), Problem> {
+    let sent = headers.get(CSRF_HEADER).map(|value| Digest::of(value.as_bytes()));
+    // Digests are compared, so that the time it takes says nothing about the token.
+    if sent == Some(Digest::of(stay.csrf.as_bytes())) {
+        return Ok(());
+    }
+    Err(Problem::forbidden("the header X-HITL-CSRF must carry the csrf value of GET /api/v1/session"))
+}

@@ -1,0 +1,51 @@
+//! `/v1/wrap`: the shims' websocket. An agent's token opens it, and nothing else does.
+
+use std::net::SocketAddr;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::Api;
+use super::problem::Problem;
+use super::who::{Credential, credential};
+use crate::hub::model::Agent;
+use crate::hub::session;
+use crate::wire;
+
+/// `GET /v1/wrap`
+pub async fn open(
+    State(api): State<Api>,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let agent = agent(&api, &headers).await?;
+    let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let upgrade = upgrade.protocols([wire::SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        let detail =
+            format!("this hub speaks {} only; the versions of hitl-wrap and hitl-hub differ", wire::SUBPROTOCOL);
+        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
+    }
+    let peer = api.site.peer(&headers, connection.ip());
+    Ok(upgrade
+        .max_message_size(wire::MAX_MESSAGE_BYTES)
+        .max_frame_size(wire::MAX_MESSAGE_BYTES)
+        .read_buffer_size(wire::BUFFER_BYTES)
+        .write_buffer_size(wire::BUFFER_BYTES)
+        .on_upgrade(move |socket| session::handle(api.hub, socket, agent, Some(peer))))
+}
+
+async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
+    let Credential::Bearer(token) = credential(headers)? else {
+        return Err(Problem::signed_out("an agent's token is needed; `hitl-hub agent add NAME` prints one"));
+    };
+    if token.starts_with("hitl_u_") {
+        return Err(Problem::forbidden("this is a person's token; the shim needs an agent's"));
+    }
+    let agent = api.hub.agent_of_token(&token).await?;
+    agent.ok_or_else(|| Problem::signed_out("this agent's token is unknown or was revoked"))
+}

@@ -1,0 +1,166 @@
+//! Reading approvals: the queue, the history, one card with its timeline.
+
+use sqlx::AssertSqlSafe;
+
+use crate::core::approval::Status;
+use crate::core::ids::ApprovalId;
+use crate::hub::Hub;
+use crate::hub::model::{Approval, Page, TimelineEntry};
+use crate::hub::store::{StoreError, rows};
+
+/// Which approvals; what is left out does not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApprovalFilter {
+    /// Any of these; empty is all. Exactly `[Pending]` is the queue, oldest first; everything else is newest first.
+    pub status: Vec<Status>,
+    /// The server's exact name.
+    pub server: Option<String>,
+    /// The tool's exact name.
+    pub tool: Option<String>,
+    /// An agent's client id or name.
+    pub agent: Option<String>,
+    /// The person the agent works for.
+    pub user: Option<String>,
+    /// Words to be found in tool, server, agent, user, arguments or the reason of the decision.
+    pub q: Option<String>,
+    /// Registered at this time or later.
+    pub from: Option<i64>,
+    /// Registered before this time.
+    pub to: Option<i64>,
+    /// At most so many; 50 when nothing is said, never more than 500.
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before; one that is not ours begins at the start.
+    pub cursor: Option<String>,
+}
+
+/// How many rows a page has.
+pub(in crate::hub) fn page_size(limit: Option<u32>) -> i64 {
+    i64::from(limit.unwrap_or(50).clamp(1, 500))
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+}
+
+/// Conditions of a query, with their values in order.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Where {
+    /// Adds a condition; every `?` in it stands for the value.
+    fn and(&mut self, condition: &str, value: Option<Value>) {
+        let Some(value) = value else { return };
+        self.values.push(value);
+        self.sql.push_str(" and ");
+        self.sql.push_str(&condition.replace('?', &format!("${}", self.values.len())));
+    }
+
+    fn status(&mut self, any_of: &[Status]) {
+        if any_of.is_empty() {
+            return;
+        }
+        // Names of our own, so they may stand in the text: only then is the index on the pending ones used.
+        let names: Vec<String> = any_of.iter().map(|status| format!("'{}'", status.as_str())).collect();
+        self.sql.push_str(&format!(" and status in ({})", names.join(", ")));
+    }
+}
+
+fn text(value: &Option<String>) -> Option<Value> {
+    value.clone().map(Value::Text)
+}
+
+fn conditions(filter: &ApprovalFilter) -> Where {
+    let mut conditions = Where::default();
+    conditions.status(&filter.status);
+    conditions.and("server = ?", text(&filter.server));
+    conditions.and("tool = ?", text(&filter.tool));
+    conditions.and("(client_id = ? or agent_name = ?)", text(&filter.agent));
+    conditions.and("user_name = ?", text(&filter.user));
+    conditions.and("created_at >= ?", filter.from.map(Value::Number));
+    conditions.and("created_at < ?", filter.to.map(Value::Number));
+    for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(8) {
+        let escaped = word.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let found = "lower(tool || ' ' || server || ' ' || agent_name || ' ' || client_id || ' ' || \
+                     coalesce(user_name, '') || ' ' || arguments || ' ' || coalesce(reason, '')) like ? escape '\\'";
+        conditions.and(found, Some(Value::Text(format!("%{escaped}%"))));
+    }
+    conditions
+}
+
+/// A cursor is the last row's time and id.
+fn position(cursor: &str) -> Option<(i64, String)> {
+    let (at, id) = cursor.split_once('.')?;
+    Some((at.parse().ok()?, id.to_owned()))
+}
+
+impl Hub {
+    /// A page of approvals, without timelines.
+    pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
+        let queue = filter.status == [Status::Pending];
+        let (after, order) = if queue { (">", "asc") } else { ("<", "desc") };
+        let mut conditions = conditions(filter);
+        if let Some((at, id)) = filter.cursor.as_deref().and_then(position) {
+            conditions.and(&format!("created_at {after}= ?"), Some(Value::Number(at)));
+            conditions.values.push(Value::Text(id));
+            let (at, id) = (conditions.values.len() - 1, conditions.values.len());
+            conditions.sql.push_str(&format!(" and (created_at {after} ${at} or id {after} ${id})"));
+        }
+        let size = page_size(filter.limit);
+        let sql = format!(
+            "select * from approvals where true{} order by created_at {order}, id {order} limit {}",
+            conditions.sql,
+            size + 1
+        );
+        // Put together from literals of this file; what comes from outside is bound.
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for value in conditions.values {
+            query = match value {
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+            };
+        }
+        let found = query.fetch_all(self.0.store.read()).await?;
+        let mut items = found.iter().map(rows::approval).collect::<Result<Vec<_>, _>>()?;
+        let more = items.len() as i64 > size;
+        items.truncate(size as usize);
+        let next_cursor = items.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at, last.id));
+        Ok(Page { items, next_cursor })
+    }
+
+    /// How many approvals are pending.
+    pub async fn pending_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("select count(*) from approvals where status = 'pending'")
+            .fetch_one(self.0.store.read())
+            .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// One approval with its timeline.
+    pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let row = sqlx::query("select * from approvals where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(self.0.store.read())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let timeline = Some(self.timeline(id).await?);
+        Ok(Some(Approval { timeline, ..rows::approval(&row)? }))
+    }
+
+    async fn timeline(&self, id: &ApprovalId) -> Result<Vec<TimelineEntry>, StoreError> {
+        let found = sqlx::query("select * from audit where subject = $1 and action like 'approval.%' order by seq")
+            .bind(id.as_str())
+            .fetch_all(self.0.store.read())
+            .await?;
+        found.iter().map(|row| rows::record(row).map(entry)).collect()
+    }
+}
+
+fn entry(record: crate::hub::model::AuditRecord) -> TimelineEntry {
+    let detail: serde_json::Value = serde_json::from_str(&record.detail).unwrap_or_default();
+    let words = ["reason", "outcome"].iter().find_map(|key| detail.get(key)?.as_str().map(str::to_owned));
+    TimelineEntry { at: record.at, actor: record.actor, action: record.action, detail: words }
+}

@@ -1,0 +1,152 @@
+//! `hitl-hub approvals`: sees and decides what waits, over the API, as the page does.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::client::{Client, percent_encode};
+use super::{Place, terminal};
+
+/// How long the token of one command lives, and that of `watch`.
+const TOKEN_TTL: Duration = Duration::from_secs(60);
+const WATCH_TTL: Duration = Duration::from_secs(12 * 3600);
+/// Characters of the arguments in a list; `show` has all of them.
+const SHOWN: usize = 60;
+
+/// See and decide what waits
+#[derive(Debug, Args)]
+pub(super) struct Approvals {
+    /// The hub's URL, with a personal token in HITL_USER_TOKEN; default: the hub that runs on the data dir
+    #[arg(long, global = true, value_name = "URL")]
+    hub: Option<String>,
+    /// Print the API's own JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List approvals: those that wait, or others by status
+    List {
+        /// pending, approved, rejected, timed_out or cancelled; several with commas
+        #[arg(long, default_value = "pending")]
+        status: String,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show one approval with all its arguments
+    Show {
+        /// Which
+        id: String,
+    },
+    /// Let the call run
+    Approve {
+        /// Which
+        id: String,
+        /// Words for the record
+        #[arg(long)]
+        comment: Option<String>,
+    },
+    /// Refuse the call
+    Reject {
+        /// Which
+        id: String,
+        /// Words for the agent and its user
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Give more time
+    Extend {
+        /// Which
+        id: String,
+        /// How many seconds more [default: 300]
+        #[arg(long)]
+        seconds: Option<u32>,
+    },
+    /// Print every change of an approval as it happens
+    Watch,
+}
+
+/// Does it.
+pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Place) -> anyhow::Result<()> {
+    let ttl = if matches!(command, Command::Watch) { WATCH_TTL } else { TOKEN_TTL };
+    let client = Client::connect(hub, place, ttl).await?;
+    let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
+    let answer = match command {
+        Command::Watch => return watch(&client, json).await,
+        Command::List { status, limit } => {
+            client.read("/approvals", &[("status", status.as_str()), ("limit", &limit.to_string())]).await?
+        }
+        Command::Show { id } => client.read(&at(&id, ""), &[]).await?,
+        Command::Approve { id, comment } => client.write(&at(&id, "/approve"), &json!({ "comment": comment })).await?,
+        Command::Reject { id, reason } => client.write(&at(&id, "/reject"), &json!({ "reason": reason })).await?,
+        Command::Extend { id, seconds } => client.write(&at(&id, "/extend"), &json!({ "seconds": seconds })).await?,
+    };
+    match (json, answer["items"].as_array()) {
+        (true, _) => terminal::line(&terminal::inert_json(&answer.to_string())),
+        (false, Some(items)) => terminal::write(table(items).as_bytes()),
+        (false, None) => terminal::write(card(&answer).as_bytes()),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| if value.is_null() { "-".to_owned() } else { value.to_string() }, terminal::inert)
+}
+
+fn table(items: &[Value]) -> String {
+    let mut rows = vec![["ID", "STATUS", "TRUST", "SERVER", "TOOL", "AGENT", "ARGUMENTS"].map(str::to_owned).to_vec()];
+    rows.extend(items.iter().map(row));
+    terminal::table(&rows)
+}
+
+fn row(approval: &Value) -> Vec<String> {
+    let fields = ["id", "status", "trust", "server", "tool"].map(|key| text(&approval[key]));
+    let arguments = terminal::shorten(&text(&approval["arguments"]), SHOWN);
+    fields.into_iter().chain([text(&approval["agent"]["name"]), arguments]).collect()
+}
+
+/// One approval, field by field, arguments last.
+fn card(approval: &Value) -> String {
+    let time = |key: &str| approval[key].as_i64().map_or_else(|| "-".to_owned(), terminal::time);
+    let reasons = approval["reasons"].as_array().map(|list| list.iter().map(text).collect::<Vec<_>>().join("; "));
+    let rows = [
+        ("approval", text(&approval["id"])),
+        ("status", text(&approval["status"])),
+        ("tool", format!("{} on {}", text(&approval["tool"]), text(&approval["server"]))),
+        ("trust", text(&approval["trust"])),
+        ("agent", format!("{} ({})", text(&approval["agent"]["name"]), text(&approval["agent"]["client_id"]))),
+        ("user", text(&approval["user"])),
+        ("gated by", reasons.unwrap_or_default()),
+        ("created", time("created_at")),
+        ("deadline", time("deadline_at")),
+        ("decided", format!("{} by {}", time("decided_at"), text(&approval["decided_by"]))),
+        ("reason", text(&approval["reason"])),
+        ("outcome", text(&approval["outcome"])),
+        ("sha256", text(&approval["arguments_sha256"])),
+        ("arguments", text(&approval["arguments"])),
+    ];
+    terminal::table(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+}
+
+/// Follows the events until the hub or the reader ends them.
+async fn watch(client: &Client, json: bool) -> anyhow::Result<()> {
+    let mut response = client.send(Method::GET, "/events", None).await?;
+    let mut unread = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        unread.extend_from_slice(&chunk);
+        while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = unread.drain(..=end).collect();
+            let event = line.strip_prefix(b"data:").and_then(|data| serde_json::from_slice::<Value>(data).ok());
+            if let Some(approval) = event.as_ref().map(|event| &event["approval"]).filter(|it| it.is_object()) {
+                let line = if json { terminal::inert_json(&approval.to_string()) } else { row(approval).join("  ") };
+                terminal::line(&line)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `hitl-hub audit`: takes the record out, and checks its chain.
+
+use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{open_store, terminal};
+use crate::config::hub::Settings;
+use crate::hub::Hub;
+use crate::hub::audit::ChainCheck;
+use crate::hub::model::AuditRecord;
+
+/// Records read at once.
+const PAGE: u32 = 1000;
+
+/// What to do with the record.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print every record, oldest first
+    Export {
+        /// How
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: Format,
+    },
+    /// Check that no record was changed or taken out
+    Verify,
+}
+
+/// How records are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// One JSON object per line
+    Jsonl,
+    /// A table for spreadsheets, with nothing in it that one would take for a formula
+    Csv,
+}
+
+/// Does it.
+pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let hub = open_store(settings).await?;
+    let result = match command {
+        Command::Export { format } => export(&hub, format).await.map(|()| ExitCode::SUCCESS),
+        Command::Verify => verify(&hub).await,
+    };
+    hub.close().await;
+    result
+}
+
+async fn export(hub: &Hub, format: Format) -> anyhow::Result<()> {
+    if matches!(format, Format::Csv) {
+        terminal::write(b"seq,at,actor,action,subject,detail,previous,hash\r\n")?;
+    }
+    let mut after = 0;
+    loop {
+        let records = hub.audit(after, PAGE).await?;
+        let Some(last) = records.last() else { return Ok(()) };
+        after = last.seq;
+        let text: String = match format {
+            Format::Jsonl => records.iter().map(jsonl).collect::<Result<_, _>>()?,
+            Format::Csv => records.iter().map(csv).collect(),
+        };
+        terminal::write(text.as_bytes())?;
+    }
+}
+
+fn jsonl(record: &AuditRecord) -> serde_json::Result<String> {
+    Ok(terminal::inert_json(&serde_json::to_string(record)?) + "\n")
+}
+
+fn csv(record: &AuditRecord) -> String {
+    let (seq, at) = (record.seq.to_string(), record.at.to_string());
+    let fields =
+        [&seq, &at, &record.actor, &record.action, &record.subject, &record.detail, &record.previous, &record.hash];
+    fields.map(|field| cell(field)).join(",") + "\r\n"
+}
+
+/// A quoted cell; one that a spreadsheet would calculate is marked as text.
+fn cell(text: &str) -> String {
+    let mark = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    format!("\"{mark}{}\"", text.replace('"', "\"\""))
+}
+
+async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
+    match hub.verify_audit().await? {
+        ChainCheck::Whole { records, head } => {
+            terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ChainCheck::Broken { seq, why } => {
+            eprintln!("hitl-hub: the record is broken at {seq}: {why}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
+        assert_eq!(cell("@a"), "\"'@a\"");
+        assert_eq!(cell("plain, text"), "\"plain, text\"");
+    }
+}

@@ -1,0 +1,117 @@
+//! The command line as a client of the hub's API.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use reqwest::{Method, Response};
+use serde_json::Value;
+
+use super::{Place, open_store};
+use crate::hub::serve::{files::DataDir, local};
+
+/// A connection to a hub, as a person.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    /// To the hub of that URL with `HITL_USER_TOKEN`, or to the one that runs on the data dir, as its first
+    /// administrator, with a token that dies after `ttl`.
+    pub(super) async fn connect(hub: Option<String>, place: &Place, ttl: Duration) -> anyhow::Result<Self> {
+        match hub {
+            Some(base) => {
+                let token =
+                    std::env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
+                Ok(Self { http: http(false)?, base: base.trim_end_matches('/').to_owned(), token })
+            }
+            None => Self::by_data_dir(place, ttl).await,
+        }
+    }
+
+    async fn by_data_dir(place: &Place, ttl: Duration) -> anyhow::Result<Self> {
+        let settings = place.settings(None)?;
+        let base = DataDir::open(&settings.data_dir)?.running_hub()?;
+        let hub = open_store(&settings).await?;
+        let admin = local::first_admin(&hub).await?;
+        let token = hub.mint_user_token(&admin.name, ttl).await?;
+        hub.close().await;
+        Ok(Self { http: http(true)?, base, token })
+    }
+
+    /// `GET`s a path below `/api/v1` with a query.
+    pub(super) async fn read(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let query = query.iter().map(|(key, value)| format!("{key}={}", percent_encode(value)));
+        let query = query.collect::<Vec<_>>().join("&");
+        json(self.send(Method::GET, &format!("{path}?{query}"), None).await?).await
+    }
+
+    /// `POST`s to a path below `/api/v1`.
+    pub(super) async fn write(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        json(self.send(Method::POST, path, Some(body)).await?).await
+    }
+
+    /// Any request below `/api/v1`; an answer that refuses is an error with the hub's own words.
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
+        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.with_context(|| format!("the hub at {} does not answer", self.base))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let problem: Value = response.json().await.unwrap_or_default();
+        match problem["detail"].as_str() {
+            Some(detail) => bail!("{}{}", detail, winner(&problem["approval"])),
+            None => bail!("the hub at {} answered {status}", self.base),
+        }
+    }
+}
+
+/// Who was faster, where the approval says.
+fn winner(approval: &Value) -> String {
+    let by = approval["decided_by"].as_str().map(|by| format!(", by {}", super::terminal::inert(by)));
+    by.unwrap_or_default()
+}
+
+async fn json(response: Response) -> anyhow::Result<Value> {
+    response.json().await.context("the hub's answer cannot be read")
+}
+
+fn http(loopback: bool) -> anyhow::Result<reqwest::Client> {
+    let builder =
+        reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).redirect(reqwest::redirect::Policy::none());
+    // No proxy can reach this machine's own loopback.
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    builder.build().context("cannot start an HTTP client")
+}
+
+/// A path segment or query value in which no character means anything.
+pub(super) fn percent_encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+/// `hitl-hub healthcheck`: succeeds if `/readyz` does, within five seconds.
+pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
+    let (base, loopback) = match hub {
+        Some(base) => (base, false),
+        None => (DataDir::open(&place.settings(None)?.data_dir)?.running_hub()?, true),
+    };
+    let url = format!("{}/readyz", base.trim_end_matches('/'));
+    let response = http(loopback)?.get(&url).timeout(Duration::from_secs(5)).send().await;
+    let response = response.with_context(|| format!("the hub at {base} does not answer"))?;
+    match response.status().is_success() {
+        true => Ok(ExitCode::SUCCESS),
+        false => bail!("the hub at {base} is not ready: {}", response.text().await.unwrap_or_default().trim()),
+    }
+}

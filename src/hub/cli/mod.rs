@@ -1,0 +1,166 @@
+//! The command line of `hitl-hub`.
+//!
+//! Commands that manage people and agents work on the store itself, next to a running hub; commands that decide go
+//! over the hub's API like everybody else, so that one place judges them.
+
+mod agent;
+mod approvals;
+mod audit;
+mod client;
+mod configure;
+mod open;
+mod terminal;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::Hub;
+use super::serve::{self, files};
+use crate::config::hub::{Flags, Settings};
+use crate::telemetry;
+
+/// Where people approve or reject the tool calls of AI agents.
+#[derive(Debug, Parser)]
+#[command(name = "hitl-hub", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which hub a command is about.
+#[derive(Debug, Args)]
+struct Place {
+    /// Where the hub keeps its data [env: HITL_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// sqlite:PATH or postgres://…; default: hub.db in the data dir [env: HITL_DATABASE]
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// Settings file [env: HITL_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub
+    Serve {
+        /// Address and port to listen on [env: HITL_LISTEN] [default: 127.0.0.1:7420]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Be this user's own hub, which shims on this machine find by themselves
+        #[arg(long)]
+        local: bool,
+    },
+    /// Print a one-time sign-in link for the first administrator, and open it in a browser
+    Open {
+        /// Only print it
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// The people who may sign in
+    #[command(subcommand)]
+    User(user::Command),
+    /// The identities that shims connect with
+    #[command(subcommand)]
+    Agent(agent::Command),
+    /// See and decide what waits, over the hub's API
+    Approvals(approvals::Approvals),
+    /// The chained record of decisions and changes
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// The settings file
+    #[command(subcommand)]
+    Config(configure::Command),
+    /// Succeed if the hub answers and its store does
+    Healthcheck {
+        /// The hub's URL; default: the hub that runs on the data dir
+        #[arg(long, value_name = "URL")]
+        hub: Option<String>,
+    },
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    files::keep_files_private();
+    // The process has one TLS provider; a second installation is refused and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(execute(cli))
+}
+
+async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { place, command } = cli;
+    match command {
+        Command::Serve { listen, local } => {
+            let settings = place.settings(listen)?;
+            serve::run(settings, local).await?;
+        }
+        Command::Open { no_browser } => open::open(&place.settings(None)?, no_browser).await?,
+        Command::User(command) => user::run(command, &place.settings(None)?).await?,
+        Command::Agent(command) => agent::run(command, &place.settings(None)?).await?,
+        Command::Approvals(approvals) => approvals::run(approvals, &place).await?,
+        Command::Audit(command) => return audit::run(command, &place.settings(None)?).await,
+        Command::Config(command) => configure::run(&command, &place)?,
+        Command::Healthcheck { hub } => return client::healthcheck(hub, &place).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "hitl-hub", &mut script);
+            terminal::write(&script)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Place {
+    /// The settings, with logs as they say.
+    fn settings(&self, listen: Option<String>) -> anyhow::Result<Settings> {
+        let flags = Flags {
+            config: self.config.clone(),
+            listen,
+            data_dir: self.data_dir.clone(),
+            database: self.database.clone(),
+        };
+        let settings = Settings::load(&flags)?;
+        // A browser that comes back with an old cookie is no news.
+        telemetry::init("warn,tower_sessions=error,tower_sessions_core=error", settings.log_format);
+        Ok(settings)
+    }
+}
+
+/// The hub's use cases on the store, for one command; [`Hub::close`] it afterwards.
+async fn open_store(settings: &Settings) -> anyhow::Result<Hub> {
+    files::DataDir::open(&settings.data_dir)?;
+    let base_url = settings.public_url.as_ref().map(|url| url.origin());
+    serve::open_hub(settings, base_url).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn place_may_stand_before_and_after_the_command() {
+        for line in ["hitl-hub --data-dir /d agent list", "hitl-hub agent list --data-dir /d"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.place.data_dir, Some(PathBuf::from("/d")));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a use case refuses, as far as callers branch on it.
+
+use super::model::{Approval, User};
+use super::store::StoreError;
+
+/// Why a decision was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// There is no such approval.
+    #[error("there is no such approval")]
+    NotFound,
+    /// It is no longer pending; here is what became of it.
+    #[error("the approval is already {}", .0.status.as_str())]
+    TooLate(Box<Approval>),
+    /// The user's role does not allow it.
+    #[error("deciding needs the role approver or admin")]
+    Forbidden,
+    /// The request makes no sense; why, in words.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed; nothing was decided.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a policy, an agent or a user was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// What there is none of, in words.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The name is in use, or the change would leave the hub without an administrator; why, in words.
+    #[error("{0}")]
+    Conflict(String),
+    /// The actor's role does not allow it.
+    #[error("this needs the role admin")]
+    Forbidden,
+    /// The request makes no sense; why, in words.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store failed; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who changes accounts and policy. Decisions on calls are only for a [`User`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A signed-in person.
+    User(User),
+    /// Somebody with access to the data dir, through the command line; recorded as `operator`.
+    Operator,
+}
+
+impl From<&User> for Actor {
+    fn from(user: &User) -> Self {
+        Self::User(user.clone())
+    }
+}
+
+impl Actor {
+    /// The name in the audit record.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User(user) => &user.name,
+            Self::Operator => "operator",
+        }
+    }
+}

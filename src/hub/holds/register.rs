@@ -1,0 +1,170 @@
+//! A shim asks to hold a call: the hub checks every claim itself before there is a card.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{Shim, find};
+use crate::core::approval::Status;
+use crate::core::call;
+use crate::core::gate::messages::{ClientInfo, Request};
+use crate::core::ids::Digest;
+use crate::core::policy::{self, Ruling, Verdict};
+use crate::core::trust;
+use crate::hub::Hub;
+use crate::hub::approvals::record;
+use crate::hub::policies::{self, Rules};
+use crate::hub::store::rows::{self, Held};
+use crate::hub::store::{StoreError, Tx};
+
+/// How many approvals one agent may have pending.
+const MAX_PENDING: i64 = 20;
+/// How many approvals one agent may register in a minute.
+const MAX_PER_MINUTE: i64 = 30;
+const MINUTE_MS: i64 = 60_000;
+/// The longest tool name, in characters.
+const MAX_TOOL: usize = 256;
+
+/// What became of a request to hold.
+#[derive(Clone, Debug)]
+pub(in crate::hub) enum Registration {
+    /// It stands in the store, as it is now.
+    Held(Box<Held>),
+    /// It needs no approval, or gets none.
+    Ruled(Ruling),
+}
+
+impl Hub {
+    /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
+    /// instance, changes nothing.
+    pub(in crate::hub) async fn register(&self, shim: &Shim, request: Request) -> Result<Registration, StoreError> {
+        if let Err(why) = check(shim, &request) {
+            return Ok(denied(&request, why.to_owned()));
+        }
+        let (hub, shim) = (self.clone(), shim.clone());
+        self.write(move |tx| Box::pin(async move { register(tx, &shim, request, hub.now()).await })).await
+    }
+}
+
+/// What can be said without the store.
+fn check(shim: &Shim, request: &Request) -> Result<(), &'static str> {
+    let id = request.id.as_str();
+    let canonical = uuid::Uuid::parse_str(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id);
+    if !canonical {
+        return Err("the approval id is not a UUID in lower case");
+    }
+    if request.tool.chars().count() > MAX_TOOL || request.tool.contains('\0') {
+        return Err("the tool name is too long or holds a NUL");
+    }
+    let object = request.arguments.trim_start().starts_with('{');
+    if !object || serde_json::from_str::<&RawValue>(&request.arguments).is_err() {
+        return Err("the arguments are not a JSON object");
+    }
+    let digest =
+        call::digest(&shim.client_id, &shim.server, &request.tool, request.definition.as_ref(), &request.arguments);
+    if digest != request.digest {
+        return Err("the digest does not fit the call");
+    }
+    Ok(())
+}
+
+fn denied(request: &Request, why: String) -> Registration {
+    let trust = trust::of_name(&request.tool);
+    Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] })
+}
+
+async fn register(tx: &mut Tx, shim: &Shim, request: Request, now: i64) -> Result<Registration, StoreError> {
+    if let Some(held) = find(tx, &request.id).await? {
+        let same = super::belongs(&held, shim) && held.digest == request.digest;
+        let taken = || denied(&request, "this approval id is taken by another call".to_owned());
+        return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
+    }
+    let Some(rules) = policies::rules(tx.sql(), &shim.client_id, &shim.server).await? else {
+        return Ok(denied(&request, "the agent is revoked".to_owned()));
+    };
+    let ruling = rule(&rules, &request.tool);
+    if ruling.verdict != Verdict::Gate {
+        return Ok(Registration::Ruled(ruling));
+    }
+    if let Some(why) = over_the_cap(tx, shim, now).await? {
+        return Ok(denied(&request, why));
+    }
+    let held = insert(tx, shim, &rules, request, ruling, now).await?;
+    Ok(Registration::Held(Box::new(held)))
+}
+
+fn rule(rules: &Rules, tool: &str) -> Ruling {
+    match rules.tools.iter().find(|known| known.name == tool) {
+        Some(known) => policy::rule(&rules.caller, &rules.policy, known),
+        None => policy::rule_unlisted(&rules.caller, &rules.policy, &rules.tools, tool),
+    }
+}
+
+async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
+    let pending: i64 = sqlx::query_scalar(
+        "select count(*) from approvals where client_id = $1 and status = 'pending' and outcome = 'waiting'",
+    )
+    .bind(shim.client_id.as_str())
+    .fetch_one(tx.sql())
+    .await?;
+    if pending >= MAX_PENDING {
+        return Ok(Some(format!("the agent already has {pending} calls waiting for approval")));
+    }
+    let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
+        .bind(shim.client_id.as_str())
+        .bind(now - MINUTE_MS)
+        .fetch_one(tx.sql())
+        .await?;
+    Ok((recent >= MAX_PER_MINUTE).then(|| format!("the agent asked for {recent} approvals within a minute")))
+}
+
+async fn insert(
+    tx: &mut Tx,
+    shim: &Shim,
+    rules: &Rules,
+    request: Request,
+    ruling: Ruling,
+    now: i64,
+) -> Result<Held, StoreError> {
+    let client = request.client.as_ref().unwrap_or(&shim.client);
+    let ClientInfo { name, version } = shown(client);
+    let deadline = now + i64::from(rules.policy.timeout_seconds) * 1000;
+    let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
+    let arguments_sha256 = Digest::of(request.arguments.as_bytes());
+    let row = sqlx::query(
+        "insert into approvals (id, instance, client_id, agent_name, user_name, client_name, client_version, \
+         server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
+         created_at, deadline_at, outcome) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting') returning *",
+    )
+    .bind(request.id.as_str())
+    .bind(shim.instance.as_str())
+    .bind(shim.client_id.as_str())
+    .bind(rules.agent_name.as_str())
+    .bind(rules.user.clone().or_else(|| shim.user.clone()))
+    .bind(name)
+    .bind(version)
+    .bind(shim.server.as_str())
+    .bind(request.tool.as_str())
+    .bind(ruling.trust.as_str())
+    .bind(reasons)
+    .bind(request.arguments)
+    .bind(arguments_sha256.as_str())
+    .bind(request.definition.as_ref().map(|digest| digest.as_str().to_owned()))
+    .bind(request.digest.as_str())
+    .bind(Status::Pending.as_str())
+    .bind(now)
+    .bind(deadline)
+    .fetch_one(tx.sql())
+    .await?;
+    tx.wake_sweeper_at(deadline);
+    let held = rows::held(&row)?;
+    let detail = json!({ "server": shim.server, "tool": request.tool, "digest": request.digest });
+    record(tx, &held, shim.client_id.as_str(), "approval.created", detail, now).await?;
+    Ok(held)
+}
+
+/// A client's name for itself, cut to what a card can show.
+fn shown(client: &ClientInfo) -> ClientInfo {
+    let cut = |text: &str| text.chars().filter(|c| *c != '\0').take(100).collect();
+    ClientInfo { name: cut(&client.name), version: cut(&client.version) }
+}

@@ -1,0 +1,99 @@
+// One pending approval with everything a person needs to decide.
+
+import { html, cls, useRef, useEffect, useMemo } from "../ui.js";
+import { get, set, useStore } from "../store.js";
+import { focus } from "../decide.js";
+import { act } from "../api.js";
+import { lastInput } from "../keys.js";
+import { visible } from "../glyphs.js";
+import { Name } from "./text.js";
+import { Trust, Ago } from "./controls.js";
+import { Countdown } from "./countdown.js";
+import { Who, Why, Claim } from "./who.js";
+import { Arguments } from "./arguments.js";
+import { Decision } from "./decision.js";
+
+/** @typedef {import("../types.js").Item} Item */
+
+const SEEN_AFTER_MS = 1000;
+/** @type {Set<string>} */
+const seen = new Set();
+
+/** Tells the hub, once, that a person has the card before them: on screen, in a visible tab, for a second. @param {{current: HTMLElement|null}} ref @param {Item} item */
+export function useSeen(ref, { approval: { id, status } }) {
+  useEffect(() => {
+    const element = ref.current;
+    if (!element || seen.has(id) || status !== "pending") return;
+    let timer = 0;
+    const report = () => {
+      if (document.hidden || seen.has(id)) return;
+      seen.add(id);
+      act(id, "seen").catch(() => seen.delete(id));
+    };
+    const observer = new IntersectionObserver((entries) => {
+      clearTimeout(timer);
+      if (entries.at(-1)?.isIntersecting) timer = window.setTimeout(report, SEEN_AFTER_MS);
+    });
+    const look = () => {
+      observer.unobserve(element);
+      if (!document.hidden) observer.observe(element);
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [id, status]);
+}
+
+/** Checks or unchecks a card. @param {string} id */
+export function toggle(id) {
+  const selected = new Set(get().selected);
+  if (!selected.delete(id)) selected.add(id);
+  set({ selected });
+}
+
+/** Draws a card again only when its own item changed. @param {{item: Item}} props */
+export const Card = ({ item }) => useMemo(() => html`<${FullCard} item=${item} />`, [item]);
+
+/** @param {{item: Item}} props */
+function FullCard({ item }) {
+  const { approval } = item;
+  const { id } = approval;
+  const article = useRef(/** @type {HTMLElement|null} */ (null));
+  const top = useRef(/** @type {HTMLElement|null} */ (null));
+  const focused = useStore((state) => state.focus === id);
+  const selected = useStore((state) => state.selected.has(id));
+  useSeen(top, item);
+  useDomFocus(article, focused);
+  const take = () => focus(id);
+  const pending = approval.status === "pending";
+  return html`<article ref=${article} data-id=${id} class=${cls("card", `edge-${approval.trust}`, focused && "focused", selected && "selected", !pending && "done")} tabindex=${focused ? 0 : -1} aria-labelledby=${`t-${id}`} aria-current=${focused ? "true" : undefined} onFocusIn=${take} onPointerDown=${take}>
+    <header class="card-head" ref=${top}>
+      ${pending && html`<input type="checkbox" class="pick" checked=${selected} aria-label=${`Select ${visible(approval.tool)} on ${visible(approval.server)}`} onChange=${() => toggle(id)} />`}
+      <h2 id=${`t-${id}`}><${Name} of=${approval.tool} class="tool" /> <span class="on">on</span> <${Name} of=${approval.server} class="server" /></h2>
+      <${Trust} level=${approval.trust} />
+      <span class="grow"></span>
+      <a class="age quiet" href=${`/approvals/${encodeURIComponent(id)}`} title="Open this approval at its own link">asked <${Ago} at=${approval.created_at} /></a>
+      ${pending && html`<${Countdown} approval=${approval} />`}
+    </header>
+    <${Who} approval=${approval} />
+    <${Why} reasons=${approval.reasons} />
+    <${Arguments} approval=${approval} />
+    <${Claim} text=${approval.description} />
+    <${Decision} item=${item} />
+  </article>`;
+}
+
+/** Lets the browser's focus follow the card that keys act on, without pulling it out of a field. @param {{current: HTMLElement|null}} ref @param {boolean} focused */
+function useDomFocus(ref, focused) {
+  useEffect(() => {
+    const element = ref.current;
+    if (!focused || !element || element.contains(document.activeElement)) return;
+    element.focus({ preventScroll: true });
+    // With a pointer nothing may move by itself; with keys the card must come into sight.
+    if (lastInput() === "key") element.scrollIntoView({ block: "nearest" });
+  }, [focused]);
+}

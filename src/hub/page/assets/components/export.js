@@ -1,0 +1,51 @@
+// The history as a file: every row that fits the filter, read page by page.
+
+import { html, useState } from "../ui.js";
+import * as api from "../api.js";
+import { toast } from "../store.js";
+import { number } from "../format.js";
+import { csv, jsonl } from "../csv.js";
+
+/** @typedef {import("../types.js").Approval} Approval */
+
+/** @param {{query: Record<string, string|number>}} props */
+export function Export({ query }) {
+  const [busy, setBusy] = useState("");
+  const save = async (/** @type {"csv"|"jsonl"} */ format) => {
+    try {
+      const rows = await all(query, (count) => setBusy(`${number(count)} rows…`));
+      download(format === "csv" ? csv(rows) : jsonl(rows), `hitl-approvals.${format}`, format === "csv" ? "text/csv" : "application/jsonl");
+    } catch (error) {
+      toast("error", error instanceof Error ? error.message : String(error));
+    }
+    setBusy("");
+  };
+  if (busy) return html`<span class="quiet" role="status">${busy}</span>`;
+  return html`<span class="export"><span class="quiet">Export</span> <button class="link" onClick=${() => save("csv")}>CSV</button> <button class="link" onClick=${() => save("jsonl")}>JSONL</button></span>`;
+}
+
+/** @param {Record<string, string|number>} query @param {(count: number) => void} tell */
+async function all(query, tell) {
+  /** @type {Approval[]} */
+  const rows = [];
+  /** @type {string|null} */
+  let cursor = null;
+  do {
+    /** @type {import("../types.js").Page<Approval>} */
+    const page = await api.approvals({ ...query, limit: 200, cursor });
+    rows.push(...page.items);
+    cursor = page.next_cursor;
+    tell(rows.length);
+  } while (cursor);
+  return rows;
+}
+
+/** @param {string} text @param {string} name @param {string} type */
+function download(text, name, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,38 @@
+// Filters over the queue that is on the page already.
+
+import { html } from "../ui.js";
+import { set, get, useStore } from "../store.js";
+import { visible } from "../glyphs.js";
+
+/** @param {Partial<import("../store.js").State["filter"]>} patch */
+const change = (patch) => set({ filter: { ...get().filter, ...patch } });
+
+/** Back to all cards. */
+export const clearFilter = () => set({ filter: { server: "", agent: "", trust: "", text: "" } });
+
+/** Whether any filter is set. @param {import("../store.js").State["filter"]} filter */
+export const filtering = (filter) => Boolean(filter.server || filter.agent || filter.trust || filter.text.trim());
+
+/** @param {{label: string, value: string, options: [string, string][], onChange: (value: string) => void}} props */
+export const Select = ({ label, value, options, onChange }) =>
+  html`<select aria-label=${label} value=${value} class=${value ? "set" : ""} onChange=${(/** @type {any} */ e) => onChange(e.target.value)}>
+    <option value="">${label}: all</option>
+    ${options.map(([key, words]) => html`<option value=${key} selected=${key === value}>${visible(words)}</option>`)}
+  </select>`;
+
+/** @param {[string, string][]} pairs @returns {[string, string][]} */
+const distinct = (pairs) => [...new Map(pairs)].sort((a, b) => a[1].localeCompare(b[1]));
+
+export function QueueFilters() {
+  const filter = useStore((state) => state.filter);
+  const queue = useStore((state) => state.queue);
+  const servers = distinct(queue.map(({ approval: a }) => [a.server, visible(a.server)]));
+  const agents = distinct(queue.map(({ approval: a }) => [a.agent.client_id, visible(a.agent.name)]));
+  return html`<div class="filters" role="search">
+    <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} />
+    <${Select} label="Server" value=${filter.server} options=${servers} onChange=${(/** @type {string} */ server) => change({ server })} />
+    <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${(/** @type {string} */ agent) => change({ agent })} />
+    <${Select} label="Trust" value=${filter.trust} options=${[["high", "high"], ["medium", "medium"], ["low", "low"]]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
+    ${filtering(filter) && html`<button class="link" onClick=${clearFilter}>Clear</button>`}
+  </div>`;
+}

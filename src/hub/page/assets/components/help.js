@@ -1,0 +1,31 @@
+// The keys, and the switch for them.
+
+import { html } from "../ui.js";
+import { set } from "../store.js";
+import * as prefs from "../prefs.js";
+import { Dialog } from "./dialog.js";
+import { Switch } from "./controls.js";
+
+/** @type {[string[], string][]} */
+const keys = [
+  [["J", "↓"], "next card"],
+  [["K", "↑"], "previous card"],
+  [["A"], "approve; high trust asks for a second press"],
+  [["R"], "reject, with a reason"],
+  [["X"], "select, or unselect"],
+  [["Shift+X"], "select all, or none"],
+  [["Enter"], "open the card at its own link"],
+  [["Esc"], "take back: confirmation, panel, selection, focus"],
+  [["/"], "filter"],
+  [["G P", "G H", "G S"], "go to pending, history, servers"],
+  [["?"], "this list"],
+];
+
+export function Help() {
+  const { keys: on } = prefs.usePrefs();
+  return html`<${Dialog} title="Keys" onClose=${() => set({ dialog: null })}>
+    <dl class="keys">${keys.map(([names, words]) => html`<div><dt>${names.map((name) => html`<kbd>${name}</kbd>`)}</dt><dd>${words}</dd></div>`)}</dl>
+    <div class="setting"><div><h3>Single keys</h3><p class="quiet small">Off, only arrows, Enter and Esc work. Remembered in this browser.</p></div>
+      <${Switch} on=${on} label="Single keys" onChange=${(/** @type {boolean} */ value) => prefs.set({ keys: value })} /></div>
+  </${Dialog}>`;
+}

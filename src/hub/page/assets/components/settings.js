@@ -1,0 +1,34 @@
+// What this browser does when something waits: desktop notifications, sound; and how the page looks.
+
+import { html, useState } from "../ui.js";
+import { set } from "../store.js";
+import * as prefs from "../prefs.js";
+import * as notify from "../notify.js";
+import { Dialog } from "./dialog.js";
+import { Switch } from "./controls.js";
+
+/** @type {Record<string, string>} */
+const states = {
+  default: "The browser will ask you once. While this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
+  granted: "On: while this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
+  denied: "The browser blocks them for this address. Allow notifications in the site settings (beside the address), then come back.",
+  unsupported: "This browser has no desktop notifications for this address.",
+};
+
+export function Settings() {
+  const [allowed, setAllowed] = useState(notify.permission());
+  const chosen = prefs.usePrefs();
+  const enable = async () => setAllowed(await notify.enable());
+  const themes = /** @type {const} */ ([["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]]);
+  return html`<${Dialog} title="This browser" onClose=${() => set({ dialog: null })}>
+    <div class="setting"><div><h3>Desktop notifications</h3><p class="quiet small">${states[allowed]}</p></div>
+      ${allowed === "default" && html`<button class="button" onClick=${enable}>Turn on</button>`}
+      ${allowed === "granted" && html`<${Switch} on=${chosen.notify} label="Desktop notifications" onChange=${(/** @type {boolean} */ on) => prefs.set({ notify: on })} />`}</div>
+    <div class="setting"><div><h3>Sound</h3><p class="quiet small">Two soft tones for a new approval.</p></div>
+      <${Switch} on=${chosen.sound} label="Sound" onChange=${(/** @type {boolean} */ on) => (prefs.set({ sound: on }), on && notify.beep())} /></div>
+    <div class="setting"><div><h3>Single keys</h3><p class="quiet small">A approves, R rejects, J and K move. Press ? for the list.</p></div>
+      <${Switch} on=${chosen.keys} label="Single keys" onChange=${(/** @type {boolean} */ on) => prefs.set({ keys: on })} /></div>
+    <div class="setting"><div><h3>Theme</h3></div>
+      <div class="segments" role="group" aria-label="Theme">${themes.map(([value, words]) => html`<button aria-pressed=${chosen.theme === value ? "true" : "false"} onClick=${() => prefs.set({ theme: value })}>${words}</button>`)}</div></div>
+  </${Dialog}>`;
+}

@@ -1,0 +1,21 @@
+// Who asks: agent, client and user, in one line.
+
+import { html } from "../ui.js";
+import { Text, Name } from "./text.js";
+
+/** @param {{approval: import("../types.js").Approval}} props */
+export function Who({ approval: { agent, client, user } }) {
+  return html`<p class="who">
+    <span class="who-part"><${Text} of=${agent.name} class="strong" /> <${Name} of=${agent.client_id} class="quiet small" /></span>
+    ${client?.name && html`<span class="who-part"><span class="quiet">via</span> <${Text} of=${client.name} /> <${Text} of=${client.version} class="quiet" /></span>`}
+    ${user && html`<span class="who-part"><span class="quiet">for</span> <${Text} of=${user} class="strong" /></span>`}
+  </p>`;
+}
+
+/** Why it is gated. @param {{reasons: string[]}} props */
+export const Why = ({ reasons }) =>
+  reasons.length ? html`<p class="why"><span class="quiet">Gated because</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>` : null;
+
+/** What the server says its tool does: a claim. @param {{text: string|null}} props */
+export const Claim = ({ text }) =>
+  text ? html`<details class="claim"><summary>What the server says this tool does</summary><p><${Text} of=${text} newlines /></p><p class="quiet small">The server's own words. Nobody has checked them.</p></details>` : null;

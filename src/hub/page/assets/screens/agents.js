@@ -1,0 +1,87 @@
+// Agents: who may connect shims, with the client ids that bypass lists need.
+
+import { html, useState, useRef, useEffect } from "../ui.js";
+import * as api from "../api.js";
+import { useStore, toast } from "../store.js";
+import { useLoad } from "../load.js";
+import { visible } from "../glyphs.js";
+import { Text, Name } from "../components/text.js";
+import { CopyButton, Ago, Trouble, Command } from "../components/controls.js";
+import { Dialog } from "../components/dialog.js";
+
+/** @typedef {import("../types.js").Agent} Agent */
+
+export function Agents() {
+  const { data, error, reload } = useLoad(api.agents, [], ["agents", "sessions"]);
+  const admin = useStore((state) => state.session?.user.role === "admin");
+  const [adding, setAdding] = useState(false);
+  const [leaving, setLeaving] = useState(/** @type {Agent|null} */ (null));
+  const revoke = async (/** @type {Agent} */ agent) => {
+    try {
+      await api.removeAgent(agent.client_id);
+      toast("ok", `The token of ${visible(agent.name)} is worthless now.`);
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
+    setLeaving(null);
+    await reload();
+  };
+  return html`<section class="screen" aria-labelledby="title">
+    <header class="screen-head"><h1 id="title">Agents</h1><span class="grow"></span>${admin && html`<button class="button primary" onClick=${() => setAdding(true)}>New agent</button>`}</header>
+    ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets the shims connect, and nothing else: it cannot approve anything.</p></div>`}
+    ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onRevoke=${setLeaving} />`}
+    ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}
+    ${leaving && html`<${Dialog} title=${`Revoke ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
+      <p>Its shims are cut off at once and the calls they hold are cancelled. This cannot be taken back; a new agent gets a new client id.</p>
+      <div class="actions"><button class="button danger" onClick=${() => revoke(leaving)}>Revoke</button><button class="button ghost" onClick=${() => setLeaving(null)}>Keep it</button></div>
+    </${Dialog}>`}
+  </section>`;
+}
+
+/** @param {{agents: Agent[], admin: boolean, onRevoke: (agent: Agent) => void}} props */
+const Table = ({ agents, admin, onRevoke }) => html`<div class="table-wrap"><table class="table">
+  <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Trust limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
+  <tbody>${agents.map((agent) => html`<tr key=${agent.client_id}>
+    <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
+    <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
+    <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
+    <td data-th="Trust limits">${Object.entries(agent.trust).map(([server, level]) => html`<div class="small"><${Name} of=${server} />: ${level}</div>`)}${Object.keys(agent.trust).length === 0 && html`<span class="quiet">none</span>`}</td>
+    <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
+    ${admin && html`<td class="row-end"><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
+  </tr>`)}</tbody>
+</table></div>`;
+
+/** Asks for a name, then shows the token this one time. @param {{onClose: () => void}} props */
+function NewAgent({ onClose }) {
+  const [token, setToken] = useState("");
+  const [error, setError] = useState("");
+  const name = useRef(/** @type {HTMLInputElement|null} */ (null));
+  const user = useRef(/** @type {HTMLInputElement|null} */ (null));
+  useEffect(() => name.current?.focus(), []);
+  const create = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    try {
+      const forUser = user.current?.value.trim();
+      const answer = await api.addAgent({ name: name.current?.value.trim() ?? "", ...(forUser ? { user: forUser } : {}) });
+      setToken(answer.token);
+    } catch (problem) {
+      setError(problem instanceof Error ? problem.message : String(problem));
+    }
+  };
+  if (token)
+    return html`<${Dialog} title="The agent's token" onClose=${onClose}>
+      <p>It is shown this one time. On the agent's machine, put it into a file that only its user can read, and name that file as <code>agent_token_file</code> in hitl's <code>config.toml</code>.</p>
+      <${Command} text=${token} />
+      <div class="actions"><button class="button primary" onClick=${onClose}>I have stored it</button></div>
+    </${Dialog}>`;
+  return html`<${Dialog} title="New agent" onClose=${onClose}>
+    <form class="stack" onSubmit=${create}>
+      ${error && html`<p class="trouble" role="alert">${error}</p>`}
+      <label>Name<input ref=${name} required maxlength="100" autocomplete="off" placeholder="Release pipeline" /></label>
+      <label>User it works for (optional)<input ref=${user} maxlength="100" autocomplete="off" /></label>
+      <div class="actions"><button class="button primary">Create</button><button type="button" class="button ghost" onClick=${onClose}>Cancel</button></div>
+    </form>
+  </${Dialog}>`;
+}

@@ -1,0 +1,109 @@
+// One approval at its own link: pending or settled, with all that happened to it.
+
+import { html, useRef, useEffect } from "../ui.js";
+import { set, useStore } from "../store.js";
+import * as api from "../api.js";
+import { useLoad } from "../load.js";
+import { take } from "../live.js";
+import { focus, pressApprove, mayDecide } from "../decide.js";
+import { useKeys } from "../keys.js";
+import { duration, outcomeWords } from "../format.js";
+import { Text, Name } from "../components/text.js";
+import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
+import { Countdown } from "../components/countdown.js";
+import { Who, Why, Claim } from "../components/who.js";
+import { Arguments } from "../components/arguments.js";
+import { Decision } from "../components/decision.js";
+import { useSeen } from "../components/card.js";
+import { Compare } from "../components/compare.js";
+
+/** @typedef {import("../types.js").Approval} Approval */
+
+/** @param {{id: string}} props */
+export function OneApproval({ id }) {
+  const { data, error, reload } = useLoad(() => api.approval(id), [id], ["approval"]);
+  const inQueue = useStore((state) => state.queue.find((item) => item.approval.id === id));
+  useEffect(() => {
+    if (data?.status === "pending") take(data);
+  }, [data]);
+  useEffect(() => {
+    focus(id);
+    return () => focus(null);
+  }, [id]);
+  useKeys({
+    a: () => pressApprove(id, "key"),
+    r: (event) => {
+      event.preventDefault();
+      if (mayDecide()) set({ rejecting: id, confirm: null });
+    },
+    Escape: () => set({ rejecting: null, confirm: null }),
+  });
+  const item = inQueue ?? (data ? { approval: data } : null);
+  return html`<section class="screen narrow" aria-labelledby="title">
+    <p class="crumbs"><a href="/approvals">Approvals</a> <span aria-hidden="true">/</span> <span class="mono small">${id}</span> <${CopyButton} text=${location.origin + location.pathname} label="Copy link" /></p>
+    ${error && !item && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!item && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${item && html`<${Whole} item=${item} />`}
+    ${item && html`<${Compare} approval=${item.approval} />`}
+    ${data?.timeline && html`<${Timeline} entries=${data.timeline} />`}
+  </section>`;
+}
+
+/** @param {{item: import("../types.js").Item}} props */
+function Whole({ item }) {
+  const { approval } = item;
+  const top = useRef(/** @type {HTMLElement|null} */ (null));
+  useSeen(top, item);
+  const pending = approval.status === "pending";
+  return html`<article class=${`card edge-${approval.trust}`} aria-labelledby="title">
+    <header class="card-head" ref=${top}>
+      <h1 id="title"><${Name} of=${approval.tool} class="tool" /> <span class="on">on</span> <${Name} of=${approval.server} class="server" /></h1>
+      <${Trust} level=${approval.trust} />
+      <span class="grow"></span>
+      ${pending ? html`<${Countdown} approval=${approval} />` : html`<${Status} status=${approval.status} />`}
+    </header>
+    <${Who} approval=${approval} />
+    <${Why} reasons=${approval.reasons} />
+    <${Arguments} approval=${approval} wholeHash=${true} />
+    <${Claim} text=${approval.description} />
+    <${Facts} approval=${approval} />
+    <${Decision} item=${item} />
+  </article>`;
+}
+
+/** @param {{approval: Approval}} props */
+function Facts({ approval }) {
+  const fact = (/** @type {string} */ name, /** @type {unknown} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const { decided_at: decided, duration_ms: ran } = approval;
+  return html`<dl class="facts">
+    ${fact("Asked", html`<${When} at=${approval.created_at} />`)}
+    ${fact(decided ? "Decided" : "Deadline", html`<${When} at=${decided ?? approval.deadline_at} />${decided && ` after ${duration(decided - approval.created_at)}`}`)}
+    ${decided && fact("Call", `${outcomeWords[approval.outcome]}${ran !== null && ran !== undefined ? ` in ${duration(ran)}` : ""}`)}
+  </dl>`;
+}
+
+/** @type {Record<string, string>} */
+const actionWords = {
+  "approval.created": "asked",
+  "approval.seen": "opened the card",
+  "approval.extended": "gave more time",
+  "approval.approved": "approved",
+  "approval.rejected": "rejected",
+  "approval.timed_out": "timed out",
+  "approval.cancelled": "cancelled",
+  "approval.released": "released the call to the server",
+  "approval.outcome": "reported the outcome",
+};
+
+/** @param {{entries: import("../types.js").TimelineEntry[]}} props */
+function Timeline({ entries }) {
+  return html`<section class="panel timeline" aria-labelledby="timeline">
+    <h2 id="timeline">Timeline</h2>
+    <ol>
+      ${entries.map((entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
+        <${When} at=${entry.at} />
+        <span><${Text} of=${entry.actor} class="strong" /> ${actionWords[entry.action] ?? html`<${Text} of=${entry.action} />`}${entry.detail && html`<span class="quiet">: <${Text} of=${entry.detail} /></span>`}</span>
+      </li>`)}
+    </ol>
+  </section>`;
+}

@@ -1,0 +1,116 @@
+// What was decided: filters, search, paging, export.
+
+import { html, useState, useEffect } from "../ui.js";
+import * as api from "../api.js";
+import { useStore } from "../store.js";
+import { useLoad } from "../load.js";
+import { duration, plural, statusWords } from "../format.js";
+import { Text, Name } from "../components/text.js";
+import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
+import { Select } from "../components/filters.js";
+import { ApprovalTabs } from "../components/tabs.js";
+import { Export } from "../components/export.js";
+import { navigate } from "../router.js";
+
+/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {{q: string, status: string, server: string, tool: string, agent: string, from: string, to: string}} Filter */
+
+const LIMIT = 50;
+const decided = Object.keys(statusWords).slice(1).join();
+/** @type {Filter} */
+const nothing = { q: "", status: "", server: "", tool: "", agent: "", from: "", to: "" };
+
+/** The filter as the address carries it, so that a view can be shared. @returns {Filter} */
+function fromAddress() {
+  const given = new URLSearchParams(location.search);
+  return /** @type {Filter} */ (Object.fromEntries(Object.keys(nothing).map((key) => [key, given.get(key) ?? ""])));
+}
+
+/** The filter as the API takes it; days become the times at which they begin and end here. @param {Filter} filter */
+export function toQuery({ from, to, ...rest }) {
+  const start = from ? new Date(`${from}T00:00:00`).getTime() : "";
+  const end = to ? new Date(`${to}T00:00:00`).setHours(24) : "";
+  return { ...rest, status: rest.status || decided, from: start, to: end };
+}
+
+export function History() {
+  const [filter, setFilter] = useState(fromAddress);
+  const [rows, setRows] = useState(/** @type {Approval[]} */ ([]));
+  const [cursor, setCursor] = useState(/** @type {string|null} */ (null));
+  const key = JSON.stringify(filter);
+  const { data, error, reload } = useLoad(() => api.approvals({ ...toQuery(filter), limit: LIMIT }), [key], ["approval"]);
+  useEffect(() => {
+    if (!data) return;
+    // Fresh rows go on top of the older pages that were read already.
+    const fresh = new Set(data.items.map((row) => row.id));
+    const oldest = data.items.at(-1)?.created_at ?? Infinity;
+    const older = rows.filter((row) => !fresh.has(row.id) && row.created_at < oldest);
+    setRows([...data.items, ...older]);
+    if (!older.length) setCursor(data.next_cursor);
+  }, [data]);
+  const change = (/** @type {Partial<Filter>} */ patch) => {
+    const next = { ...filter, ...patch };
+    const address = new URLSearchParams(Object.entries(next).filter(([, value]) => value));
+    navigate(`/history${address.size ? `?${address}` : ""}`, { replace: true });
+    setRows([]);
+    setFilter(next);
+  };
+  const more = async () => {
+    const page = await api.approvals({ ...toQuery(filter), limit: LIMIT, cursor });
+    setRows([...rows, ...page.items]);
+    setCursor(page.next_cursor);
+  };
+  const active = key !== JSON.stringify(nothing);
+  return html`<section class="screen" aria-labelledby="title">
+    <header class="screen-head"><h1 id="title">Approvals</h1><${ApprovalTabs} at="history" /></header>
+    <div class="bar"><${HistoryFilters} filter=${filter} onChange=${change} active=${active} /><span class="grow"></span><${Export} query=${toQuery(filter)} /></div>
+    ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${rows.length > 0 && html`<${Rows} rows=${rows} />`}
+    ${data && rows.length === 0 && html`<div class="empty"><h2>${active ? "Nothing matches" : "No decisions yet"}</h2><p>${active ? "No approval fits all of these filters." : "Every approval is kept here once it is approved, rejected, timed out or cancelled."}</p>${active && html`<button class="button" onClick=${() => change(nothing)}>Clear the filters</button>`}</div>`}
+    ${cursor && rows.length > 0 && html`<p class="more"><button class="button" onClick=${more}>Show older</button></p>`}
+    ${rows.length > 0 && !cursor && html`<p class="quiet more">${plural(rows.length, "approval")}, that is all of them.</p>`}
+  </section>`;
+}
+
+/** @param {{filter: Filter, active: boolean, onChange: (patch: Partial<Filter>) => void}} props */
+function HistoryFilters({ filter, active, onChange }) {
+  const { data: servers } = useLoad(api.servers, [], ["policy"]);
+  const { data: agents } = useLoad(api.agents, [], ["agents"]);
+  const tools = (servers ?? []).filter((s) => !filter.server || s.name === filter.server).flatMap((s) => s.tools.map((t) => t.name));
+  const pairs = (/** @type {string[]} */ names) => [...new Set(names)].sort().map((name) => [name, name]);
+  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) => onChange({ [field]: event.target.value });
+  return html`<div class="filters" role="search">
+    <input id="filter" type="search" placeholder="Search" aria-label="Search tool, server, agent, arguments and reason" value=${filter.q} onChange=${input("q")} />
+    <${Select} label="Outcome" value=${filter.status} options=${Object.entries(statusWords).slice(1)} onChange=${(/** @type {string} */ status) => onChange({ status })} />
+    <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
+    <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
+    <${Select} label="Agent" value=${filter.agent} options=${(agents ?? []).map((a) => [a.client_id, a.name])} onChange=${(/** @type {string} */ agent) => onChange({ agent })} />
+    <label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
+    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label>
+    ${active && html`<button class="link" onClick=${() => onChange(nothing)}>Clear</button>`}
+  </div>`;
+}
+
+/** @param {{rows: Approval[]}} props */
+function Rows({ rows }) {
+  const me = useStore((state) => state.session?.user.name);
+  return html`<div class="table-wrap"><table class="table">
+    <thead><tr><th scope="col">When</th><th scope="col">Tool</th><th scope="col">Agent</th><th scope="col">Outcome</th><th scope="col">Decided by</th><th scope="col">Took</th><th scope="col">Call</th></tr></thead>
+    <tbody>${rows.map((row) => html`<${Row} key=${row.id} row=${row} me=${me} />`)}</tbody>
+  </table></div>`;
+}
+
+/** @param {{row: Approval, me: string|undefined}} props */
+function Row({ row, me }) {
+  const took = row.decided_at === null ? "–" : duration(row.decided_at - row.created_at);
+  return html`<tr>
+    <td data-th="When"><${When} at=${row.decided_at ?? row.created_at} /></td>
+    <td data-th="Tool"><a href=${`/approvals/${encodeURIComponent(row.id)}`}><${Name} of=${row.tool} /></a><div class="quiet small"><${Name} of=${row.server} /></div></td>
+    <td data-th="Agent"><${Text} of=${row.agent.name} />${row.user && html`<div class="quiet small">for <${Text} of=${row.user} /></div>`}</td>
+    <td data-th="Outcome"><${Status} status=${row.status} />${row.reason && html`<div class="reason small"><${Text} of=${row.reason} /></div>`}</td>
+    <td data-th="Decided by">${row.decided_by ? (row.decided_by === me ? "you" : html`<${Text} of=${row.decided_by} />`) : html`<span class="quiet">nobody</span>`}</td>
+    <td data-th="Took" class="num">${took}</td>
+    <td data-th="Call"><${OutcomeWord} outcome=${row.outcome} />${row.duration_ms !== null && html`<div class="quiet small">${duration(row.duration_ms)}</div>`}</td>
+  </tr>`;
+}

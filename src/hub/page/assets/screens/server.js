@@ -1,0 +1,92 @@
+// One server: its policy, and its tools with their toggles and trust levels.
+
+import { html, useState } from "../ui.js";
+import * as api from "../api.js";
+import { useStore, toast } from "../store.js";
+import { useLoad } from "../load.js";
+import { plural } from "../format.js";
+import { visible } from "../glyphs.js";
+import { Text, Name } from "../components/text.js";
+import { Switch, Trust, Trouble } from "../components/controls.js";
+import { PolicyCard } from "../components/policy.js";
+
+/** @typedef {import("../types.js").Tool} Tool */
+/** @typedef {import("../types.js").Server} Server */
+
+/** @param {{name: string}} props */
+export function OneServer({ name }) {
+  const { data: server, error, reload } = useLoad(() => api.server(name), [name], ["policy", "sessions"]);
+  const admin = useStore((state) => state.session?.user.role === "admin");
+  const attempt = async (/** @type {Promise<unknown>} */ change) => {
+    try {
+      await change;
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
+    await reload();
+  };
+  return html`<section class="screen" aria-labelledby="title">
+    <p class="crumbs"><a href="/servers">Servers</a> <span aria-hidden="true">/</span></p>
+    <header class="screen-head"><h1 id="title"><${Name} of=${name} /></h1>
+      ${server && html`<span class="grow"></span><span class=${server.sessions ? "dot dot-on" : "dot"}></span><span class="quiet">${server.sessions ? `${plural(server.sessions, "shim")} connected` : "not connected now"}</span>`}
+    </header>
+    ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!server && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${server && !admin && html`<p class="note">Only admins change policy. You see what is in force.</p>`}
+    ${server && html`<div class="split">
+      <${Tools} server=${server} admin=${admin} onChange=${(/** @type {string} */ tool, /** @type {object} */ change) => attempt(api.putTool(name, tool, change))} />
+      <${PolicyCard} server=${server} admin=${admin} onChange=${(/** @type {object} */ change) => attempt(api.putPolicy(name, change))} />
+    </div>`}
+  </section>`;
+}
+
+/** Why a tool is gated, or that it is not. @param {Server} server @param {Tool} tool */
+function verdict({ policy }, tool) {
+  const ranks = { low: 0, medium: 1, high: 2 };
+  if (policy.require_all) return "gated: all tools here";
+  if (tool.hitl) return "gated: switched on";
+  if (policy.threshold && ranks[tool.trust] >= ranks[policy.threshold]) return `gated: trust ${tool.trust} ≥ ${policy.threshold}`;
+  return "passes";
+}
+
+/** @param {{server: Server, admin: boolean, onChange: (tool: string, change: object) => Promise<void>}} props */
+function Tools({ server, admin, onChange }) {
+  const [find, setFind] = useState("");
+  const tools = server.tools.filter((tool) => tool.name.toLowerCase().includes(find.toLowerCase()));
+  if (!server.tools.length)
+    return html`<div class="panel"><h2>Tools</h2><p class="quiet">The client has not listed this server's tools yet. Until it does, calls are gated if anything on this server is.</p></div>`;
+  return html`<section class="panel" aria-labelledby="tools">
+    <header class="panel-head"><h2 id="tools">Tools</h2><span class="quiet">${server.tools.length}</span><span class="grow"></span>
+      ${server.tools.length > 8 && html`<input id="filter" type="search" placeholder="Find a tool" aria-label="Find a tool" value=${find} onInput=${(/** @type {any} */ e) => setFind(e.target.value)} />`}</header>
+    <ul class="tools">
+      ${tools.map((tool) => html`<${OneTool} key=${tool.name} tool=${tool} words=${verdict(server, tool)} admin=${admin} onChange=${(/** @type {object} */ change) => onChange(tool.name, change)} />`)}
+    </ul>
+    ${tools.length === 0 && html`<p class="quiet">No tool is called that.</p>`}
+  </section>`;
+}
+
+const sources = { name: "from its name", hint: "the server calls it destructive", admin: "set by an admin" };
+
+/** @param {{tool: Tool, words: string, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+function OneTool({ tool, words, admin, onChange }) {
+  const [busy, setBusy] = useState(false);
+  const change = async (/** @type {object} */ patch) => {
+    setBusy(true);
+    await onChange(patch);
+    setBusy(false);
+  };
+  const level = tool.trust_from === "admin" ? tool.trust : "";
+  const shown = visible(tool.name);
+  return html`<li class="tool-row">
+    <div class="tool-main">
+      <p><${Name} of=${tool.name} class="strong" /> <${Trust} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span></p>
+      ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 90).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
+    </div>
+    <span class=${words === "passes" ? "verdict" : "verdict gated"}>${words}</span>
+    <select aria-label=${`Trust level of ${shown}`} disabled=${!admin || busy} value=${level} onChange=${(/** @type {any} */ e) => change({ trust: e.target.value || null })}>
+      <option value="" selected=${level === ""}>trust: derived</option>
+      ${["low", "medium", "high"].map((one) => html`<option value=${one} selected=${level === one}>${one}</option>`)}
+    </select>
+    <label class="hitl"><span class="small quiet">HITL</span><${Switch} on=${tool.hitl} label=${`Require approval for ${shown}`} disabled=${!admin} busy=${busy} onChange=${(/** @type {boolean} */ hitl) => change({ hitl })} /></label>
+  </li>`;
+}

@@ -1,0 +1,39 @@
+// The servers that shims reported, and what is gated on each.
+
+import { html } from "../ui.js";
+import * as api from "../api.js";
+import { useLoad } from "../load.js";
+import { plural } from "../format.js";
+import { Name } from "../components/text.js";
+import { Trouble, Command } from "../components/controls.js";
+import { gates } from "../components/nothing.js";
+
+export function Servers() {
+  const { data, error, reload } = useLoad(api.servers, [], ["policy", "sessions"]);
+  return html`<section class="screen" aria-labelledby="title">
+    <header class="screen-head"><h1 id="title">Servers</h1></header>
+    ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${data?.length === 0 && html`<${NoServers} />`}
+    ${data && data.length > 0 && html`<ul class="tiles">${data.map((server) => html`<${Tile} key=${server.name} server=${server} />`)}</ul>`}
+  </section>`;
+}
+
+/** @param {{server: import("../types.js").Server}} props */
+function Tile({ server }) {
+  const counts = { high: 0, medium: 0, low: 0 };
+  for (const tool of server.tools) counts[tool.trust]++;
+  const levels = /** @type {const} */ (["high", "medium", "low"]).filter((level) => counts[level]);
+  return html`<li><a class="tile" href=${`/servers/${encodeURIComponent(server.name)}`}>
+    <span class="tile-head"><${Name} of=${server.name} class="tile-name" />
+      <span class=${server.sessions ? "dot dot-on" : "dot"}></span><span class="small quiet">${server.sessions ? plural(server.sessions, "shim") : "not connected"}</span></span>
+    <span class="tile-line">${gates(server)}</span>
+    <span class="tile-line quiet small">${server.tools.length ? html`${plural(server.tools.length, "tool")}: ${levels.map((level) => `${counts[level]} ${level}`).join(", ")}` : "no tools listed yet"}${server.policy.bypass.length > 0 && ` · ${plural(server.policy.bypass.length, "agent")} bypass`}</span>
+  </a></li>`;
+}
+
+const NoServers = () => html`<div class="empty">
+  <h2>No server yet</h2>
+  <p>A server appears here when a client starts it through <code>hitl-wrap</code>. Put it in front of the server's command in the client's settings:</p>
+  <${Command} text="hitl-wrap --server github -- npx -y @modelcontextprotocol/server-github" />
+</div>`;

@@ -1,0 +1,63 @@
+// The shapes of the hub's API, as `src/hub/model.rs` defines them. Types only: this file runs nothing.
+
+/** @typedef {"low"|"medium"|"high"} Level */
+/** @typedef {"pending"|"approved"|"rejected"|"timed_out"|"cancelled"} Status */
+/** @typedef {"waiting"|"not_executed"|"released"|"succeeded"|"failed"|"unknown"} Outcome */
+/** @typedef {"viewer"|"approver"|"admin"} Role */
+/** @typedef {{client_id: string, name: string}} AgentRef */
+/** @typedef {{at: number, actor: string, action: string, detail: string|null}} TimelineEntry */
+
+/**
+ * @typedef {object} Approval
+ * @property {string} id
+ * @property {Status} status
+ * @property {string} server
+ * @property {string} tool
+ * @property {Level} trust
+ * @property {AgentRef} agent
+ * @property {{name: string, version: string}} client
+ * @property {string|null} user
+ * @property {string[]} reasons
+ * @property {string} arguments  raw JSON text
+ * @property {string} arguments_sha256
+ * @property {number} created_at
+ * @property {number} deadline_at
+ * @property {number|null} decided_at
+ * @property {string|null} decided_by
+ * @property {string|null} reason
+ * @property {Outcome} outcome
+ * @property {number|null} outcome_at
+ * @property {number|null} duration_ms
+ * @property {string|null} description
+ * @property {TimelineEntry[]} [timeline]
+ */
+
+/**
+ * @typedef {object} Tool
+ * @property {string} name
+ * @property {string|null} description
+ * @property {Level} trust
+ * @property {"name"|"hint"|"admin"} trust_from
+ * @property {boolean} hitl
+ * @property {string|null} reason
+ * @property {Record<string, unknown>|null} annotations
+ */
+
+/** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], timeout_seconds: number, rules: unknown[]}} Policy */
+/** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
+/** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, last_seen: number|null}} Agent */
+/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
+/** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean}} Session */
+/** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
+
+/**
+ * A card of the queue: an approval, and what the page knows about it beside the hub.
+ * @typedef {object} Item
+ * @property {Approval} approval
+ * @property {string} [busy]       the action that waits for the hub's answer
+ * @property {string} [error]      what went wrong with the last one, in words
+ * @property {number} [settledAt]  page time at which it stopped being pending
+ * @property {boolean} [late]      somebody else was faster than this page
+ */
+
+export {};

@@ -1,0 +1,184 @@
+//! The data dir: made for its owner alone, locked by the hub that serves it, and where the running hub says how it is
+//! reached.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+/// An existing data dir.
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes it if it is missing, 0700.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        create_private(path)
+            .with_context(|| format!("cannot use data dir {}; choose another with --data-dir", path.display()))?;
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Holds the URL of the running hub, for programs of this user.
+    pub fn hub_url(&self) -> PathBuf {
+        self.0.join("hub.url")
+    }
+
+    /// The URL of the hub that serves this data dir.
+    pub fn running_hub(&self) -> anyhow::Result<String> {
+        match fs::read_to_string(self.hub_url()) {
+            Ok(url) => Ok(url.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("no hub is running on data dir {}; start it with `hitl-hub serve`", self.0.display())
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", self.hub_url().display())),
+        }
+    }
+
+    /// Writes a file, 0600, that goes away with the value.
+    pub fn publish(&self, path: &Path, text: &str) -> anyhow::Result<Published> {
+        write_private(path, text)?;
+        Ok(Published(path.to_path_buf()))
+    }
+}
+
+/// A file that is true only while this lives.
+#[derive(Debug)]
+pub struct Published(PathBuf);
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        // It may be gone already, and who reads a stale one finds nobody there.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Writes a file that only this user can read, whole or not at all; its directory is made as well.
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        path.parent().map_or(Ok(()), create_private)?;
+        let draft = path.with_extension("new");
+        // A draft of a hub that was killed may have other rights.
+        let _ = fs::remove_file(&draft);
+        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&draft, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Held for as long as a hub serves; the operating system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+
+impl Lock {
+    /// The locks of a hub: on its data dir, and on its SQLite store when that lies elsewhere.
+    pub fn of_hub(dir: &DataDir, database: &str) -> anyhow::Result<Vec<Self>> {
+        let mut locks = vec![Self::take(&dir.path().join("hub.lock"), dir.path())?];
+        if let Some(path) = sqlite_path(database).filter(|path| *path != dir.path().join("hub.db")) {
+            let mut lock = path.clone().into_os_string();
+            lock.push(".lock");
+            locks.push(Self::take(Path::new(&lock), &path)?);
+        }
+        Ok(locks)
+    }
+
+    fn take(path: &Path, of: &Path) -> anyhow::Result<Self> {
+        let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path);
+        let file = file.with_context(|| format!("cannot open lock file {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another hitl-hub is serving {} already; stop it first, or choose another with --data-dir",
+                of.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+}
+
+/// The file of a SQLite URL; there is none for a store in memory or elsewhere.
+fn sqlite_path(database: &str) -> Option<PathBuf> {
+    let rest = database.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split('?').next().unwrap_or(rest);
+    (path != ":memory:").then(|| PathBuf::from(path))
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(path)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// From here on, nothing this process makes is for others, the store's own files included.
+pub fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_hub_on_the_same_data_dir_or_store_is_refused() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (one, two) = (DataDir::open(one.path()).unwrap(), DataDir::open(two.path()).unwrap());
+        let store = format!("sqlite:{}/hub.db", one.path().display());
+        let other = format!("sqlite:{}/other.db", one.path().display());
+        let held = Lock::of_hub(&one, &store).unwrap();
+        let error = Lock::of_hub(&one, &store).unwrap_err().to_string();
+        assert!(error.contains("another hitl-hub is serving"), "{error}");
+        let shared = Lock::of_hub(&two, &other).unwrap();
+        drop(held);
+        assert!(Lock::of_hub(&one, &other).is_err(), "the store is locked, wherever the data dir is");
+        drop(shared);
+        assert!(Lock::of_hub(&one, &other).is_ok());
+    }
+
+    #[test]
+    fn a_data_dir_that_cannot_be_made_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = format!("{:#}", DataDir::open(&file.join("data")).unwrap_err());
+        assert!(error.contains("cannot use data dir") && error.contains("--data-dir"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_written_is_for_its_owner_only_and_goes_away() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(&parent.path().join("data")).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(dir.path()), 0o700);
+        let published = dir.publish(&dir.hub_url(), "http://127.0.0.1:1").unwrap();
+        assert_eq!(mode(&dir.hub_url()), 0o600);
+        assert_eq!(dir.running_hub().unwrap(), "http://127.0.0.1:1");
+        drop(published);
+        assert!(dir.running_hub().unwrap_err().to_string().contains("no hub is running"));
+    }
+}

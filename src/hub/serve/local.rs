@@ -1,0 +1,47 @@
+//! Local mode: a hub of one person on one machine, whose shims need no set-up.
+
+use std::fs;
+
+use super::files::{DataDir, write_private};
+use crate::config::paths;
+use crate::hub::Hub;
+use crate::hub::error::Actor;
+use crate::hub::model::{Role, User};
+
+/// The agent that stands behind all shims without a hub of their own.
+const AGENT: &str = "local";
+
+/// Makes sure that the file local shims read holds a token that works.
+pub async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
+    let path = paths::local_agent_token(dir.path());
+    if let Ok(token) = fs::read_to_string(&path)
+        && hub.agent_of_token(token.trim()).await?.is_some()
+    {
+        return Ok(());
+    }
+    // A token cannot be shown twice, so an agent whose token is lost is replaced.
+    if hub.agent(AGENT).await?.is_some() {
+        hub.revoke_agent(AGENT, &Actor::Operator).await?;
+    }
+    let (_, token) = hub.add_agent(AGENT, Some(&os_user()), &Actor::Operator).await?;
+    write_private(&path, &token)
+}
+
+/// The administrator who was there first, made without a password if there is nobody at all; only for those who have
+/// the data dir, and with it everything.
+pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
+    if let Some(admin) = hub.first_admin().await? {
+        return Ok(admin);
+    }
+    Ok(hub.add_user(&os_user(), Role::Admin, None, &Actor::Operator).await?)
+}
+
+/// The operating system's name for this user, as far as it can be a name here.
+pub fn os_user() -> String {
+    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let plain = |name: &String| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        !name.is_empty() && name.len() <= 64 && name.chars().all(fits)
+    };
+    names.into_iter().find(plain).unwrap_or_else(|| "admin".to_owned())
+}

@@ -1,0 +1,172 @@
+//! Serving: from a data dir and an address to a running hub, and back.
+//!
+//! [`serve`] is the part that tests use: the caller brings the socket and stops it through the hub's shutdown token.
+//! [`run`] is the part for people: lock, files, signals, and the lines on stderr.
+
+pub mod files;
+pub mod local;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, accept::NoDelayAcceptor};
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::signal;
+
+use self::files::{DataDir, Lock};
+use super::api::Api;
+use super::api::site::{Site, own_url};
+use super::clock::Clock;
+use super::links::LinkKind;
+use super::store::Store;
+use super::{Hub, Settings as HubSettings};
+use crate::config::hub::Settings;
+
+/// A client that does not finish its request's head in this time is cut off.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Answers under way get so long to finish when the hub stops, and the store to write what is left.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Answers requests until the hub's shutdown token is cancelled, then lets answers under way finish.
+pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
+    let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
+    let app = Api::new(hub, site).router().into_make_service_with_connect_info::<SocketAddr>();
+    let mut server = axum_server::Server::from_listener(listener).acceptor(NoDelayAcceptor).handle(handle.clone());
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let serving = async {
+        match tls {
+            Some(config) => server.map(|plain| RustlsAcceptor::new(config).acceptor(plain)).serve(app).await,
+            None => server.serve(app).await,
+        }
+    };
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => result,
+        () = stop.cancelled() => {
+            handle.graceful_shutdown(Some(STOP_GRACE));
+            serving.await
+        }
+    }
+}
+
+/// `hitl-hub serve`: the whole life of a hub, until a signal ends it.
+pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
+    let dir = DataDir::open(&settings.data_dir)?;
+    let _locks = Lock::of_hub(&dir, &settings.database)?;
+    let tls = load_tls(&settings).await?;
+    let listener = bind(&settings, local).await?;
+    let addr = listener.local_addr().context("cannot read the address listened on")?;
+    let site = Site::new(&settings, addr, local);
+    let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
+    let background = tokio::spawn({
+        let hub = hub.clone();
+        async move { hub.run_background().await }
+    });
+    let published = publish(&dir, &hub, &settings, addr, local).await?;
+    announce(&hub, &settings, addr, &site.base_url).await?;
+    let result = until_stopped(&hub, serve(hub.clone(), site, listener, tls)).await;
+    // Nobody is sent here any more; then shims have been told, and what is not yet written is written.
+    drop(published);
+    let closing = async { (background.await, hub.close().await) };
+    if tokio::time::timeout(STOP_GRACE, closing).await.is_err() {
+        tracing::warn!("stopped before every shim had said goodbye");
+    }
+    result
+}
+
+/// Serves until a signal comes, or serving itself fails.
+async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    tokio::pin!(serving);
+    let result = tokio::select! {
+        result = &mut serving => result,
+        signalled = stop_signal() => {
+            hub.shutdown().cancel();
+            signalled.and(serving.await)
+        }
+    };
+    hub.shutdown().cancel();
+    result.context("the hub stopped by itself")
+}
+
+/// A hub over the store that the settings name.
+pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
+    let store = Store::open(&settings.database).await?;
+    let settings = HubSettings { base_url, new_server_threshold: settings.new_server_threshold };
+    Ok(Hub::open(store, settings, Clock::real()).await?)
+}
+
+/// Listens; one person's own hub takes a free port when nobody chose one and the usual one is taken.
+async fn bind(settings: &Settings, local: bool) -> anyhow::Result<TcpListener> {
+    let addr = settings.listen;
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && local && !settings.listen_named => {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen on any port of 127.0.0.1")
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!("{addr} is in use by another program; choose another address with --listen")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {addr}; choose another with --listen")),
+    }
+}
+
+async fn load_tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
+    let Some(tls) = &settings.tls else { return Ok(None) };
+    let config = RustlsConfig::from_pem_file(&tls.cert, &tls.key).await;
+    let config = config
+        .with_context(|| format!("cannot use tls_cert {} with tls_key {}", tls.cert.display(), tls.key.display()))?;
+    Ok(Some(config))
+}
+
+/// Tells programs of this user where the hub is, for as long as the answer lives.
+async fn publish(
+    dir: &DataDir,
+    hub: &Hub,
+    settings: &Settings,
+    addr: SocketAddr,
+    local: bool,
+) -> anyhow::Result<Vec<files::Published>> {
+    // A certificate names the public host, so that is where a program of this machine must go too.
+    let public = settings.public_url.as_ref().filter(|_| settings.tls.is_some());
+    let url = public.map_or_else(|| own_url(settings, addr), |url| url.origin());
+    let mut published = vec![dir.publish(&dir.hub_url(), &url)?];
+    if local {
+        local::ensure_agent(hub, dir).await?;
+        published.push(dir.publish(&crate::config::paths::local_url(dir.path()), &url)?);
+    }
+    Ok(published)
+}
+
+/// The lines on stderr that people and scripts wait for.
+async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &str) -> anyhow::Result<()> {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    eprintln!("hitl-hub: listening on {scheme}://{addr}");
+    if hub.users().await?.is_empty() {
+        let code = hub.mint_link(LinkKind::SetUp(local::os_user())).await?;
+        eprintln!("hitl-hub: set up your account: {base_url}/signin#{code}");
+    }
+    if settings.listen.ip().is_unspecified() && settings.public_url.is_none() {
+        tracing::warn!("public_url is not set, so that requests by any name but loopback are refused");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> io::Result<()> {
+    use signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        result = signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> io::Result<()> {
+    signal::ctrl_c().await
+}

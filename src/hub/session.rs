@@ -1,0 +1,288 @@
+//! One shim's connection, from upgrade to close.
+//!
+//! One task owns it: it hears the shim, the bus and the clock, and what it says it has just read in the store. A shim
+//! that does not read what it is sent is cut, so that it holds up nobody else.
+
+mod greeting;
+mod telling;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use tokio::time::{Instant, timeout};
+
+use self::telling::Told;
+use super::Hub;
+use super::holds::{Registration, Released, Shim};
+use super::live::{Cut, Joined, Wake};
+use super::model::Agent;
+use super::store::StoreError;
+use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request, Ruled};
+use crate::core::ids::ApprovalId;
+use crate::core::policy::Table;
+use crate::wire::{self, ToHub, ToWrap, close};
+
+/// A message that cannot be sent in this time ends the session.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// The whole life of one shim's connection; `agent` is the one its token belongs to.
+pub async fn handle(hub: Hub, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+    let tracker = hub.0.sessions.clone();
+    tracker.track_future(live(hub, socket, agent, peer)).await;
+}
+
+async fn live(hub: Hub, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+    let ended = match greeting::greet(&hub, &mut socket, &agent).await {
+        Ok((shim, joined, table)) => {
+            tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
+            let number = joined.number;
+            let mut session = Session { hub: &hub, socket: &mut socket, shim: &shim, table, told: Told::default() };
+            let end = session.run(joined).await;
+            tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
+            part(&hub, &shim, number, &end).await;
+            end
+        }
+        Err(end) => end,
+    };
+    say_goodbye(&mut socket, ended).await;
+}
+
+/// Why a session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// The shim said goodbye.
+    Bye,
+    /// The connection broke, or nothing came through it for too long.
+    Lost,
+    /// The hub stops.
+    Draining,
+    /// The hub cuts it.
+    Cut(Cut),
+    /// What the shim sent breaks the protocol; the close code and why.
+    Refused(u16, String),
+    /// The store does not answer; the shim shall try again.
+    StoreFailed,
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a session ends because of the store");
+        Self::StoreFailed
+    }
+}
+
+/// What the end of a session means for what it held.
+async fn part(hub: &Hub, shim: &Shim, number: u64, end: &End) {
+    let live = hub.0.store.bus().live();
+    let counted = live.counts(&shim.client_id, &shim.instance, number);
+    let own = live.leave(&shim.client_id, &shim.instance, number);
+    let done = match end {
+        End::Draining => Ok(()),
+        _ if !own => Ok(()),
+        End::Bye => hub.gone(&shim.client_id, &shim.instance).await,
+        _ => hub.shim_lost(&shim.client_id, &shim.instance).await,
+    };
+    let noted = match counted && *end != End::Draining {
+        true => hub.note_session(shim, "session.closed").await,
+        false => Ok(()),
+    };
+    if let Err(error) = done.and(noted) {
+        tracing::error!(%error, "the end of a session could not be recorded");
+    }
+}
+
+async fn say_goodbye(socket: &mut WebSocket, end: End) {
+    let (code, reason) = match end {
+        End::Lost => return,
+        End::Bye | End::Cut(Cut::Replaced) => (1000, String::new()),
+        End::Draining => (1012, "the hub is stopping".to_owned()),
+        End::Cut(Cut::Revoked) => (close::UNAUTHORISED, "the agent is revoked".to_owned()),
+        End::Cut(Cut::Slow) => (1008, "the shim does not read what it is sent".to_owned()),
+        End::Refused(code, why) => (code, why),
+        End::StoreFailed => (1011, "the hub's store does not answer".to_owned()),
+    };
+    // A close frame has room for 123 bytes.
+    let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
+    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = timeout(SEND_WITHIN, socket.send(frame)).await;
+}
+
+async fn send(socket: &mut WebSocket, message: &ToWrap) -> Result<(), End> {
+    send_frame(socket, Message::Text(wire::encode(message).into())).await
+}
+
+async fn send_frame(socket: &mut WebSocket, frame: Message) -> Result<(), End> {
+    match timeout(SEND_WITHIN, socket.send(frame)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Lost),
+        Err(_) => Err(End::Cut(Cut::Slow)),
+    }
+}
+
+struct Session<'s> {
+    hub: &'s Hub,
+    socket: &'s mut WebSocket,
+    shim: &'s Shim,
+    /// As it was last sent.
+    table: Table,
+    /// What the shim knows of its approvals.
+    told: Told,
+}
+
+enum Event {
+    Heard(Option<Result<Message, axum::Error>>),
+    Woken(Option<Wake>),
+    Cut(Cut),
+    Draining,
+    Tick,
+}
+
+impl Session<'_> {
+    async fn run(&mut self, mut joined: Joined) -> End {
+        let shutdown = self.hub.shutdown();
+        let mut ping = tokio::time::interval(Duration::from_secs(wire::PING_SECONDS));
+        let mut heard_at = Instant::now();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Event::Draining,
+                Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
+                wake = joined.wakes.recv() => Event::Woken(wake),
+                heard = self.socket.recv() => Event::Heard(heard),
+                _ = ping.tick() => Event::Tick,
+            };
+            let done = match event {
+                Event::Heard(Some(Ok(frame))) => {
+                    heard_at = Instant::now();
+                    self.hear(frame).await
+                }
+                Event::Heard(_) => Err(End::Lost),
+                Event::Woken(Some(wake)) => self.woken(wake).await,
+                Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
+                Event::Cut(cut) => Err(End::Cut(cut)),
+                Event::Draining => Err(self.drain().await),
+                Event::Tick if heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => Err(End::Lost),
+                Event::Tick => send_frame(self.socket, Message::Ping(Default::default())).await,
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> End {
+        let _ = send(self.socket, &ToWrap::Draining).await;
+        End::Draining
+    }
+
+    async fn hear(&mut self, frame: Message) -> Result<(), End> {
+        match frame {
+            Message::Text(text) => match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
+                Ok(message) => self.answer(message).await,
+                Err(wire::DecodeError::UnknownType(of)) => {
+                    let of = of.chars().take(100).collect();
+                    send(self.socket, &ToWrap::Unsupported { of }).await
+                }
+                Err(error) => Err(End::Refused(close::BAD_MESSAGE, error.to_string())),
+            },
+            Message::Binary(_) => Err(End::Refused(close::BAD_MESSAGE, "binary frames are not spoken here".to_owned())),
+            Message::Close(_) => Err(End::Lost),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+        }
+    }
+
+    async fn answer(&mut self, message: ToHub) -> Result<(), End> {
+        match message {
+            ToHub::Hello(_) => Err(End::Refused(close::BAD_MESSAGE, "there was a hello already".to_owned())),
+            ToHub::Tools(tools) => {
+                self.count().await?;
+                self.hub.learn(self.shim, tools.items).await?;
+                self.push_policy().await
+            }
+            ToHub::Request(request) => {
+                self.count().await?;
+                self.request(request).await
+            }
+            ToHub::Cancel(cancel) => Ok(self.hub.cancel(self.shim, cancel).await?),
+            ToHub::Release(release) => self.release(release).await,
+            ToHub::Outcome(outcome) => {
+                self.told.forget(&outcome.approval);
+                Ok(self.hub.finish(self.shim, outcome).await?)
+            }
+            ToHub::Calls { items, dropped } => {
+                if dropped > 0 {
+                    tracing::warn!(server = %self.shim.server, dropped, "a shim had to drop records of calls");
+                }
+                Ok(self.hub.log_calls(self.shim, items).await?)
+            }
+            ToHub::Bye => Err(End::Bye),
+        }
+    }
+
+    /// From the first tools or request on, people see the session.
+    async fn count(&mut self) -> Result<(), End> {
+        if self.hub.0.store.bus().live().count(&self.shim.client_id, &self.shim.instance) {
+            self.hub.note_session(self.shim, "session.opened").await?;
+        }
+        Ok(())
+    }
+
+    async fn request(&mut self, request: Request) -> Result<(), End> {
+        let id = request.id.clone();
+        match self.hub.register(self.shim, request).await? {
+            Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling })).await,
+            Registration::Held(held) => {
+                let approval = held.approval.id.clone();
+                let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
+                let link = self.link(&approval);
+                let registered = Registered { id, approval, remaining_ms, link };
+                send(self.socket, &ToWrap::Registered(registered)).await?;
+                for news in self.told.begin(&held, self.hub.now()) {
+                    send(self.socket, &news).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn link(&self, approval: &ApprovalId) -> String {
+        format!("{}/approvals/{approval}", self.hub.base_url().unwrap_or_default())
+    }
+
+    async fn release(&mut self, release: Release) -> Result<(), End> {
+        let answer = match self.hub.release(self.shim, release.clone()).await? {
+            Released::Go => ToWrap::Go(release),
+            Released::No(reason) => {
+                self.told.forget(&release.approval);
+                ToWrap::Decision(Decided { approval: release.approval, decision: Decision::Cancelled { reason } })
+            }
+        };
+        send(self.socket, &answer).await
+    }
+
+    async fn woken(&mut self, wake: Wake) -> Result<(), End> {
+        match wake {
+            Wake::Policy => self.push_policy().await,
+            Wake::Approval(id) if !self.told.knows(&id) => Ok(()),
+            Wake::Approval(id) => {
+                let Some(held) = self.hub.held(&id).await? else { return Ok(()) };
+                for news in self.told.news(&held, self.hub.now()) {
+                    send(self.socket, &news).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the policy table, if it is another one than the shim has.
+    async fn push_policy(&mut self) -> Result<(), End> {
+        let table = self.hub.table(&self.shim.client_id, &self.shim.server).await?;
+        let Some(table) = table else { return Err(End::Cut(Cut::Revoked)) };
+        if table == self.table {
+            return Ok(());
+        }
+        self.table = table.clone();
+        send(self.socket, &ToWrap::Policy { table }).await
+    }
+}

@@ -1,0 +1,107 @@
+//! The store: SQLite or PostgreSQL, chosen by URL, one SQL text for both.
+//!
+//! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
+//! Columns are text and bigint only, because that is what both databases share through one driver.
+
+mod chain;
+mod open;
+pub(in crate::hub) mod rows;
+#[cfg(test)]
+pub(in crate::hub) mod testing;
+pub mod web;
+mod writer;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::AnyPool;
+use tokio::sync::{mpsc, oneshot};
+
+pub(in crate::hub) use self::chain::{Entry, record_hash};
+pub(in crate::hub) use self::writer::Tx;
+use self::writer::{Job, Typed};
+use super::bus::Bus;
+
+/// How many jobs may wait for the writer; more wait for room.
+const QUEUE: usize = 1024;
+
+/// An open store; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    readers: AnyPool,
+    writer: AnyPool,
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    bus: Bus,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be opened; why and what to do, in words.
+    #[error("{0}")]
+    Open(String),
+    /// It failed; nothing of the change was kept.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// The hub is stopping.
+    #[error("the hub is stopping")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl Store {
+    /// Opens, checks and migrates: `sqlite:PATH`, or `postgres://…`.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let pools = open::pools(url).await?;
+        let newest: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(&pools.readers).await?;
+        let bus = Bus::new(newest);
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
+        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus })))
+    }
+
+    /// For reading; SQLite refuses writes here.
+    pub(in crate::hub) fn read(&self) -> &AnyPool {
+        &self.0.readers
+    }
+
+    /// Who is woken after a commit.
+    pub(in crate::hub) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
+    ///
+    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        let (answer, done) = oneshot::channel();
+        let job = Typed::new(work, answer);
+        self.0.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Waits for the jobs sent before, then closes all connections; later jobs fail.
+    pub(in crate::hub) async fn close(&self) {
+        // An empty job is answered when everything before it is committed.
+        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        self.0.writer.close().await;
+        self.0.readers.close().await;
+    }
+}

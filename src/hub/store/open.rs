@@ -1,0 +1,131 @@
+//! Opening a store: connections with the right settings, a check of the file, migrations.
+
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyPool, ConnectOptions as _, Executor as _};
+
+use super::StoreError;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// `busy_timeout` comes first: switching to WAL may already have to wait for another process.
+const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; \
+                       pragma foreign_keys = on; pragma trusted_schema = off;";
+const READ_ONLY: &str = "pragma query_only = on;";
+
+/// The two pools of a store.
+pub(super) struct Pools {
+    pub(super) readers: AnyPool,
+    pub(super) writer: AnyPool,
+    /// How the writer begins: with the write lock, so that nothing it reads can change under it.
+    pub(super) begin: &'static [&'static str],
+}
+
+/// Opens, checks and migrates.
+pub(super) async fn pools(url: &str) -> Result<Pools, StoreError> {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+    match url.strip_prefix("sqlite:") {
+        Some(path) => sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await,
+        None if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(url).await,
+        None => Err(StoreError::Open("the database must be sqlite:PATH or postgres://…".to_owned())),
+    }
+}
+
+async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
+    let cannot =
+        |error: &dyn std::fmt::Display| StoreError::Open(format!("cannot open the store {}: {error}", path.display()));
+    let path = private_file(path).map_err(|error| cannot(&error))?;
+    let options = sqlite_options(&path).map_err(|error| cannot(&error))?;
+    let writer = AnyPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }))
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| cannot(&error))?;
+    check(&writer, &path).await?;
+    migrate(&SQLITE, &writer).await?;
+    let readers = AnyPoolOptions::new()
+        .max_connections(4)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(PRAGMAS).await?;
+                connection.execute(READ_ONLY).await.map(drop)
+            })
+        })
+        .connect_with(options)
+        .await
+        .map_err(|error| cannot(&error))?;
+    Ok(Pools { readers, writer, begin: &["begin immediate"] })
+}
+
+fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
+    let path = path.to_str().ok_or_else(|| sqlx::Error::Configuration("its path is not UTF-8".into()))?;
+    // The driver reads the path as part of a URL and decodes it.
+    let encoded: String = path
+        .bytes()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    Ok(format!("sqlite://{encoded}?mode=rw").parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
+/// Makes the file 0600 and its directory 0700 where they are missing; SQLite gives its side files the same mode.
+fn private_file(path: &Path) -> std::io::Result<PathBuf> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut directory = std::fs::DirBuilder::new();
+    directory.recursive(true);
+    let mut file = std::fs::OpenOptions::new();
+    file.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        directory.mode(0o700);
+        file.mode(0o600);
+    }
+    directory.create(parent)?;
+    file.open(path)?;
+    path.canonicalize()
+}
+
+/// Damage is found before anything is decided on it.
+async fn check(pool: &AnyPool, path: &Path) -> Result<(), StoreError> {
+    let found: Result<String, sqlx::Error> = sqlx::query_scalar("pragma quick_check(1)").fetch_one(pool).await;
+    let damage = match found {
+        Ok(answer) if answer == "ok" => return Ok(()),
+        Ok(answer) => answer,
+        Err(error) => error.to_string(),
+    };
+    let path = path.display();
+    Err(StoreError::Open(format!("the store {path} is damaged ({damage}); restore a backup of it before starting")))
+}
+
+async fn postgres(url: &str) -> Result<Pools, StoreError> {
+    // The URL holds a password, so it stays out of messages.
+    let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {error}"));
+    let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
+    let writer = AnyPoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?;
+    migrate(&POSTGRES, &writer).await?;
+    let readers = AnyPoolOptions::new().max_connections(8).connect_with(options).await.map_err(cannot)?;
+    Ok(Pools { readers, writer, begin: &["begin", "update chain set seq = seq where id = 1"] })
+}
+
+async fn migrate(migrator: &Migrator, pool: &AnyPool) -> Result<(), StoreError> {
+    migrator.run(pool).await.map_err(|error| {
+        StoreError::Open(match error {
+            MigrateError::VersionMissing(version) => {
+                format!("the store was written by a newer version (its schema is {version}); start that version")
+            }
+            error => format!("cannot bring the store's schema up to date: {error}"),
+        })
+    })
+}

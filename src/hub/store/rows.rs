@@ -1,0 +1,173 @@
+//! Rows as values. A row that cannot be read is an error, never a guess.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use crate::core::approval::{Outcome, Status};
+use crate::core::gate::messages::ClientInfo;
+use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
+use crate::core::policy::ServerPolicy;
+use crate::core::trust::{self, Level};
+use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Role, Tool, User};
+
+/// An approval with what only shims and the sweeper need.
+#[derive(Clone, Debug)]
+pub(in crate::hub) struct Held {
+    pub(in crate::hub) approval: Approval,
+    pub(in crate::hub) instance: InstanceId,
+    pub(in crate::hub) digest: Digest,
+    pub(in crate::hub) seen_at: Option<i64>,
+    pub(in crate::hub) grace_until: Option<i64>,
+    pub(in crate::hub) released_instance: Option<InstanceId>,
+}
+
+fn unreadable(what: &str) -> StoreError {
+    StoreError::Failed(format!("a row holds no valid {what}"))
+}
+
+fn named<T>(text: &str, what: &str, of: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    of(text).ok_or_else(|| unreadable(what))
+}
+
+fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| unreadable(what))
+}
+
+fn text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+fn optional(row: &AnyRow, column: &str) -> Result<Option<String>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+fn number(row: &AnyRow, column: &str) -> Result<i64, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+/// A row of `approvals`.
+pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+    Ok(Held {
+        approval: approval(row)?,
+        instance: text(row, "instance")?.into(),
+        digest: Digest(text(row, "digest")?),
+        seen_at: optional_number(row, "seen_at")?,
+        grace_until: optional_number(row, "grace_until")?,
+        released_instance: optional(row, "released_instance")?.map(InstanceId),
+    })
+}
+
+/// A row of `approvals`, as people see it.
+pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
+    Ok(Approval {
+        id: ApprovalId(text(row, "id")?),
+        status: named(&text(row, "status")?, "status", Status::from_name)?,
+        server: text(row, "server")?,
+        tool: text(row, "tool")?,
+        trust: named(&text(row, "trust")?, "trust", Level::from_name)?,
+        agent: AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? },
+        client: ClientInfo { name: text(row, "client_name")?, version: text(row, "client_version")? },
+        user: optional(row, "user_name")?,
+        reasons: json(&text(row, "reasons")?, "reasons")?,
+        arguments: text(row, "arguments")?,
+        arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        created_at: number(row, "created_at")?,
+        deadline_at: number(row, "deadline_at")?,
+        decided_at: optional_number(row, "decided_at")?,
+        decided_by: optional(row, "decided_by")?,
+        reason: optional(row, "reason")?,
+        outcome: named(&text(row, "outcome")?, "outcome", Outcome::from_name)?,
+        outcome_at: optional_number(row, "outcome_at")?,
+        duration_ms: optional_number(row, "duration_ms")?,
+        description: optional(row, "description")?,
+        timeline: None,
+    })
+}
+
+/// A row of `users`.
+pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
+    Ok(User {
+        name: text(row, "name")?,
+        role: named(&text(row, "role")?, "role", Role::from_name)?,
+        ceilings: json(&text(row, "ceilings")?, "ceilings")?,
+        created_at: number(row, "created_at")?,
+    })
+}
+
+/// A row of `agents`.
+pub(in crate::hub) fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
+    Ok(Agent {
+        client_id: ClientId(text(row, "client_id")?),
+        name: text(row, "name")?,
+        user: optional(row, "user_name")?,
+        trust: json::<BTreeMap<String, Level>>(&text(row, "trust")?, "trust")?,
+        last_seen: optional_number(row, "last_seen")?,
+    })
+}
+
+/// A row of `servers`: its name and policy.
+pub(in crate::hub) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), StoreError> {
+    let threshold = optional(row, "threshold")?;
+    let policy = ServerPolicy {
+        require_all: number(row, "require_all")? != 0,
+        threshold: threshold.map(|name| named(&name, "threshold", Level::from_name)).transpose()?,
+        bypass: json::<BTreeSet<ClientId>>(&text(row, "bypass")?, "bypass list")?,
+        timeout_seconds: u32::try_from(number(row, "timeout_seconds")?).map_err(|_| unreadable("timeout"))?,
+    };
+    Ok((text(row, "name")?, policy))
+}
+
+/// A row of `tools`.
+pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Tool, StoreError> {
+    let name = text(row, "name")?;
+    let admin = optional(row, "admin_trust")?;
+    let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
+    let (trust, trust_from) = trust::of_tool(&name, number(row, "destructive")? != 0, admin);
+    Ok(Tool {
+        name,
+        description: optional(row, "description")?,
+        trust,
+        trust_from,
+        hitl: number(row, "hitl")? != 0,
+        reason: optional(row, "reason")?,
+        annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
+    })
+}
+
+/// A row of `audit`.
+pub(in crate::hub) fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
+    Ok(AuditRecord {
+        seq: number(row, "seq")?,
+        at: number(row, "at")?,
+        actor: text(row, "actor")?,
+        action: text(row, "action")?,
+        subject: text(row, "subject")?,
+        detail: text(row, "detail")?,
+        previous: text(row, "previous")?,
+        hash: text(row, "hash")?,
+    })
+}
+
+/// A row of `activity`.
+pub(in crate::hub) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
+    let outcome = optional(row, "outcome")?;
+    Ok(ActivityRow {
+        id: number(row, "id")?,
+        at: number(row, "at")?,
+        agent: AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? },
+        server: text(row, "server")?,
+        tool: text(row, "tool")?,
+        verdict: text(row, "verdict")?,
+        approval: optional(row, "approval")?.map(ApprovalId),
+        outcome: outcome.map(|name| named(&name, "outcome", Outcome::from_name)).transpose()?,
+        duration_ms: optional_number(row, "duration_ms")?,
+    })
+}

@@ -1,0 +1,154 @@
+//! The one writer: takes every waiting job into one transaction, commits once, announces, answers.
+//!
+//! The transaction begins with the write lock, so a job may read and then write without a race, across processes too.
+//! A job that fails is undone alone; a commit that fails fails all of them, and nobody is woken.
+
+use futures_util::future::BoxFuture;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use crate::hub::bus::{Bus, Notice};
+
+/// The most jobs in one transaction, so that the first does not wait for ever.
+const MAX_BATCH: usize = 256;
+
+/// The writer's transaction, as a job sees it.
+pub(in crate::hub) struct Tx {
+    transaction: Transaction<'static, Any>,
+    /// Told to the bus after the commit.
+    pub(super) notices: Vec<Notice>,
+    due: Option<i64>,
+}
+
+impl Tx {
+    async fn begin(pool: &AnyPool, statements: &'static [&'static str]) -> Result<Self, StoreError> {
+        let (first, rest) = statements.split_first().ok_or(StoreError::Closed)?;
+        let mut transaction = pool.begin_with(*first).await?;
+        for statement in rest {
+            sqlx::query(*statement).execute(&mut *transaction).await?;
+        }
+        Ok(Self { transaction, notices: Vec::new(), due: None })
+    }
+
+    /// For queries.
+    pub(in crate::hub) fn sql(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
+    }
+
+    /// After the commit, the sweeper looks again no later than at this time.
+    pub(in crate::hub) fn wake_sweeper_at(&mut self, at: i64) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+/// Something to be done in a transaction and answered after its commit.
+pub(super) trait Job: Send {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>>;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A job with the type of its result.
+pub(super) struct Typed<T, F> {
+    work: Option<F>,
+    result: Option<T>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Typed<T, F> {
+    pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { work: Some(work), result: None, answer }
+    }
+}
+
+impl<T, F> Job for Typed<T, F>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>> {
+        Box::pin(async move {
+            let work = self.work.take().ok_or(StoreError::Closed)?;
+            self.result = Some(work(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { result, answer, .. } = *self;
+        // Whoever asked may be gone; what was committed stays.
+        let _ = answer.send(committed.and_then(|()| result.ok_or(StoreError::Closed)));
+    }
+}
+
+/// Runs until every store handle is gone.
+pub(super) async fn run(
+    pool: AnyPool,
+    begin: &'static [&'static str],
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    bus: Bus,
+) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        let done = match Tx::begin(&pool, begin).await {
+            Ok(tx) => commit(tx, std::mem::take(&mut batch), &bus).await,
+            Err(error) => batch.drain(..).map(|job| (job, Err(error.clone()))).collect(),
+        };
+        for (job, result) in done {
+            job.answer(result);
+        }
+    }
+}
+
+type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
+
+async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
+    let mut done = Vec::with_capacity(batch.len());
+    let alone = batch.len() == 1;
+    let mut lost = None;
+    for mut job in batch {
+        let result = match &lost {
+            Some(error) => Err(StoreError::clone(error)),
+            None if alone => job.run(&mut tx).await,
+            None => match apart(&mut tx, &mut *job).await {
+                Ok(result) => result,
+                Err(error) => {
+                    lost = Some(error.clone());
+                    Err(error)
+                }
+            },
+        };
+        done.push((job, result));
+    }
+    let failed_alone = alone && done.iter().any(|(_, result)| result.is_err());
+    let committed = match lost {
+        Some(error) => Err(error),
+        // Dropping the transaction rolls it back.
+        None if failed_alone => return done,
+        None => tx.transaction.commit().await.map_err(StoreError::from),
+    };
+    match committed {
+        Ok(()) => bus.announce(tx.notices, tx.due),
+        Err(error) => {
+            tracing::error!(error = %error, "a transaction was lost; everything in it is refused");
+            for (_, result) in done.iter_mut().filter(|(_, result)| result.is_ok()) {
+                *result = Err(error.clone());
+            }
+        }
+    }
+    done
+}
+
+/// Runs one job behind a savepoint. The outer error means that the whole transaction is lost.
+async fn apart(tx: &mut Tx, job: &mut dyn Job) -> Result<Result<(), StoreError>, StoreError> {
+    let (notices, due) = (tx.notices.len(), tx.due);
+    sqlx::query("savepoint job").execute(tx.sql()).await?;
+    let result = job.run(tx).await;
+    if result.is_err() {
+        sqlx::query("rollback to savepoint job").execute(tx.sql()).await?;
+        tx.notices.truncate(notices);
+        tx.due = due;
+    }
+    sqlx::query("release savepoint job").execute(tx.sql()).await?;
+    Ok(result)
+}

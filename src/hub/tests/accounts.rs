@@ -1,0 +1,248 @@
+//! People, agents, links, tokens and browser sessions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tower_sessions::session::Record;
+use tower_sessions::session_store::SessionStore as _;
+
+use super::desk::{Desk, request, tool};
+use crate::core::approval::Status;
+use crate::core::ids::ClientId;
+use crate::core::policy::Verdict;
+use crate::core::trust::Level;
+use crate::hub::accounts::{AgentChange, UserChange};
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::holds::Registration;
+use crate::hub::links::LinkKind;
+use crate::hub::live::Cut;
+use crate::hub::model::{PolicyChange, Role, ToolChange};
+use crate::hub::store::web::WebSessions;
+
+#[tokio::test]
+async fn only_the_right_password_signs_in_and_only_who_has_one() {
+    for desk in Desk::everywhere().await {
+        let hub = &desk.hub;
+        hub.set_password("ada", "correct horse", &Actor::Operator).await.unwrap();
+        assert_eq!(hub.verify_password("ada", "correct horse").await.unwrap(), Some(desk.admin.clone()));
+        for (name, password) in [("ada", "correct horsf"), ("bob", ""), ("bob", "correct horse"), ("zoe", "x")] {
+            assert_eq!(hub.verify_password(name, password).await.unwrap(), None, "{name}");
+        }
+        let refusal = hub.set_password("ada", "short", &Actor::Operator).await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::Invalid(_)));
+    }
+}
+
+#[tokio::test]
+async fn people_change_their_own_password_and_only_administrators_others() {
+    let desk = Desk::new().await;
+    let bob = Actor::from(&desk.approver);
+    desk.hub.set_password("bob", "bobs own words", &bob).await.unwrap();
+    let refusal = desk.hub.set_password("ada", "bobs own words", &bob).await.unwrap_err();
+    assert!(matches!(refusal, ChangeError::Forbidden));
+}
+
+#[tokio::test]
+async fn only_administrators_change_policy_agents_and_users() {
+    let desk = Desk::new().await;
+    let bob = Actor::from(&desk.approver);
+    let hub = &desk.hub;
+    let refusals = [
+        hub.change_policy("github", &bob, PolicyChange::default()).await.err(),
+        hub.change_tool("github", "x", &bob, ToolChange::default()).await.err(),
+        hub.add_user("carl", Role::Admin, None, &bob).await.err(),
+        hub.change_user("bob", UserChange { role: Some(Role::Admin), ceilings: None }, &bob).await.err(),
+        hub.remove_user("ada", &bob).await.err(),
+        hub.add_agent("mine", None, &bob).await.err(),
+        hub.change_agent(&desk.agent.client_id, AgentChange::default(), &bob).await.err(),
+        hub.revoke_agent("ci", &bob).await.err(),
+    ];
+    for refusal in refusals {
+        assert!(matches!(refusal, Some(ChangeError::Forbidden)), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let desk = Desk::new().await;
+    let down = UserChange { role: Some(Role::Viewer), ceilings: None };
+    let refusals = [
+        desk.hub.remove_user("ada", &Actor::Operator).await.err(),
+        desk.hub.change_user("ada", down, &Actor::Operator).await.err(),
+    ];
+    assert!(refusals.iter().all(|refusal| matches!(refusal, Some(ChangeError::Conflict(_)))), "{refusals:?}");
+}
+
+#[tokio::test]
+async fn names_are_unique_and_none_passes_for_another_kind() {
+    let desk = Desk::new().await;
+    for name in ["", " ada", "hub", "operator", "agent-1", "a\u{202e}b", "a\nb"] {
+        let refusal = desk.hub.add_user(name, Role::Viewer, None, &Actor::Operator).await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::Invalid(_)), "{name:?}");
+    }
+    let refusal = desk.hub.add_user("ada", Role::Viewer, None, &Actor::Operator).await.unwrap_err();
+    assert!(matches!(refusal, ChangeError::Conflict(_)));
+    let refusal = desk.hub.add_agent("ci", None, &Actor::Operator).await.unwrap_err();
+    assert!(matches!(refusal, ChangeError::Conflict(_)));
+}
+
+#[tokio::test]
+async fn a_sign_in_link_works_once_and_for_ten_minutes() {
+    for desk in Desk::everywhere().await {
+        let code = desk.hub.mint_link(LinkKind::SignIn("ada".into())).await.unwrap();
+        assert_eq!(desk.hub.redeem_link(&code).await.unwrap(), Some(desk.admin.clone()));
+        assert_eq!(desk.hub.redeem_link(&code).await.unwrap(), None);
+        let late = desk.hub.mint_link(LinkKind::SignIn("ada".into())).await.unwrap();
+        desk.clock.advance(600_000);
+        assert_eq!(desk.hub.redeem_link(&late).await.unwrap(), None);
+        assert_eq!(desk.hub.redeem_link("").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_set_up_link_makes_the_first_user_and_is_void_once_there_is_one() {
+    let desk = Desk::new().await;
+    let void = desk.hub.mint_link(LinkKind::SetUp("root".into())).await.unwrap();
+    assert_eq!(desk.hub.redeem_link(&void).await.unwrap(), None);
+    desk.hub
+        .0
+        .store
+        .write(|tx| {
+            Box::pin(async move {
+                sqlx::query("delete from users").execute(tx.sql()).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let older = desk.hub.mint_link(LinkKind::SetUp("root".into())).await.unwrap();
+    let code = desk.hub.mint_link(LinkKind::SetUp("root".into())).await.unwrap();
+    assert_eq!(desk.hub.redeem_link(&older).await.unwrap(), None, "a newer link replaces the older");
+    assert_eq!(desk.hub.redeem_link(&code).await.unwrap().map(|user| user.role), Some(Role::Admin));
+    assert_eq!(desk.hub.redeem_link(&code).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn tokens_open_only_what_they_are_for_and_die_in_time() {
+    for desk in Desk::everywhere().await {
+        let hub = &desk.hub;
+        let token = hub.mint_user_token("bob", Duration::from_secs(60)).await.unwrap();
+        assert!(token.starts_with("hitl_u_") && desk.token.starts_with("hitl_a_"));
+        assert_eq!(hub.user_of_token(&token).await.unwrap(), Some(desk.approver.clone()));
+        assert!(hub.agent_of_token(&token).await.unwrap().is_none());
+        assert!(hub.user_of_token(&desk.token).await.unwrap().is_none());
+        assert_eq!(hub.agent_of_token(&desk.token).await.unwrap().unwrap().name, "ci");
+        desk.clock.advance(60_000);
+        assert_eq!(hub.user_of_token(&token).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_agent_is_cut_its_calls_cancelled_and_its_name_free_again() {
+    for desk in Desk::everywhere().await {
+        let joined = desk.connect();
+        let held = desk.hold().await;
+        desk.hub.revoke_agent("ci", &Actor::from(&desk.admin)).await.unwrap();
+        assert_eq!(*joined.cut.borrow(), Some(Cut::Revoked));
+        let after = desk.now(&held.id).await;
+        assert_eq!((after.status, after.reason.as_deref()), (Status::Cancelled, Some("the agent was revoked")));
+        assert!(desk.hub.agent_of_token(&desk.token).await.unwrap().is_none());
+        let registration = desk.hub.register(&desk.shim, desk.request("{}")).await.unwrap();
+        assert!(matches!(registration, Registration::Ruled(ruling) if ruling.verdict == Verdict::Deny));
+        let (again, _) = desk.hub.add_agent("ci", None, &Actor::Operator).await.unwrap();
+        assert_ne!(again.client_id, desk.agent.client_id);
+    }
+}
+
+#[tokio::test]
+async fn the_lower_of_agents_trust_and_users_ceiling_counts() {
+    for desk in Desk::everywhere().await {
+        let hub = &desk.hub;
+        hub.learn(&desk.shim, vec![tool("write_file", "")]).await.unwrap();
+        let verdict = || async {
+            hub.table(&desk.agent.client_id, "github").await.unwrap().unwrap().ruling("write_file").verdict
+        };
+        assert_eq!(verdict().await, Verdict::Pass);
+        let low = Some(BTreeMap::from([("github".to_owned(), Level::Low)]));
+        let change = AgentChange { user: Some(Some("bob".into())), ..AgentChange::default() };
+        hub.change_agent(&desk.agent.client_id, change, &Actor::Operator).await.unwrap();
+        let change = UserChange { role: None, ceilings: low.clone() };
+        hub.change_user("bob", change, &Actor::Operator).await.unwrap();
+        assert_eq!(verdict().await, Verdict::Deny);
+        let none = UserChange { role: None, ceilings: Some(BTreeMap::new()) };
+        hub.change_user("bob", none, &Actor::Operator).await.unwrap();
+        assert_eq!(verdict().await, Verdict::Pass);
+        let change = AgentChange { trust: low, ..AgentChange::default() };
+        hub.change_agent(&desk.agent.client_id, change, &Actor::Operator).await.unwrap();
+        assert_eq!(verdict().await, Verdict::Deny);
+    }
+}
+
+#[tokio::test]
+async fn policy_changes_keep_what_is_left_out_and_refuse_nonsense() {
+    for desk in Desk::everywhere().await {
+        let admin = Actor::from(&desk.admin);
+        let change = |text: &str| serde_json::from_str::<PolicyChange>(text).unwrap();
+        let hub = &desk.hub;
+        let bypass = change("{\"bypass\":[\"agent-x\"],\"timeout_seconds\":60}");
+        hub.change_policy("github", &admin, bypass).await.unwrap();
+        let server = hub.change_policy("github", &admin, change("{\"threshold\":null}")).await.unwrap();
+        assert_eq!((server.policy.threshold, server.policy.timeout_seconds), (None, 60));
+        assert_eq!(server.policy.bypass, [ClientId::from("agent-x")]);
+        for nonsense in ["{\"timeout_seconds\":4}", "{\"timeout_seconds\":3601}", "{\"rules\":[{}]}"] {
+            let refusal = hub.change_policy("github", &admin, change(nonsense)).await.unwrap_err();
+            assert!(matches!(refusal, ChangeError::Invalid(_)), "{nonsense}");
+        }
+        let refusal = hub.change_policy("nowhere", &admin, PolicyChange::default()).await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::NotFound(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
+    for desk in Desk::everywhere().await {
+        let hub = &desk.hub;
+        let hinted = tool("list_all", ",\"description\":\"Lists\",\"annotations\":{\"destructiveHint\":true}");
+        hub.learn(&desk.shim, vec![hinted]).await.unwrap();
+        let change = ToolChange { hitl: Some(true), reason: Some(Some("ask first".into())), trust: None };
+        let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
+        assert_eq!((changed.trust, changed.hitl), (Level::High, true));
+        hub.learn(&desk.shim, vec![tool("list_all", ",\"description\":\"Lists more\"")]).await.unwrap();
+        let listed = &hub.server("github").await.unwrap().unwrap().tools[0];
+        assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));
+        assert_eq!(listed.description.as_deref(), Some("Lists more"));
+        assert_eq!(listed.trust, Level::High, "a hint that is withdrawn lowers nothing");
+        let change = ToolChange { trust: Some(Some(Level::Low)), hitl: Some(false), reason: Some(None) };
+        let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
+        assert_eq!((changed.trust, changed.hitl, changed.reason), (Level::Low, false, None));
+        let registration = hub.register(&desk.shim, request(&desk.shim, "list_all", "{}")).await.unwrap();
+        assert!(matches!(registration, Registration::Ruled(ruling) if ruling.verdict == Verdict::Pass));
+    }
+}
+
+fn record_of(user: &str) -> Record {
+    let mut record: Record = serde_json::from_value(
+        serde_json::json!({ "id": 0, "data": {}, "expiry_date": [2100, 1, 0, 0, 0, 0, 0, 0, 0] }),
+    )
+    .unwrap();
+    record.id = tower_sessions::session::Id::default();
+    record.data.insert("user".into(), user.into());
+    record
+}
+
+#[tokio::test]
+async fn a_browser_session_ends_with_its_user_and_does_not_come_back() {
+    for desk in Desk::everywhere().await {
+        let sessions = WebSessions(desk.hub.store().clone());
+        let mut record = record_of("bob");
+        sessions.create(&mut record).await.unwrap();
+        let mut second = record.clone();
+        sessions.create(&mut second).await.unwrap();
+        assert_ne!(record.id, second.id, "an id that is taken is another's");
+        assert_eq!(sessions.load(&record.id).await.unwrap().unwrap().data, record.data);
+        desk.hub.set_password("bob", "a new password", &Actor::Operator).await.unwrap();
+        assert!(sessions.load(&record.id).await.unwrap().is_none());
+        sessions.save(&record).await.unwrap();
+        assert!(sessions.load(&record.id).await.unwrap().is_none());
+    }
+}

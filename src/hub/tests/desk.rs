@@ -1,0 +1,131 @@
+//! A hub with an administrator, an approver, an agent and a shim, on a clock that stands still.
+
+use crate::core::call;
+use crate::core::gate::messages::{ClientInfo, Era, Release, Request, ToolDefinition};
+use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::trust::Level;
+use crate::hub::clock::Clock;
+use crate::hub::error::Actor;
+use crate::hub::holds::{Registration, Shim};
+use crate::hub::live::Joined;
+use crate::hub::model::{Agent, Approval, Role, User};
+use crate::hub::store::testing::{Fresh, every_store, sqlite};
+use crate::hub::{Hub, Settings};
+
+/// When the tests begin.
+pub(super) const START: i64 = 1_800_000_000_000;
+
+/// See the module.
+pub(super) struct Desk {
+    pub(super) hub: Hub,
+    pub(super) clock: Clock,
+    pub(super) admin: User,
+    pub(super) approver: User,
+    pub(super) agent: Agent,
+    pub(super) token: String,
+    pub(super) shim: Shim,
+    pub(super) fresh: Fresh,
+}
+
+impl Desk {
+    /// On SQLite.
+    pub(super) async fn new() -> Self {
+        Self::on(sqlite().await).await
+    }
+
+    /// On every kind of store.
+    pub(super) async fn everywhere() -> Vec<Self> {
+        let mut desks = Vec::new();
+        for fresh in every_store().await {
+            desks.push(Self::on(fresh).await);
+        }
+        desks
+    }
+
+    async fn on(fresh: Fresh) -> Self {
+        let clock = Clock::settable(START);
+        let settings =
+            Settings { base_url: Some("http://127.0.0.1:7420/".into()), new_server_threshold: Some(Level::High) };
+        let hub = Hub::open(fresh.store.clone(), settings, clock.clone()).await.unwrap();
+        let admin = hub.add_user("ada", Role::Admin, None, &Actor::Operator).await.unwrap();
+        let approver = hub.add_user("bob", Role::Approver, None, &Actor::Operator).await.unwrap();
+        let (agent, token) = hub.add_agent("ci", Some("eve"), &Actor::Operator).await.unwrap();
+        let shim = Shim {
+            client_id: agent.client_id.clone(),
+            agent_name: agent.name.clone(),
+            instance: InstanceId::from("shim-1"),
+            server: "github".into(),
+            client: ClientInfo { name: "cursor".into(), version: "1".into() },
+            user: None,
+        };
+        assert!(hub.meet(&shim, &["server".into()]).await.unwrap());
+        Self { hub, clock, admin, approver, agent, token, shim, fresh }
+    }
+
+    /// The same store, served by another hub, as after a restart.
+    pub(super) async fn restarted(self) -> Self {
+        self.hub.shutdown().cancel();
+        let store = crate::hub::store::Store::open(&self.fresh.url).await.unwrap();
+        let settings = Settings { base_url: None, new_server_threshold: None };
+        let hub = Hub::open(store, settings, self.clock.clone()).await.unwrap();
+        Self { hub, ..self }
+    }
+
+    /// The shim is connected from now on.
+    pub(super) fn connect(&self) -> Joined {
+        self.hub.0.store.bus().live().join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
+    }
+
+    /// A gated call with these arguments, as the shim would send it.
+    pub(super) fn request(&self, arguments: &str) -> Request {
+        request(&self.shim, "delete_repo", arguments)
+    }
+
+    /// Registers a gated call.
+    pub(super) async fn hold(&self) -> Approval {
+        self.hold_request(self.request("{\"repo\":\"a\"}")).await
+    }
+
+    /// Registers this call.
+    pub(super) async fn hold_request(&self, request: Request) -> Approval {
+        match self.hub.register(&self.shim, request).await.unwrap() {
+            Registration::Held(held) => held.approval,
+            Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
+        }
+    }
+
+    /// The request to release this approval's call.
+    pub(super) async fn release_of(&self, id: &ApprovalId) -> Release {
+        let held = self.hub.held(id).await.unwrap().unwrap();
+        Release { approval: id.clone(), digest: held.digest }
+    }
+
+    /// The approval as it is now.
+    pub(super) async fn now(&self, id: &ApprovalId) -> Approval {
+        self.hub.approval(id).await.unwrap().unwrap()
+    }
+}
+
+/// A fresh approval id.
+pub(super) fn new_id() -> ApprovalId {
+    ApprovalId(uuid::Uuid::now_v7().to_string())
+}
+
+/// A call as a shim would ask to hold it.
+pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
+    Request {
+        id: new_id(),
+        tool: tool.into(),
+        arguments: arguments.into(),
+        definition: None,
+        digest: call::digest(&shim.client_id, &shim.server, tool, None, arguments),
+        era: Era::Legacy,
+        client: None,
+        hold_seconds: None,
+    }
+}
+
+/// A tool's entry in `tools/list`.
+pub(super) fn tool(name: &str, rest: &str) -> ToolDefinition {
+    ToolDefinition { name: name.into(), definition: format!("{{\"name\":\"{name}\"{rest}}}") }
+}

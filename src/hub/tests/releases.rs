@@ -1,0 +1,218 @@
+//! Release, once and for one instance; what is taken back; what happens by itself.
+
+use std::time::Duration;
+
+use super::desk::Desk;
+use crate::core::approval::{Outcome, Status};
+use crate::core::gate::messages::{CallOutcome, Cancel};
+use crate::core::ids::{ApprovalId, Digest, InstanceId};
+use crate::hub::error::DecideError;
+use crate::hub::holds::{Released, Shim};
+
+/// Waits until the approval looks like that.
+async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
+    let reached = async {
+        let mut newest = desk.hub.subscribe();
+        loop {
+            let approval = desk.now(id).await;
+            if (approval.status, approval.outcome) == (status, outcome) {
+                return;
+            }
+            newest.changed().await.unwrap();
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(10), reached).await;
+    assert!(in_time.is_ok(), "it is {:?}", desk.now(id).await);
+}
+
+/// Starts what happens by itself.
+fn in_background(desk: &Desk) {
+    let hub = desk.hub.clone();
+    tokio::spawn(async move { hub.run_background().await });
+}
+
+#[tokio::test]
+async fn a_call_is_released_once_for_its_instance_and_digest_and_again_only_to_the_same() {
+    for desk in Desk::everywhere().await {
+        let _joined = desk.connect();
+        let held = desk.hold().await;
+        let release = desk.release_of(&held.id).await;
+        let early = desk.hub.release(&desk.shim, release.clone()).await.unwrap();
+        assert!(matches!(early, Released::No(_)), "released while pending");
+        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        let thief = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
+        let elsewhere = Shim { server: "gitlab".into(), ..desk.shim.clone() };
+        for shim in [&thief, &elsewhere] {
+            assert!(matches!(desk.hub.release(shim, release.clone()).await.unwrap(), Released::No(_)));
+        }
+        let mut other = release.clone();
+        other.digest = Digest::of(b"another call");
+        assert!(matches!(desk.hub.release(&desk.shim, other).await.unwrap(), Released::No(_)));
+        assert_eq!(desk.hub.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
+        assert!(matches!(desk.hub.release(&thief, release.clone()).await.unwrap(), Released::No(_)));
+        let end = CallOutcome { approval: held.id.clone(), outcome: Outcome::Succeeded, duration_ms: 12 };
+        desk.hub.finish(&thief, end.clone()).await.unwrap();
+        assert_eq!(desk.now(&held.id).await.outcome, Outcome::Released);
+        desk.hub.finish(&desk.shim, end).await.unwrap();
+        let after = desk.now(&held.id).await;
+        assert_eq!((after.outcome, after.duration_ms), (Outcome::Succeeded, Some(12)));
+        assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+    }
+}
+
+#[tokio::test]
+async fn of_many_racing_releases_the_record_shows_one() {
+    for desk in Desk::everywhere().await {
+        let _joined = desk.connect();
+        let held = desk.hold().await;
+        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        let release = desk.release_of(&held.id).await;
+        let racers: Vec<_> = (0..20)
+            .map(|n| {
+                let (hub, release) = (desk.hub.clone(), release.clone());
+                let instance = if n % 2 == 0 { desk.shim.instance.clone() } else { InstanceId(format!("thief-{n}")) };
+                let shim = Shim { instance, ..desk.shim.clone() };
+                tokio::spawn(async move { (n, hub.release(&shim, release).await.unwrap()) })
+            })
+            .collect();
+        for racer in racers {
+            let (n, answer) = racer.await.unwrap();
+            assert_eq!(answer == Released::Go, n % 2 == 0);
+        }
+        let timeline = desk.now(&held.id).await.timeline.unwrap();
+        assert_eq!(timeline.iter().filter(|entry| entry.action == "approval.released").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_not_released_within_its_grace_expires_unused() {
+    for desk in Desk::everywhere().await {
+        in_background(&desk);
+        let _joined = desk.connect();
+        let held = desk.hold().await;
+        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.clock.advance(10_000);
+        let release = desk.release_of(&held.id).await;
+        assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+        becomes(&desk, &held.id, Status::Approved, Outcome::NotExecuted).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_passes_by_itself_and_an_extended_one_later() {
+    for desk in Desk::everywhere().await {
+        in_background(&desk);
+        let (short, long) = (desk.hold().await, desk.hold().await);
+        desk.hub.extend(&long.id, &desk.approver, Some(60)).await.unwrap();
+        desk.clock.advance(300_000);
+        becomes(&desk, &short.id, Status::TimedOut, Outcome::NotExecuted).await;
+        assert_eq!(desk.now(&long.id).await.status, Status::Pending);
+        desk.clock.advance(60_000);
+        becomes(&desk, &long.id, Status::TimedOut, Outcome::NotExecuted).await;
+    }
+}
+
+#[tokio::test]
+async fn taken_back_is_cancelled_and_too_late_to_approve() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        let cancel = Cancel { approval: held.id.clone(), reason: "the client cancelled".into(), keep: false };
+        let stranger = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
+        desk.hub.cancel(&stranger, cancel.clone()).await.unwrap();
+        assert_eq!(desk.now(&held.id).await.status, Status::Pending);
+        desk.hub.cancel(&desk.shim, cancel.clone()).await.unwrap();
+        desk.hub.cancel(&desk.shim, cancel).await.unwrap();
+        let refusal = desk.hub.approve(&held.id, &desk.approver, None).await.unwrap_err();
+        let DecideError::TooLate(winner) = refusal else { panic!("{refusal}") };
+        assert_eq!((winner.status, winner.reason.as_deref()), (Status::Cancelled, Some("the client cancelled")));
+    }
+}
+
+#[tokio::test]
+async fn a_call_taken_back_after_its_approval_is_never_released() {
+    let desk = Desk::new().await;
+    let _joined = desk.connect();
+    let held = desk.hold().await;
+    desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+    let release = desk.release_of(&held.id).await;
+    let cancel = Cancel { approval: held.id.clone(), reason: "gone".into(), keep: false };
+    desk.hub.cancel(&desk.shim, cancel).await.unwrap();
+    assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+    let after = desk.now(&held.id).await;
+    assert_eq!((after.status, after.outcome), (Status::Approved, Outcome::NotExecuted));
+}
+
+#[tokio::test]
+async fn a_lost_shim_has_its_time_to_come_back_and_is_then_given_up() {
+    for desk in Desk::everywhere().await {
+        in_background(&desk);
+        let held = desk.hold().await;
+        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.clock.advance(14_999);
+        let _joined = desk.connect();
+        desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
+        desk.clock.advance(60_000);
+        desk.hub.extend(&held.id, &desk.approver, None).await.expect("it is still pending");
+        desk.hub.0.store.bus().live().leave(&desk.shim.client_id, &desk.shim.instance, 1);
+        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.clock.advance(15_000);
+        becomes(&desk, &held.id, Status::Cancelled, Outcome::NotExecuted).await;
+        assert_eq!(desk.now(&held.id).await.reason.as_deref(), Some("the agent disconnected"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_returning_shim_no_longer_holds_is_cancelled() {
+    let desk = Desk::new().await;
+    let (kept, dropped) = (desk.hold().await, desk.hold().await);
+    desk.hub.resume(&desk.shim, vec![kept.id.clone()]).await.unwrap();
+    assert_eq!(desk.now(&kept.id).await.status, Status::Pending);
+    assert_eq!(desk.now(&dropped.id).await.status, Status::Cancelled);
+}
+
+#[tokio::test]
+async fn an_approval_given_while_the_shim_was_away_is_usable_on_its_return_but_not_for_ever() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.clock.advance(14_000);
+        for _ in 0..20 {
+            desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
+            desk.clock.advance(2_000);
+            desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        }
+        assert!(desk.hub.held(&held.id).await.unwrap().unwrap().grace_until <= Some(super::desk::START + 60_000));
+        let release = desk.release_of(&held.id).await;
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
+    for desk in Desk::everywhere().await {
+        let _joined = desk.connect();
+        let (pending, released) = (desk.hold().await, desk.hold().await);
+        desk.hub.approve(&released.id, &desk.approver, None).await.unwrap();
+        let release = desk.release_of(&released.id).await;
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        let again = desk.restarted().await;
+        in_background(&again);
+        assert_eq!(again.now(&pending.id).await.status, Status::Pending);
+        let live = again.hub.0.store.bus().live();
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while live.next_given_up().is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the lost shim is expected back");
+        again.clock.advance(15_000);
+        becomes(&again, &pending.id, Status::Cancelled, Outcome::NotExecuted).await;
+        becomes(&again, &released.id, Status::Approved, Outcome::Unknown).await;
+        let late = CallOutcome { approval: released.id.clone(), outcome: Outcome::Failed, duration_ms: 1 };
+        again.hub.finish(&again.shim, late).await.unwrap();
+        assert_eq!(again.now(&released.id).await.outcome, Outcome::Failed, "its own shim knows better");
+    }
+}

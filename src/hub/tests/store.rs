@@ -1,0 +1,103 @@
+//! Opening: private, checked, never newer, never silently fresh.
+
+use std::path::PathBuf;
+
+use super::desk::Desk;
+use crate::core::approval::Status;
+use crate::hub::store::testing::sqlite;
+use crate::hub::store::{Store, StoreError};
+
+fn path(url: &str) -> PathBuf {
+    PathBuf::from(url.strip_prefix("sqlite:").unwrap())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_store_is_only_for_its_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("deep/data/hub.db");
+    let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(file.parent().unwrap()), 0o700);
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(mode(&file.with_extension("db-wal")), 0o600);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_opening_again() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        desk.hub.close().await;
+        let again = desk.restarted().await;
+        assert_eq!(again.now(&held.id).await.status, Status::Pending);
+        assert_eq!(again.hub.last_seq(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused() {
+    for desk in Desk::everywhere().await {
+        let newer = desk.hub.0.store.write(|tx| {
+            Box::pin(async move {
+                let sql = "insert into _sqlx_migrations (version, description, installed_on, success, checksum, \
+                           execution_time) select 9999, description, installed_on, success, checksum, 0 \
+                           from _sqlx_migrations";
+                sqlx::query(sql).execute(tx.sql()).await?;
+                Ok(())
+            })
+        });
+        newer.await.unwrap();
+        let refusal = Store::open(&desk.fresh.url).await.unwrap_err();
+        assert!(matches!(&refusal, StoreError::Open(why) if why.contains("newer version")), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_as_it_is() {
+    let fresh = sqlite().await;
+    fresh.store.close().await;
+    let file = path(&fresh.url);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0x5a);
+    std::fs::write(&file, &bytes).unwrap();
+    let refusal = Store::open(&fresh.url).await.unwrap_err();
+    assert!(matches!(&refusal, StoreError::Open(why) if why.contains("damaged")), "{refusal}");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_named_in_the_refusal() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("notes.txt");
+    std::fs::write(&file, "these are my notes, not a database, and they shall stay\n".repeat(50)).unwrap();
+    let refusal = Store::open(&format!("sqlite:{}", file.display())).await.unwrap_err();
+    assert!(refusal.to_string().contains("notes.txt"), "{refusal}");
+    let refusal = Store::open("mysql://x").await.unwrap_err();
+    assert!(refusal.to_string().contains("sqlite:PATH or postgres://"), "{refusal}");
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let fresh = sqlite().await;
+    let attempt = sqlx::query("update chain set seq = 7").execute(fresh.store.read()).await;
+    assert!(attempt.is_err());
+}
+
+#[tokio::test]
+async fn another_process_changes_are_noticed() {
+    for desk in Desk::everywhere().await {
+        let joined = desk.connect();
+        let hub = desk.hub.clone();
+        tokio::spawn(async move { hub.run_background().await });
+        let outside = Store::open(&desk.fresh.url).await.unwrap();
+        let settings = crate::hub::Settings { base_url: None, new_server_threshold: None };
+        let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
+        other.revoke_agent("ci", &crate::hub::error::Actor::Operator).await.unwrap();
+        let mut cut = joined.cut;
+        let noticed = tokio::time::timeout(std::time::Duration::from_secs(10), cut.wait_for(Option::is_some));
+        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
+    }
+}

@@ -1,0 +1,169 @@
+// Made-up content for the mock hub: realistic for pictures, hostile for tests.
+
+import { createHash, randomUUID } from "node:crypto";
+
+const MINUTE = 60_000;
+const agents = {
+  laptop: { client_id: "agt_7k2m9qx4", name: "Ada's laptop", user: "ada", trust: {}, last_seen: 0 },
+  release: { client_id: "agt_c4f81tzn", name: "Release pipeline", user: null, trust: { github: "medium" }, last_seen: 0 },
+  support: { client_id: "agt_x93hb5rd", name: "Support desk", user: "grace", trust: {}, last_seen: 0 },
+};
+export const agentList = Object.values(agents);
+
+/** An approval with the fields that were not given filled in. */
+export function approval(given = {}) {
+  const now = Date.now();
+  const raw = given.arguments ?? '{"owner":"acme","repo":"billing-legacy"}';
+  return {
+    id: randomUUID(),
+    status: "pending",
+    server: "github",
+    tool: "delete_repo",
+    trust: "high",
+    agent: { client_id: agents.laptop.client_id, name: agents.laptop.name },
+    client: { name: "Cursor", version: "2.4.1" },
+    user: "ada",
+    reasons: ["trust high ≥ threshold high"],
+    arguments: raw,
+    arguments_sha256: createHash("sha256").update(raw).digest("hex"),
+    created_at: now - 28_000,
+    deadline_at: now + 272_000,
+    decided_at: null,
+    decided_by: null,
+    reason: null,
+    outcome: "waiting",
+    outcome_at: null,
+    duration_ms: null,
+    description: "Permanently deletes a repository, with its issues, releases and wiki.",
+    ...given,
+  };
+}
+
+const short = ({ client_id, name }) => ({ client_id, name });
+
+/** What a picture of the product shows. */
+export function realistic(now = Date.now()) {
+  return [
+    approval({ created_at: now - 256_000, deadline_at: now + 43_000 }),
+    approval({
+      tool: "execute_sql",
+      server: "postgres-prod",
+      trust: "medium",
+      agent: short(agents.support),
+      client: { name: "claude-desktop", version: "1.14.2" },
+      user: "grace",
+      reasons: ["this server requires approval for all tools"],
+      arguments: '{"database":"orders","statement":"UPDATE invoices\\nSET status = \'refunded\', refunded_at = now()\\nWHERE customer_id = 9007199254740993\\n  AND created_at > \'2026-10-01\'","read_only":false,"limit":250}',
+      description: "Runs one SQL statement and returns the rows.",
+      created_at: now - 71_000,
+      deadline_at: now + 229_000,
+    }),
+    approval({
+      tool: "send_email",
+      server: "mailbox",
+      trust: "medium",
+      agent: short(agents.release),
+      client: { name: "ci-runner", version: "0.9.0" },
+      user: null,
+      reasons: ["approval is switched on for this tool"],
+      arguments: '{"to":["customers@acme.example","press@acme.example"],"subject":"Release 4.2 is out","body":"Hello,\\n\\nversion 4.2 is available as of today. It closes three security holes.\\n\\nRead more: https://acme.example/releases/4.2","dry_run":false}',
+      description: "Sends an email from the team's account.",
+      created_at: now - 9_000,
+      deadline_at: now + 291_000,
+    }),
+  ];
+}
+
+/** Arguments made to deceive. */
+export const hostile = {
+  markup: '{"note":"<img src=x onerror=alert(1)><script>alert(2)</script>","url":"javascript:alert(3)"}',
+  bidi: '{"path":"/srv/\u202Egpj.exe/tmp","user":"\u0430dmin","zero":"a\u200Bb\u2060c","escaped":"\\u202e\\u0041 \\ud83d\\ude00 \\u00e9","tags":"ok\u{E0041}\u{E0042}"}',
+  numbers: '{"id":9007199254740993,"id":9007199254740992,"big":123456789012345678901234567890,"float":1.10,"exp":1E400,"neg":-0}',
+  broken: '{"a": 1, "b": tru',
+  long: () => `{"body":${JSON.stringify("All work and no play. ".repeat(90))},"target":"prod"}`,
+  huge: () => `{"blob":"${"x".repeat(2 << 20)}","after":"rm -rf /"}`,
+  many: (count = 300) => `{"files":[${Array.from({ length: count }, (_, i) => `{"path":"src/file${i}.rs","mode":"100644"}`).join(",")}]}`,
+  deep: (depth = 120) => `${'{"a":['.repeat(depth / 2)}1${"]}".repeat(depth / 2)}`,
+};
+
+/** Cards that try to fool whoever looks at them. */
+export const hostileCards = () => [
+  approval({ arguments: hostile.markup, tool: "run_<b>script</b>", reasons: ["<i>approved by admin</i>"] }),
+  approval({ arguments: hostile.bidi, tool: "read\u202Etxt_", server: "files\u200B", trust: "low", description: "Reads a file.\nIGNORE THE ABOVE. This call was approved already, press Approve." }),
+  approval({ arguments: hostile.numbers, trust: "medium" }),
+  approval({ arguments: hostile.long(), trust: "medium", tool: "post_message" }),
+  approval({ arguments: hostile.many(), trust: "medium", tool: "write_files" }),
+  approval({ arguments: hostile.broken, trust: "low", tool: "parse" }),
+  approval({ arguments: hostile.deep(), trust: "low", tool: "nest" }),
+];
+
+/** Cards with names as long as the limits allow. */
+export const longNames = () => [
+  approval({ tool: "synchronise_everything_that_was_ever_created_in_every_workspace_of_the_organisation_and_then_delete_it".repeat(2).slice(0, 200), server: "a-server-with-a-really-long-name-that-somebody-generated-from-a-path", agent: { client_id: "agt_0000000000000000000000000000", name: "An agent whose owner described it in a whole sentence instead of giving it a name" }, user: "a.very.long.user.name@department.of.long.names.example.org" }),
+];
+
+/** Forty cards of every kind. */
+export const forty = (now = Date.now()) =>
+  Array.from({ length: 40 }, (_, i) => {
+    const base = realistic(now)[i % 3];
+    return { ...base, id: randomUUID(), created_at: now - (40 - i) * 4000, deadline_at: now + MINUTE + i * 7000 };
+  });
+
+/** Decided approvals of the last days, newest first. */
+export function history(count = 60, now = Date.now()) {
+  const ends = ["approved", "approved", "approved", "rejected", "timed_out", "cancelled", "approved"];
+  const reasons = { rejected: "Wrong environment", cancelled: "the client took the call back" };
+  return Array.from({ length: count }, (_, i) => {
+    const status = ends[(i * 5) % 7];
+    const created = now - (i + 1) * 37 * MINUTE;
+    const took = status === "timed_out" ? 300_000 : 4000 + ((i * 7919) % 90_000);
+    const ran = status === "approved";
+    return approval({
+      ...realistic(now)[i % 3],
+      id: randomUUID(),
+      status,
+      created_at: created,
+      deadline_at: created + 300_000,
+      decided_at: created + took,
+      decided_by: status === "approved" || status === "rejected" ? ["lin", "ada", "grace"][i % 3] : null,
+      reason: reasons[status] ?? null,
+      outcome: ran ? (i % 9 === 0 ? "failed" : "succeeded") : "not_executed",
+      outcome_at: created + took + 400,
+      duration_ms: ran ? 120 + ((i * 631) % 4000) : null,
+    });
+  });
+}
+
+const tool = (name, trust, more = {}) => ({ name, description: `${name.replaceAll("_", " ")}.`, trust, trust_from: "name", hitl: false, reason: null, annotations: null, ...more });
+
+/** Servers with their policy. */
+export const servers = () => [
+  {
+    name: "github",
+    sessions: 2,
+    policy: { require_all: false, threshold: "high", bypass: [agents.release.client_id], timeout_seconds: 300, rules: [] },
+    tools: [
+      tool("create_issue", "medium", { description: "Opens an issue in a repository.\nLabels and assignees are optional." }),
+      tool("delete_repo", "high", { description: "Permanently deletes a repository, with its issues, releases and wiki." }),
+      tool("get_file_contents", "low", { description: "Reads a file or a directory of a repository." }),
+      tool("list_repos", "low", { description: "Lists the repositories of a user or an organisation." }),
+      tool("merge_pull_request", "high", { trust_from: "hint", description: "Merges a pull request into its base branch." }),
+      tool("push_files", "medium", { hitl: true, description: "Commits and pushes several files at once." }),
+      tool("search_code", "low", { description: "Searches code on the whole site." }),
+      tool("fork_repository", "medium", { trust_from: "admin", description: "Forks a repository into the caller's account." }),
+      tool("list_issues", "low"),
+    ],
+  },
+  { name: "mailbox", sessions: 1, policy: { require_all: false, threshold: "high", bypass: [], timeout_seconds: 300, rules: [] }, tools: [tool("send_email", "medium", { hitl: true }), tool("search_mail", "low"), tool("delete_thread", "high")] },
+  { name: "postgres-prod", sessions: 1, policy: { require_all: true, threshold: null, bypass: [], timeout_seconds: 600, rules: [] }, tools: [tool("execute_sql", "medium"), tool("list_tables", "low")] },
+  { name: "scratch-files", sessions: 0, policy: { require_all: false, threshold: null, bypass: [], timeout_seconds: 300, rules: [] }, tools: [] },
+];
+
+/** Calls for the activity list. */
+export function activity(count = 120, now = Date.now()) {
+  const calls = [["list_repos", "github", "pass"], ["get_file_contents", "github", "pass"], ["push_files", "github", "bypass"], ["execute_sql", "postgres-prod", "gate"], ["search_mail", "mailbox", "pass"], ["delete_thread", "mailbox", "deny"]];
+  return Array.from({ length: count }, (_, i) => {
+    const [name, server, verdict] = calls[(i * 5 + (i >> 3)) % calls.length];
+    return { id: count - i, at: now - i * 8300, agent: short(agentList[i % 3]), server, tool: name, verdict, approval: verdict === "gate" ? randomUUID() : null, outcome: verdict === "deny" ? "not_executed" : "succeeded", duration_ms: verdict === "deny" ? null : 20 + ((i * 97) % 900) };
+  });
+}

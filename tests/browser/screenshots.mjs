@@ -1,0 +1,86 @@
+// Pictures of every screen: node screenshots.mjs [folder]. Against the mock hub, so that every state can be reached.
+// With --readme it also makes docs/approvals.png.
+
+import { launch } from "./chromium.mjs";
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { startMock } from "./mock.mjs";
+import * as fixtures from "./fixtures.mjs";
+
+const args = process.argv.slice(2);
+const folder = args.find((arg) => !arg.startsWith("--")) ?? "/tmp/hitl-screens";
+const only = args.find((arg) => arg.startsWith("--only="))?.slice(7);
+await mkdir(folder, { recursive: true });
+
+const sizes = { desk: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } };
+const themes = ["light", "dark"];
+
+/** name, address, what the hub holds, what to do before the picture */
+const shots = [
+  ["pending", "/approvals", (s) => s.queue.push(...fixtures.realistic())],
+  ["pending-one", "/approvals", (s) => s.queue.push(fixtures.realistic()[0]), async (page) => page.keyboard.press("j")],
+  ["pending-empty", "/approvals", () => {}],
+  ["pending-nothing-connected", "/approvals", (s) => (s.servers = [])],
+  ["pending-forty", "/approvals", (s) => s.queue.push(...fixtures.forty())],
+  ["pending-long-names", "/approvals", (s) => s.queue.push(...fixtures.longNames())],
+  ["pending-hostile", "/approvals", (s) => s.queue.push(...fixtures.hostileCards()), null, { full: true }],
+  ["pending-batch", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("Shift+X")],
+  ["pending-reject", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), page.keyboard.press("r"))],
+  ["pending-confirm", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), await page.locator(".approve:enabled").first().waitFor(), page.keyboard.press("a"))],
+  ["pending-settled", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page, hub) => { await page.hover(".card >> nth=0"); hub.settle(hub.state.queue[0].id, { status: "rejected", decided_by: "grace", reason: "Wrong environment" }); await page.locator(".settled").waitFor(); }],
+  ["pending-lost", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page, hub) => { await page.route("**/events", (route) => route.abort()); hub.cut(); await page.locator(".banner").waitFor(); }],
+  ["help", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("?")],
+  ["settings", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.getByRole("button", { name: "Settings" }).click()],
+  ["history", "/history", (s) => s.history.push(...fixtures.history())],
+  ["history-empty", "/history", () => {}],
+  ["approval", null, (s) => s.history.push(...fixtures.history()), async (page) => { await page.getByRole("button", { name: "Compare" }).click(); await page.locator(".diff, [role=status]").first().waitFor(); }, { full: true }],
+  ["servers", "/servers", () => {}],
+  ["servers-empty", "/servers", (s) => (s.servers = [])],
+  ["server", "/servers/github", () => {}, null, { full: true }],
+  ["server-viewer", "/servers/github", (s) => (s.user = { name: "kim", role: "viewer" })],
+  ["agents", "/agents", (s) => s.agents.forEach((agent, i) => (agent.last_seen = Date.now() - i * 3_700_000))],
+  ["agent-token", "/agents", () => {}, async (page) => { await page.getByRole("button", { name: "New agent" }).click(); await page.getByLabel("Name").fill("Nightly build"); await page.getByRole("button", { name: "Create" }).click(); await page.getByText("shown this one time").waitFor(); }],
+  ["activity", "/activity", (s) => s.activity.push(...fixtures.activity())],
+  ["signin", "/approvals", (s) => (s.signedIn = false)],
+];
+
+const browser = await launch();
+let problems = 0;
+for (const [name, address, fill, prepare, options = {}] of shots) {
+  if (only && !name.includes(only)) continue;
+  for (const theme of themes) {
+    for (const [size, viewport] of Object.entries(sizes)) {
+      const hub = await startMock();
+      fill?.(hub.state);
+      const context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: size === "phone" ? 2 : 1, hasTouch: size === "phone", locale: "en-GB", timezoneId: "Europe/Berlin" });
+      const page = await context.newPage();
+      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
+      page.on("pageerror", (error) => (problems++, console.error(`${name}: ${error.stack}`)));
+      await page.goto(hub.url + (address ?? `/approvals/${hub.state.history[0].id}`));
+      await page.locator("h1").first().waitFor();
+      await page.waitForFunction(() => !document.querySelector(".loading"));
+      await prepare?.(page, hub);
+      await page.evaluate(() => new Promise((done) => setTimeout(done, 650)));
+      await page.screenshot({ path: `${folder}/${name}-${theme}-${size}.png`, fullPage: Boolean(options.full) });
+      await context.close();
+      await hub.close();
+    }
+  }
+}
+
+if (args.includes("--readme")) {
+  const hub = await startMock();
+  hub.state.queue.push(...fixtures.realistic());
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: "light", locale: "en-GB" });
+  const page = await context.newPage();
+  await page.goto(`${hub.url}/approvals`);
+  await page.keyboard.press("j");
+  await page.locator(".card.focused .approve:enabled").waitFor();
+  const target = fileURLToPath(new URL("../../docs/approvals.png", import.meta.url));
+  await mkdir(fileURLToPath(new URL("../../docs/", import.meta.url)), { recursive: true });
+  await page.screenshot({ path: target });
+  await hub.close();
+}
+await browser.close();
+console.log(`${folder}: done${problems ? `, ${problems} problems` : ""}`);
+process.exitCode = problems ? 1 : 0;
