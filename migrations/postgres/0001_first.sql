@@ -1,7 +1,7 @@
 -- The first schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
--- The head of the audit chain. Every transaction that records something updates this row first, so writers of
--- several hubs queue here and nowhere else.
+-- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
+-- hubs queue here and nowhere else.
 create table chain (
     id bigint primary key,
     seq bigint not null,

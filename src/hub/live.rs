@@ -77,7 +77,7 @@ impl Live {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A shim is there; an older connection of the same instance is cut.
+    /// A shim is there; an older connection of the same instance ends.
     pub(in crate::hub) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
         let (wake, wakes) = mpsc::channel(WAKES);
         let (cut, cut_seen) = watch::channel(None);
@@ -87,9 +87,8 @@ impl Live {
         let key = (client_id.clone(), instance.clone());
         shims.away.remove(&key);
         let connected = Connected { number, server: server.to_owned(), wakes: wake, cut, counts: false };
-        if let Some(older) = shims.connected.insert(key, connected) {
-            older.cut.send_replace(Some(Cut::Replaced));
-        }
+        // An older connection's entry is dropped here, and with it what wakes that session: it ends.
+        shims.connected.insert(key, connected);
         Joined { number, wakes, cut: cut_seen }
     }
 

@@ -32,6 +32,7 @@ const shots = [
   ["help", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("?")],
   ["settings", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.getByRole("button", { name: "Settings" }).click()],
   ["history", "/history", (s) => s.history.push(...fixtures.history())],
+  ["history-insights", "/history", (s) => s.history.push(...fixtures.history(300)), async (page) => { await page.getByText("Insights").click(); await page.locator(".charts").waitFor(); }],
   ["history-empty", "/history", () => {}],
   ["approval", null, (s) => s.history.push(...fixtures.history()), async (page) => { await page.getByRole("button", { name: "Compare" }).click(); await page.locator(".diff, [role=status]").first().waitFor(); }, { full: true }],
   ["servers", "/servers", () => {}],

@@ -11,6 +11,7 @@ const { shapeOf, unopened, REST } = await from("fold");
 const { upsert, reconcile, neighbour, visibleCards } = await from("queue");
 const { csv, cell, jsonl } = await from("csv");
 const { difference } = await from("difference");
+const { insights } = await from("insights");
 const { parser } = await from("sse");
 const { countdown, duration, ago } = await from("format");
 
@@ -146,4 +147,15 @@ test("times read well", () => {
   assert.deepEqual([countdown(272_000), countdown(59_001), countdown(-5), countdown(3_725_000)], ["4:32", "1:00", "0:00", "1:02:05"]);
   assert.deepEqual([duration(412), duration(4000), duration(125_000), duration(7_200_000)], ["412 ms", "4.0 s", "2 min 5 s", "2 h"]);
   assert.deepEqual([ago(500), ago(28_000), ago(200_000)], ["just now", "28 s ago", "3 min ago"]);
+});
+
+test("insights count what was decided, and how long it took", () => {
+  const now = new Date(2026, 10, 22, 9).getTime();
+  const row = (status, took, more = {}) => approval({ status, created_at: now - 60_000, decided_at: now - 60_000 + took, ...more });
+  const rows = [row("approved", 1000), row("approved", 3000), row("rejected", 9000), row("timed_out", 300_000), row("cancelled", 5)];
+  const found = insights(rows, now);
+  assert.deepEqual([found.count, found.median, found.p95, found.expired], [5, 3000, 9000, 0.2]);
+  assert.deepEqual(found.days.at(-1), { day: "2026-11-22", approved: 2, rejected: 1, timed_out: 1, cancelled: 1 });
+  assert.deepEqual(found.tools, [{ name: "delete_repo on github", approved: 2, answered: 4 }]);
+  assert.deepEqual([insights([], now).median, insights([], now).tools.length, insights([], now).days.length], [null, 0, 14]);
 });

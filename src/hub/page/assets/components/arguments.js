@@ -31,7 +31,7 @@ export function Arguments({ approval, wholeHash }) {
   const shape = useMemo(() => shapeOf(approval), [approval.id, approval.arguments]);
   const closed = shape.folds.filter((fold) => !opened.has(fold)).length;
   const hash = approval.arguments_sha256;
-  return html`<section class="args" aria-label="Arguments">
+  return html`<div class="args" role="group" aria-label="Arguments">
     <header class="args-head">
       <span class="args-title">Arguments</span>
       <span class="quiet">${plural(shape.characters, "character")}</span>
@@ -42,7 +42,7 @@ export function Arguments({ approval, wholeHash }) {
     </header>
     <${Notes} approval=${approval} />
     <${Lines} approval=${approval} lines=${shape.lines} opened=${opened} />
-  </section>`;
+  </div>`;
 }
 
 /** What is unusual about the text, in words. @param {{approval: Approval}} props */
