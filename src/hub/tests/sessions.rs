@@ -218,7 +218,12 @@ async fn goodbye_and_cancel_take_back_at_once() {
     let (mut wire, first) = hub.holding().await;
     let second = request(&hub.desk.shim, "delete_repo", "{}");
     wire.register(&second).await;
-    wire.say(&ToHub::Cancel(Cancel { approval: first.id.clone(), reason: "cancelled by the client".into() })).await;
+    wire.say(&ToHub::Cancel(Cancel {
+        approval: first.id.clone(),
+        reason: "cancelled by the client".into(),
+        keep: false,
+    }))
+    .await;
     hub.becomes(&first.id, Status::Cancelled, Outcome::NotExecuted).await;
     wire.say(&ToHub::Bye).await;
     assert_eq!(wire.hear_end().await, 1000);
