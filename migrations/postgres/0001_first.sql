@@ -1,7 +1,7 @@
 -- The first schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
--- The head of the audit chain. Every transaction that records something updates this row first, so writers of
--- several hubs queue here and nowhere else.
+-- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
+-- hubs queue here and nowhere else.
 create table chain (
     id bigint primary key,
     seq bigint not null,
@@ -118,7 +118,9 @@ create table approvals (
     outcome_at bigint,
     duration_ms bigint
 );
-create index approvals_pending on approvals (deadline_at) where status = 'pending';
+create index approvals_due on approvals (deadline_at) where status = 'pending';
+create index approvals_queue on approvals (created_at, id) where status = 'pending';
+create index approvals_pending on approvals (client_id, status) where status = 'pending';
 create index approvals_unreleased on approvals (grace_until) where status = 'approved' and outcome = 'waiting';
 create index approvals_created on approvals (created_at, id);
 create index approvals_agent on approvals (client_id, created_at);

@@ -8,7 +8,7 @@ use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
-use hitl::wrap::{self, cli, say};
+use hitl::wrap::{self, cli, demo, say};
 
 /// Our own mistakes and our user's: the settings, or what the machine does not give us.
 const USAGE: u8 = 2;
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Demo(_)) | Some(Command::DemoServer) => Ok(USAGE),
+        Some(Command::Demo(options)) => block_on(demo::run(options)),
+        Some(Command::DemoServer) => block_on(demo::server::serve()).map(|()| 0),
         None => wrap(&cli.wrap),
     };
     let code = code.unwrap_or_else(|error| {

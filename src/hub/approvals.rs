@@ -11,7 +11,6 @@ pub use self::list::ApprovalFilter;
 pub(in crate::hub) use self::list::page_size;
 use super::Hub;
 use super::bus::Target;
-use super::clock::Clock;
 use super::error::DecideError;
 use super::holds::{self, RESUME_WITHIN_MS};
 use super::model::{Approval, Role, User};
@@ -49,7 +48,7 @@ impl Hub {
         self.write(move |tx| {
             Box::pin(async move {
                 let now = hub.now();
-                let held = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let held = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -68,7 +67,8 @@ impl Hub {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let approval = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let now = hub.now();
+                let approval = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held.approval,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -76,7 +76,7 @@ impl Hub {
                     let why = "this approval has waited as long as an approval may, an hour";
                     return Ok(Err(DecideError::Invalid(why.to_owned())));
                 };
-                extended(tx, &id, &by, deadline, hub.now()).await.map(Ok)
+                extended(tx, &id, &by, deadline, now).await.map(Ok)
             })
         })
         .await?
@@ -87,14 +87,15 @@ impl Hub {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let held = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let now = hub.now();
+                let held = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held,
                     // A card that was decided while it was being drawn is nothing to complain about.
                     Err(DecideError::TooLate(_)) => return Ok(Ok(())),
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 if held.seen_at.is_none() {
-                    seen(tx, &id, &by, hub.now()).await?;
+                    seen(tx, &id, &by, now).await?;
                 }
                 Ok(Ok(()))
             })
@@ -104,12 +105,7 @@ impl Hub {
 }
 
 /// The approval, if this user may decide it and it can still be decided now.
-async fn decidable(
-    tx: &mut Tx,
-    id: &ApprovalId,
-    by: &str,
-    clock: &Clock,
-) -> Result<Result<Held, DecideError>, StoreError> {
+async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<Result<Held, DecideError>, StoreError> {
     if !may_decide(tx, by).await? {
         return Ok(Err(DecideError::Forbidden));
     }
@@ -119,11 +115,12 @@ async fn decidable(
     if held.approval.status != Status::Pending {
         return Ok(Err(DecideError::TooLate(Box::new(held.approval))));
     }
-    // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
-    match holds::time_out(tx, id, clock.now()).await? {
-        Some(timed_out) => Ok(Err(DecideError::TooLate(Box::new(timed_out.approval)))),
-        None => Ok(Ok(held)),
+    if held.approval.deadline_at > now {
+        return Ok(Ok(held));
     }
+    // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
+    let timed_out = holds::time_out(tx, id, now).await?.unwrap_or(held);
+    Ok(Err(DecideError::TooLate(Box::new(timed_out.approval))))
 }
 
 /// Asks the store, because a role may have been taken away since the user was looked up.

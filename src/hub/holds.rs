@@ -302,14 +302,17 @@ async fn of_instance(
 ) -> Result<Vec<Held>, StoreError> {
     let found = sqlx::query(
         "select * from approvals where outcome = $2 and outcome in ('waiting', 'released') and client_id = $1 \
-         and instance = coalesce($3, instance) order by created_at, id",
+         and instance = coalesce($3, instance)",
     )
     .bind(client_id.as_str())
     .bind(outcome)
     .bind(instance.map(|instance| instance.as_str().to_owned()))
     .fetch_all(tx.sql())
     .await?;
-    found.iter().map(rows::held).collect()
+    let mut found = found.iter().map(rows::held).collect::<Result<Vec<_>, _>>()?;
+    // Sorted here: asked to sort, SQLite walks an agent's whole history instead of the few that are open.
+    found.sort_by_key(|held| held.approval.created_at);
+    Ok(found)
 }
 
 /// Gives an unused approval until `now + by`, unless its grace is over already or has been stretched enough.

@@ -62,7 +62,7 @@ impl HubClient {
         let reset = Arc::new(Notify::new());
         let at = match at {
             HubAt::Remote { endpoint } => At::Remote(endpoint),
-            HubAt::Local { data_dir, config } => At::Local(Local::new(data_dir, config)),
+            HubAt::Local { data_dir, config } => At::Local(Box::new(Local::new(data_dir, config))),
         };
         let link = Link { at, to_relay, from_relay, reset: Arc::clone(&reset), failures: 0, said: None };
         Self { to_link, from_link, reset, task: tokio::spawn(link.run()), greeted: false }
@@ -138,7 +138,7 @@ impl HubClient {
 
 enum At {
     Remote(Endpoint),
-    Local(Local),
+    Local(Box<Local>),
 }
 
 /// The task.
@@ -168,11 +168,11 @@ enum End {
 
 impl Link {
     async fn run(mut self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         loop {
             let (end, welcomed) = self.connect_and_talk().await;
             if welcomed {
-                backoff = Backoff::new();
+                backoff = Backoff::default();
                 if self.to_relay.send(FromHub::Answer(Answer::Lost)).await.is_err() {
                     return;
                 }
@@ -181,9 +181,9 @@ impl Link {
                 End::Bye => return,
                 End::Lost(why) => {
                     self.away(&why);
-                    backoff.next()
+                    backoff.lost()
                 }
-                End::Draining => backoff.next(),
+                End::Draining => backoff.lost(),
                 End::Refused(refused) => {
                     self.say_once(refused.advice(&self.name()));
                     backoff.refused()

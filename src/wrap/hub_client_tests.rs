@@ -1,5 +1,7 @@
 //! The connection against a hub of a few lines, over real sockets.
 
+#![allow(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
+
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod child;
 pub mod cli;
 pub mod connect;
+pub mod demo;
 pub mod ends;
 pub mod hub_client;
 pub mod identity;

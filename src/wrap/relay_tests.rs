@@ -302,7 +302,7 @@ async fn a_lost_hub_is_greeted_again_with_what_is_held() {
             break hello.resume;
         }
     };
-    assert_eq!(resumed, [id.clone()]);
+    assert_eq!(resumed, std::slice::from_ref(&id));
     stand.answer(Answer::Welcome { client_id: "agent".into(), policy: table() }).await;
     assert_eq!(stand.request().await.id, id, "the same request is asked again");
 }

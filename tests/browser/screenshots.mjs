@@ -32,6 +32,7 @@ const shots = [
   ["help", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("?")],
   ["settings", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.getByRole("button", { name: "Settings" }).click()],
   ["history", "/history", (s) => s.history.push(...fixtures.history())],
+  ["history-insights", "/history", (s) => s.history.push(...fixtures.history(300)), async (page) => { await page.getByText("Insights").click(); await page.locator(".charts").waitFor(); }],
   ["history-empty", "/history", () => {}],
   ["approval", null, (s) => s.history.push(...fixtures.history()), async (page) => { await page.getByRole("button", { name: "Compare" }).click(); await page.locator(".diff, [role=status]").first().waitFor(); }, { full: true }],
   ["servers", "/servers", () => {}],
@@ -54,7 +55,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       fill?.(hub.state);
       const context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: size === "phone" ? 2 : 1, hasTouch: size === "phone", locale: "en-GB", timezoneId: "Europe/Berlin" });
       const page = await context.newPage();
-      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
+      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
       page.on("pageerror", (error) => (problems++, console.error(`${name}: ${error.stack}`)));
       await page.goto(hub.url + (address ?? `/approvals/${hub.state.history[0].id}`));
       await page.locator("h1").first().waitFor();

@@ -100,12 +100,10 @@ fn rule(rules: &Rules, tool: &str) -> Ruling {
 }
 
 async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
-    let pending: i64 = sqlx::query_scalar(
-        "select count(*) from approvals where client_id = $1 and status = 'pending' and outcome = 'waiting'",
-    )
-    .bind(shim.client_id.as_str())
-    .fetch_one(tx.sql())
-    .await?;
+    let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
+        .bind(shim.client_id.as_str())
+        .fetch_one(tx.sql())
+        .await?;
     if pending >= MAX_PENDING {
         return Ok(Some(format!("the agent already has {pending} calls waiting for approval")));
     }
