@@ -59,6 +59,18 @@ async fn server_that_ignores_eof_is_ended_all_the_same() {
     eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn server_that_ignores_eof_ends_with_a_killed_shim() {
+    let hub = Hub::start().await;
+    let mut client = Wrap::around(shell("while :; do sleep 0.1; done")).with_hub(&hub, "hitl_a_none").start();
+    eventually("the server", || async { (!client.children().is_empty()).then_some(()) }).await;
+    let children = client.children();
+    client.signal(Signal::KILL);
+    client.wait().await;
+    eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+}
+
 #[tokio::test]
 async fn signal_ends_shim_and_server_at_once() {
     let hub = Hub::start().await;
