@@ -10,8 +10,11 @@ pub mod api;
 pub mod approvals;
 pub mod audit;
 mod bus;
+mod bypasses;
 pub mod cli;
 pub mod clock;
+pub mod decision_point;
+mod drift;
 pub mod error;
 pub mod events;
 mod holds;
@@ -24,6 +27,7 @@ pub mod serve;
 pub mod servers;
 pub mod session;
 mod shims;
+pub mod simulate;
 pub mod store;
 pub mod sweeper;
 #[cfg(test)]
@@ -36,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
+use self::decision_point::DecisionPoint;
 use self::store::{Store, StoreError, Tx};
 use crate::core::trust::Level;
 
@@ -60,6 +65,8 @@ struct Inner {
     clock: Clock,
     new_server_threshold: Option<Level>,
     base_url: RwLock<Option<String>>,
+    ready_rules: policies::ReadyRules,
+    decision_point: Option<DecisionPoint>,
     shutdown: CancellationToken,
     sessions: TaskTracker,
 }
@@ -67,11 +74,23 @@ struct Inner {
 impl Hub {
     /// The hub over a store.
     pub async fn open(store: Store, settings: Settings, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(store, settings, clock, None).await
+    }
+
+    /// The hub over a store, with an external decision point.
+    pub async fn open_with(
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        decision_point: Option<DecisionPoint>,
+    ) -> Result<Self, StoreError> {
         let hub = Self(Arc::new(Inner {
             store,
             clock,
             new_server_threshold: settings.new_server_threshold,
             base_url: RwLock::new(None),
+            ready_rules: policies::ReadyRules::default(),
+            decision_point,
             shutdown: CancellationToken::new(),
             sessions: TaskTracker::new(),
         }));

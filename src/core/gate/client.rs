@@ -74,13 +74,25 @@ impl Gate {
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
                 held.timeout_seconds = u64::from(policy.timeout_seconds);
-                held.speak(now);
-                let (tool, approval) = (held.tool.clone(), held.approval.clone());
-                self.log_call(&tool, Verdict::Gate, false, Some(approval));
+                // Most calls that the hub must look at pass at once: nothing is said and logged of approval before
+                // it is known to be needed.
+                held.doubtful = ruling.verdict == Verdict::Ask;
+                if !held.doubtful {
+                    self.announce(index, now);
+                }
                 self.ask(index);
                 true
             }
         }
+    }
+
+    /// A held call needs approval: says so, to its client and in the log.
+    pub(super) fn announce(&mut self, index: usize, now: Instant) {
+        let Some(held) = self.held.get_mut(index) else { return };
+        held.doubtful = false;
+        held.speak(now);
+        let (tool, approval) = (held.tool.clone(), held.approval.clone());
+        self.log_call(&tool, Verdict::Gate, false, Some(approval));
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.

@@ -37,15 +37,19 @@ impl Gate {
     }
 
     pub(super) fn on_registered(&mut self, registered: Registered, now: Instant) {
-        let Some(held) = self.held.iter_mut().find(|held| held.request == registered.id) else {
+        let Some(index) = self.held.iter().position(|held| held.request == registered.id) else {
             // Taken back while the registration was under way.
             return self.cancel_at_hub(registered.approval, "the client took the call back");
         };
+        let held = &mut self.held[index];
         if matches!(held.stage, Stage::Asked | Stage::Waiting { .. }) {
             let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
             let deadline = now + Duration::from_millis(registered.remaining_ms);
             held.approval = registered.approval;
             held.stage = Stage::Waiting { deadline, link: registered.link, seen };
+            if held.doubtful {
+                self.announce(index, now);
+            }
         }
     }
 

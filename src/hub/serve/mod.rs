@@ -21,6 +21,7 @@ use self::files::{DataDir, Lock};
 use super::api::Api;
 use super::api::site::{Site, own_url};
 use super::clock::Clock;
+use super::decision_point::DecisionPoint;
 use super::links::LinkKind;
 use super::store::Store;
 use super::{Hub, Settings as HubSettings};
@@ -95,8 +96,9 @@ async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>)
 /// A hub over the store that the settings name.
 pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
     let store = Store::open(&settings.database).await?;
+    let decision_point = settings.decision_point.clone().map(DecisionPoint::new).transpose()?;
     let settings = HubSettings { base_url, new_server_threshold: settings.new_server_threshold };
-    Ok(Hub::open(store, settings, Clock::real()).await?)
+    Ok(Hub::open_with(store, settings, Clock::real(), decision_point).await?)
 }
 
 /// Listens; one person's own hub takes a free port when nobody chose one and the usual one is taken.

@@ -304,7 +304,8 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
         let ToWrap::Policy { table } = wire.hear().await else { panic!("no policy") };
         assert_eq!(table.ruling("list_repos").verdict, Verdict::Gate);
     }
-    let bypass = PolicyChange { bypass: Some(vec![hub.desk.agent.client_id.clone()]), ..PolicyChange::default() };
+    let bypass =
+        PolicyChange { bypass: Some(vec![hub.desk.agent.client_id.as_str().into()]), ..PolicyChange::default() };
     hub.desk.hub.change_policy("github", &admin, bypass).await.unwrap();
     let ToWrap::Policy { table } = two.hear().await else { panic!("no policy") };
     assert!(table.ruling("list_repos").bypass);
