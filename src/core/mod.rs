@@ -18,3 +18,5 @@ pub mod rules;
 pub mod trust;
 #[cfg(feature = "hub")]
 pub mod weigh;
+#[cfg(all(test, feature = "hub"))]
+pub(crate) mod weigh_table;

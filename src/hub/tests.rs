@@ -2,9 +2,14 @@
 
 mod accounts;
 mod audit;
+mod decision_point;
 mod decisions;
 mod desk;
+#[cfg(feature = "wrap")]
+mod policy;
 mod releases;
 #[cfg(feature = "wrap")]
 mod sessions;
 mod store;
+#[cfg(feature = "wrap")]
+mod verdicts;

@@ -193,9 +193,18 @@ async fn policy_changes_keep_what_is_left_out_and_refuse_nonsense() {
         let server = hub.change_policy("github", &admin, change("{\"threshold\":null}")).await.unwrap();
         assert_eq!((server.policy.threshold, server.policy.timeout_seconds), (None, 60));
         assert_eq!(server.policy.bypass, [ClientId::from("agent-x")]);
-        for nonsense in ["{\"timeout_seconds\":4}", "{\"timeout_seconds\":3601}", "{\"rules\":[{}]}"] {
+        for (nonsense, wrong) in [
+            (r#"{"timeout_seconds":4}"#, "timeout_seconds"),
+            (r#"{"timeout_seconds":3601}"#, "timeout_seconds"),
+            (r#"{"rules":[{}]}"#, "rules[0]"),
+            (r#"{"rules":[{"effect":"gate"},{"effect":"gate"}]}"#, "rules[1]"),
+            (r#"{"bypass":["a\u0007b"]}"#, "bypass[0]"),
+            (r#"{"bypass":["a",{"client_id":"a"}]}"#, "bypass[1]"),
+            (r#"{"bypass":[{"client_id":"a","expires_at":1}]}"#, "bypass[0].expires_at"),
+            (r#"{"bypass":[{"client":"a"}]}"#, "bypass[0]"),
+        ] {
             let refusal = hub.change_policy("github", &admin, change(nonsense)).await.unwrap_err();
-            assert!(matches!(refusal, ChangeError::Invalid(_)), "{nonsense}");
+            assert!(matches!(refusal, ChangeError::Fault { place, .. } if place == wrong), "{nonsense}");
         }
         let refusal = hub.change_policy("nowhere", &admin, PolicyChange::default()).await.unwrap_err();
         assert!(matches!(refusal, ChangeError::NotFound(_)));
@@ -212,6 +221,7 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
         let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl), (Level::High, true));
         hub.learn(&desk.shim, listed(vec![tool("list_all", ",\"description\":\"Lists more\"")])).await.unwrap();
+        hub.accept_tool("github", "list_all", None, &Actor::from(&desk.admin)).await.unwrap();
         let listed = &hub.server("github").await.unwrap().unwrap().tools[0];
         assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));
         assert_eq!(listed.description.as_deref(), Some("Lists more"));
