@@ -92,6 +92,7 @@ async fn desk_with(url: &str, token: &str, ttl: u64) -> Desk {
     let point = DecisionPoint::new(settings).unwrap();
     let plain = Settings { base_url: None, new_server_threshold: None };
     let hub = Hub::open_with(desk.fresh.store.clone(), plain, desk.clock.clone(), Some(point)).await.unwrap();
+    hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     Desk { hub, ..desk }
 }
 
@@ -108,7 +109,6 @@ async fn ruling(desk: &Desk, tool: &str) -> Ruling {
 async fn the_decision_point_is_asked_about_every_call_and_its_no_denies() {
     let point = Point::start().await;
     let desk = desk_with(&point.url, "pdp-token", 0).await;
-    desk.hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     let table = desk.table().await;
     assert!(table.tools.values().chain([&table.unlisted]).all(|ruling| ruling.verdict == Verdict::Ask));
     assert_eq!(ruling(&desk, "list_repos").await.verdict, Verdict::Pass);
