@@ -31,7 +31,10 @@ fn main() -> ExitCode {
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
-    telemetry::init("off", settings.log_format);
+    // Nobody who did not ask reads it, and building the filter would cost every start.
+    if std::env::var_os("HITL_LOG").is_some() {
+        telemetry::init("warn", settings.log_format);
+    }
     block_on(wrap::run(settings, args.command.clone()))
 }
 
