@@ -116,6 +116,15 @@ impl Endpoint {
         // `base_url` let nothing else than http and https through, and "http" is the beginning of both.
         format!("ws{}{path}", self.base.strip_prefix("http").unwrap_or(&self.base))
     }
+
+    /// Whether it leaves this machine without encryption.
+    pub fn is_plain_text(&self) -> bool {
+        let Some(rest) = self.base.strip_prefix("http://") else { return false };
+        let host = rest.split('/').next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        !(name == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+    }
 }
 
 /// Checks a hub's URL and takes the slash off its end.
@@ -308,6 +317,16 @@ mod tests {
             let endpoint = Endpoint { base: base_url(url).unwrap(), token: Secret(String::new()) };
             assert_eq!(endpoint.websocket("/v1/wrap"), websocket);
         }
+    }
+
+    #[test]
+    fn plain_text_is_fine_on_this_machine_only() {
+        let is_plain_text = |base: &str| Endpoint { base: base.into(), token: Secret(String::new()) }.is_plain_text();
+        for base in ["https://h", "http://127.0.0.1:7420", "http://localhost", "http://[::1]:7420/x"] {
+            assert!(!is_plain_text(base), "{base}");
+        }
+        assert!(is_plain_text("http://hub:7420") && is_plain_text("http://10.0.0.1/127.0.0.1"));
+        assert!(is_plain_text("http://127.0.0.1.example.com"));
     }
 
     #[test]

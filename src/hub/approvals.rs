@@ -12,7 +12,7 @@ pub(in crate::hub) use self::list::page_size;
 use super::Hub;
 use super::bus::Target;
 use super::error::DecideError;
-use super::holds::{self, RESUME_WITHIN_MS};
+use super::holds::{self, GRANT_FOR_MS, RESUME_WITHIN_MS};
 use super::model::{Approval, Role, User};
 use super::store::rows::{self, Held};
 use super::store::{Entry, StoreError, Tx};
@@ -140,8 +140,7 @@ async fn decided(
     now: i64,
 ) -> Result<Approval, StoreError> {
     let approved = to == Status::Approved;
-    let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
-    let grace = approved.then_some(now + if here { RELEASE_GRACE_MS } else { RESUME_WITHIN_MS });
+    let grace = approved.then(|| now + grace_ms(hub, held));
     let row = sqlx::query(
         "update approvals set status = $2, decided_at = $3, decided_by = $4, reason = $5, grace_until = $6, \
          outcome = $7, outcome_at = $8 where id = $1 and status = 'pending' and deadline_at > $3 returning *",
@@ -164,6 +163,15 @@ async fn decided(
     let detail = words.map_or(serde_json::Value::Null, |words| json!({ "reason": words }));
     record(tx, &held, by, action, detail, now).await?;
     Ok(held.approval)
+}
+
+/// How long an approval may stay unused: longest when it waits for the call to come again.
+fn grace_ms(hub: &Hub, held: &Held) -> i64 {
+    if held.kept {
+        return GRANT_FOR_MS;
+    }
+    let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
+    if here { RELEASE_GRACE_MS } else { RESUME_WITHIN_MS }
 }
 
 async fn extended(tx: &mut Tx, id: &ApprovalId, by: &str, deadline: i64, now: i64) -> Result<Approval, StoreError> {

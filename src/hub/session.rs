@@ -205,7 +205,10 @@ impl Session<'_> {
                 self.count().await?;
                 self.request(request).await
             }
-            ToHub::Cancel(cancel) => Ok(self.hub.cancel(self.shim, cancel).await?),
+            ToHub::Cancel(cancel) => {
+                self.told.forget(&cancel.approval);
+                Ok(self.hub.cancel(self.shim, cancel).await?)
+            }
             ToHub::Release(release) => self.release(release).await,
             ToHub::Outcome(outcome) => {
                 self.told.forget(&outcome.approval);

@@ -212,4 +212,13 @@ mod tests {
         local::ensure_agent(&hub, &dir).await.unwrap();
         assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
     }
+
+    #[tokio::test]
+    async fn commands_that_race_to_make_the_first_administrator_end_up_with_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
+        let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
+        assert!(admins.iter().all(Result::is_ok), "{admins:?}");
+        assert_eq!(hub.users().await.unwrap().len(), 1);
+    }
 }
