@@ -26,7 +26,7 @@ function programs() {
 }
 
 /** Waits until `look` gives something, with a deadline. */
-export async function until(look, what, ms = 15_000) {
+export async function until(look, what, ms = 30_000) {
   const deadline = Date.now() + ms;
   for (;;) {
     const found = await look();
@@ -51,7 +51,7 @@ export async function startWorld() {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), ...options });
     const page = await context.newPage();
     pages.push(page);
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     // Time flows as ever until a test moves it on.
     await page.clock.install(time === undefined ? {} : { time });
     page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
@@ -61,6 +61,11 @@ export async function startWorld() {
     if (signedIn && !ownSession) sessions.set(user, await context.cookies());
     await page.goto(path);
     return page;
+  }
+
+  /** Ends every page, with what it was doing. */
+  async function closePages() {
+    for (const page of pages.splice(0)) await page.context().close();
   }
 
   /** A client with a shim in front of the test server. */
@@ -76,6 +81,7 @@ export async function startWorld() {
     },
     hub,
     open,
+    closePages,
     shim,
     violations,
     async close() {
