@@ -126,7 +126,12 @@ async function realHub() {
     url: () => address,
     link: () => cli(["open", "--no-browser"]),
     async signIn(page, user) {
-      const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+      const attempt = async () => {
+        const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+        return answer.status() === 429 ? null : answer;
+      };
+      // Every test signs in anew, which the hub's limit on attempts may slow down.
+      const answer = await until(attempt, `sign-in of ${user}`);
       if (!answer.ok()) throw new Error(`sign-in of ${user}: ${answer.status()} ${await answer.text()}`);
     },
     password: PASSWORD,
