@@ -77,8 +77,9 @@ if (args.includes("--readme")) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 880 }, colorScheme: "light", locale: "en-GB" });
   const page = await context.newPage();
   await page.goto(`${hub.url}/approvals`);
+  await page.locator(".card .approve:enabled").first().waitFor();
   await page.keyboard.press("j");
-  await page.locator(".card.focused .approve:enabled").waitFor();
+  await page.locator(".card.focused").waitFor();
   const target = fileURLToPath(new URL("../../docs/approvals.png", import.meta.url));
   await mkdir(fileURLToPath(new URL("../../docs/", import.meta.url)), { recursive: true });
   await page.screenshot({ path: target });
