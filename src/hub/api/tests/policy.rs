@@ -22,7 +22,10 @@ async fn a_fault_in_a_policy_is_answered_with_its_place_and_changes_nothing() {
     let path = "/api/v1/servers/repos/policy";
     let before = admin.read("/api/v1/servers/repos").await;
     for (body, place) in [
-        (json!({ "rules": [{ "effect": "gate", "when": [{ "pointer": "/a", "op": "regex", "value": "(" }] }] }), "rules[0].when[0].value"),
+        (
+            json!({ "rules": [{ "effect": "gate", "when": [{ "pointer": "/a", "op": "regex", "value": "(" }] }] }),
+            "rules[0].when[0].value",
+        ),
         (json!({ "rules": [{ "effect": "gate" }, { "effect": "perhaps" }] }), "rules[1]"),
         (json!({ "rules": [{ "effect": "gate" }, { "effect": "gate" }] }), "rules[1]"),
         (json!({ "bypass": [""] }), "bypass[0]"),
@@ -54,7 +57,10 @@ async fn a_call_is_tried_and_a_tool_accepted_over_the_api_by_those_who_may() {
     assert_eq!(table.ruling("peek").verdict, Verdict::Gate);
     let call = json!({ "agent": shim.agent.client_id, "tool": "peek", "arguments": { "a": 1 } });
     let answer: Value = viewer.post("/api/v1/servers/repos/simulate", call).await.json().await.unwrap();
-    assert_eq!((&answer["verdict"], &answer["bypass"], &answer["trust"]), (&json!("gate"), &json!(false), &json!("low")));
+    assert_eq!(
+        (&answer["verdict"], &answer["bypass"], &answer["trust"]),
+        (&json!("gate"), &json!(false), &json!("low"))
+    );
     let coverage = viewer.read(&format!("/api/v1/servers/repos/coverage?agent={}", shim.agent.client_id)).await;
     assert_eq!(coverage["tools"][0]["verdict"], "pass");
     assert_eq!(coverage["tools"][1]["verdict"], "gate");
