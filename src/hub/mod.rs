@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod decision_point;
 mod drift;
+pub mod enrolment;
 pub mod error;
 pub mod events;
 mod holds;
@@ -67,6 +68,7 @@ struct Inner {
     base_url: RwLock<Option<String>>,
     ready_rules: policies::ReadyRules,
     decision_point: Option<DecisionPoint>,
+    enrolments: enrolment::Enrolments,
     shutdown: CancellationToken,
     sessions: TaskTracker,
 }
@@ -91,6 +93,7 @@ impl Hub {
             base_url: RwLock::new(None),
             ready_rules: policies::ReadyRules::default(),
             decision_point,
+            enrolments: enrolment::Enrolments::default(),
             shutdown: CancellationToken::new(),
             sessions: TaskTracker::new(),
         }));
