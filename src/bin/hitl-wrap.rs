@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
@@ -33,7 +34,10 @@ fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
     // Nobody who did not ask reads it, and building the filter would cost every start.
     if std::env::var_os("HITL_LOG").is_some() {
-        telemetry::init("warn", settings.log_format);
+        match settings.log_format {
+            LogFormat::Text => telemetry::text("off"),
+            LogFormat::Json => telemetry::json("off"),
+        }
     }
     block_on(wrap::run(settings, args.command.clone()))
 }

@@ -45,8 +45,15 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
     cut() {
       for (const stream of streams) stream.destroy();
     },
+    pause() {
+      hub.cut();
+      server.closeAllConnections();
+      return new Promise((done) => server.close(done));
+    },
+    resume: (on) => new Promise((done) => server.listen(on, "127.0.0.1", done)),
     close() {
       hub.cut();
+      server.closeAllConnections();
       return new Promise((done) => server.close(done));
     },
   };

@@ -32,6 +32,7 @@ const shots = [
   ["help", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("?")],
   ["settings", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.getByRole("button", { name: "Settings" }).click()],
   ["history", "/history", (s) => s.history.push(...fixtures.history())],
+  ["history-insights", "/history", (s) => s.history.push(...fixtures.history(300)), async (page) => { await page.getByText("Insights").click(); await page.locator(".charts").waitFor(); }],
   ["history-empty", "/history", () => {}],
   ["approval", null, (s) => s.history.push(...fixtures.history()), async (page) => { await page.getByRole("button", { name: "Compare" }).click(); await page.locator(".diff, [role=status]").first().waitFor(); }, { full: true }],
   ["servers", "/servers", () => {}],
@@ -54,13 +55,15 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       fill?.(hub.state);
       const context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: size === "phone" ? 2 : 1, hasTouch: size === "phone", locale: "en-GB", timezoneId: "Europe/Berlin" });
       const page = await context.newPage();
-      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
+      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
       page.on("pageerror", (error) => (problems++, console.error(`${name}: ${error.stack}`)));
       await page.goto(hub.url + (address ?? `/approvals/${hub.state.history[0].id}`));
       await page.locator("h1").first().waitFor();
       await page.waitForFunction(() => !document.querySelector(".loading"));
       await prepare?.(page, hub);
-      await page.evaluate(() => new Promise((done) => setTimeout(done, 650)));
+      await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+      // Pictures show cards that can be decided already.
+      if (await page.locator(".card .approve").count()) await page.waitForFunction(() => [...document.querySelectorAll(".approve")].some((button) => !button.disabled));
       await page.screenshot({ path: `${folder}/${name}-${theme}-${size}.png`, fullPage: Boolean(options.full) });
       await context.close();
       await hub.close();
@@ -71,7 +74,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
 if (args.includes("--readme")) {
   const hub = await startMock();
   hub.state.queue.push(...fixtures.realistic());
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: "light", locale: "en-GB" });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 880 }, colorScheme: "light", locale: "en-GB" });
   const page = await context.newPage();
   await page.goto(`${hub.url}/approvals`);
   await page.keyboard.press("j");

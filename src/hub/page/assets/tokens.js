@@ -86,10 +86,12 @@ const inline = 64;
 
 /** The index after the value that opens at `from`, if it is short and flat enough for one line; else 0. @param {Token[]} tokens @param {number} from */
 function flatEnd(tokens, from) {
+  // The arguments themselves always stand one member a line.
+  const nested = from > 0;
   let length = 0;
   for (let at = from + 1; at < tokens.length; at++) {
     const token = /** @type {Token} */ (tokens[at]);
-    if (token.kind === "close") return at === from + 1 || tokens[from]?.text === "[" ? at + 1 : 0;
+    if (token.kind === "close") return at === from + 1 || nested ? at + 1 : 0;
     length += token.text.length + 1;
     if (token.kind === "open" || token.kind === "bad" || length > inline) return 0;
   }

@@ -31,7 +31,7 @@ export function Arguments({ approval, wholeHash }) {
   const shape = useMemo(() => shapeOf(approval), [approval.id, approval.arguments]);
   const closed = shape.folds.filter((fold) => !opened.has(fold)).length;
   const hash = approval.arguments_sha256;
-  return html`<section class="args" aria-label="Arguments">
+  return html`<div class="args" role="group" aria-label="Arguments">
     <header class="args-head">
       <span class="args-title">Arguments</span>
       <span class="quiet">${plural(shape.characters, "character")}</span>
@@ -42,7 +42,7 @@ export function Arguments({ approval, wholeHash }) {
     </header>
     <${Notes} approval=${approval} />
     <${Lines} approval=${approval} lines=${shape.lines} opened=${opened} />
-  </section>`;
+  </div>`;
 }
 
 /** What is unusual about the text, in words. @param {{approval: Approval}} props */
@@ -79,7 +79,7 @@ const Fold = ({ words, onOpen }) => html`<button class="fold" onClick=${onOpen}>
 /** @param {{line: Line, at: number, approval: Approval, opened: Set<string>}} props */
 function OneLine({ line, at, approval, opened }) {
   const indent = Math.min(line.depth, MAX_INDENT) * 2;
-  return html`<div class="line" style=${{ paddingInlineStart: `${indent + 2}ch` }}>
+  return html`<div class="line" style=${{ paddingInlineStart: `min(${indent + 2}ch, 45%)` }}>
     ${line.depth > MAX_INDENT && html`<span class="depth" title=${`${line.depth} levels deep`}>${number(line.depth)}›</span>`}
     ${line.tokens.map((token, t) => html`<${OneToken} token=${token} fold=${valueFold(at, t)} opened=${opened} onOpen=${() => open(approval, [valueFold(at, t)])} />`)}
   </div>`;

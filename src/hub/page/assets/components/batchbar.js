@@ -26,7 +26,7 @@ export function BatchBar() {
   const high = cards.filter((item) => item.approval.trust === "high").length;
   const busy = cards.some((item) => item.busy) && queue.length > 0;
   const approve = () => (high && mode !== "confirm" ? setMode("confirm") : void decideBatch("approve"));
-  const label = mode === "confirm" ? `Press again: ${high} of high trust` : `Approve ${cards.length}`;
+  const label = mode === "confirm" ? `Press again: ${high} with high trust` : `Approve ${cards.length}`;
   return html`<section class="batch" aria-label="Selected approvals">
     ${mode === "reject"
       ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch("reject", why))} onCancel=${() => setMode("")} />`

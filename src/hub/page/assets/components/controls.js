@@ -29,7 +29,7 @@ export function CopyButton({ text, label, class: name }) {
 }
 
 /** @param {{level: Level}} props */
-export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>${level} trust</span>`;
+export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>trust: ${level}</span>`;
 
 /** @param {{status: import("../types.js").Status}} props */
 export const Status = ({ status }) => html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;

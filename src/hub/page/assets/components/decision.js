@@ -56,7 +56,7 @@ function Buttons({ item: { approval, busy } }) {
   const armed = useArmed();
   const confirming = useConfirming(approval.id);
   const folded = useStore((state) => unopened(approval, state.opened));
-  const approve = busy === "approve" ? "Approving…" : confirming ? "Press again: high trust" : "Approve";
+  const approve = busy === "approve" ? "Approving…" : confirming ? "Press again: trust is high" : "Approve";
   return html`<div class="actions">
     <button class=${confirming ? "button approve confirming" : "button approve"} disabled=${!armed || !!busy || folded > 0} aria-keyshortcuts="A" aria-live=${confirming ? "polite" : undefined} onClick=${() => pressApprove(approval.id, "pointer")}>
       ${approve}<kbd aria-hidden="true">A</kbd>

@@ -1,6 +1,6 @@
 // Why not: three presets, or own words.
 
-import { html, useState, useRef, useEffect, useId } from "../ui.js";
+import { html, useState, useRef, useLayoutEffect, useId } from "../ui.js";
 
 /** The reasons that are one press away. */
 export const PRESETS = ["Unauthorized scope", "Suspicious arguments", "Wrong environment"];
@@ -10,7 +10,8 @@ export function RejectPanel({ busy, what = "Reject", onReject, onCancel }) {
   const [words, setWords] = useState("");
   const field = useRef(/** @type {HTMLInputElement|null} */ (null));
   const id = useId();
-  useEffect(() => field.current?.focus({ preventScroll: true }), []);
+  // In the same moment as the panel: what is typed after R must not be taken for keys.
+  useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     onReject(words.trim() || undefined);

@@ -27,7 +27,7 @@ export function OneApproval({ id }) {
     if (data?.status === "pending") take(data);
   }, [data]);
   useEffect(() => {
-    focus(id);
+    focus(id, { byItself: true });
     return () => focus(null);
   }, [id]);
   useKeys({
@@ -45,7 +45,7 @@ export function OneApproval({ id }) {
     ${!item && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${item && html`<${Whole} item=${item} />`}
     ${item && html`<${Compare} approval=${item.approval} />`}
-    ${data?.timeline && html`<${Timeline} entries=${data.timeline} />`}
+    ${data?.timeline && html`<${Timeline} entries=${data.timeline} agent=${data.agent} />`}
   </section>`;
 }
 
@@ -95,14 +95,15 @@ const actionWords = {
   "approval.outcome": "reported the outcome",
 };
 
-/** @param {{entries: import("../types.js").TimelineEntry[]}} props */
-function Timeline({ entries }) {
+/** @param {{entries: import("../types.js").TimelineEntry[], agent: import("../types.js").AgentRef}} props */
+function Timeline({ entries, agent }) {
+  const nameOf = (/** @type {string} */ actor) => (actor === agent.client_id ? agent.name : actor);
   return html`<section class="panel timeline" aria-labelledby="timeline">
     <h2 id="timeline">Timeline</h2>
     <ol>
       ${entries.map((entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
         <${When} at=${entry.at} />
-        <span><${Text} of=${entry.actor} class="strong" /> ${actionWords[entry.action] ?? html`<${Text} of=${entry.action} />`}${entry.detail && html`<span class="quiet">: <${Text} of=${entry.detail} /></span>`}</span>
+        <span><${Text} of=${nameOf(entry.actor)} class="strong" /> ${actionWords[entry.action] ?? html`<${Text} of=${entry.action} />`}${entry.detail && html`<span class="quiet">: <${Text} of=${entry.detail} /></span>`}</span>
       </li>`)}
     </ol>
   </section>`;

@@ -2,7 +2,7 @@
 
 import { html, useState, useEffect } from "../ui.js";
 import * as api from "../api.js";
-import { useStore } from "../store.js";
+import { useStore, toast } from "../store.js";
 import { useLoad } from "../load.js";
 import { duration, plural, statusWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
@@ -10,6 +10,7 @@ import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
 import { Select } from "../components/filters.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Export } from "../components/export.js";
+import { InsightsPanel } from "../components/insights.js";
 import { navigate } from "../router.js";
 
 /** @typedef {import("../types.js").Approval} Approval */
@@ -56,9 +57,13 @@ export function History() {
     setFilter(next);
   };
   const more = async () => {
-    const page = await api.approvals({ ...toQuery(filter), limit: LIMIT, cursor });
-    setRows([...rows, ...page.items]);
-    setCursor(page.next_cursor);
+    try {
+      const page = await api.approvals({ ...toQuery(filter), limit: LIMIT, cursor });
+      setRows([...rows, ...page.items]);
+      setCursor(page.next_cursor);
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
   };
   const active = key !== JSON.stringify(nothing);
   return html`<section class="screen" aria-labelledby="title">
@@ -66,6 +71,7 @@ export function History() {
     <div class="bar"><${HistoryFilters} filter=${filter} onChange=${change} active=${active} /><span class="grow"></span><${Export} query=${toQuery(filter)} /></div>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    ${rows.length > 0 && html`<${InsightsPanel} key=${key} query=${toQuery(filter)} />`}
     ${rows.length > 0 && html`<${Rows} rows=${rows} />`}
     ${data && rows.length === 0 && html`<div class="empty"><h2>${active ? "Nothing matches" : "No decisions yet"}</h2><p>${active ? "No approval fits all of these filters." : "Every approval is kept here once it is approved, rejected, timed out or cancelled."}</p>${active && html`<button class="button" onClick=${() => change(nothing)}>Clear the filters</button>`}</div>`}
     ${cursor && rows.length > 0 && html`<p class="more"><button class="button" onClick=${more}>Show older</button></p>`}
@@ -86,8 +92,8 @@ function HistoryFilters({ filter, active, onChange }) {
     <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
     <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
     <${Select} label="Agent" value=${filter.agent} options=${(agents ?? []).map((a) => [a.client_id, a.name])} onChange=${(/** @type {string} */ agent) => onChange({ agent })} />
-    <label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
-    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label>
+    <span class="dates"><label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
+    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label></span>
     ${active && html`<button class="link" onClick=${() => onChange(nothing)}>Clear</button>`}
   </div>`;
 }

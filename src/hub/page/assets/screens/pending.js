@@ -54,7 +54,7 @@ function keymap(cards) {
   };
   const onFocused = (/** @type {(id: string) => void} */ act) => (/** @type {KeyboardEvent} */ event) => {
     const at = get().focus;
-    if (!at || !pending.includes(at)) return;
+    if (!at || !pending.includes(at) || get().rejecting) return;
     event.preventDefault();
     act(at);
   };

@@ -65,7 +65,7 @@ function Tools({ server, admin, onChange }) {
   </section>`;
 }
 
-const sources = { name: "from its name", hint: "the server calls it destructive", admin: "set by an admin" };
+const sources = { name: "from its name", hint: "destructive by its hint", admin: "set by an admin" };
 
 /** @param {{tool: Tool, words: string, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 function OneTool({ tool, words, admin, onChange }) {

@@ -1,0 +1,114 @@
+// The history in a few small charts: plain SVG, coloured by the stylesheet.
+
+import { html, useState } from "../ui.js";
+import * as api from "../api.js";
+import { now } from "../clock.js";
+import { insights } from "../insights.js";
+import { duration, number, plural, statusWords } from "../format.js";
+import { visible } from "../glyphs.js";
+import { Text } from "./text.js";
+
+/** @typedef {import("../insights.js").Insights} Numbers */
+/** @typedef {import("../insights.js").Rate} Rate */
+
+const AT_MOST = 2000;
+const outcomes = /** @type {const} */ (["approved", "rejected", "timed_out", "cancelled"]);
+
+/** The newest rows that fit the filter. @param {Record<string, string|number>} query */
+async function newest(query) {
+  /** @type {import("../types.js").Approval[]} */
+  const rows = [];
+  /** @type {string|null} */
+  let cursor = null;
+  do {
+    /** @type {import("../types.js").Page<import("../types.js").Approval>} */
+    const page = await api.approvals({ ...query, limit: 500, cursor });
+    rows.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && rows.length < AT_MOST);
+  return { rows, all: cursor === null };
+}
+
+/** @param {{query: Record<string, string|number>}} props */
+export function InsightsPanel({ query }) {
+  const [found, setFound] = useState(/** @type {{numbers: Numbers, all: boolean}|null} */ (null));
+  const [error, setError] = useState("");
+  const open = async (/** @type {any} */ event) => {
+    if (!event.target.open) return setFound(null);
+    try {
+      const { rows, all } = await newest(query);
+      setFound({ numbers: insights(rows, now()), all });
+      setError("");
+    } catch (problem) {
+      setError(problem instanceof Error ? problem.message : String(problem));
+    }
+  };
+  return html`<details class="insights" onToggle=${open}>
+    <summary>Insights</summary>
+    ${error && html`<p class="quiet" role="alert">${error}</p>`}
+    ${found && html`<${Charts} numbers=${found.numbers} all=${found.all} />`}
+  </details>`;
+}
+
+/** @param {{numbers: Numbers, all: boolean}} props */
+function Charts({ numbers, all }) {
+  const fact = (/** @type {string} */ name, /** @type {string} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const time = (/** @type {number|null} */ ms) => (ms === null ? "–" : duration(ms));
+  return html`<div class="panel charts">
+    <dl class="facts figures">
+      ${fact(all ? "Approvals" : "Newest approvals", number(numbers.count))}
+      ${fact("Median decision time", time(numbers.median))}
+      ${fact("95 % decided within", time(numbers.p95))}
+      ${fact("Expired undecided", `${Math.round(numbers.expired * 100)} %`)}
+    </dl>
+    <${Days} days=${numbers.days} />
+    <div class="rates"><${Rates} title="Approved, by tool" rates=${numbers.tools} /><${Rates} title="Approved, by agent" rates=${numbers.agents} /></div>
+  </div>`;
+}
+
+const HEIGHT = 88;
+const STEP = 40;
+
+/** @param {{days: import("../insights.js").Day[]}} props */
+function Days({ days }) {
+  const totals = days.map((day) => outcomes.reduce((sum, outcome) => sum + day[outcome], 0));
+  const most = Math.max(1, ...totals);
+  const words = days.map((day, i) => `${day.day}: ${plural(totals[i] ?? 0, "approval")}`).join("; ");
+  return html`<figure class="days">
+    <figcaption>Decisions per day, the last two weeks ${outcomes.map((outcome) => html`<span class="key"><span class=${`swatch fill-${outcome}`}></span>${statusWords[outcome]}</span>`)}</figcaption>
+    <svg viewBox=${`0 0 ${days.length * STEP} ${HEIGHT + 18}`} role="img" aria-label=${words}>
+      <line class="axis" x1="0" x2=${days.length * STEP} y1=${HEIGHT} y2=${HEIGHT} />
+      ${days.map((day, i) => html`<${Bar} day=${day} x=${i * STEP} scale=${(HEIGHT - 4) / most} />`)}
+    </svg>
+  </figure>`;
+}
+
+/** @param {{day: import("../insights.js").Day, x: number, scale: number}} props */
+function Bar({ day, x, scale }) {
+  let top = HEIGHT;
+  const counts = outcomes.filter((outcome) => day[outcome]).map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
+  return html`<g>
+    <title>${`${day.day}: ${counts.join(", ") || "none"}`}</title>
+    <rect class="hit" x=${x} y="0" width=${STEP} height=${HEIGHT} />
+    ${outcomes.map((outcome) => {
+      const height = day[outcome] * scale;
+      top -= height;
+      return height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`;
+    })}
+    <text x=${x + STEP / 2} y=${HEIGHT + 13} text-anchor="middle">${Number(day.day.slice(8))}</text>
+  </g>`;
+}
+
+/** @param {{title: string, rates: Rate[]}} props */
+const Rates = ({ title, rates }) => html`<div>
+  <h3>${title}</h3>
+  <ul>${rates.map((rate) => {
+    const share = rate.approved / rate.answered;
+    return html`<li title=${`${visible(rate.name)}: ${rate.approved} of ${rate.answered}`}>
+      <span class="rate-name"><${Text} of=${rate.name} /></span>
+      <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="6" /><rect class="fill-approved" width=${share * 100} height="6" /></svg>
+      <span class="num">${Math.round(share * 100)} % <span class="quiet">of ${number(rate.answered)}</span></span>
+    </li>`;
+  })}</ul>
+  ${rates.length === 0 && html`<p class="quiet">Nothing decided yet.</p>`}
+</div>`;

@@ -1,0 +1,266 @@
+// A person decides on the page, and the client behind the shim gets what was decided.
+
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { startWorld, until } from "./world.mjs";
+
+let world;
+let shim;
+before(async () => {
+  world = await startWorld();
+  shim = await world.shim("github");
+});
+after(() => world?.close());
+
+let calls = 0;
+/** A gated call with arguments that no other has, and its card on the page. */
+function hold(page, tool = "delete_repo") {
+  const mark = `repo-${++calls}`;
+  const call = shim.call(tool, `{"repo":"${mark}"}`);
+  return { ...call, mark, card: page.locator("article.card", { hasText: `"${mark}"` }) };
+}
+const armed = (card) => card.locator(".approve:enabled").waitFor();
+const settled = (card, words) => card.locator(".settled", { hasText: words }).waitFor();
+/** High trust takes two presses that are not one double click. */
+async function approve(page, card) {
+  await armed(card);
+  await card.locator(".approve").click();
+  await card.locator(".confirming").waitFor();
+  await page.clock.fastForward(300);
+  await card.locator(".approve").click();
+}
+
+test("approved with the mouse, the call runs, and only after the hub's answer does the page say so", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  await armed(card);
+  let letGo = () => {};
+  const held = new Promise((done) => (letGo = done));
+  await page.route("**/approve", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await approve(page, card);
+  await card.getByText("Approving…").waitFor();
+  assert.equal(await card.locator(".settled").count(), 0);
+  letGo();
+  await settled(card, "Approved by you");
+  assert.match(await answer, /^ran \d+ delete_repo$/);
+});
+
+test("rejected with a preset, the client is told the reason", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  await card.locator(".reject-open").click();
+  await card.getByRole("button", { name: "Wrong environment" }).click();
+  await settled(card, "Wrong environment");
+  assert.match(await answer, /rejected by admin: 'Wrong environment'/);
+});
+
+test("with keys alone: J, R, own words, Enter", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  await card.waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("r");
+  await page.keyboard.type("not on a Friday");
+  await page.keyboard.press("Enter");
+  await settled(card, "not on a Friday");
+  assert.match(await answer, /not on a Friday/);
+});
+
+test("with keys alone: A asks for a second press when trust is high, and a key held down is no second press", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  await armed(card);
+  await page.keyboard.press("j");
+  await page.keyboard.down("a");
+  await page.keyboard.down("a");
+  await card.locator(".confirming").waitFor();
+  await page.clock.fastForward(300);
+  await page.keyboard.down("a");
+  await page.keyboard.up("a");
+  assert.equal(await card.locator(".confirming").count(), 1);
+  await page.keyboard.press("a");
+  await settled(card, "Approved by you");
+  assert.match(await answer, /^ran/);
+});
+
+test("keys do nothing in fields, with modifiers, or when they are switched off", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  await armed(card);
+  await page.keyboard.press("j");
+  await page.keyboard.press("/");
+  await page.keyboard.type("ra");
+  assert.equal(await page.locator("#filter").inputValue(), "ra");
+  await page.locator("#filter").fill("");
+  await card.locator("h2").click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").getByRole("switch", { name: "Single keys" }).click();
+  await page.keyboard.press("Escape");
+  await card.locator("h2").click();
+  await page.keyboard.press("a");
+  await page.keyboard.press("r");
+  await page.keyboard.press("x");
+  assert.equal(await page.locator(".confirming, .reject, .card.selected").count(), 0);
+  await page.reload();
+  await armed(card);
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await page.locator(".card.focused").count(), 1);
+  await page.keyboard.press("a");
+  assert.equal(await page.locator(".confirming").count(), 0);
+  await card.locator(".reject-open").click();
+  await card.getByRole("button", { name: "Reject", exact: true }).click();
+  assert.match(await answer, /rejected/);
+});
+
+test("a card cannot be approved in its first half second", async () => {
+  const page = await world.open();
+  const { card, answer } = hold(page);
+  const first = await card.locator(".approve").evaluate((button) => button.disabled);
+  assert.equal(first, true);
+  await armed(card);
+  await card.locator(".reject-open").click();
+  await card.getByRole("button", { name: "Unauthorized scope" }).click();
+  await answer;
+});
+
+test("cards that arrive never move the focused one, and keys stay with it", async () => {
+  const page = await world.open();
+  const first = hold(page);
+  await armed(first.card);
+  await page.keyboard.press("j");
+  const place = await first.card.boundingBox();
+  const others = [hold(page), hold(page), hold(page)];
+  await others[2].card.waitFor();
+  assert.deepEqual(await first.card.boundingBox(), place);
+  assert.ok(await first.card.evaluate((card) => card.classList.contains("focused")));
+  await page.keyboard.press("Shift+X");
+  await page.getByRole("button", { name: "Reject 4" }).click();
+  await page.locator(".batch").getByRole("button", { name: "Suspicious arguments" }).click();
+  for (const one of [first, ...others]) assert.match(await one.answer, /Suspicious arguments/);
+});
+
+test("a settled card keeps its place while the pointer rests on the list", async () => {
+  const page = await world.open();
+  const [first, second] = [hold(page), hold(page)];
+  await armed(second.card);
+  await second.card.hover();
+  const place = await second.card.boundingBox();
+  first.cancel();
+  await settled(first.card, "Cancelled");
+  await page.clock.fastForward(3500);
+  assert.deepEqual(await second.card.boundingBox(), place);
+  await page.mouse.move(5, 5);
+  await first.card.waitFor({ state: "detached" });
+  second.cancel();
+});
+
+test("two approvers at once: the slower one is shown who was faster", async () => {
+  const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
+  const call = hold(lin);
+  const there = grace.locator("article.card", { hasText: call.mark });
+  await armed(call.card);
+  await grace.route("**/reject", async (route) => {
+    await approve(lin, call.card);
+    await settled(call.card, "Approved by you");
+    await route.continue();
+  });
+  // Without the live line grace's page does not know in time.
+  await grace.route("**/events", (route) => route.abort());
+  await there.locator(".reject-open").click();
+  await there.getByRole("button", { name: "Reject", exact: true }).click();
+  await settled(there, "lin approved this already");
+  assert.match(await call.answer, /^ran/);
+});
+
+test("a decision anywhere settles every open page", async () => {
+  const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
+  const call = hold(lin);
+  const there = grace.locator("article.card", { hasText: call.mark });
+  await there.waitFor();
+  await call.card.locator(".reject-open").click();
+  await call.card.getByRole("button", { name: "Wrong environment" }).click();
+  await settled(there, "Rejected by lin");
+  await call.answer;
+});
+
+test("a batch tells about each card, also about the one that was decided elsewhere", async () => {
+  const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
+  const calls = [hold(lin), hold(lin), hold(lin)];
+  await armed(calls[2].card);
+  await lin.route("**/batch", async (route) => {
+    const there = grace.locator("article.card", { hasText: calls[1].mark });
+    await there.locator(".reject-open").click();
+    await there.getByRole("button", { name: "Wrong environment" }).click();
+    await settled(there, "Rejected by you");
+    await route.continue();
+  });
+  for (const { card } of calls) await card.locator(".pick").check();
+  await lin.getByRole("button", { name: "Approve 3" }).click();
+  await lin.getByRole("button", { name: "Press again: 3 with high trust" }).click();
+  await lin.getByText("2 calls approved, 1 not").first().waitFor();
+  await settled(calls[0].card, "Approved by you");
+  await settled(calls[1].card, /grace/);
+  assert.match(await calls[2].answer, /^ran/);
+  assert.match(await calls[1].answer, /Wrong environment/);
+});
+
+test("taken back by the client, the card says so and cannot be approved", async () => {
+  const page = await world.open();
+  const call = hold(page);
+  await armed(call.card);
+  call.cancel();
+  await settled(call.card, "Cancelled");
+  assert.equal(await call.card.locator(".approve").count(), 0);
+});
+
+test("the countdown follows the hub's clock, and the last minute offers more time", async () => {
+  // This machine's clock is two hours slow; the hub's counts.
+  const page = await world.open("/approvals", { time: Date.now() - 7_200_000 });
+  const call = hold(page);
+  await call.card.getByText(/^(Time left )?4:5\d$/).waitFor();
+  assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
+  await page.clock.fastForward("04:05");
+  await call.card.getByText(/0:5\d/).waitFor();
+  await call.card.getByRole("button", { name: "Extend +5 min" }).click();
+  await call.card.getByText(/5:\d\d/).waitFor();
+  assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
+  call.cancel();
+});
+
+test("the count stands in title and icon", async () => {
+  const page = await world.open();
+  await until(async () => (await page.title()) === "Approvals · hitl", "an empty queue");
+  const call = hold(page);
+  await until(async () => (await page.title()) === "(1) Approvals · hitl", "the count in the title");
+  assert.match(await page.locator("#icon").getAttribute("href"), /icons\/1\.svg$/);
+  call.cancel();
+  await until(async () => (await page.title()) === "Approvals · hitl", "an empty queue again");
+});
+
+test("a viewer sees everything and can decide nothing", async () => {
+  const page = await world.open("/approvals", { user: "kim" });
+  const call = hold(page);
+  await call.card.waitFor();
+  if (process.env.HITL_BROWSER_MOCK !== "1") {
+    await call.card.getByText("lets you look, not decide").waitFor();
+    assert.equal(await call.card.locator(".approve").count(), 0);
+  }
+  call.cancel();
+});
+
+test("the hub learns that the card is before a person", async () => {
+  const page = await world.open();
+  const asked = page.waitForRequest((request) => request.url().endsWith("/seen"));
+  const call = hold(page);
+  const response = await (await asked).response();
+  assert.equal(response.status(), 204);
+  call.cancel();
+});
+
+test("nothing on these pages broke the content security policy or threw", () => {
+  assert.deepEqual(world.violations, []);
+});

@@ -1,0 +1,317 @@
+// Every screen: what it does, and that anybody can use it: both themes, phones, big type, screen readers.
+
+import { test, before, after } from "node:test";
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { startWorld, until, mocked } from "./world.mjs";
+import { hostile } from "./fixtures.mjs";
+
+const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+let world;
+let shim;
+before(async () => {
+  world = await startWorld();
+  shim = await world.shim("github");
+});
+after(() => world?.close());
+
+/** Waits for what a screen loads. */
+const ready = async (page) => {
+  await page.locator("h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".loading"));
+};
+
+/** What axe has to say against the page, as short lines. */
+async function complaints(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+  return violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary?.split("\n")[1] ?? ""}`));
+}
+
+test("a link to an approval survives the sign-in, and shows the final state when it is decided", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", '{"repo":"deep-link"}');
+  const card = page.locator("article.card", { hasText: "deep-link" });
+  await card.waitFor();
+  const id = await card.getAttribute("data-id");
+  if (mocked) world.hub.mock.state.signedIn = false;
+  const other = await world.open(`/approvals/${id}`, { signedIn: false });
+  await other.getByLabel("Name").fill("grace");
+  await other.getByLabel("Password").fill("wrong");
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await other.getByRole("alert").getByText("the name or the password is wrong").waitFor();
+  await other.getByLabel("Password").fill(world.hub.password);
+  await other.getByRole("button", { name: "Sign in" }).click();
+  await other.getByRole("heading", { name: /delete_repo/ }).waitFor();
+  assert.equal(new URL(other.url()).pathname, `/approvals/${id}`);
+  call.cancel();
+  await other.locator(".badge", { hasText: "Cancelled" }).waitFor();
+  await other.getByRole("heading", { name: "Timeline" }).waitFor();
+});
+
+test("a one-time link signs in once, and its code leaves the address at once", async () => {
+  const link = await world.hub.link();
+  const path = link.slice(world.url.length);
+  if (mocked) world.hub.mock.state.signedIn = false;
+  const page = await world.open(path, { signedIn: false });
+  await page.getByRole("heading", { name: "Approvals" }).waitFor();
+  assert.equal(page.url(), `${world.url}/approvals`);
+  if (mocked) return;
+  const again = await world.open(path, { signedIn: false });
+  await again.getByRole("alert").getByText("this link was used already").waitFor();
+  assert.equal(new URL(again.url()).hash, "");
+});
+
+test("signing out ends the session on the hub", async () => {
+  const page = await world.open("/approvals", { ownSession: true });
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
+  assert.equal((await page.request.get(`${world.url}/api/v1/session`)).status(), 401);
+  if (mocked) world.hub.mock.state.signedIn = true;
+});
+
+test("hostile arguments are text, to the last character, and nothing of them runs", async () => {
+  const page = await world.open("/approvals");
+  const calls = [hostile.markup, hostile.bidi].map((raw) => shim.call("delete_repo", raw));
+  const markup = page.locator("article.card", { hasText: "onerror" });
+  await markup.waitFor();
+  assert.ok((await markup.locator(".json").textContent()).includes('"<img src=x onerror=alert(1)><script>alert(2)</script>"'));
+  assert.equal(await page.locator(".card img, .card script, .card iframe").count(), 0);
+  const bidi = page.locator("article.card", { hasText: "U+202E" });
+  await bidi.getByText("invisible or control characters shown").waitFor();
+  assert.doesNotMatch(await bidi.innerText(), /[\u202a-\u202e\u2066-\u2069\u200b\u2060]/u);
+  for (const call of calls) call.cancel();
+});
+
+test("numbers are shown as they were sent", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", '{"id":9007199254740993,"big":123456789012345678901234567890,"f":1.10}');
+  const card = page.locator("article.card", { hasText: "9007199254740993" });
+  await card.getByText("123456789012345678901234567890").waitFor();
+  await card.getByText("1.10").waitFor();
+  call.cancel();
+});
+
+test("what is folded says how much it is, and must be opened before it can be approved", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", hostile.huge());
+  const card = page.locator("article.card", { hasText: "rm -rf" });
+  await card.getByText("2,096,954 more characters: show").waitFor();
+  await card.getByText("Open the 1 folded part of the arguments to approve.").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("a");
+  await page.locator(".toast", { hasText: "Open the 1 folded part" }).waitFor();
+  assert.equal(await card.locator(".approve").isDisabled(), true);
+  await card.getByRole("button", { name: /more characters/ }).click();
+  await card.locator(".approve:enabled").waitFor();
+  assert.ok((await card.locator(".json").textContent()).includes("x".repeat(2 << 20)));
+  call.cancel();
+});
+
+test("deep nesting and many lines stay readable", async () => {
+  const page = await world.open("/approvals", { viewport: { width: 390, height: 844 } });
+  const calls = [hostile.deep(100), hostile.many(400)].map((raw) => shim.call("delete_repo", raw));
+  const many = page.locator("article.card", { hasText: "file0.rs" });
+  await many.getByRole("button", { name: /more lines/ }).click();
+  await many.getByText("src/file399.rs").waitFor();
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+  for (const call of calls) call.cancel();
+});
+
+test("a lost line is said with the time of the data, and everything is right again when it is back", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", '{"repo":"while-away"}');
+  const card = page.locator("article.card", { hasText: "while-away" });
+  await card.waitFor();
+  await world.hub.stop();
+  await page.getByRole("alert").getByText(/What you see is from \d\d:\d\d:\d\d/).waitFor();
+  await world.hub.start();
+  await page.locator(".banner").waitFor({ state: "detached" });
+  await page.locator(".dot-on").waitFor();
+  await card.locator(".approve:enabled").waitFor();
+  await card.locator(".approve").click();
+  await page.clock.fastForward(300);
+  await card.locator(".approve").click();
+  await card.locator(".settled", { hasText: "Approved by you" }).waitFor();
+  assert.match(await call.answer, /^ran/);
+});
+
+test("nobody decides in time: the card says that it counts as rejected", { skip: mocked }, async () => {
+  const quick = await world.shim("quick");
+  const page = await world.open("/servers/quick");
+  await page.getByLabel("Time to decide").fill("5");
+  await page.getByLabel("Time to decide").blur();
+  await until(async () => (await (await page.request.get("/api/v1/servers/quick")).json()).policy.timeout_seconds === 5, "the new timeout");
+  await page.goto("/approvals");
+  const call = quick.call("delete_repo", '{"repo":"slow"}');
+  const card = page.locator("article.card", { hasText: '"slow"' });
+  await card.locator(".settled", { hasText: "Timed out" }).waitFor();
+  assert.match(await call.answer, /not executed/i);
+});
+
+test("a tool's switch, the server's policy and the bypass list decide what waits", async () => {
+  const page = await world.open("/servers/github");
+  await page.getByRole("switch", { name: "Require approval for create_issue" }).click();
+  await page.getByText("gated: switched on").first().waitFor();
+  const call = shim.call("create_issue", '{"title":"switched on"}');
+  await page.getByRole("link", { name: /Approvals/ }).first().click();
+  await page.locator("article.card", { hasText: "switched on" }).waitFor();
+  call.cancel();
+  await page.goto("/servers/github");
+  await page.getByRole("switch", { name: "Require approval for all tools" }).click();
+  await page.getByText("gated: all tools here").first().waitFor();
+  await page.getByRole("switch", { name: "Require approval for all tools" }).click();
+  await page.getByLabel("Trust level of create_issue").selectOption("high");
+  await page.locator(".tool-row", { hasText: "create_issue" }).getByText("set by an admin").waitFor();
+  await page.getByLabel("Agent to let through").selectOption({ index: 1 });
+  await page.getByRole("button", { name: "Let through" }).click();
+  await page.getByRole("button", { name: /from the bypass list/ }).last().waitFor();
+  if (!mocked) assert.match(await shim.call("delete_repo", '{"repo":"bypassed"}').answer, /^ran/);
+  await page.getByRole("button", { name: /from the bypass list/ }).last().click();
+});
+
+test("a new agent's token is shown once, and revoking asks first", async () => {
+  const page = await world.open("/agents");
+  await page.getByRole("button", { name: "New agent" }).click();
+  await page.getByLabel("Name").fill("Nightly build");
+  await page.getByRole("button", { name: "Create" }).click();
+  const token = await page.locator("dialog code", { hasText: /^hitl_a_/ }).innerText();
+  await page.getByRole("button", { name: "I have stored it" }).click();
+  await page.getByText("Nightly build").waitFor();
+  assert.ok(!(await page.content()).includes(token));
+  await page.getByRole("button", { name: "Revoke Nightly build" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  await page.locator("td", { hasText: "Nightly build" }).waitFor({ state: "detached" });
+});
+
+test("the history is searched, filtered and exported", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", '{"repo":"=for-the-archive"}');
+  const card = page.locator("article.card", { hasText: "for-the-archive" });
+  await card.locator(".reject-open").click();
+  await card.getByLabel("Own words").fill("=HYPERLINK(1)");
+  await card.getByRole("button", { name: "Reject", exact: true }).click();
+  await call.answer;
+  await page.goto("/history");
+  await page.getByLabel(/^Search/).fill("for-the-archive");
+  await page.keyboard.press("Enter");
+  await page.locator("tbody tr").first().getByText("=HYPERLINK(1)").waitFor();
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "CSV" }).click();
+  const text = readFileSync(await (await saved).path(), "utf8");
+  assert.ok(text.includes(",'=HYPERLINK(1),"));
+  await page.getByLabel("Outcome").selectOption("approved");
+  await page.getByText("Nothing matches").waitFor();
+  assert.match(page.url(), /status=approved/);
+});
+
+const screens = { approvals: "/approvals", history: "/history", servers: "/servers", server: "/servers/github", agents: "/agents", activity: "/activity" };
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe finds nothing on any screen, ${colorScheme}`, async () => {
+    const page = await world.open("/approvals", { colorScheme });
+    const call = shim.call("delete_repo", hostile.bidi);
+    await page.locator("article.card").first().waitFor();
+    for (const path of Object.values(screens)) {
+      await page.goto(path);
+      await ready(page);
+      assert.deepEqual(await complaints(page), [], path);
+    }
+    await page.goto("/approvals");
+    const card = page.locator("article.card").first();
+    await card.locator(".approve:enabled").waitFor();
+    await page.keyboard.press("j");
+    await page.keyboard.press("x");
+    await page.keyboard.press("r");
+    assert.deepEqual(await complaints(page), [], "reject panel and batch bar");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("a");
+    await page.locator(".confirming").waitFor();
+    assert.deepEqual(await complaints(page), [], "second press");
+    await page.keyboard.press("?");
+    assert.deepEqual(await complaints(page), [], "keys");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Settings" }).click();
+    assert.deepEqual(await complaints(page), [], "settings");
+    await page.goto(`/approvals/${await page.locator("article.card").first().getAttribute("data-id")}`);
+    await ready(page);
+    assert.deepEqual(await complaints(page), [], "one approval");
+    call.cancel();
+    await page.locator(".settled").waitFor();
+    assert.deepEqual(await complaints(page), [], "settled");
+    if (mocked) world.hub.mock.state.signedIn = false;
+    const out = await world.open("/approvals", { colorScheme, signedIn: false });
+    await ready(out);
+    assert.deepEqual(await complaints(out), [], "sign-in");
+    if (mocked) world.hub.mock.state.signedIn = true;
+  });
+}
+
+for (const [name, viewport] of Object.entries({ "a phone": { width: 360, height: 740 }, "200 % zoom of a laptop": { width: 640, height: 400 }, "400 % zoom": { width: 320, height: 256 } })) {
+  test(`nothing is cut off on ${name}, and the buttons can be reached`, async () => {
+    const page = await world.open("/approvals", { viewport });
+    const call = shim.call("delete_repo", `{"repo":"narrow-${viewport.width}"}`);
+    const card = page.locator("article.card", { hasText: `narrow-${viewport.width}` });
+    await card.locator(".approve:enabled").waitFor();
+    const { height, width } = await card.locator(".approve").boundingBox();
+    assert.ok(height >= 44 && width >= 44, `${width} by ${height}`);
+    for (const path of Object.values(screens)) {
+      await page.goto(path);
+      await ready(page);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= viewport.width, path);
+    }
+    call.cancel();
+  });
+}
+
+test("a background tab notifies the desktop, without any argument", async () => {
+  const page = await world.open("/servers");
+  await page.addInitScript(() => {
+    window.notes = [];
+    window.Notification = class {
+      static permission = "granted";
+      constructor(title, options) {
+        window.notes.push({ title, ...options });
+      }
+    };
+    Object.defineProperty(document, "hidden", { get: () => true });
+  });
+  await page.goto("/approvals");
+  await ready(page);
+  await page.locator(".dot-on").first().waitFor();
+  const call = shim.call("delete_repo", '{"repo":"top-secret"}');
+  const notes = await until(() => page.evaluate(() => window.notes.length && window.notes), "a notification");
+  assert.match(notes[0].title, /delete_repo on github/);
+  assert.match(notes[0].body, /laptop/);
+  assert.doesNotMatch(JSON.stringify(notes), /top-secret/);
+  call.cancel();
+});
+
+test("forty cards: a decision shows within 100 ms of the hub's answer", async () => {
+  const page = await world.open("/approvals");
+  const many = await world.shim("many");
+  const calls = Array.from({ length: 40 }, (_, i) => many.call("delete_repo", `{"number":"n${i}"}`));
+  await until(async () => (await page.locator("article.card").count()) >= (mocked ? 40 : 20), "the cards", 30_000);
+  const card = page.locator("article.card").first();
+  await card.locator(".reject-open").click();
+  await page.evaluate(() => {
+    const answered = window.fetch;
+    window.fetch = async (...what) => {
+      const answer = await answered(...what);
+      if (String(what[0]).endsWith("/reject")) window.answeredAt = performance.now();
+      return answer;
+    };
+    new MutationObserver(() => {
+      if (document.querySelector(".settled") && !window.shownAt) window.shownAt = performance.now();
+    }).observe(document.body, { subtree: true, childList: true });
+  });
+  await card.getByRole("button", { name: "Wrong environment" }).click();
+  await card.locator(".settled").waitFor();
+  const took = await page.evaluate(() => window.shownAt - window.answeredAt);
+  assert.ok(took < 100, `${took} ms`);
+  for (const call of calls) call.cancel();
+});
+
+test("nothing on these pages broke the content security policy or threw", () => {
+  assert.deepEqual(world.violations, []);
+});

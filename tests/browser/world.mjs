@@ -1,0 +1,196 @@
+// A hub with its users, real shims with a real server behind them, and browsers that look at it.
+// HITL_BROWSER_MOCK=1 puts the mock hub in its place, to work on the page without the binaries; that proves nothing.
+
+import { spawn, execFile } from "node:child_process";
+import { createInterface } from "node:readline";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { launch } from "./chromium.mjs";
+import { startMock } from "./mock.mjs";
+
+const run = promisify(execFile);
+export const mocked = process.env.HITL_BROWSER_MOCK === "1";
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const PASSWORD = "correct horse battery staple";
+const users = { lin: "admin", grace: "approver", kim: "viewer" };
+
+/** The folder of the programs under test. */
+function programs() {
+  const folders = [process.env.HITL_BIN_DIR, process.env.CARGO_TARGET_DIR && join(process.env.CARGO_TARGET_DIR, "debug"), join(root, "target/debug")];
+  const folder = folders.find((path) => path && existsSync(join(path, "hitl-hub")));
+  if (!folder) throw new Error("hitl-hub is not built: run `cargo build`, or set HITL_BIN_DIR");
+  return folder;
+}
+
+/** Waits until `look` gives something, with a deadline. */
+export async function until(look, what, ms = 15_000) {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await new Promise((done) => setTimeout(done, 25));
+  }
+}
+
+/** Everything a test needs; `close` ends all of it. */
+export async function startWorld() {
+  const hub = mocked ? await mockedHub() : await realHub();
+  const browser = await launch();
+  const pages = [];
+  const shims = [];
+  const violations = [];
+  // One sign-in per user: the hub allows only so many in a minute.
+  const sessions = new Map();
+
+  /** A signed-in page; the browser's own complaints are collected. */
+  async function open(path = "/approvals", { user = "lin", signedIn = true, ownSession = false, time, ...options } = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), ...options });
+    const page = await context.newPage();
+    pages.push(page);
+    page.setDefaultTimeout(15_000);
+    // Time flows as ever until a test moves it on.
+    await page.clock.install(time === undefined ? {} : { time });
+    page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
+    page.on("pageerror", (error) => violations.push(String(error.stack)));
+    if (signedIn && sessions.has(user) && !ownSession) await context.addCookies(sessions.get(user));
+    else if (signedIn) await hub.signIn(page, user);
+    if (signedIn && !ownSession) sessions.set(user, await context.cookies());
+    await page.goto(path);
+    return page;
+  }
+
+  /** A client with a shim in front of the test server. */
+  async function shim(server = "github") {
+    const made = await hub.shim(server);
+    shims.push(made);
+    return made;
+  }
+
+  return {
+    get url() {
+      return hub.url();
+    },
+    hub,
+    open,
+    shim,
+    violations,
+    async close() {
+      await browser.close();
+      for (const one of shims) one.close();
+      await hub.close();
+    },
+  };
+}
+
+async function realHub() {
+  const bin = programs();
+  const data = mkdtempSync(join(tmpdir(), "hitl-page-"));
+  const env = { ...process.env, HITL_DATA_DIR: data, HITL_CONFIG: "", NO_COLOR: "1" };
+  delete env.HITL_CONFIG;
+  let address = "";
+  let child;
+  const cli = (args, input) => {
+    const made = run(join(bin, "hitl-hub"), [...args, "--data-dir", data], { env });
+    made.child.stdin.end(input ?? "");
+    return made.then(({ stdout }) => stdout.trim());
+  };
+  async function serve(listen) {
+    child = spawn(join(bin, "hitl-hub"), ["serve", "--listen", listen, "--data-dir", data], { env, stdio: ["ignore", "ignore", "pipe"] });
+    address = await new Promise((ready, fail) => {
+      const lines = createInterface({ input: child.stderr });
+      let all = "";
+      lines.on("line", (line) => {
+        all += `${line}\n`;
+        const found = /listening on (http:\/\/\S+)/.exec(line);
+        if (found) ready(found[1]);
+      });
+      lines.on("close", () => fail(new Error(`hitl-hub ended:\n${all}`)));
+    });
+  }
+  const ended = () => new Promise((done) => (child.exitCode !== null ? done() : child.once("exit", done)));
+  for (const [name, role] of Object.entries(users)) await cli(["user", "add", name, "--role", role, "--password-stdin"], `${PASSWORD}\n`);
+  const token = await cli(["agent", "add", "laptop", "--user", "ada"]);
+  await serve("127.0.0.1:0");
+
+  return {
+    url: () => address,
+    link: () => cli(["open", "--no-browser"]),
+    async signIn(page, user) {
+      const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+      if (!answer.ok()) throw new Error(`sign-in of ${user}: ${answer.status()} ${await answer.text()}`);
+    },
+    password: PASSWORD,
+    shim: (server) => realShim(join(bin, "hitl-wrap"), server, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }),
+    async stop() {
+      child.kill("SIGTERM");
+      await ended();
+    },
+    start: () => serve(address.slice("http://".length)),
+    async close() {
+      child.kill("SIGKILL");
+      await ended();
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function realShim(program, server, env) {
+  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
+  const waiting = new Map();
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const message = JSON.parse(line);
+    waiting.get(message.id)?.(message);
+  });
+  let last = 0;
+  const send = (text) => child.stdin.write(`${text}\n`);
+  const request = (method, params) => {
+    const id = ++last;
+    const answer = new Promise((done) => waiting.set(id, done));
+    send(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}`);
+    return { id, answer };
+  };
+  await request("initialize", '{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test-client","version":"1.0"}}').answer;
+  send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
+  await request("tools/list", "{}").answer;
+  return {
+    /** Calls a tool; `answer` is the text that the client receives in the end. */
+    call(tool, raw = "{}") {
+      const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}}`);
+      const cancel = () => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"the user pressed stop"}}`);
+      return { answer: answer.then((m) => m.result?.content?.[0]?.text ?? JSON.stringify(m.error)), cancel };
+    },
+    close: () => child.kill("SIGKILL"),
+  };
+}
+
+/** The same over the mock: enough for the page, no proof of anything else. */
+async function mockedHub() {
+  const mock = await startMock({ signedIn: true });
+  mock.state.agents[0].name = "laptop";
+  const port = Number(new URL(mock.url).port);
+  return {
+    mock,
+    url: () => mock.url,
+    link: async () => `${mock.url}/signin#onetime`,
+    signIn: async () => {},
+    password: "pw",
+    stop: async () => mock.pause(),
+    start: async () => mock.resume(port),
+    close: () => mock.close(),
+    async shim(server) {
+      return {
+        call(tool, raw = "{}") {
+          const trust = tool.startsWith("delete") ? "high" : tool.startsWith("create") ? "medium" : "low";
+          const made = mock.add({ tool, server, trust, arguments: raw, agent: { client_id: "agt_7k2m9qx4", name: "laptop" }, client: { name: "test-client", version: "1.0" }, created_at: Date.now(), deadline_at: Date.now() + 300_000 });
+          const answer = until(() => made.status !== "pending" && (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`), "an answer", 60_000);
+          return { answer, cancel: () => mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }) };
+        },
+        close() {},
+      };
+    },
+  };
+}
