@@ -1,6 +1,6 @@
 // A person decides on the page, and the client behind the shim gets what was decided.
 
-import { test, before, after, afterEach } from "node:test";
+import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { startWorld, until } from "./world.mjs";
 
@@ -8,6 +8,8 @@ let world;
 let shim;
 before(async () => {
   world = await startWorld();
+});
+beforeEach(async () => {
   shim = await world.shim("github");
 });
 after(() => world?.close());
@@ -17,6 +19,7 @@ let held = [];
 afterEach(async () => {
   for (const call of held.splice(0)) call.cancel();
   await world.closePages();
+  shim.close();
 });
 
 let calls = 0;

@@ -119,7 +119,7 @@ async function realHub() {
   }
   const ended = () => new Promise((done) => (child.exitCode !== null ? done() : child.once("exit", done)));
   for (const [name, role] of Object.entries(users)) await cli(["user", "add", name, "--role", role, "--password-stdin"], `${PASSWORD}\n`);
-  const token = await cli(["agent", "add", "laptop", "--user", "ada"]);
+  let agents = 0;
   await serve("127.0.0.1:0");
 
   return {
@@ -135,7 +135,11 @@ async function realHub() {
       if (!answer.ok()) throw new Error(`sign-in of ${user}: ${answer.status()} ${await answer.text()}`);
     },
     password: PASSWORD,
-    shim: (server) => realShim(join(bin, "hitl-wrap"), server, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }),
+    // An agent of its own each: the hub takes only so many calls a minute from one.
+    async shim(server) {
+      const token = await cli(["agent", "add", `laptop-${++agents}`, "--user", "ada"]);
+      return realShim(join(bin, "hitl-wrap"), server, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
+    },
     async stop() {
       child.kill("SIGTERM");
       await ended();
