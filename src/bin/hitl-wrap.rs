@@ -40,8 +40,8 @@ fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     // Nobody who did not ask reads it, and building the filter would cost every start.
     if std::env::var_os("HITL_LOG").is_some() {
         match settings.log_format {
-            LogFormat::Text => telemetry::text("warn"),
-            LogFormat::Json => telemetry::json("warn"),
+            LogFormat::Text => telemetry::text("off"),
+            LogFormat::Json => telemetry::json("off"),
         }
     }
     block_on(wrap::run(settings, args.command.clone()))

@@ -69,8 +69,8 @@ export async function startWorld() {
   }
 
   /** A client with a shim in front of the test server. */
-  async function shim(server = "github") {
-    const made = await hub.shim(server);
+  async function shim(server = "github", who = {}) {
+    const made = await hub.shim(server, who);
     shims.push(made);
     return made;
   }
@@ -136,9 +136,9 @@ async function realHub() {
     },
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.
-    async shim(server) {
-      const token = await cli(["agent", "add", `laptop-${++agents}`, "--user", "ada"]);
-      return realShim(join(bin, "hitl-wrap"), server, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
+    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" } }) {
+      const token = await cli(["agent", "add", agent, "--user", user]);
+      return realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
     },
     async stop() {
       child.kill("SIGTERM");
@@ -153,7 +153,7 @@ async function realHub() {
   };
 }
 
-async function realShim(program, server, env) {
+async function realShim(program, server, client, env) {
   const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
   const waiting = new Map();
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -168,7 +168,7 @@ async function realShim(program, server, env) {
     send(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}`);
     return { id, answer };
   };
-  await request("initialize", '{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test-client","version":"1.0"}}').answer;
+  await request("initialize", `{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":${JSON.stringify(client)}}`).answer;
   send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
   await request("tools/list", "{}").answer;
   return {

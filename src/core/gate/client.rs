@@ -47,6 +47,7 @@ impl Gate {
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
         held.definition = self.listing.definition(&call.name);
+        held.client = held.client.or_else(|| self.client.clone());
         held.hand_off = self.hold_budget(call).map(|budget| now + budget);
         self.held_bytes += held.line.len();
         self.held.push(held);
@@ -74,9 +75,9 @@ impl Gate {
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
                 held.timeout_seconds = u64::from(policy.timeout_seconds);
-                // Most calls that the hub must look at pass at once: nothing is said and logged of approval before
-                // it is known to be needed.
-                held.doubtful = ruling.verdict == Verdict::Ask;
+                // Most calls that only the hub can judge pass at once, and of a tool that is not in the table it may say
+                // so too: nothing is said and logged of approval before it is known to be needed.
+                held.doubtful = ruling.verdict == Verdict::Ask || !policy.tools.contains_key(&held.tool);
                 if !held.doubtful {
                     self.announce(index, now);
                 }

@@ -49,7 +49,8 @@ pub(super) struct Held {
     arguments: Option<Range<usize>>,
     pub(super) token: Option<Token>,
     era: Era,
-    client: Option<ClientInfo>,
+    /// As this request names it, else as `initialize` did.
+    pub(super) client: Option<ClientInfo>,
     /// The request's own id at the hub.
     pub(super) request: ApprovalId,
     /// The approval it stands under.
