@@ -129,9 +129,20 @@ test("keys do nothing in fields, with modifiers, or when they are switched off",
 
 test("a card cannot be approved in its first half second", async () => {
   const page = await world.open();
+  // Looked at by the page itself, at the moment the card is there: a busy machine would look too late from outside.
+  await page.evaluate(() => {
+    globalThis.firstSight = new Promise((done) => {
+      const look = (_, observer) => {
+        const button = document.querySelector(".card .approve");
+        if (!button) return;
+        observer.disconnect();
+        done(button.disabled);
+      };
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    });
+  });
   const { card, answer } = hold(page);
-  const first = await card.locator(".approve").evaluate((button) => button.disabled);
-  assert.equal(first, true);
+  assert.equal(await page.evaluate(() => globalThis.firstSight), true);
   await armed(card);
   await card.locator(".reject-open").click();
   await card.getByRole("button", { name: "Unauthorized scope" }).click();

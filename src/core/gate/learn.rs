@@ -17,6 +17,8 @@ pub(super) struct Listing {
     tools: Vec<ToolDefinition>,
     digests: HashMap<String, Digest>,
     complete: bool,
+    /// The raw list these tools came from, when one page was all of it: clients ask for the same list again and again.
+    whole: Option<String>,
 }
 
 impl Listing {
@@ -32,18 +34,24 @@ impl Listing {
         !self.asked.is_empty()
     }
 
-    /// The server answered a request; if that was for a page, everything known by now.
+    /// The server answered a request; if that was for a page that says anything new, everything known by now.
     pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Option<Tools> {
         let first = self.asked.remove(key)?;
         let result = result?;
-        let items = json::elements(member(result, "tools")?.raw)?;
+        let raw = member(result, "tools")?.raw;
+        let complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
+        if first && complete && self.whole.as_deref() == Some(raw) {
+            return None;
+        }
+        let items = json::elements(raw)?;
         if first {
             self.clear();
         }
         for definition in items {
             self.learn(definition);
         }
-        self.complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
+        self.complete = complete;
+        self.whole = (first && complete).then(|| raw.to_owned());
         self.known()
     }
 
@@ -76,5 +84,6 @@ impl Listing {
         self.tools.clear();
         self.digests.clear();
         self.complete = false;
+        self.whole = None;
     }
 }

@@ -683,3 +683,20 @@ fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
     let logged = |action: &&Action| matches!(action, Action::ToHub(Ask::Call(call)) if call.verdict == Verdict::Pass);
     assert_eq!(actions.iter().filter(logged).count(), 1, "once, and as what it was: {actions:?}");
 }
+
+#[test]
+fn the_same_list_again_is_not_told_again_until_it_changes() {
+    let mut stand = Stand::new();
+    let mut list = |id: u32, tools: &str| {
+        stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#));
+        stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{tools}}}}}"#));
+        stand.asks().len()
+    };
+    assert_eq!(list(1, r#"[{"name":"a"}]"#), 1);
+    assert_eq!(list(2, r#"[{"name":"a"}]"#), 0);
+    assert_eq!(list(3, r#"[{"name":"a","x":1}]"#), 1);
+    stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+    stand.client(r#"{"jsonrpc":"2.0","id":4,"method":"tools/list"}"#);
+    stand.server(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"a","x":1}]}}"#);
+    assert_eq!(stand.asks().len(), 1, "forgotten, so told again");
+}
