@@ -131,7 +131,7 @@ impl ToolRow {
     fn tool(&self) -> Tool {
         let (trust, trust_from) = trust::of_tool(&self.name, self.destructive, self.trust);
         let (name, reason) = (self.name.clone(), self.reason.clone());
-        Tool { name, trust, trust_from, hitl: self.hitl, reason, drift: None }
+        Tool { name, trust, trust_from, hitl: self.hitl, reason, drift: None, accepted: Vec::new() }
     }
 }
 
