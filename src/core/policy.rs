@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::Digest;
 use super::trust::Level;
 
 /// The time an approver has when the server's policy says nothing else, in seconds.
@@ -62,11 +63,22 @@ pub struct Table {
     pub unlisted: Ruling,
     /// Seconds an approver has on this server.
     pub timeout_seconds: u32,
+    /// Tools that pass as long as they are defined in one of these ways; shown otherwise, the hub is to judge.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted: BTreeMap<String, Vec<Digest>>,
 }
 
 impl Table {
     /// The ruling on a call, by the tool's exact name.
     pub fn ruling(&self, tool: &str) -> &Ruling {
         self.tools.get(tool).unwrap_or(&self.unlisted)
+    }
+
+    /// Whether the ruling holds for a tool that the client was shown with this definition.
+    pub fn knows(&self, tool: &str, definition: Option<&Digest>) -> bool {
+        match (self.accepted.get(tool), definition) {
+            (Some(accepted), Some(definition)) => accepted.contains(definition),
+            _ => true,
+        }
     }
 }

@@ -251,7 +251,7 @@ impl Pattern {
                     .size_limit(MAX_REGEX_BYTES)
                     .build()
                     .map(Self::Regex)
-                    .map_err(|error| fault(place.clone(), format!("invalid regex: {error}")))
+                    .map_err(|error| fault(place.clone(), invalid_regex(&error)))
             }),
             Op::Less | Op::Greater => {
                 let number = condition.value.as_f64().ok_or_else(|| fault(place, "must be a number"))?;
@@ -286,6 +286,13 @@ impl Pattern {
             _ => Err(format!("is {}", kind(found))),
         }
     }
+}
+
+/// The library's words draw the place over several lines; the last of them says what is wrong.
+fn invalid_regex(error: &regex::Error) -> String {
+    let words = error.to_string();
+    let last = words.lines().last().unwrap_or_default();
+    format!("invalid regex: {}", last.strip_prefix("error: ").unwrap_or(last))
 }
 
 fn doubt(effect: Effect, reason: String) -> Hit {

@@ -3,12 +3,12 @@
 //! Without the arguments, or without the external decision point's word where there is one, the answer may be *ask*:
 //! that is how the table for a shim is made. With both it never is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::ClientId;
+use super::ids::{ClientId, Digest};
 use super::policy::{DEFAULT_TIMEOUT_SECONDS, Ruling, Table, Verdict};
 use super::rules::{Effect, Hit, Rule, Rules};
 use super::trust::{self, Level, Source};
@@ -77,6 +77,8 @@ pub struct Tool {
     pub reason: Option<String>,
     /// Whether its definition waits to be accepted.
     pub drift: Option<Drift>,
+    /// The definitions that were.
+    pub accepted: Vec<Digest>,
 }
 
 /// Who calls, as far as verdicts depend on it.
@@ -156,8 +158,15 @@ impl Scales {
     /// The table for a shim.
     pub fn table(&self, opinion: &Opinion) -> Table {
         let foreseen = |tool: &Tool| (tool.name.clone(), self.on(&tool.name, Some(tool), None, opinion));
+        let tools: BTreeMap<String, Ruling> = self.tools.iter().map(foreseen).collect();
+        let may_drift = |tool: &&Tool| {
+            let passes = tools.get(&tool.name).is_some_and(|ruling| ruling.verdict == Verdict::Pass && !ruling.bypass);
+            passes && self.gates_drift()
+        };
+        let accepted = self.tools.iter().filter(may_drift).map(|tool| (tool.name.clone(), tool.accepted.clone()));
         Table {
-            tools: self.tools.iter().map(foreseen).collect(),
+            accepted: accepted.collect(),
+            tools,
             unlisted: self.foresee_unlisted(opinion),
             timeout_seconds: self.policy.timeout_seconds,
         }
@@ -223,14 +232,18 @@ impl Scales {
         gates
     }
 
+    /// Whether tools that are new or changed are gated.
+    fn gates_drift(&self) -> bool {
+        self.policy.gate_changed_tools.unwrap_or_else(|| self.policy.gates_anything(&self.tools))
+    }
+
     /// Why a tool counts as unknown, if it does.
     fn unknown(&self, listed: Option<&Tool>) -> Option<String> {
-        let gates_anything = self.policy.gates_anything(&self.tools);
         let Some(tool) = listed else {
             let why = "the server has not listed this tool, and something on this server is gated";
-            return gates_anything.then(|| why.to_owned());
+            return self.policy.gates_anything(&self.tools).then(|| why.to_owned());
         };
-        let drift = tool.drift.filter(|_| self.policy.gate_changed_tools.unwrap_or(gates_anything))?;
+        let drift = tool.drift.filter(|_| self.gates_drift())?;
         Some(match drift {
             Drift::New => "the tool is new on this server, and nobody has accepted it yet".to_owned(),
             Drift::Changed => "the tool's definition changed, and nobody has accepted the new one yet".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 
 fn tool(name: &str, trust: Level, hitl: bool) -> Tool {
-    Tool { name: name.into(), trust, trust_from: Source::Name, hitl, reason: None, drift: None }
+    Tool { name: name.into(), trust, trust_from: Source::Name, hitl, reason: None, drift: None, accepted: Vec::new() }
 }
 
 fn scales(change: impl FnOnce(&mut Scales)) -> Scales {

@@ -191,7 +191,7 @@ fn weighed(listed: &Listed, shown: &Shown) -> weigh::Tool {
     let Tool { name, trust, trust_from, hitl, reason, .. } = listed.tool.clone();
     let definition = shown.get(&name).unwrap_or(&listed.definition);
     let drift: Option<Drift> = listed.drift(definition);
-    weigh::Tool { name, trust, trust_from, hitl, reason, drift }
+    weigh::Tool { name, trust, trust_from, hitl, reason, drift, accepted: listed.accepted.clone() }
 }
 
 /// A server's tools, by name.

@@ -259,7 +259,8 @@ impl Session<'_> {
         }
         match self.weighing.ask(self.hub, self.shim, request) {
             Ok(()) => Ok(()),
-            Err(Full(request)) => {
+            Err(full) => {
+                let Full(request) = *full;
                 let why = "too many calls wait for the external decision point".to_owned();
                 self.register(request, Ok(Opinion::No(why))).await
             }

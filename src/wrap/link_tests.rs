@@ -82,7 +82,7 @@ async fn tell(socket: &mut WebSocketStream<TcpStream>, message: &ToWrap) {
 
 fn table() -> Table {
     let unlisted = Ruling { verdict: Verdict::Pass, bypass: false, trust: Level::Low, reasons: Vec::new() };
-    Table { tools: Default::default(), unlisted, timeout_seconds: 300 }
+    Table { tools: Default::default(), unlisted, timeout_seconds: 300, accepted: Default::default() }
 }
 
 fn cancel(approval: &str) -> Cancel {

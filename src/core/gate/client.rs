@@ -17,7 +17,7 @@ impl Gate {
             return self.id_reused(&call.id);
         }
         let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
-        match ruling.map(|ruling| (ruling.verdict, ruling.bypass)) {
+        match ruling.map(|ruling| (self.verdict_on(&call.name, ruling), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
                 self.log_call(&call.name, Verdict::Pass, bypass, None);
                 Fate::Forward
@@ -38,6 +38,13 @@ impl Gate {
                 Fate::Consumed
             }
         }
+    }
+
+    /// The verdict of a ruling, unless the client was shown another tool under that name than the ruling is on.
+    fn verdict_on(&self, tool: &str, ruling: &Ruling) -> Verdict {
+        let definition = self.listing.definition(tool);
+        let known = self.policy.as_ref().is_none_or(|policy| policy.knows(tool, definition.as_ref()));
+        if ruling.verdict == Verdict::Pass && !known { Verdict::Ask } else { ruling.verdict }
     }
 
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
@@ -65,9 +72,11 @@ impl Gate {
 
     /// Rules on a held call for the first time; returns whether it is still held.
     pub(super) fn rule_held(&mut self, index: usize, now: Instant) -> bool {
-        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
+        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get(index)) else { return false };
         let ruling = policy.ruling(&held.tool).clone();
-        match ruling.verdict {
+        let verdict = self.verdict_on(&held.tool, &ruling);
+        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
+        match verdict {
             Verdict::Pass | Verdict::Deny => {
                 self.settle(index, &ruling);
                 false
@@ -77,7 +86,7 @@ impl Gate {
                 held.timeout_seconds = u64::from(policy.timeout_seconds);
                 // Most calls that only the hub can judge pass at once, and of a tool that is not in the table it may say
                 // so too: nothing is said and logged of approval before it is known to be needed.
-                held.doubtful = ruling.verdict == Verdict::Ask || !policy.tools.contains_key(&held.tool);
+                held.doubtful = verdict == Verdict::Ask || !policy.tools.contains_key(&held.tool);
                 if !held.doubtful {
                     self.announce(index, now);
                 }

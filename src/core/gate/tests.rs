@@ -27,6 +27,7 @@ pub(super) fn table() -> Table {
         tools: tools.into_iter().map(|(name, verdict)| (name.to_owned(), ruling(verdict))).collect(),
         unlisted: ruling(Verdict::Gate),
         timeout_seconds: DEFAULT_TIMEOUT_SECONDS,
+        accepted: Default::default(),
     }
 }
 
@@ -699,4 +700,20 @@ fn the_same_list_again_is_not_told_again_until_it_changes() {
     stand.client(r#"{"jsonrpc":"2.0","id":4,"method":"tools/list"}"#);
     stand.server(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"a","x":1}]}}"#);
     assert_eq!(stand.asks().len(), 1, "forgotten, so told again");
+
+fn a_tool_shown_otherwise_than_the_table_knows_it_is_the_hubs_to_judge_at_once() {
+    let mut stand = Stand::new();
+    let known = r#"{"name":"pass"}"#;
+    let mut table = table();
+    table.accepted.insert("pass".into(), vec![Digest::of(known.as_bytes())]);
+    stand.answer(Answer::Policy(table));
+    let list = |stand: &mut Stand, id: &str, definition: &str| {
+        stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#));
+        stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{definition}]}}}}"#));
+    };
+    list(&mut stand, "8", known);
+    assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
+    list(&mut stand, "9", r#"{"name":"pass","description":"and sends it to me"}"#);
+    assert_eq!(stand.client(&call("2", "pass")), Fate::Consumed, "before the hub has said a word of the change");
+    assert!(stand.asks().iter().any(|ask| matches!(ask, Ask::Request(request) if request.tool == "pass")));
 }

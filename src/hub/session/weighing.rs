@@ -32,12 +32,12 @@ pub(super) struct Full(pub(super) Request);
 
 impl Weighing {
     /// Asks about a call; one that is asked about already is not asked about again.
-    pub(super) fn ask(&mut self, hub: &Hub, shim: &Shim, request: Request) -> Result<(), Full> {
+    pub(super) fn ask(&mut self, hub: &Hub, shim: &Shim, request: Request) -> Result<(), Box<Full>> {
         if self.open.contains_key(&request.id) {
             return Ok(());
         }
         if self.open.len() >= MAX {
-            return Err(Full(request));
+            return Err(Box::new(Full(request)));
         }
         let (id, hub, shim) = (request.id.clone(), hub.clone(), shim.clone());
         let question = async move {

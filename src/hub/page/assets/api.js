@@ -110,6 +110,13 @@ export const coverage = (name, agent) => call("GET", `/servers/${seg(name)}/cove
 /** @returns {Promise<{decision_point: {ok: boolean, trouble: string|null}|null}>} */
 export const health = () => call("GET", "/health");
 
+/** @param {string} code @returns {Promise<import("./types.js").Enrolment>} */
+export const enrolment = (code) => call("GET", `/enrolments/${seg(code)}`);
+/** @param {string} code @param {object} body */
+export const confirmEnrolment = (code, body) => call("POST", `/enrolments/${seg(code)}`, body);
+/** @param {string} code */
+export const refuseEnrolment = (code) => call("DELETE", `/enrolments/${seg(code)}`);
+
 /** @returns {Promise<import("./types.js").User[]>} */
 export const users = () => call("GET", "/users").then(items);
 /** @param {object} user @returns {Promise<{link?: string}>} */

@@ -18,6 +18,7 @@ import { Servers } from "./screens/servers.js";
 import { OneServer } from "./screens/server.js";
 import { Agents } from "./screens/agents.js";
 import { Users } from "./screens/users.js";
+import { Enrol } from "./screens/enrol.js";
 import { Activity } from "./screens/activity.js";
 
 /** @type {Record<string, (param: string) => unknown>} */
@@ -29,11 +30,12 @@ const screens = {
   server: (name) => html`<${OneServer} key=${name} name=${name} />`,
   agents: () => html`<${Agents} />`,
   users: () => html`<${Users} />`,
+  enrol: () => html`<${Enrol} />`,
   activity: () => html`<${Activity} />`,
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", activity: "Activity", signin: "Sign in" };
+const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", signin: "Sign in" };
 
 function App() {
   const session = useStore((state) => state.session);

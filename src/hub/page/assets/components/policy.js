@@ -44,10 +44,10 @@ function Timeout({ seconds, admin, onChange }) {
 /** @param {{policy: import("../types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 function Changed({ policy, admin, onChange }) {
   const value = policy.gate_changed_tools === null ? "" : policy.gate_changed_tools ? "on" : "off";
-  const choices = [["", "Where anything is gated"], ["on", "Always"], ["off", "Never"]];
+  const choices = [["", "Automatic"], ["on", "Always"], ["off", "Never"]];
   const save = (/** @type {any} */ event) => onChange({ gate_changed_tools: { on: true, off: false }[/** @type {"on"|"off"} */ (event.target.value)] ?? null });
   return html`<div class="setting">
-    <label for="changed"><h3>New and changed tools wait</h3><p class="quiet small">Until an admin accepts what the server says of them.</p></label>
+    <label for="changed"><h3>New and changed tools wait</h3><p class="quiet small">Until an admin accepts them. Automatic: where anything is gated.</p></label>
     <select id="changed" disabled=${!admin} value=${value} onChange=${save}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>
   </div>`;
 }

@@ -25,7 +25,7 @@ const icons = /** @type {Record<string, string>} */ ({
 const places = [
   ["approvals", "/approvals", "Approvals", ["pending", "history", "approval"]],
   ["servers", "/servers", "Servers", ["servers", "server"]],
-  ["agents", "/agents", "Agents", ["agents"]],
+  ["agents", "/agents", "Agents", ["agents", "enrol"]],
   ["users", "/users", "Users", ["users"]],
   ["activity", "/activity", "Activity", ["activity"]],
 ];

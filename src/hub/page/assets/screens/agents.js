@@ -38,7 +38,7 @@ export function Agents() {
     await reload();
   };
   return html`<section class="screen" aria-labelledby="title">
-    <header class="screen-head"><h1 id="title">Agents</h1><span class="grow"></span>${admin && html`<button class="button primary" onClick=${() => setAdding(true)}>New agent</button>`}</header>
+    <header class="screen-head"><h1 id="title">Agents</h1><span class="grow"></span>${admin && html`<a class="button ghost" href="/enrol">Enrol a machine</a> <button class="button primary" onClick=${() => setAdding(true)}>New agent</button>`}</header>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets the shims connect, and nothing else: it cannot approve anything.</p></div>`}

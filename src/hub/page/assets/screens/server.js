@@ -38,12 +38,12 @@ export function OneServer({ name }) {
     ${server && !admin && html`<p class="note">Only admins change policy. You see what is in force.</p>`}
     <${Health} />
     ${server && html`<div class="split">
-      <div class="stack">
+      <div class="column">
         <${Tools} server=${server} admin=${admin} onChange=${(/** @type {string} */ tool, /** @type {object} */ change) => attempt(api.putTool(name, tool, change))} onAccepted=${reload} />
         <${Rules} server=${server} admin=${admin} onSaved=${reload} />
         <${Coverage} server=${server} />
       </div>
-      <div class="stack">
+      <div class="column">
       <${PolicyCard} server=${server} admin=${admin} onChange=${(/** @type {object} */ change) => attempt(api.putPolicy(name, change))} />
       <${Simulate} server=${server} />
       </div>

@@ -1,0 +1,126 @@
+//! Enrolling a machine: the shim's own login against a hub, and what an administrator does with its code.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+use super::{Running, Socket, problem};
+use crate::config::wrap::{Flags, HubAt, Wrap};
+use crate::hub::model::Role;
+use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::wrap::login;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::tungstenite::{self, Message};
+
+/// A machine that waits: its socket and the code it shows.
+async fn machine(running: &Running) -> (Socket, String) {
+    let mut socket = open(running, &[]).await.unwrap();
+    let hello = EnrolHello { version: "1".into(), user: Some("eve".into()), host: Some("laptop\u{7}".into()) };
+    socket.send(Message::text(wire::encode(&hello))).await.unwrap();
+    match hear(&mut socket).await {
+        ToEnrolling::Code { code, link, expires_seconds } => {
+            assert_eq!((link, expires_seconds), (running.url(&format!("/enrol#{code}")), 600));
+            (socket, code)
+        }
+        other => panic!("no code: {other:?}"),
+    }
+}
+
+async fn open(running: &Running, headers: &[(&'static str, &str)]) -> Result<Socket, tungstenite::Error> {
+    let mut request = format!("ws://{}{}", running.addr, wire::ENROL_PATH).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", wire::ENROL_SUBPROTOCOL.parse().unwrap());
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+}
+
+async fn hear(socket: &mut Socket) -> ToEnrolling {
+    loop {
+        let message = tokio::time::timeout(super::PATIENCE, socket.next()).await.expect("the hub says something");
+        if let Message::Text(text) = message.unwrap().unwrap() {
+            return wire::decode(&text, &wire::TO_ENROLLING).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_gets_its_token_when_an_administrator_confirms_the_code_and_only_then() {
+    let running = Running::start().await;
+    let (admin, approver) = (running.person("root", Role::Admin).await, running.person("ada", Role::Approver).await);
+    let (mut socket, code) = machine(&running).await;
+    let path = format!("/api/v1/enrolments/{}", code.to_lowercase().replace('-', " "));
+    problem(approver.get(&path).await, 403).await;
+    problem(approver.post(&path, json!({ "name": "mine" })).await, 403).await;
+    let shown = admin.read(&path).await;
+    assert_eq!((&shown["code"], &shown["host"], &shown["user"]), (&json!(code), &json!("laptop"), &json!("eve")));
+    problem(admin.post(&path, json!({ "name": "" })).await, 400).await;
+    let body = json!({ "name": "eves laptop", "user": "eve", "servers": ["repos"] });
+    let agent: Value = admin.post(&path, body).await.json().await.unwrap();
+    assert_eq!(agent["servers"], json!(["repos"]));
+    let ToEnrolling::Enrolled { client_id, name, token } = hear(&mut socket).await else { panic!("no token") };
+    assert_eq!((json!(client_id), name.as_str()), (agent["client_id"].clone(), "eves laptop"));
+    assert_eq!(running.hub.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
+    problem(admin.post(&path, json!({ "name": "again" })).await, 404).await;
+    assert_eq!(running.hub.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
+}
+
+#[tokio::test]
+async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
+    let running = Running::start().await;
+    let admin = running.person("root", Role::Admin).await;
+    let (mut socket, code) = machine(&running).await;
+    let path = format!("/api/v1/enrolments/{code}");
+    assert_eq!(admin.send(Method::DELETE, &path, &json!({})).await.status(), 204);
+    assert!(matches!(hear(&mut socket).await, ToEnrolling::Refused { .. }));
+    problem(admin.get(&path).await, 404).await;
+    let origin = running.url("");
+    assert!(open(&running, &[("origin", &origin)]).await.is_err(), "a page does not enrol");
+    let mut answers = Vec::new();
+    for _ in 0..12 {
+        answers.push(admin.get("/api/v1/enrolments/BCDF-GHJK").await.status().as_u16());
+    }
+    assert!(answers.contains(&404) && answers.ends_with(&[429]), "{answers:?}");
+    // Whoever left is not there any more.
+    let (socket, code) = machine(&running).await;
+    drop(socket);
+    let left = async {
+        while running.hub.enrolment(&code).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, left).await.expect("the code ends with its machine");
+}
+
+#[tokio::test]
+async fn login_writes_token_and_hub_where_the_shim_finds_them() {
+    let running = Running::start().await;
+    let admin = running.person("root", Role::Admin).await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "hub_wait = 7\n").unwrap();
+    let (url, file) = (running.url(""), config.clone());
+    let login = tokio::spawn(async move { login::run(&url, Some(file)).await });
+    let code = async {
+        loop {
+            if let Some(code) = running.hub.any_enrolment() {
+                return code;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let code = tokio::time::timeout(super::PATIENCE, code).await.expect("the shim asks");
+    let path = format!("/api/v1/enrolments/{code}");
+    assert_eq!(admin.post(&path, json!({ "name": "laptop" })).await.status(), 201);
+    assert_eq!(login.await.unwrap().unwrap(), 0);
+    let flags = Flags { config: Some(config.clone()), ..Flags::default() };
+    let settings = Wrap::load(flags, "npx", &|_| None).unwrap();
+    assert_eq!(settings.hub_wait.as_secs(), 7);
+    let HubAt::Remote { endpoint } = settings.hub else { panic!("no hub in {config:?}") };
+    assert_eq!(endpoint.base, running.url(""));
+    assert_eq!(running.hub.agent_of_token(&endpoint.token.0).await.unwrap().unwrap().name, "laptop");
+    let mode = std::fs::metadata(dir.path().join("agent-token")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
