@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use super::notify;
+
 /// Every key there is; an unknown one is an error that names file, line and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +43,9 @@ pub struct File {
     pub behind_proxy: Option<bool>,
     /// hub: threshold of a server seen for the first time: `low`, `medium`, `high` or `off`.
     pub new_server_threshold: Option<String>,
+    /// hub: `[[notify]]`, notification channels that the page shows and cannot change.
+    #[serde(default)]
+    pub notify: Vec<notify::Channel>,
     /// both: `text` or `json` log lines.
     pub log_format: Option<String>,
 }

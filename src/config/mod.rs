@@ -5,6 +5,7 @@
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod notify;
 pub mod paths;
 #[cfg(feature = "wrap")]
 pub mod wrap;

@@ -11,6 +11,7 @@ pub mod guard;
 pub mod headers;
 pub mod limit;
 pub mod logs;
+pub mod notifications;
 pub mod ops;
 pub mod problem;
 pub mod servers;
@@ -98,6 +99,8 @@ impl Api {
             .route("/agents/{client_id}", get(agents::show).put(agents::change).delete(agents::revoke))
             .route("/users", get(users::list).post(users::add))
             .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
+            .route("/notifications", get(notifications::list).put(notifications::change))
+            .route("/notifications/test", post(notifications::test))
             .route("/activity", get(logs::activity))
             .route("/audit", get(logs::audit))
             .fallback(no_route)

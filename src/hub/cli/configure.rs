@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{Place, terminal};
+use crate::hub::notify;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -21,6 +22,7 @@ pub(super) fn run(command: &Command, place: &Place) -> anyhow::Result<()> {
         Command::Default => terminal::write(EXAMPLE.as_bytes()),
         Command::Check => {
             let settings = place.settings(None)?;
+            notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
             let public = settings.public_url.as_ref().map_or_else(|| "not set".to_owned(), |url| url.origin());
             // The database's URL may carry a password.
             let database = settings.database.split_once(':').map_or("", |(scheme, _)| scheme);
