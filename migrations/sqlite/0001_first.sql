@@ -1,7 +1,7 @@
 -- The first schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
--- The head of the audit chain. Every transaction that records something updates this row first, so writers of
--- several hubs queue here and nowhere else.
+-- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
+-- hubs queue here and nowhere else.
 create table chain (
     id integer primary key,
     seq integer not null,
@@ -89,6 +89,10 @@ create table tools (
 
 create table approvals (
     id text primary key,
+    -- The id of the live request behind it: another one when an identical call joined it.
+    request_id text not null,
+    -- 1 while no live request stands behind it and an identical call may join.
+    kept integer not null,
     instance text not null,
     client_id text not null,
     agent_name text not null,
@@ -118,8 +122,12 @@ create table approvals (
     outcome_at integer,
     duration_ms integer
 ) strict;
-create index approvals_pending on approvals (deadline_at) where status = 'pending';
+create index approvals_due on approvals (deadline_at) where status = 'pending';
+create index approvals_queue on approvals (created_at, id) where status = 'pending';
+create index approvals_pending on approvals (client_id, status) where status = 'pending';
 create index approvals_unreleased on approvals (grace_until) where status = 'approved' and outcome = 'waiting';
+create index approvals_request on approvals (request_id);
+create index approvals_kept on approvals (client_id, digest) where kept = 1;
 create index approvals_created on approvals (created_at, id);
 create index approvals_agent on approvals (client_id, created_at);
 create index approvals_live on approvals (client_id, instance) where outcome in ('waiting', 'released');

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
-use hitl::wrap::{self, cli, say};
+use hitl::wrap::{self, cli, demo, say};
 
 /// Our own mistakes and our user's: the settings, or what the machine does not give us.
 const USAGE: u8 = 2;
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Demo(_)) | Some(Command::DemoServer) => Ok(USAGE),
+        Some(Command::Demo(options)) => block_on(demo::run(options)),
+        Some(Command::DemoServer) => block_on(demo::server::serve()).map(|()| 0),
         None => wrap(&cli.wrap),
     };
     let code = code.unwrap_or_else(|error| {
@@ -30,7 +32,10 @@ fn main() -> ExitCode {
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
-    telemetry::init("off", settings.log_format);
+    match settings.log_format {
+        LogFormat::Text => telemetry::text("off"),
+        LogFormat::Json => telemetry::json("off"),
+    }
     block_on(wrap::run(settings, args.command.clone()))
 }
 

@@ -3,10 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use super::notify;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, for machines.
+    Json,
+}
+
+impl LogFormat {
+    /// The value of `log_format`, or the default where there is none.
+    pub fn parse(text: Option<&str>) -> anyhow::Result<Self> {
+        match text {
+            None | Some("text") => Ok(Self::Text),
+            Some("json") => Ok(Self::Json),
+            Some(other) => bail!("log_format = {other:?} is neither text nor json"),
+        }
+    }
+}
 
 /// Every key there is; an unknown one is an error that names file, line and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
-use super::file::File;
+use super::file::{File, LogFormat};
 use super::paths;
 use crate::core::trust::Level;
-use crate::telemetry::Format;
 
 /// Where the hub listens when nothing else is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
@@ -59,7 +58,7 @@ pub struct Settings {
     /// Notification channels that the file names.
     pub notify: Vec<super::notify::Channel>,
     /// How log lines look.
-    pub log_format: Format,
+    pub log_format: LogFormat,
 }
 
 /// Two PEM files.
@@ -123,7 +122,7 @@ impl Settings {
             grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
             resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
             notify: file.notify,
-            log_format: env("HITL_LOG_FORMAT").or(file.log_format).as_deref().map_or(Ok(Format::Text), parse_format)?,
+            log_format: LogFormat::parse(env("HITL_LOG_FORMAT").or(file.log_format).as_deref())?,
         };
         settings.check_exposure()?;
         Ok(settings)
@@ -219,14 +218,6 @@ fn parse_threshold(text: &str) -> anyhow::Result<Option<Level>> {
         ("off", _) => Ok(None),
         (_, Some(level)) => Ok(Some(level)),
         _ => bail!("new_server_threshold = {text:?} is none of low, medium, high, off"),
-    }
-}
-
-fn parse_format(text: &str) -> anyhow::Result<Format> {
-    match text {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        _ => bail!("log_format = {text:?} is neither text nor json"),
     }
 }
 

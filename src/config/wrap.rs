@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{file::File, paths};
+use super::file::{File, LogFormat};
+use super::paths;
 use crate::core::patience::HoldFor;
-use crate::telemetry::Format;
-use crate::wire;
 
 /// Seconds a gated call waits for a hub that cannot be reached, when nothing else is said.
 pub const HUB_WAIT_SECONDS: u64 = 30;
@@ -44,7 +43,7 @@ pub struct Wrap {
     /// How long a call is held before its client is told to call again.
     pub hold_for: HoldFor,
     /// How log lines look.
-    pub log_format: Format,
+    pub log_format: LogFormat,
 }
 
 /// Where the hub is.
@@ -112,10 +111,19 @@ impl Wrap {
 }
 
 impl Endpoint {
-    /// The websocket's URL: `ws` for `http`, `wss` for `https`, and the protocol's path.
-    pub fn websocket(&self) -> String {
+    /// The websocket's URL: `ws` for `http`, `wss` for `https`, and the path that is asked for.
+    pub fn websocket(&self, path: &str) -> String {
         // `base_url` let nothing else than http and https through, and "http" is the beginning of both.
-        format!("ws{}{}", self.base.strip_prefix("http").unwrap_or(&self.base), wire::PATH)
+        format!("ws{}{path}", self.base.strip_prefix("http").unwrap_or(&self.base))
+    }
+
+    /// Whether it leaves this machine without encryption.
+    pub fn is_plain_text(&self) -> bool {
+        let Some(rest) = self.base.strip_prefix("http://") else { return false };
+        let host = rest.split('/').next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        !(name == "localhost" || address.is_ok_and(|address| address.is_loopback()))
     }
 }
 
@@ -203,12 +211,8 @@ fn hold_for(file: &File, env: Env<'_>) -> anyhow::Result<HoldFor> {
     Ok(HoldFor { fixed, profiles: file.hold_for_clients.clone() })
 }
 
-fn log_format(file: &File, env: Env<'_>) -> anyhow::Result<Format> {
-    match env("HITL_LOG_FORMAT").or_else(|| file.log_format.clone()).as_deref() {
-        None | Some("text") => Ok(Format::Text),
-        Some("json") => Ok(Format::Json),
-        Some(other) => bail!("log_format is {other:?}, it must be \"text\" or \"json\""),
-    }
+fn log_format(file: &File, env: Env<'_>) -> anyhow::Result<LogFormat> {
+    LogFormat::parse(env("HITL_LOG_FORMAT").or_else(|| file.log_format.clone()).as_deref())
 }
 
 /// The last part of a command's path, without `.exe` or `.cmd`.
@@ -311,8 +315,18 @@ mod tests {
             ("http://[::1]:7420", "ws://[::1]:7420/v1/wrap"),
         ] {
             let endpoint = Endpoint { base: base_url(url).unwrap(), token: Secret(String::new()) };
-            assert_eq!(endpoint.websocket(), websocket);
+            assert_eq!(endpoint.websocket("/v1/wrap"), websocket);
         }
+    }
+
+    #[test]
+    fn plain_text_is_fine_on_this_machine_only() {
+        let is_plain_text = |base: &str| Endpoint { base: base.into(), token: Secret(String::new()) }.is_plain_text();
+        for base in ["https://h", "http://127.0.0.1:7420", "http://localhost", "http://[::1]:7420/x"] {
+            assert!(!is_plain_text(base), "{base}");
+        }
+        assert!(is_plain_text("http://hub:7420") && is_plain_text("http://10.0.0.1/127.0.0.1"));
+        assert!(is_plain_text("http://127.0.0.1.example.com"));
     }
 
     #[test]

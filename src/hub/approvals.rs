@@ -11,9 +11,8 @@ pub use self::list::ApprovalFilter;
 pub(in crate::hub) use self::list::page_size;
 use super::Hub;
 use super::bus::Target;
-use super::clock::Clock;
 use super::error::DecideError;
-use super::holds::{self, RESUME_WITHIN_MS};
+use super::holds::{self, GRANT_FOR_MS, RESUME_WITHIN_MS};
 use super::model::{Approval, Role, User};
 use super::notify;
 use super::store::rows::{self, Held};
@@ -50,7 +49,7 @@ impl Hub {
         self.write(move |tx| {
             Box::pin(async move {
                 let now = hub.now();
-                let held = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let held = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -69,7 +68,8 @@ impl Hub {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let approval = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let now = hub.now();
+                let approval = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held.approval,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -77,7 +77,7 @@ impl Hub {
                     let why = "this approval has waited as long as an approval may, an hour";
                     return Ok(Err(DecideError::Invalid(why.to_owned())));
                 };
-                extended(tx, &id, &by, deadline, hub.now()).await.map(Ok)
+                extended(tx, &id, &by, deadline, now).await.map(Ok)
             })
         })
         .await?
@@ -88,14 +88,15 @@ impl Hub {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let held = match decidable(tx, &id, &by, &hub.0.clock).await? {
+                let now = hub.now();
+                let held = match decidable(tx, &id, &by, now).await? {
                     Ok(held) => held,
                     // A card that was decided while it was being drawn is nothing to complain about.
                     Err(DecideError::TooLate(_)) => return Ok(Ok(())),
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 if held.seen_at.is_none() {
-                    seen(tx, &id, &by, hub.now()).await?;
+                    seen(tx, &id, &by, now).await?;
                 }
                 Ok(Ok(()))
             })
@@ -105,12 +106,7 @@ impl Hub {
 }
 
 /// The approval, if this user may decide it and it can still be decided now.
-async fn decidable(
-    tx: &mut Tx,
-    id: &ApprovalId,
-    by: &str,
-    clock: &Clock,
-) -> Result<Result<Held, DecideError>, StoreError> {
+async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<Result<Held, DecideError>, StoreError> {
     if !may_decide(tx, by).await? {
         return Ok(Err(DecideError::Forbidden));
     }
@@ -120,11 +116,12 @@ async fn decidable(
     if held.approval.status != Status::Pending {
         return Ok(Err(DecideError::TooLate(Box::new(held.approval))));
     }
-    // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
-    match holds::time_out(tx, id, clock.now()).await? {
-        Some(timed_out) => Ok(Err(DecideError::TooLate(Box::new(timed_out.approval)))),
-        None => Ok(Ok(held)),
+    if held.approval.deadline_at > now {
+        return Ok(Ok(held));
     }
+    // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
+    let timed_out = holds::time_out(tx, id, now).await?.unwrap_or(held);
+    Ok(Err(DecideError::TooLate(Box::new(timed_out.approval))))
 }
 
 /// Asks the store, because a role may have been taken away since the user was looked up.
@@ -144,8 +141,7 @@ async fn decided(
     now: i64,
 ) -> Result<Approval, StoreError> {
     let approved = to == Status::Approved;
-    let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
-    let grace = approved.then_some(now + if here { RELEASE_GRACE_MS } else { RESUME_WITHIN_MS });
+    let grace = approved.then(|| now + grace_ms(hub, held));
     let row = sqlx::query(
         "update approvals set status = $2, decided_at = $3, decided_by = $4, reason = $5, grace_until = $6, \
          outcome = $7, outcome_at = $8 where id = $1 and status = 'pending' and deadline_at > $3 returning *",
@@ -168,6 +164,15 @@ async fn decided(
     let detail = words.map_or(serde_json::Value::Null, |words| json!({ "reason": words }));
     record(tx, &held, by, action, detail, now).await?;
     Ok(held.approval)
+}
+
+/// How long an approval may stay unused: longest when it waits for the call to come again.
+fn grace_ms(hub: &Hub, held: &Held) -> i64 {
+    if held.kept {
+        return GRANT_FOR_MS;
+    }
+    let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
+    if here { RELEASE_GRACE_MS } else { RESUME_WITHIN_MS }
 }
 
 async fn extended(tx: &mut Tx, id: &ApprovalId, by: &str, deadline: i64, now: i64) -> Result<Approval, StoreError> {

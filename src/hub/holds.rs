@@ -21,6 +21,8 @@ pub(in crate::hub) use self::register::Registration;
 pub(in crate::hub) const RESUME_WITHIN_MS: i64 = 15_000;
 /// However often a shim is lost and comes back: an approval not used so long after it was given is void.
 const LONGEST_GRACE_MS: i64 = 60_000;
+/// How long after its decision an approval may still be used by an identical call that comes again, in milliseconds.
+pub(in crate::hub) const GRANT_FOR_MS: i64 = 600_000;
 /// The longest reason a shim may give, in characters.
 const MAX_REASON: usize = 500;
 
@@ -53,17 +55,18 @@ pub(in crate::hub) enum Released {
 }
 
 impl Hub {
-    /// The client took a call back. Too late for one that is released.
+    /// The client took a call back, for good or to call again. Too late for one that is released.
     pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
                 let own = find(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
-                if let Some(held) = own {
-                    take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await?;
+                match own {
+                    Some(held) if cancel.keep => keep(tx, &held, &reason, clock.now()).await,
+                    Some(held) => take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await,
+                    None => Ok(()),
                 }
-                Ok(())
             })
         })
         .await
@@ -127,6 +130,9 @@ impl Hub {
             Box::pin(async move {
                 let now = clock.now();
                 for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
+                    if held.kept {
+                        continue;
+                    }
                     if holds.contains(&held.approval.id) {
                         stretch_grace(tx, &held, now, RELEASE_GRACE_MS).await?;
                     } else {
@@ -268,6 +274,21 @@ async fn take_back(tx: &mut Tx, held: &Held, actor: &str, why: &str, now: i64) -
     record(tx, &rows::held(&row)?, actor, "approval.cancelled", json!({ "reason": why }), now).await
 }
 
+/// The client will call again: what is open stays open for an identical call, and for nothing else.
+async fn keep(tx: &mut Tx, held: &Held, why: &str, now: i64) -> Result<(), StoreError> {
+    let row = sqlx::query(
+        "update approvals set kept = 1, grace_until = decided_at + $2 \
+         where id = $1 and kept = 0 and outcome = 'waiting' and status in ('pending', 'approved') returning *",
+    )
+    .bind(held.approval.id.as_str())
+    .bind(GRANT_FOR_MS)
+    .fetch_optional(tx.sql())
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let held = rows::held(&row)?;
+    record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
+}
+
 /// Ends everything an agent, or one of its shims, has open.
 pub(super) async fn end_all(
     tx: &mut Tx,
@@ -302,14 +323,17 @@ async fn of_instance(
 ) -> Result<Vec<Held>, StoreError> {
     let found = sqlx::query(
         "select * from approvals where outcome = $2 and outcome in ('waiting', 'released') and client_id = $1 \
-         and instance = coalesce($3, instance) order by created_at, id",
+         and instance = coalesce($3, instance)",
     )
     .bind(client_id.as_str())
     .bind(outcome)
     .bind(instance.map(|instance| instance.as_str().to_owned()))
     .fetch_all(tx.sql())
     .await?;
-    found.iter().map(rows::held).collect()
+    let mut found = found.iter().map(rows::held).collect::<Result<Vec<_>, _>>()?;
+    // Sorted here: asked to sort, SQLite walks an agent's whole history instead of the few that are open.
+    found.sort_by_key(|held| held.approval.created_at);
+    Ok(found)
 }
 
 /// Gives an unused approval until `now + by`, unless its grace is over already or has been stretched enough.

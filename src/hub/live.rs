@@ -77,7 +77,7 @@ impl Live {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A shim is there; an older connection of the same instance is cut.
+    /// A shim is there; an older connection of the same instance ends.
     pub(in crate::hub) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
         let (wake, wakes) = mpsc::channel(WAKES);
         let (cut, cut_seen) = watch::channel(None);
@@ -87,9 +87,8 @@ impl Live {
         let key = (client_id.clone(), instance.clone());
         shims.away.remove(&key);
         let connected = Connected { number, server: server.to_owned(), wakes: wake, cut, counts: false };
-        if let Some(older) = shims.connected.insert(key, connected) {
-            older.cut.send_replace(Some(Cut::Replaced));
-        }
+        // An older connection's entry is dropped here, and with it what wakes that session: it ends.
+        shims.connected.insert(key, connected);
         Joined { number, wakes, cut: cut_seen }
     }
 
@@ -180,5 +179,35 @@ impl Live {
                 connected.cut.send_replace(Some(why));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_falls_too_far_behind_is_cut_and_the_others_are_not() {
+        let live = Live::default();
+        let (agent, slow, quick) = (ClientId::from("a"), InstanceId::from("slow"), InstanceId::from("quick"));
+        let (behind, mut ahead) = (live.join(&agent, &slow, "s"), live.join(&agent, &quick, "s"));
+        for _ in 0..=WAKES {
+            live.wake_where(|_, server| server == "s");
+            while ahead.wakes.try_recv().is_ok() {}
+        }
+        assert_eq!((*behind.cut.borrow(), *ahead.cut.borrow()), (Some(Cut::Slow), None));
+    }
+
+    #[test]
+    fn another_agent_naming_the_same_instance_touches_nothing() {
+        let live = Live::default();
+        let instance = InstanceId::from("i");
+        let (own, other) = (ClientId::from("a"), ClientId::from("b"));
+        let joined = live.join(&own, &instance, "s");
+        let stranger = live.join(&other, &instance, "s");
+        assert_eq!(*joined.cut.borrow(), None);
+        assert!(!live.leave(&own, &instance, stranger.number));
+        assert!(live.leave(&other, &instance, stranger.number));
+        assert!(live.is_connected(&own, &instance));
     }
 }

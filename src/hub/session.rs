@@ -20,7 +20,8 @@ use super::model::Agent;
 use super::store::StoreError;
 use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request, Ruled};
 use crate::core::ids::ApprovalId;
-use crate::core::policy::Table;
+use crate::core::policy::{Ruling, Table, Verdict};
+use crate::core::trust;
 use crate::wire::{self, ToHub, ToWrap, close};
 
 /// A message that cannot be sent in this time ends the session.
@@ -204,7 +205,10 @@ impl Session<'_> {
                 self.count().await?;
                 self.request(request).await
             }
-            ToHub::Cancel(cancel) => Ok(self.hub.cancel(self.shim, cancel).await?),
+            ToHub::Cancel(cancel) => {
+                self.told.forget(&cancel.approval);
+                Ok(self.hub.cancel(self.shim, cancel).await?)
+            }
             ToHub::Release(release) => self.release(release).await,
             ToHub::Outcome(outcome) => {
                 self.told.forget(&outcome.approval);
@@ -230,7 +234,13 @@ impl Session<'_> {
 
     async fn request(&mut self, request: Request) -> Result<(), End> {
         let id = request.id.clone();
-        match self.hub.register(self.shim, request).await? {
+        let trust = trust::of_name(&request.tool);
+        let registration = self.hub.register(self.shim, request).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call could not be recorded and is refused");
+            let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+            Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
+        });
+        match registration {
             Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling })).await,
             Registration::Held(held) => {
                 let approval = held.approval.id.clone();

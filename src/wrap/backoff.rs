@@ -11,14 +11,16 @@ const REFUSED: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Backoff(Duration);
 
-impl Backoff {
+impl Default for Backoff {
     /// Starts with the shortest wait.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(FIRST)
     }
+}
 
+impl Backoff {
     /// The next wait, longer each time.
-    pub fn next(&mut self) -> Duration {
+    pub fn lost(&mut self) -> Duration {
         let wait = self.0;
         self.0 = (wait * 2).min(LONGEST);
         jittered(wait)
@@ -43,9 +45,9 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound_and_are_never_zero() {
-        let mut backoff = Backoff::new();
-        assert!(backoff.next() <= FIRST);
-        let later: Vec<_> = std::iter::repeat_with(|| backoff.next()).take(20).collect();
+        let mut backoff = Backoff::default();
+        assert!(backoff.lost() <= FIRST);
+        let later: Vec<_> = std::iter::repeat_with(|| backoff.lost()).take(20).collect();
         assert!(later.iter().all(|wait| (FIRST / 2..=LONGEST).contains(wait)), "{later:?}");
         assert!(later[19] >= LONGEST / 2);
         assert!(backoff.refused() >= REFUSED / 2);

@@ -128,7 +128,8 @@ impl Escalation {
 }
 
 impl Signal {
-    fn send_to(self, id: u32) {
+    /// Sends it to a process, which must not have been waited for.
+    pub fn send_to(self, id: u32) {
         use rustix::process::{Pid, Signal as Number, kill_process};
         let number = match self {
             Self::Interrupt => Number::INT,
@@ -164,7 +165,7 @@ fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Strea
 }
 
 /// Our settings are not the server's business, least of all the agent token.
-fn strip_environment(command: &mut Command) {
+pub fn strip_environment(command: &mut Command) {
     for (key, _) in std::env::vars_os().filter(|(key, _)| key.as_encoded_bytes().starts_with(b"HITL_")) {
         command.env_remove(key);
     }
@@ -173,7 +174,7 @@ fn strip_environment(command: &mut Command) {
 /// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
-fn die_with_us(command: &mut Command) {
+pub fn die_with_us(command: &mut Command) {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let us = std::process::id();
     let before_exec = move || {
@@ -188,8 +189,9 @@ fn die_with_us(command: &mut Command) {
     unsafe { command.pre_exec(before_exec) };
 }
 
+/// Elsewhere a server notices by the end of its stdin.
 #[cfg(not(target_os = "linux"))]
-fn die_with_us(_: &mut Command) {}
+pub fn die_with_us(_: &mut Command) {}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::config::wrap::Endpoint;
-use crate::wire::{BUFFER_BYTES, MAX_MESSAGE_BYTES, SUBPROTOCOL, close};
+use crate::wire::{BUFFER_BYTES, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
 
 /// An open connection.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -90,7 +90,7 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
 }
 
 fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
-    let mut request = endpoint.websocket().into_client_request().context("the hub URL cannot be used")?;
+    let mut request = endpoint.websocket(PATH).into_client_request().context("the hub URL cannot be used")?;
     let mut token = HeaderValue::from_str(&format!("Bearer {}", endpoint.token.0))
         .ok()
         .context("the agent token holds characters that no token has")?;

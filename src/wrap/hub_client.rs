@@ -1,39 +1,24 @@
-//! The shim's side of the websocket: one task that keeps a connection to the hub, connects again when it is lost, and
-//! passes messages on. It decides nothing, and the relay never waits for it.
+//! The relay's end of the way to the hub: sends without waiting, and hears what comes.
 //!
-//! Every connection begins with `hello`, which the relay writes because it alone knows what is held; what the relay
-//! said before that is dropped, because the gate says it again after a `welcome`.
+//! The connection itself is kept by a task of its own, in [`link`](super::link). It decides nothing, and the relay
+//! never waits for it: what cannot be queued costs a new connection, which begins with everything that is wanted.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::time::timeout;
 
-use super::backoff::Backoff;
-use super::connect::{self, Refused, Socket};
-use super::local::Local;
-use super::say::say;
-use crate::config::wrap::{Endpoint, HubAt};
-use crate::core::gate::messages::{Answer, Ask, Ruled};
-use crate::core::policy::{Ruling, Verdict};
-use crate::core::trust::Level;
-use crate::wire::{self, DEAD_SECONDS, DecodeError, Hello, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap};
+use super::link::Link;
+use crate::config::wrap::HubAt;
+use crate::core::gate::messages::{Answer, Ask};
+use crate::wire::{Hello, ToHub};
 
 /// Messages on their way in each direction.
-const QUEUE: usize = 64;
-/// How long a hub may take to accept a connection, and then to answer `hello`.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// How long a message may take to leave; a hub that does not read is as good as gone.
-const SEND_WITHIN: Duration = Duration::from_secs(DEAD_SECONDS);
+pub const QUEUE: usize = 64;
 /// How long the end of the program waits for the goodbye.
-const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
-/// A hub that is away for so many attempts is worth a line on stderr.
-const AWAY_AFTER: u32 = 4;
-
+pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// What the connection tells the relay.
 #[derive(Debug)]
 pub enum FromHub {
@@ -60,11 +45,7 @@ impl HubClient {
         let (to_link, from_relay) = mpsc::channel(QUEUE);
         let (to_relay, from_link) = mpsc::channel(QUEUE);
         let reset = Arc::new(Notify::new());
-        let at = match at {
-            HubAt::Remote { endpoint } => At::Remote(endpoint),
-            HubAt::Local { data_dir, config } => At::Local(Local::new(data_dir, config)),
-        };
-        let link = Link { at, to_relay, from_relay, reset: Arc::clone(&reset), failures: 0, said: None };
+        let link = Link::new(at, to_relay, from_relay, Arc::clone(&reset));
         Self { to_link, from_link, reset, task: tokio::spawn(link.run()), greeted: false }
     }
 
@@ -135,294 +116,3 @@ impl HubClient {
         stop.abort();
     }
 }
-
-enum At {
-    Remote(Endpoint),
-    Local(Local),
-}
-
-/// The task.
-struct Link {
-    at: At,
-    to_relay: mpsc::Sender<FromHub>,
-    from_relay: mpsc::Receiver<ToHub>,
-    reset: Arc<Notify>,
-    /// Attempts since the last connection.
-    failures: u32,
-    /// What was said on stderr last, so that it is said once.
-    said: Option<String>,
-}
-
-/// How a connection ended.
-#[derive(Debug, PartialEq)]
-enum End {
-    /// The relay is done.
-    Bye,
-    /// It was never made, or is lost; try again soon.
-    Lost(String),
-    /// The hub stops for a moment.
-    Draining,
-    /// The hub does not want us until a person does something.
-    Refused(Refused),
-}
-
-impl Link {
-    async fn run(mut self) {
-        let mut backoff = Backoff::new();
-        loop {
-            let (end, welcomed) = self.connect_and_talk().await;
-            if welcomed {
-                backoff = Backoff::new();
-                if self.to_relay.send(FromHub::Answer(Answer::Lost)).await.is_err() {
-                    return;
-                }
-            }
-            let wait = match end {
-                End::Bye => return,
-                End::Lost(why) => {
-                    self.away(&why);
-                    backoff.next()
-                }
-                End::Draining => backoff.next(),
-                End::Refused(refused) => {
-                    self.say_once(refused.advice(&self.name()));
-                    backoff.refused()
-                }
-            };
-            if self.wait(wait).await == Waited::RelayIsDone {
-                return;
-            }
-        }
-    }
-
-    /// One connection's life; the flag tells whether it came to a `welcome`.
-    async fn connect_and_talk(&mut self) -> (End, bool) {
-        let endpoint = match &self.at {
-            At::Remote(endpoint) => Ok(endpoint.clone()),
-            At::Local(local) => local.locate().map_err(|error| format!("{error:#}")),
-        };
-        let connected = match endpoint {
-            Ok(endpoint) => match timeout(CONNECT_WITHIN, connect::open(&endpoint)).await {
-                Ok(result) => result,
-                Err(_) => Err(connect::Failure::Unreachable("no answer in time".to_owned())),
-            },
-            Err(why) => Err(connect::Failure::Unreachable(why)),
-        };
-        match connected {
-            Ok(socket) => {
-                if let At::Local(local) = &mut self.at {
-                    local.connected();
-                }
-                self.introduce(socket).await
-            }
-            Err(connect::Failure::Refused(refused)) => (End::Refused(refused), false),
-            Err(connect::Failure::Unreachable(why)) => {
-                if let At::Local(local) = &mut self.at {
-                    local.unreachable();
-                }
-                (End::Lost(why), false)
-            }
-        }
-    }
-
-    async fn introduce(&mut self, mut socket: Socket) -> (End, bool) {
-        if self.to_relay.send(FromHub::Connected).await.is_err() {
-            return (End::Bye, false);
-        }
-        let hello = loop {
-            match timeout(CONNECT_WITHIN, self.from_relay.recv()).await {
-                Ok(Some(ToHub::Hello(hello))) => break hello,
-                // Said on an earlier connection.
-                Ok(Some(message)) if message != ToHub::Bye => {}
-                Ok(_) => return (End::Bye, false),
-                Err(_) => return (End::Lost("the relay did not introduce itself".to_owned()), false),
-            }
-        };
-        if let Err(end) = send(&mut socket, &ToHub::Hello(hello)).await {
-            return (end, false);
-        }
-        let welcome = match timeout(CONNECT_WITHIN, next(&mut socket)).await {
-            Ok(Ok(Some(ToWrap::Welcome(welcome)))) => welcome,
-            Ok(Ok(other)) => return (End::Lost(format!("instead of a welcome came {other:?}")), false),
-            Ok(Err(end)) => return (end, false),
-            Err(_) => return (End::Lost("no welcome in time".to_owned()), false),
-        };
-        if welcome.version != wire::VERSION {
-            return (End::Refused(Refused::Version), false);
-        }
-        (self.failures, self.said) = (0, None);
-        let welcome = Answer::Welcome { client_id: welcome.client_id, policy: welcome.table };
-        if self.to_relay.send(FromHub::Answer(welcome)).await.is_err() {
-            return (End::Bye, true);
-        }
-        (self.talk(socket).await, true)
-    }
-
-    async fn talk(&mut self, mut socket: Socket) -> End {
-        let mut ping = interval(Duration::from_secs(PING_SECONDS));
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
-        loop {
-            let event = tokio::select! {
-                message = next(&mut socket) => Event::FromHub(message),
-                message = self.from_relay.recv() => Event::ToHub(message.unwrap_or(ToHub::Bye)),
-                _ = ping.tick() => Event::Ping,
-                () = self.reset.notified() => return End::Lost("it does not keep up".to_owned()),
-            };
-            let done = match event {
-                Event::FromHub(message) => {
-                    heard = Instant::now();
-                    match message {
-                        Ok(message) => self.hear(message).await,
-                        Err(end) => Err(end),
-                    }
-                }
-                Event::ToHub(message) => self.say_to(&mut socket, message).await,
-                Event::Ping if heard.elapsed() >= Duration::from_secs(DEAD_SECONDS) => {
-                    Err(End::Lost("it went silent".to_owned()))
-                }
-                Event::Ping => write(&mut socket, Message::Ping(Vec::new().into())).await,
-            };
-            if let Err(end) = done {
-                return end;
-            }
-        }
-    }
-
-    /// Passes a message of the hub on.
-    async fn hear(&mut self, message: Option<ToWrap>) -> Result<(), End> {
-        let answer = match message {
-            Some(ToWrap::Welcome(welcome)) => Answer::Welcome { client_id: welcome.client_id, policy: welcome.table },
-            Some(ToWrap::Policy { table }) => Answer::Policy(table),
-            Some(ToWrap::Registered(registered)) => Answer::Registered(registered),
-            Some(ToWrap::Decision(decided)) => Answer::Decided(decided),
-            Some(ToWrap::Go(go)) => Answer::Go(go),
-            Some(ToWrap::Extended(extended)) => Answer::Extended(extended),
-            Some(ToWrap::Seen { approval }) => Answer::Seen(approval),
-            Some(ToWrap::Verdict(ruled)) => Answer::Ruled(ruled),
-            Some(ToWrap::Draining) => return Err(End::Draining),
-            Some(ToWrap::Unsupported { of }) => {
-                tracing::debug!(hub.message = of, "the hub does not know a message");
-                return Ok(());
-            }
-            None => return Ok(()),
-        };
-        self.to_relay.send(FromHub::Answer(answer)).await.map_err(|_| End::Bye)
-    }
-
-    async fn say_to(&mut self, socket: &mut Socket, message: ToHub) -> Result<(), End> {
-        let text = wire::encode(&message);
-        if text.len() > MAX_MESSAGE_BYTES {
-            return self.too_large(message).await;
-        }
-        write(socket, Message::text(text)).await?;
-        if message == ToHub::Bye {
-            let _ = timeout(GOODBYE_WITHIN, socket.close(None)).await;
-            return Err(End::Bye);
-        }
-        Ok(())
-    }
-
-    /// A call whose arguments double in size when they are quoted: no approver could be shown it.
-    async fn too_large(&mut self, message: ToHub) -> Result<(), End> {
-        let ToHub::Request(request) = message else {
-            say("a message for the hub is too large and was not sent");
-            return Ok(());
-        };
-        let reasons = vec!["its arguments are too large to be shown to an approver".to_owned()];
-        let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust: Level::High, reasons };
-        let ruled = Answer::Ruled(Ruled { id: request.id, ruling });
-        self.to_relay.send(FromHub::Answer(ruled)).await.map_err(|_| End::Bye)
-    }
-
-    /// Waits before the next attempt, unless the relay ends first.
-    async fn wait(&mut self, wait: Duration) -> Waited {
-        let over = tokio::time::sleep(wait);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                () = &mut over => return Waited::Enough,
-                message = self.from_relay.recv() => {
-                    if matches!(message, None | Some(ToHub::Bye)) {
-                        return Waited::RelayIsDone;
-                    }
-                }
-            }
-        }
-    }
-
-    fn away(&mut self, why: &str) {
-        self.failures += 1;
-        tracing::debug!(attempt = self.failures, why, "no connection to the hub");
-        if self.failures == AWAY_AFTER {
-            let name = self.name();
-            self.say_once(format!("{name} cannot be reached ({why}); calls that need approval wait for it"));
-        }
-    }
-
-    fn say_once(&mut self, text: String) {
-        if self.said.as_ref() != Some(&text) {
-            say(&text);
-            self.said = Some(text);
-        }
-    }
-
-    fn name(&self) -> String {
-        match &self.at {
-            At::Remote(endpoint) => format!("the hub at {}", endpoint.base),
-            At::Local(_) => "the hub on this machine".to_owned(),
-        }
-    }
-}
-
-enum Event {
-    FromHub(Result<Option<ToWrap>, End>),
-    ToHub(ToHub),
-    Ping,
-}
-
-#[derive(PartialEq)]
-enum Waited {
-    Enough,
-    RelayIsDone,
-}
-
-/// The next message; `None` for a frame that carries none for us. Cancel safe.
-async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
-    match socket.next().await {
-        None => Err(End::Lost("it closed the connection".to_owned())),
-        Some(Err(error)) => Err(End::Lost(error.to_string())),
-        Some(Ok(Message::Close(frame))) => {
-            let code = frame.as_ref().map(|frame| u16::from(frame.code));
-            Err(match code.and_then(Refused::from_close) {
-                Some(refused) => End::Refused(refused),
-                None => End::Lost(format!("it closed the connection (code {})", code.unwrap_or(1005))),
-            })
-        }
-        Some(Ok(Message::Text(text))) => match wire::decode(&text, &wire::TO_WRAP) {
-            Ok(message) => Ok(Some(message)),
-            Err(DecodeError::UnknownType(kind)) => {
-                tracing::debug!(hub.message = kind, "ignored an unknown message of the hub");
-                Ok(None)
-            }
-            Err(error) => Err(End::Lost(error.to_string())),
-        },
-        Some(Ok(_)) => Ok(None),
-    }
-}
-
-async fn send(socket: &mut Socket, message: &ToHub) -> Result<(), End> {
-    write(socket, Message::text(wire::encode(message))).await
-}
-
-async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
-    match timeout(SEND_WITHIN, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(End::Lost(error.to_string())),
-        Err(_) => Err(End::Lost("it does not read".to_owned())),
-    }
-}
-
-#[cfg(test)]
-#[path = "hub_client_tests.rs"]
-mod tests;

@@ -134,7 +134,8 @@ pub fn hub_program() -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or_else(|| name.into())
 }
 
-fn make_private_dir(dir: &Path) -> io::Result<()> {
+/// Makes a directory that nobody else can enter, with its parents.
+pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

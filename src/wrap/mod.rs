@@ -8,12 +8,15 @@ pub mod backoff;
 pub mod child;
 pub mod cli;
 pub mod connect;
+pub mod demo;
 pub mod ends;
 pub mod hub_client;
 pub mod identity;
 pub mod lines;
+pub mod link;
 pub mod local;
 pub mod relay;
+pub mod run;
 pub mod say;
 pub mod signals;
 pub mod threads;
@@ -36,7 +39,10 @@ use crate::core::ids::ApprovalId;
 /// Runs `command` behind the gate until it ends; returns the exit code.
 pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
     match Child::spawn(&command) {
-        Ok((child, streams)) => Ok(relay(settings, &command, child, streams)?.run().await),
+        Ok((child, streams)) => {
+            warn_of_plain_text(&settings.hub);
+            Ok(relay(settings, &command, child, streams)?.run().await)
+        }
         Err(error) => {
             say::say(&error.to_string());
             Ok(error.exit_code())
@@ -66,6 +72,15 @@ fn relay(settings: Wrap, command: &[OsString], child: Child, streams: Streams) -
         stdout: Sink::stdout().context("cannot write to stdout")?,
         signals,
     }))
+}
+
+/// The token and every decision would cross the network in the clear.
+fn warn_of_plain_text(hub: &HubAt) {
+    if let HubAt::Remote { endpoint } = hub
+        && endpoint.is_plain_text()
+    {
+        say::say(&format!("the connection to the hub at {} is not encrypted; use https://", endpoint.base));
+    }
 }
 
 /// The hub as refusals name it.

@@ -17,6 +17,7 @@ use super::ends::{Sink, Source};
 use super::hub_client::{FromHub, HubClient};
 use super::identity::Identity;
 use super::lines::{CLIENT_LIMIT, Found, Lines, SERVER_LIMIT, content, has_inner_cr};
+use super::run::Run;
 use super::say::say;
 use super::signals::Signals;
 use super::writer::Writer;
@@ -177,24 +178,25 @@ impl Relay {
     // Lines.
 
     fn on_client_lines(&mut self, now: Instant) {
-        let mut run = 0..0;
+        let mut run = Run::default();
         while let Some(found) = self.from_client.next_line() {
             let Found::Line(line) = found else {
+                run.pass(&mut self.from_client, &mut self.to_server);
                 self.refuse_too_long();
                 continue;
             };
-            let fate = self.gate.handle_client(content(self.from_client.bytes(line.clone())), now);
-            if fate == Fate::Forward {
-                extend(&mut self.from_client, &mut run, line, &mut self.to_server);
+            match self.gate.handle_client(content(self.from_client.bytes(line.clone())), now) {
+                Fate::Forward => run.add(line),
+                Fate::Consumed => run.pass(&mut self.from_client, &mut self.to_server),
             }
             while let Some(action) = self.gate.poll_action() {
                 if matches!(action, Action::ToServer(_)) {
-                    pass(&mut self.from_client, &mut run, &mut self.to_server);
+                    run.pass(&mut self.from_client, &mut self.to_server);
                 }
                 self.perform(action, now);
             }
         }
-        pass(&mut self.from_client, &mut run, &mut self.to_server);
+        run.pass(&mut self.from_client, &mut self.to_server);
         self.from_client.compact();
     }
 
@@ -210,51 +212,56 @@ impl Relay {
 
     fn on_server_lines(&mut self, now: Instant) {
         self.keep_draining(now);
-        let mut run = 0..0;
+        let mut run = Run::default();
         if !self.gate.watches_server()
             && let Some(plain) = self.from_server.take_plain()
         {
-            run = plain;
+            run = Run::of(plain);
         }
         while let Some(found) = self.from_server.next_line() {
             let Found::Line(line) = found else {
+                run.pass(&mut self.from_server, &mut self.to_client);
                 say(&format!("dropped a line of the server: it is longer than {} MiB", SERVER_LIMIT >> 20));
                 continue;
             };
             self.on_server_line(line, &mut run, now);
         }
-        pass(&mut self.from_server, &mut run, &mut self.to_client);
+        run.pass(&mut self.from_server, &mut self.to_client);
         self.from_server.compact();
     }
 
-    fn on_server_line(&mut self, line: Range<usize>, run: &mut Range<usize>, now: Instant) {
-        let bytes = self.from_server.bytes(line.clone());
-        if has_inner_cr(bytes) {
-            return say(
-                "dropped a line of the server: it holds a carriage return, which some clients take for a line end",
-            );
-        }
-        // What the gate waits for may have come in this very batch.
-        if !self.gate.watches_server() || self.gate.handle_server(content(bytes), now) == Fate::Forward {
-            extend(&mut self.from_server, run, line, &mut self.to_client);
+    fn on_server_line(&mut self, line: Range<usize>, run: &mut Run, now: Instant) {
+        match self.fate_of_server_line(line.clone(), now) {
+            Fate::Forward => run.add(line),
+            Fate::Consumed => run.pass(&mut self.from_server, &mut self.to_client),
         }
         while let Some(action) = self.gate.poll_action() {
             if matches!(action, Action::ToClient(_)) {
-                pass(&mut self.from_server, run, &mut self.to_client);
+                run.pass(&mut self.from_server, &mut self.to_client);
             }
             self.perform(action, now);
         }
+    }
+
+    fn fate_of_server_line(&mut self, line: Range<usize>, now: Instant) -> Fate {
+        let bytes = self.from_server.bytes(line);
+        if has_inner_cr(bytes) {
+            say("dropped a line of the server: it holds a carriage return, which some clients take for a line end");
+            return Fate::Consumed;
+        }
+        // Asked for every line: what the gate waits for may have come in this very batch.
+        if self.gate.watches_server() { self.gate.handle_server(content(bytes), now) } else { Fate::Forward }
     }
 
     /// The server's stream ended; what it said last needs no line feed to count.
     fn on_server_closed(&mut self, now: Instant) {
         self.from_server.close();
         let rest = self.from_server.take_rest();
-        let mut run = 0..0;
+        let mut run = Run::default();
         if !rest.is_empty() {
             self.on_server_line(rest, &mut run, now);
         }
-        pass(&mut self.from_server, &mut run, &mut self.to_client);
+        run.pass(&mut self.from_server, &mut self.to_client);
     }
 
     // The gate.
@@ -381,30 +388,6 @@ impl Relay {
 
     fn reads_server(&self) -> bool {
         self.from_server.is_open() && self.to_client.queued() < FULL
-    }
-}
-
-/// Adds a line to the run of lines that pass together.
-fn extend(lines: &mut Lines, run: &mut Range<usize>, line: Range<usize>, writer: &mut Writer) {
-    if run.start == run.end {
-        *run = line;
-    } else if run.end == line.start {
-        run.end = line.end;
-    } else {
-        pass(lines, run, writer);
-        *run = line;
-    }
-}
-
-/// Writes a run of lines as they came.
-fn pass(lines: &mut Lines, run: &mut Range<usize>, writer: &mut Writer) {
-    let run = std::mem::take(run);
-    let written = writer.write_now(lines.bytes(run.clone()));
-    let rest = run.start + written..run.end;
-    if Lines::worth_detaching(&rest) {
-        writer.queue_owned(lines.detach(rest.end), rest.start);
-    } else {
-        writer.queue_copy(lines.bytes(rest));
     }
 }
 

@@ -162,6 +162,32 @@ async fn lines_that_pass_are_byte_identical_both_ways() {
 }
 
 #[tokio::test]
+async fn what_follows_a_giant_passes_though_a_line_between_is_held_back() {
+    // The giant takes the buffer with it, so what was found behind it has moved.
+    let giant =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{{\"a\":\"{}\"}}}}\n", "a".repeat(3 << 20));
+    let next = call(2, "open");
+    for between in [call(3, "gated"), "not JSON\n".to_owned()] {
+        let mut stand = Stand::new("cat").await;
+        let mut stdin = stand.stdin.take().unwrap();
+        let all = [giant.as_str(), &between, &next, &next].concat();
+        let write = tokio::spawn(async move { stdin.write_all(all.as_bytes()).await.map(|()| stdin) });
+        for line in [&giant, &next, &next] {
+            assert!(stand.line().await == *line, "a line is broken");
+        }
+        drop(write.await.unwrap().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_follows_a_servers_giant_passes_though_a_line_between_is_dropped() {
+    let script = "head -c 3000000 /dev/zero | tr '\\0' 'x'; printf '\\nbad\\rline\\nnext\\nlast\\n'";
+    let mut stand = Stand::new(script).await;
+    let all = stand.rest().await;
+    assert!(all == ["x".repeat(3_000_000).as_bytes(), b"\nnext\nlast\n"].concat(), "{} bytes", all.len());
+}
+
+#[tokio::test]
 async fn a_gated_call_reaches_the_server_once_after_go_and_as_it_came() {
     let mut stand = Stand::new("cat").await;
     stand.write(&call(1, "gated")).await;
@@ -302,7 +328,7 @@ async fn a_lost_hub_is_greeted_again_with_what_is_held() {
             break hello.resume;
         }
     };
-    assert_eq!(resumed, [id.clone()]);
+    assert_eq!(resumed, std::slice::from_ref(&id));
     stand.answer(Answer::Welcome { client_id: "agent".into(), policy: table() }).await;
     assert_eq!(stand.request().await.id, id, "the same request is asked again");
 }

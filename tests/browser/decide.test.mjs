@@ -26,7 +26,7 @@ async function approve(page, card) {
   await armed(card);
   await card.locator(".approve").click();
   await card.locator(".confirming").waitFor();
-  await page.waitForTimeout(300);
+  await page.clock.fastForward(300);
   await card.locator(".approve").click();
 }
 
@@ -77,7 +77,7 @@ test("with keys alone: A asks for a second press when trust is high, and a key h
   await page.keyboard.down("a");
   await page.keyboard.down("a");
   await card.locator(".confirming").waitFor();
-  await page.waitForTimeout(300);
+  await page.clock.fastForward(300);
   await page.keyboard.down("a");
   await page.keyboard.up("a");
   assert.equal(await card.locator(".confirming").count(), 1);
@@ -151,7 +151,7 @@ test("a settled card keeps its place while the pointer rests on the list", async
   const place = await second.card.boundingBox();
   first.cancel();
   await settled(first.card, "Cancelled");
-  await page.waitForTimeout(3500);
+  await page.clock.fastForward(3500);
   assert.deepEqual(await second.card.boundingBox(), place);
   await page.mouse.move(5, 5);
   await first.card.waitFor({ state: "detached" });
@@ -218,10 +218,8 @@ test("taken back by the client, the card says so and cannot be approved", async 
 });
 
 test("the countdown follows the hub's clock, and the last minute offers more time", async () => {
-  const page = await world.open("/servers");
   // This machine's clock is two hours slow; the hub's counts.
-  await page.clock.install({ time: Date.now() - 7_200_000 });
-  await page.goto("/approvals");
+  const page = await world.open("/approvals", { time: Date.now() - 7_200_000 });
   const call = hold(page);
   await call.card.getByText(/^(Time left )?4:5\d$/).waitFor();
   assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);

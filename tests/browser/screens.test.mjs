@@ -63,7 +63,7 @@ test("a one-time link signs in once, and its code leaves the address at once", a
 });
 
 test("signing out ends the session on the hub", async () => {
-  const page = await world.open("/approvals");
+  const page = await world.open("/approvals", { ownSession: true });
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
   assert.equal((await page.request.get(`${world.url}/api/v1/session`)).status(), 401);
@@ -130,7 +130,7 @@ test("a lost line is said with the time of the data, and everything is right aga
   await page.locator(".dot-on").waitFor();
   await card.locator(".approve:enabled").waitFor();
   await card.locator(".approve").click();
-  await page.waitForTimeout(300);
+  await page.clock.fastForward(300);
   await card.locator(".approve").click();
   await card.locator(".settled", { hasText: "Approved by you" }).waitFor();
   assert.match(await call.answer, /^ran/);
@@ -263,6 +263,29 @@ for (const [name, viewport] of Object.entries({ "a phone": { width: 360, height:
     call.cancel();
   });
 }
+
+test("a background tab notifies the desktop, without any argument", async () => {
+  const page = await world.open("/servers");
+  await page.addInitScript(() => {
+    window.notes = [];
+    window.Notification = class {
+      static permission = "granted";
+      constructor(title, options) {
+        window.notes.push({ title, ...options });
+      }
+    };
+    Object.defineProperty(document, "hidden", { get: () => true });
+  });
+  await page.goto("/approvals");
+  await ready(page);
+  await page.locator(".dot-on").first().waitFor();
+  const call = shim.call("delete_repo", '{"repo":"top-secret"}');
+  const notes = await until(() => page.evaluate(() => window.notes.length && window.notes), "a notification");
+  assert.match(notes[0].title, /delete_repo on github/);
+  assert.match(notes[0].body, /laptop/);
+  assert.doesNotMatch(JSON.stringify(notes), /top-secret/);
+  call.cancel();
+});
 
 test("forty cards: a decision shows within 100 ms of the hub's answer", async () => {
   const page = await world.open("/approvals");

@@ -61,7 +61,9 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       await page.locator("h1").first().waitFor();
       await page.waitForFunction(() => !document.querySelector(".loading"));
       await prepare?.(page, hub);
-      await page.evaluate(() => new Promise((done) => setTimeout(done, 650)));
+      await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+      // Pictures show cards that can be decided already.
+      if (await page.locator(".card .approve").count()) await page.waitForFunction(() => [...document.querySelectorAll(".approve")].some((button) => !button.disabled));
       await page.screenshot({ path: `${folder}/${name}-${theme}-${size}.png`, fullPage: Boolean(options.full) });
       await context.close();
       await hub.close();
@@ -72,7 +74,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
 if (args.includes("--readme")) {
   const hub = await startMock();
   hub.state.queue.push(...fixtures.realistic());
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: "light", locale: "en-GB" });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 880 }, colorScheme: "light", locale: "en-GB" });
   const page = await context.newPage();
   await page.goto(`${hub.url}/approvals`);
   await page.keyboard.press("j");

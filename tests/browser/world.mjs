@@ -43,16 +43,22 @@ export async function startWorld() {
   const pages = [];
   const shims = [];
   const violations = [];
+  // One sign-in per user: the hub allows only so many in a minute.
+  const sessions = new Map();
 
   /** A signed-in page; the browser's own complaints are collected. */
-  async function open(path = "/approvals", { user = "lin", signedIn = true, ...options } = {}) {
+  async function open(path = "/approvals", { user = "lin", signedIn = true, ownSession = false, time, ...options } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), ...options });
     const page = await context.newPage();
     pages.push(page);
     page.setDefaultTimeout(15_000);
+    // Time flows as ever until a test moves it on.
+    await page.clock.install(time === undefined ? {} : { time });
     page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
     page.on("pageerror", (error) => violations.push(String(error.stack)));
-    if (signedIn) await hub.signIn(page, user);
+    if (signedIn && sessions.has(user) && !ownSession) await context.addCookies(sessions.get(user));
+    else if (signedIn) await hub.signIn(page, user);
+    if (signedIn && !ownSession) sessions.set(user, await context.cookies());
     await page.goto(path);
     return page;
   }

@@ -114,6 +114,7 @@ impl Hub {
                 if is_last_admin(tx, &user).await? {
                     return Ok(Err(last_admin(&name)));
                 }
+                keep_ceilings(tx, &user).await?;
                 remove(tx, &name).await?;
                 record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
                 Ok(Ok(()))
@@ -246,6 +247,27 @@ async fn update(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
         .bind(json!(user.ceilings).to_string())
         .execute(tx.sql())
         .await?;
+    Ok(())
+}
+
+/// A removed user's ceilings stay with their agents: nobody may do more because somebody is gone.
+async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
+    let found = sqlx::query("select * from agents where user_name = $1 and revoked_at is null")
+        .bind(user.name.as_str())
+        .fetch_all(tx.sql())
+        .await?;
+    for row in &found {
+        let mut agent = rows::agent(row)?;
+        for (server, ceiling) in &user.ceilings {
+            let trust = agent.trust.entry(server.clone()).or_insert(*ceiling);
+            *trust = (*trust).min(*ceiling);
+        }
+        sqlx::query("update agents set trust = $2 where client_id = $1")
+            .bind(agent.client_id.as_str())
+            .bind(json!(agent.trust).to_string())
+            .execute(tx.sql())
+            .await?;
+    }
     Ok(())
 }
 

@@ -18,7 +18,8 @@ pub mod servers;
 pub mod session;
 pub mod site;
 // They play a shim too, with the shim's own websocket library.
-#[cfg(all(test, feature = "wrap"))]
+#[cfg(test)]
+#[cfg(feature = "wrap")]
 mod tests;
 pub mod users;
 pub mod who;

@@ -64,8 +64,8 @@ impl Where {
             return;
         }
         // Names of our own, so they may stand in the text: only then is the index on the pending ones used.
-        let names: Vec<String> = any_of.iter().map(|status| format!("'{}'", status.as_str())).collect();
-        self.sql.push_str(&format!(" and status in ({})", names.join(", ")));
+        let names: Vec<String> = any_of.iter().map(|status| format!("status = '{}'", status.as_str())).collect();
+        self.sql.push_str(&format!(" and ({})", names.join(" or ")));
     }
 }
 

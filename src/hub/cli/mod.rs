@@ -21,6 +21,7 @@ use clap_complete::Shell;
 
 use super::Hub;
 use super::serve::{self, files};
+use crate::config::file::LogFormat;
 use crate::config::hub::{Flags, Settings};
 use crate::telemetry;
 
@@ -135,7 +136,11 @@ impl Place {
         };
         let settings = Settings::load(&flags)?;
         // A browser that comes back with an old cookie is no news.
-        telemetry::init("warn,tower_sessions=error,tower_sessions_core=error", settings.log_format);
+        let default = "warn,tower_sessions=error,tower_sessions_core=error";
+        match settings.log_format {
+            LogFormat::Text => telemetry::text(default),
+            LogFormat::Json => telemetry::json(default),
+        }
         Ok(settings)
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Shim, find};
-use crate::core::approval::Status;
+use super::Shim;
+use crate::core::approval::{RELEASE_GRACE_MS, Status};
 use crate::core::call;
 use crate::core::gate::messages::{ClientInfo, Request};
 use crate::core::ids::Digest;
@@ -73,7 +73,7 @@ fn denied(request: &Request, why: String) -> Registration {
 }
 
 async fn register(tx: &mut Tx, shim: &Shim, request: Request, now: i64) -> Result<Registration, StoreError> {
-    if let Some(held) = find(tx, &request.id).await? {
+    if let Some(held) = of_request(tx, &request).await? {
         let same = super::belongs(&held, shim) && held.digest == request.digest;
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
@@ -85,11 +85,50 @@ async fn register(tx: &mut Tx, shim: &Shim, request: Request, now: i64) -> Resul
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
+    if let Some(held) = join(tx, shim, &request, now).await? {
+        return Ok(Registration::Held(Box::new(held)));
+    }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
         return Ok(denied(&request, why));
     }
     let held = insert(tx, shim, &rules, request, ruling, now).await?;
     Ok(Registration::Held(Box::new(held)))
+}
+
+async fn of_request(tx: &mut Tx, request: &Request) -> Result<Option<Held>, StoreError> {
+    let row = sqlx::query("select * from approvals where id = $1 or request_id = $1")
+        .bind(request.id.as_str())
+        .fetch_optional(tx.sql())
+        .await?;
+    row.as_ref().map(rows::held).transpose()
+}
+
+/// A call that comes again, identical to the byte, takes up the approval that was kept for it: the one that was
+/// asked for first, and no other call can take it up after that.
+async fn join(tx: &mut Tx, shim: &Shim, request: &Request, now: i64) -> Result<Option<Held>, StoreError> {
+    let row = sqlx::query(
+        "update approvals set kept = 0, request_id = $1, instance = $2, \
+         grace_until = case when status = 'approved' then $6 else grace_until end \
+         where id = (select id from approvals where kept = 1 and client_id = $3 and server = $4 and digest = $5 \
+         and outcome = 'waiting' and (status = 'pending' and deadline_at > $7 \
+         or status = 'approved' and grace_until > $7) order by created_at, id limit 1) returning *",
+    )
+    .bind(request.id.as_str())
+    .bind(shim.instance.as_str())
+    .bind(shim.client_id.as_str())
+    .bind(shim.server.as_str())
+    .bind(request.digest.as_str())
+    .bind(now + RELEASE_GRACE_MS)
+    .bind(now)
+    .fetch_optional(tx.sql())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let held = rows::held(&row)?;
+    if let Some(grace) = held.grace_until {
+        tx.wake_sweeper_at(grace);
+    }
+    record(tx, &held, shim.client_id.as_str(), "approval.joined", serde_json::Value::Null, now).await?;
+    Ok(Some(held))
 }
 
 fn rule(rules: &Rules, tool: &str) -> Ruling {
@@ -100,12 +139,10 @@ fn rule(rules: &Rules, tool: &str) -> Ruling {
 }
 
 async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
-    let pending: i64 = sqlx::query_scalar(
-        "select count(*) from approvals where client_id = $1 and status = 'pending' and outcome = 'waiting'",
-    )
-    .bind(shim.client_id.as_str())
-    .fetch_one(tx.sql())
-    .await?;
+    let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
+        .bind(shim.client_id.as_str())
+        .fetch_one(tx.sql())
+        .await?;
     if pending >= MAX_PENDING {
         return Ok(Some(format!("the agent already has {pending} calls waiting for approval")));
     }
@@ -131,9 +168,9 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let row = sqlx::query(
-        "insert into approvals (id, instance, client_id, agent_name, user_name, client_name, client_version, \
+        "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
-         created_at, deadline_at, outcome) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         created_at, deadline_at, outcome) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
          (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting') returning *",
     )
     .bind(request.id.as_str())

@@ -37,7 +37,7 @@ impl Hub {
     }
 
     /// The same with another time in which an endpoint must answer.
-    async fn run_notifications_within(&self, timeout: Duration) {
+    pub(in crate::hub) async fn run_notifications_within(&self, timeout: Duration) {
         courier::run(self, timeout).await;
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use super::files::{DataDir, write_private};
 use crate::config::paths;
 use crate::hub::Hub;
-use crate::hub::error::Actor;
+use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{Role, User};
 
 /// The agent that stands behind all shims without a hub of their own.
@@ -33,7 +33,11 @@ pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
     if let Some(admin) = hub.first_admin().await? {
         return Ok(admin);
     }
-    Ok(hub.add_user(&os_user(), Role::Admin, None, &Actor::Operator).await?)
+    match hub.add_user(&os_user(), Role::Admin, None, &Actor::Operator).await {
+        // Another command, or the set-up link, was a moment faster.
+        Err(error @ ChangeError::Conflict(_)) => Ok(hub.first_admin().await?.ok_or(error)?),
+        added => Ok(added?),
+    }
 }
 
 /// The operating system's name for this user, as far as it can be a name here.

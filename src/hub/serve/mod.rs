@@ -179,3 +179,55 @@ async fn stop_signal() -> io::Result<()> {
 async fn stop_signal() -> io::Result<()> {
     signal::ctrl_c().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::paths;
+    use crate::hub::error::Actor;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
+        let addr = taken.local_addr().unwrap();
+        let placed = Settings { listen: addr, listen_named: true, ..Settings::of_env(dir.path(), &[]) };
+        for local in [false, true] {
+            let error = bind(&placed, local).await.unwrap_err().to_string();
+            assert!(error.contains(&addr.to_string()) && error.contains("--listen"), "{error}");
+        }
+        let anywhere = Settings { listen_named: false, ..placed };
+        assert!(bind(&anywhere, false).await.is_err());
+        let other = bind(&anywhere, true).await.unwrap().local_addr().unwrap();
+        assert!(other.ip().is_loopback() && other.port() != addr.port());
+    }
+
+    #[tokio::test]
+    async fn a_local_hub_keeps_its_agent_and_replaces_one_whose_token_is_lost() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(parent.path()).unwrap();
+        let settings = Settings::of_env(dir.path(), &[]);
+        let hub = open_hub(&settings, None).await.unwrap();
+        let token = || std::fs::read_to_string(paths::local_agent_token(dir.path())).unwrap();
+        local::ensure_agent(&hub, &dir).await.unwrap();
+        let first = token();
+        local::ensure_agent(&hub, &dir).await.unwrap();
+        assert_eq!(token(), first);
+        std::fs::remove_file(paths::local_agent_token(dir.path())).unwrap();
+        local::ensure_agent(&hub, &dir).await.unwrap();
+        assert_ne!(token(), first);
+        assert!(hub.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
+        hub.revoke_agent("local", &Actor::Operator).await.unwrap();
+        local::ensure_agent(&hub, &dir).await.unwrap();
+        assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn commands_that_race_to_make_the_first_administrator_end_up_with_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
+        let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
+        assert!(admins.iter().all(Result::is_ok), "{admins:?}");
+        assert_eq!(hub.users().await.unwrap().len(), 1);
+    }
+}

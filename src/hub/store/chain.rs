@@ -16,13 +16,18 @@ pub(in crate::hub) struct Entry<'a> {
     pub(in crate::hub) detail: serde_json::Value,
 }
 
+/// The last record's place and hash.
+#[derive(Clone)]
+pub(super) struct Head {
+    seq: i64,
+    hash: String,
+}
+
 impl Tx {
     /// Appends a record and wakes `target` after the commit.
     pub(in crate::hub) async fn audit(&mut self, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
-        let head = sqlx::query("update chain set seq = seq + 1 where id = 1 returning seq, hash")
-            .fetch_one(self.sql())
-            .await?;
-        let (seq, previous): (i64, String) = (head.try_get("seq")?, head.try_get("hash")?);
+        let Head { seq, hash: previous } = self.head().await?;
+        let seq = seq + 1;
         let detail = if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() };
         let hash = record_hash(seq, entry.at, [entry.actor, entry.action, entry.subject, &detail, &previous]);
         sqlx::query(
@@ -39,9 +44,30 @@ impl Tx {
         .bind(hash.as_str())
         .execute(self.sql())
         .await?;
-        sqlx::query("update chain set hash = $1 where id = 1").bind(hash.as_str()).execute(self.sql()).await?;
+        self.head = Some(Head { seq, hash: hash.0 });
         self.notices.push(Notice { seq, target });
         Ok(seq)
+    }
+
+    /// Read once per transaction, which has the write lock, and from there on known.
+    async fn head(&mut self) -> Result<Head, StoreError> {
+        if let Some(head) = &self.head {
+            return Ok(head.clone());
+        }
+        let row = sqlx::query("select seq, hash from chain where id = 1").fetch_one(self.sql()).await?;
+        Ok(Head { seq: row.try_get("seq")?, hash: row.try_get("hash")? })
+    }
+
+    /// Writes the new head, as the transaction's last statement.
+    pub(super) async fn write_head(&mut self) -> Result<(), StoreError> {
+        if let Some(Head { seq, hash }) = self.head.take() {
+            sqlx::query("update chain set seq = $1, hash = $2 where id = 1")
+                .bind(seq)
+                .bind(hash)
+                .execute(self.sql())
+                .await?;
+        }
+        Ok(())
     }
 }
 

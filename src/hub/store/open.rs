@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AnyPool, ConnectOptions as _, Executor as _};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
 use super::StoreError;
 
@@ -15,6 +16,8 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// `busy_timeout` comes first: switching to WAL may already have to wait for another process.
 const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; \
                        pragma foreign_keys = on; pragma trusted_schema = off;";
+/// Longer than SQLite's own patience, so that a locked store is told from a pool that is used up.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
 const READ_ONLY: &str = "pragma query_only = on;";
 
 /// The two pools of a store.
@@ -41,28 +44,26 @@ async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
         |error: &dyn std::fmt::Display| StoreError::Open(format!("cannot open the store {}: {error}", path.display()));
     let path = private_file(path).map_err(|error| cannot(&error))?;
     let options = sqlite_options(&path).map_err(|error| cannot(&error))?;
-    let writer = AnyPoolOptions::new()
+    let mut first = AnyConnection::connect_with(&options).await.map_err(|error| cannot(&error))?;
+    check(&mut first, &path).await?;
+    migrate(&SQLITE, &mut first).await?;
+    first.close().await.map_err(|error| cannot(&error))?;
+    let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
+    let writer = pool
+        .clone()
         .max_connections(1)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }))
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| cannot(&error))?;
-    check(&writer, &path).await?;
-    migrate(&SQLITE, &writer).await?;
-    let readers = AnyPoolOptions::new()
-        .max_connections(4)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(PRAGMAS).await?;
-                connection.execute(READ_ONLY).await.map(drop)
-            })
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }));
+    let readers = pool.max_connections(4).after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.execute(PRAGMAS).await?;
+            connection.execute(READ_ONLY).await.map(drop)
         })
-        .connect_with(options)
-        .await
-        .map_err(|error| cannot(&error))?;
-    Ok(Pools { readers, writer, begin: &["begin immediate"] })
+    });
+    Ok(Pools {
+        writer: writer.connect_with(options.clone()).await.map_err(|error| cannot(&error))?,
+        readers: readers.connect_with(options).await.map_err(|error| cannot(&error))?,
+        begin: &["begin immediate"],
+    })
 }
 
 fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
@@ -98,29 +99,46 @@ fn private_file(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Damage is found before anything is decided on it.
-async fn check(pool: &AnyPool, path: &Path) -> Result<(), StoreError> {
-    let found: Result<String, sqlx::Error> = sqlx::query_scalar("pragma quick_check(1)").fetch_one(pool).await;
+async fn check(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    let found = match connection.execute(PRAGMAS).await {
+        Ok(_) => sqlx::query_scalar("pragma quick_check(1)").fetch_one(connection).await,
+        Err(error) => Err(error),
+    };
     let damage = match found {
         Ok(answer) if answer == "ok" => return Ok(()),
         Ok(answer) => answer,
+        Err(error) if is_busy(&error) => {
+            return Err(StoreError::Open(format!("the store {} is in use by another process", path.display())));
+        }
         Err(error) => error.to_string(),
     };
     let path = path.display();
     Err(StoreError::Open(format!("the store {path} is damaged ({damage}); restore a backup of it before starting")))
 }
 
+fn is_busy(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY and its extended codes share their low byte.
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
 async fn postgres(url: &str) -> Result<Pools, StoreError> {
     // The URL holds a password, so it stays out of messages.
     let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {error}"));
     let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
-    let writer = AnyPoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?;
-    migrate(&POSTGRES, &writer).await?;
-    let readers = AnyPoolOptions::new().max_connections(8).connect_with(options).await.map_err(cannot)?;
-    Ok(Pools { readers, writer, begin: &["begin", "update chain set seq = seq where id = 1"] })
+    let mut first = AnyConnection::connect_with(&options).await.map_err(cannot)?;
+    migrate(&POSTGRES, &mut first).await?;
+    first.close().await.map_err(cannot)?;
+    let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN);
+    Ok(Pools {
+        writer: pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?,
+        readers: pool.max_connections(8).connect_with(options).await.map_err(cannot)?,
+        begin: &["begin", "update chain set seq = seq where id = 1"],
+    })
 }
 
-async fn migrate(migrator: &Migrator, pool: &AnyPool) -> Result<(), StoreError> {
-    migrator.run(pool).await.map_err(|error| {
+async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    migrator.run(connection).await.map_err(|error| {
         StoreError::Open(match error {
             MigrateError::VersionMissing(version) => {
                 format!("the store was written by a newer version (its schema is {version}); start that version")

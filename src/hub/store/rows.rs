@@ -19,6 +19,8 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Rol
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
     pub(in crate::hub) instance: InstanceId,
+    /// No live request stands behind it; an identical call may join.
+    pub(in crate::hub) kept: bool,
     pub(in crate::hub) digest: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) grace_until: Option<i64>,
@@ -58,6 +60,7 @@ pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     Ok(Held {
         approval: approval(row)?,
         instance: text(row, "instance")?.into(),
+        kept: number(row, "kept")? != 0,
         digest: Digest(text(row, "digest")?),
         seen_at: optional_number(row, "seen_at")?,
         grace_until: optional_number(row, "grace_until")?,

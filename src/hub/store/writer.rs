@@ -8,6 +8,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::chain::Head;
 use crate::hub::bus::{Bus, Notice};
 
 /// The most jobs in one transaction, so that the first does not wait for ever.
@@ -19,6 +20,8 @@ pub(in crate::hub) struct Tx {
     /// Told to the bus after the commit.
     pub(super) notices: Vec<Notice>,
     due: Option<i64>,
+    /// The chain's head, once something was recorded.
+    pub(super) head: Option<Head>,
 }
 
 impl Tx {
@@ -28,7 +31,15 @@ impl Tx {
         for statement in rest {
             sqlx::query(*statement).execute(&mut *transaction).await?;
         }
-        Ok(Self { transaction, notices: Vec::new(), due: None })
+        Ok(Self { transaction, notices: Vec::new(), due: None, head: None })
+    }
+
+    /// Makes everything durable, and only then tells anybody.
+    async fn commit(mut self, bus: &Bus) -> Result<(), StoreError> {
+        self.write_head().await?;
+        self.transaction.commit().await?;
+        bus.announce(self.notices, self.due);
+        Ok(())
     }
 
     /// For queries.
@@ -103,37 +114,26 @@ pub(super) async fn run(
 type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
 
 async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
-    let mut done = Vec::with_capacity(batch.len());
     let alone = batch.len() == 1;
+    let mut done: Done = Vec::with_capacity(batch.len());
     let mut lost = None;
     for mut job in batch {
-        let result = match &lost {
-            Some(error) => Err(StoreError::clone(error)),
-            None if alone => job.run(&mut tx).await,
-            None => match apart(&mut tx, &mut *job).await {
-                Ok(result) => result,
-                Err(error) => {
-                    lost = Some(error.clone());
-                    Err(error)
-                }
-            },
+        let ran = match lost.clone() {
+            Some(error) => Err(error),
+            None if alone => job.run(&mut tx).await.map(Ok),
+            None => apart(&mut tx, &mut *job).await,
         };
-        done.push((job, result));
+        lost = ran.as_ref().err().cloned();
+        done.push((job, ran.and_then(|result| result)));
     }
-    let failed_alone = alone && done.iter().any(|(_, result)| result.is_err());
     let committed = match lost {
-        Some(error) => Err(error),
         // Dropping the transaction rolls it back.
-        None if failed_alone => return done,
-        None => tx.transaction.commit().await.map_err(StoreError::from),
+        Some(error) => Err(error),
+        None => tx.commit(bus).await,
     };
-    match committed {
-        Ok(()) => bus.announce(tx.notices, tx.due),
-        Err(error) => {
-            tracing::error!(error = %error, "a transaction was lost; everything in it is refused");
-            for (_, result) in done.iter_mut().filter(|(_, result)| result.is_ok()) {
-                *result = Err(error.clone());
-            }
+    if let Err(error) = committed {
+        for (_, result) in done.iter_mut().filter(|(_, result)| result.is_ok()) {
+            *result = Err(error.clone());
         }
     }
     done
@@ -141,13 +141,13 @@ async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
 
 /// Runs one job behind a savepoint. The outer error means that the whole transaction is lost.
 async fn apart(tx: &mut Tx, job: &mut dyn Job) -> Result<Result<(), StoreError>, StoreError> {
-    let (notices, due) = (tx.notices.len(), tx.due);
+    let (notices, due, head) = (tx.notices.len(), tx.due, tx.head.clone());
     sqlx::query("savepoint job").execute(tx.sql()).await?;
     let result = job.run(tx).await;
     if result.is_err() {
         sqlx::query("rollback to savepoint job").execute(tx.sql()).await?;
         tx.notices.truncate(notices);
-        tx.due = due;
+        (tx.due, tx.head) = (due, head);
     }
     sqlx::query("release savepoint job").execute(tx.sql()).await?;
     Ok(result)

@@ -169,6 +169,11 @@ async fn the_lower_of_agents_trust_and_users_ceiling_counts() {
         let change = UserChange { role: None, ceilings: low.clone() };
         hub.change_user("bob", change, &Actor::Operator).await.unwrap();
         assert_eq!(verdict().await, Verdict::Deny);
+        hub.remove_user("bob", &Actor::Operator).await.unwrap();
+        assert_eq!(verdict().await, Verdict::Deny, "the ceiling outlives its user");
+        hub.add_user("bob", Role::Approver, None, &Actor::Operator).await.unwrap();
+        let none = AgentChange { trust: Some(BTreeMap::new()), ..AgentChange::default() };
+        hub.change_agent(&desk.agent.client_id, none, &Actor::Operator).await.unwrap();
         let none = UserChange { role: None, ceilings: Some(BTreeMap::new()) };
         hub.change_user("bob", none, &Actor::Operator).await.unwrap();
         assert_eq!(verdict().await, Verdict::Pass);

@@ -4,7 +4,8 @@ use sqlx::AssertSqlSafe;
 
 use super::desk::Desk;
 use crate::hub::audit::ChainCheck;
-use crate::hub::store::StoreError;
+use crate::hub::bus::Target;
+use crate::hub::store::{Entry, StoreError};
 
 /// Runs SQL behind the hub's back.
 async fn tamper(desk: &Desk, sql: &str) {
@@ -77,7 +78,9 @@ async fn a_job_that_fails_leaves_nothing_and_disturbs_nobody_in_its_transaction(
         let hub = &desk.hub;
         let failing = hub.0.store.write(|tx| {
             Box::pin(async move {
-                sqlx::query("update chain set seq = seq + 100").execute(tx.sql()).await?;
+                let detail = serde_json::Value::Null;
+                let entry = Entry { at: 0, actor: "nobody", action: "user.added", subject: "nobody", detail };
+                tx.audit(entry, Target::Pages).await?;
                 sqlx::query("insert into nowhere (x) values (1)").execute(tx.sql()).await?;
                 Ok(())
             })

@@ -198,8 +198,8 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
         desk.hub.reject(&plain.id, &desk.approver, Some("Wrong Environment".into())).await.unwrap();
         let found = |filter: ApprovalFilter| async { all_pages(&desk, filter).await };
         let q = |q: &str| ApprovalFilter { q: Some(q.into()), ..ApprovalFilter::default() };
-        assert_eq!(found(q("100%_")).await, [percent.id.clone()]);
-        assert_eq!(found(q("wrong GITHUB")).await, [plain.id.clone()]);
+        assert_eq!(found(q("100%_")).await, std::slice::from_ref(&percent.id));
+        assert_eq!(found(q("wrong GITHUB")).await, std::slice::from_ref(&plain.id));
         assert!(found(q("nowhere")).await.is_empty());
         let by = |agent: &str| ApprovalFilter { agent: Some(agent.into()), ..ApprovalFilter::default() };
         assert_eq!(found(by("ci")).await.len(), 2);

@@ -7,7 +7,7 @@ use crate::core::approval::{Outcome, Status};
 use crate::core::gate::messages::{CallOutcome, Cancel};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
 use crate::hub::error::DecideError;
-use crate::hub::holds::{Released, Shim};
+use crate::hub::holds::{Registration, Released, Shim};
 
 /// Waits until the approval looks like that.
 async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
@@ -214,5 +214,60 @@ async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
         let late = CallOutcome { approval: released.id.clone(), outcome: Outcome::Failed, duration_ms: 1 };
         again.hub.finish(&again.shim, late).await.unwrap();
         assert_eq!(again.now(&released.id).await.outcome, Outcome::Failed, "its own shim knows better");
+    }
+}
+
+/// The client stopped waiting and will call again.
+async fn hand_off(desk: &Desk, id: &ApprovalId) {
+    let cancel = Cancel { approval: id.clone(), reason: "told to call again".into(), keep: true };
+    desk.hub.cancel(&desk.shim, cancel).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_comes_again_joins_the_card_that_was_kept_for_it() {
+    for desk in Desk::everywhere().await {
+        let _joined = desk.connect();
+        let first = desk.hold().await;
+        assert_ne!(desk.hold().await.id, first.id, "two calls at once are two cards");
+        hand_off(&desk, &first.id).await;
+        desk.hub.resume(&desk.shim, Vec::new()).await.unwrap();
+        let other = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
+        assert_ne!(other.id, first.id, "other arguments are another call");
+        let again = desk.request("{\"repo\":\"a\"}");
+        assert_eq!(desk.hold_request(again.clone()).await.id, first.id);
+        assert_eq!(desk.hold_request(again).await.id, first.id, "the same request, sent again");
+        assert_ne!(desk.hold().await.id, first.id, "only one call joins");
+        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        let release = desk.release_of(&first.id).await;
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_given_while_nobody_called_is_used_once_within_ten_minutes() {
+    for desk in Desk::everywhere().await {
+        in_background(&desk);
+        let _joined = desk.connect();
+        let (used, unused) = (desk.hold().await, desk.hold_request(desk.request("{}")).await);
+        for approval in [&used, &unused] {
+            hand_off(&desk, &approval.id).await;
+            desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
+        }
+        desk.clock.advance(599_999);
+        let stranger = Shim { server: "gitlab".into(), ..desk.shim.clone() };
+        desk.hub.meet(&stranger, &[]).await.unwrap();
+        let elsewhere = super::desk::request(&stranger, "delete_repo", "{\"repo\":\"a\"}");
+        let Registration::Held(elsewhere) = desk.hub.register(&stranger, elsewhere).await.unwrap() else {
+            panic!("not held")
+        };
+        assert_ne!(elsewhere.approval.id, used.id);
+        let joined = desk.hold().await;
+        assert_eq!((joined.id, joined.status), (used.id.clone(), Status::Approved));
+        let release = desk.release_of(&used.id).await;
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_ne!(desk.hold().await.id, used.id, "it is used up");
+        desk.clock.advance(1);
+        becomes(&desk, &unused.id, Status::Approved, Outcome::NotExecuted).await;
+        assert_ne!(desk.hold_request(desk.request("{}")).await.id, unused.id);
     }
 }

@@ -42,7 +42,10 @@ impl Listener {
                 }
                 continue;
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event").expect("the stream is not cut off")?;
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk())
+                .await
+                .expect("an event")
+                .expect("the stream is not cut off")?;
             self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }

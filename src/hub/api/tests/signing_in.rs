@@ -78,12 +78,15 @@ async fn guessing_is_slowed_down_and_a_link_still_signs_in() {
 #[tokio::test]
 async fn a_link_signs_in_once() {
     let running = Running::start().await;
-    let code = running.hub.mint_link(LinkKind::SetUp("ada".to_owned())).await.unwrap();
-    let mut person = running.stranger();
-    person.sign_in(&json!({ "code": code })).await;
-    assert_eq!(person.read("/api/v1/session").await["user"], json!({ "name": "ada", "role": "admin" }));
-    let second = running.stranger().request(Method::POST, "/api/v1/session").json(&json!({ "code": code }));
-    problem(second.send().await.unwrap(), 401).await;
+    for kind in [LinkKind::SetUp("ada".to_owned()), LinkKind::SignIn("ada".to_owned())] {
+        let code = running.hub.mint_link(kind.clone()).await.unwrap();
+        let mut person = running.stranger();
+        person.sign_in(&json!({ "code": code })).await;
+        assert_eq!(person.read("/api/v1/session").await["user"], json!({ "name": "ada", "role": "admin" }));
+        let second = running.stranger().request(Method::POST, "/api/v1/session").json(&json!({ "code": code }));
+        let refusal = problem(second.send().await.unwrap(), 401).await;
+        assert!(refusal["detail"].as_str().unwrap().contains("hitl-hub open"), "{kind:?}: {refusal}");
+    }
 }
 
 #[tokio::test]

@@ -112,10 +112,13 @@ export function take(approval) {
   const before = get().queue.find((item) => item.approval.id === approval.id);
   touched.add(approval.id);
   set({ queue: upsert(get().queue, approval, Date.now()) });
-  if (!before && approval.status === "pending") {
-    say(`New approval: ${visible(approval.tool)} on ${visible(approval.server)}, ${approval.trust} trust.`);
-    announce(approval);
-  }
+  if (!before && approval.status === "pending") tell(approval);
+}
+
+/** Says that a card is new, to eyes and ears that are elsewhere. @param {Approval} approval */
+function tell(approval) {
+  say(`New approval: ${visible(approval.tool)} on ${visible(approval.server)}, trust ${approval.trust}.`);
+  announce(approval);
 }
 
 /** Reads the whole queue, page by page. */
@@ -134,7 +137,11 @@ export async function loadQueue() {
       cursor = page.next_cursor;
     } while (cursor);
     const { queue, gone } = reconcile(get().queue, all, since, Date.now());
+    const before = new Set(get().queue.map((item) => item.approval.id));
+    const again = get().loaded;
     set({ queue, loaded: true, dataAt: Date.now() });
+    // What came in while the line was lost is as new as what an event brings.
+    if (again) for (const approval of all) if (!before.has(approval.id)) tell(approval);
     for (const id of gone) void api.approval(id).then(take, () => {});
   } catch {
     // The line's own banner tells; the next connection reads again.

@@ -2,7 +2,7 @@
 
 import { html, cls, useRef, useEffect, useMemo } from "../ui.js";
 import { get, set, useStore } from "../store.js";
-import { focus } from "../decide.js";
+import { focus, mayDecide } from "../decide.js";
 import { act } from "../api.js";
 import { lastInput } from "../keys.js";
 import { visible } from "../glyphs.js";
@@ -23,7 +23,7 @@ const seen = new Set();
 export function useSeen(ref, { approval: { id, status } }) {
   useEffect(() => {
     const element = ref.current;
-    if (!element || seen.has(id) || status !== "pending") return;
+    if (!element || seen.has(id) || status !== "pending" || !mayDecide()) return;
     let timer = 0;
     const report = () => {
       if (document.hidden || seen.has(id)) return;

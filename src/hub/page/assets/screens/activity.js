@@ -2,6 +2,7 @@
 
 import { html, useState, useEffect } from "../ui.js";
 import * as api from "../api.js";
+import { toast } from "../store.js";
 import { useLoad } from "../load.js";
 import { duration } from "../format.js";
 import { Text, Name } from "../components/text.js";
@@ -31,9 +32,13 @@ export function Activity() {
     return () => clearInterval(timer);
   }, [rows.length, filter]);
   const more = async () => {
-    const page = await api.activity({ ...filter, limit: LIMIT, cursor });
-    setRows([...rows, ...page.items]);
-    setCursor(page.next_cursor);
+    try {
+      const page = await api.activity({ ...filter, limit: LIMIT, cursor });
+      setRows([...rows, ...page.items]);
+      setCursor(page.next_cursor);
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
   };
   const change = (/** @type {Partial<typeof nothing>} */ patch) => setFilter({ ...filter, ...patch });
   const active = Object.values(filter).some(Boolean);

@@ -2,7 +2,7 @@
 
 import { html, useState, useEffect } from "../ui.js";
 import * as api from "../api.js";
-import { useStore } from "../store.js";
+import { useStore, toast } from "../store.js";
 import { useLoad } from "../load.js";
 import { duration, plural, statusWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
@@ -57,9 +57,13 @@ export function History() {
     setFilter(next);
   };
   const more = async () => {
-    const page = await api.approvals({ ...toQuery(filter), limit: LIMIT, cursor });
-    setRows([...rows, ...page.items]);
-    setCursor(page.next_cursor);
+    try {
+      const page = await api.approvals({ ...toQuery(filter), limit: LIMIT, cursor });
+      setRows([...rows, ...page.items]);
+      setCursor(page.next_cursor);
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
   };
   const active = key !== JSON.stringify(nothing);
   return html`<section class="screen" aria-labelledby="title">

@@ -1,5 +1,7 @@
 //! The connection against a hub of a few lines, over real sockets.
 
+#![allow(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
+
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -7,10 +9,11 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
 use crate::config::wrap::Secret;
-use crate::core::gate::messages::{Cancel, Decided, Decision, Request as Held};
+use crate::core::gate::messages::{Ask, Cancel, Decided, Decision, Request as Held};
 use crate::core::ids::Digest;
 use crate::core::policy::Table;
 use crate::wire::Welcome;
+use crate::wrap::hub_client::{HubClient, QUEUE};
 use crate::wrap::identity::Identity;
 
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,0 +1,167 @@
+//! Something in the way of a call, and a client that talks through it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::echo::LARGE;
+
+/// A command to be measured.
+pub struct Subject {
+    /// As the table names it.
+    pub name: &'static str,
+    /// Whether only its start is measured.
+    pub start_up_only: bool,
+    command: Vec<String>,
+    env: Vec<(&'static str, String)>,
+}
+
+impl Subject {
+    /// A command without extra variables.
+    pub fn new(name: &'static str, command: Vec<String>) -> Self {
+        Self { name, start_up_only: false, command, env: Vec::new() }
+    }
+
+    /// Adds a variable.
+    pub fn env(mut self, key: &'static str, value: &str) -> Self {
+        self.env.push((key, value.to_owned()));
+        self
+    }
+
+    /// Leaves it out of everything but the start.
+    pub fn start_up_only(mut self) -> Self {
+        self.start_up_only = true;
+        self
+    }
+
+    /// Starts it, shakes hands, and says how long that took.
+    pub fn start(&self) -> (Running, Duration) {
+        let began = Instant::now();
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]).envs(self.env.iter().map(|(key, value)| (*key, value)));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), BufReader::with_capacity(1 << 16, child.stdout.take().unwrap()));
+        let mut running = Running { child, stdin, stdout, line: Vec::new() };
+        running.ask(br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#);
+        let took = began.elapsed();
+        running.write(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
+        (running, took)
+    }
+}
+
+/// A started subject.
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    line: Vec<u8>,
+}
+
+impl Running {
+    fn write(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Reads one line and returns its length.
+    fn read(&mut self) -> usize {
+        self.line.clear();
+        let length = self.stdout.read_until(b'\n', &mut self.line).unwrap();
+        assert!(length > 0, "the server is there");
+        length
+    }
+
+    /// One request and its answer; returns how long it took.
+    pub fn ask(&mut self, request: &[u8]) -> Duration {
+        let mut line = request.to_vec();
+        line.push(b'\n');
+        let began = Instant::now();
+        self.write(&line);
+        self.read();
+        began.elapsed()
+    }
+
+    /// Lists the tools and calls one, so that policy is known and everything is warm.
+    pub fn warm_up(&mut self) {
+        self.list_tools();
+        for n in 0..200 {
+            self.call(n);
+        }
+    }
+
+    /// One small call.
+    pub fn call(&mut self, id: usize) -> Duration {
+        self.ask(small_call(id).as_bytes())
+    }
+
+    /// One list of 200 tools.
+    pub fn list_tools(&mut self) -> Duration {
+        self.ask(br#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}"#)
+    }
+
+    /// One call whose result is 1 MiB.
+    pub fn large_result(&mut self) -> Duration {
+        let took =
+            self.ask(br#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"large","arguments":{}}}"#);
+        assert!(self.line.len() > LARGE - 20, "the large result came: {}", self.line.len());
+        took
+    }
+
+    /// One call whose argument is 1 MiB.
+    pub fn large_argument(&mut self, text: &str) -> Duration {
+        let head = r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"echo","arguments":{"message":""#;
+        self.ask(format!("{head}{text}\"}}}}}}").as_bytes())
+    }
+
+    /// `total` calls with 64 in flight; returns calls per second, and checks the order of the answers.
+    pub fn pipeline(&mut self, total: usize) -> f64 {
+        let began = Instant::now();
+        let mut sent = 0;
+        let mut window = Vec::new();
+        for id in 0..total {
+            while sent < total && sent - id < 64 {
+                window.extend_from_slice(small_call(sent).as_bytes());
+                window.push(b'\n');
+                sent += 1;
+            }
+            if !window.is_empty() && (id % 16 == 0) {
+                let lines = std::mem::take(&mut window);
+                self.write(&lines);
+            }
+            self.read();
+            let expected = format!("\"id\":{id},");
+            assert!(memchr::memmem::find(&self.line, expected.as_bytes()).is_some(), "answer {id} comes in order");
+        }
+        total as f64 / began.elapsed().as_secs_f64()
+    }
+
+    /// Time on a core so far, of the subject's own threads.
+    pub fn cpu(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = tasks.flatten().filter_map(|task| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
+    /// Peak resident memory in KiB.
+    pub fn peak_rss(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Closes stdin and waits; returns how long that took.
+    pub fn end(mut self) -> Duration {
+        let began = Instant::now();
+        drop(self.stdin.take());
+        self.child.wait().unwrap();
+        began.elapsed()
+    }
+}
+
+fn small_call(id: usize) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"echo","arguments":{{"message":"hello"}}}}}}"#
+    )
+}

@@ -1,0 +1,129 @@
+//! The whole product on one machine: a real hub, a real shim, a built-in server and an agent that calls it.
+
+pub mod agent;
+pub mod hub;
+pub mod screen;
+pub mod server;
+
+use anyhow::ensure;
+use serde_json::{Map, json};
+use tokio::sync::mpsc;
+
+use self::agent::{Agent, Outcome};
+use self::hub::Hub;
+use self::screen::{Mood, Screen, Who};
+use self::server::VICTIM;
+use super::cli::{Auto, Demo};
+
+const SERVER: &str = "demo-github";
+const REASON: &str = "Wrong environment";
+/// The exit code of a demo that was interrupted, as a shell would have it.
+const INTERRUPTED: u8 = 130;
+
+/// Plays the demo; the exit code is 0 when the call ended as it was decided.
+pub async fn run(options: Demo) -> anyhow::Result<u8> {
+    let screen = Screen::stdout();
+    screen.title("An agent wants to delete a repository. You decide.");
+    let hub = Hub::start().await?;
+    let played = tokio::select! {
+        played = play(&hub, options, screen) => played,
+        _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+    };
+    hub.stop().await;
+    played
+}
+
+async fn play(hub: &Hub, options: Demo, screen: Screen) -> anyhow::Result<u8> {
+    screen.line(Who::Hub, &format!("listens on {}", hub.url));
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    let agent = Agent::start(hub.wrap(SERVER, &["demo-server"])?, sender).await?;
+    let ended = act(hub, &agent, &mut messages, options, screen).await;
+    agent.stop().await;
+    ended
+}
+
+async fn act(
+    hub: &Hub,
+    agent: &Agent,
+    messages: &mut mpsc::UnboundedReceiver<String>,
+    options: Demo,
+    screen: Screen,
+) -> anyhow::Result<u8> {
+    screen.line(Who::Server, &format!("{SERVER}, wrapped by hitl-wrap: {}", agent.tools().await?.join(", ")));
+    screen.gap();
+    screen.line(Who::Agent, "calls list_repos");
+    let listed = agent.call("list_repos", Map::new()).await?;
+    ensure!(!listed.is_error, "list_repos failed: {}", listed.text);
+    screen.line(Who::Server, &format!("{}   (not gated)", listed.text));
+    screen.gap();
+
+    while messages.try_recv().is_ok() {}
+    screen.line(Who::Agent, &format!("calls delete_repo {{\"name\":\"{VICTIM}\"}}"));
+    let arguments = json!({"name": VICTIM}).as_object().cloned().unwrap_or_default();
+    let outcome = tokio::select! {
+        outcome = agent.call("delete_repo", arguments) => outcome?,
+        error = wait(hub, messages, options, screen) => return Err(error),
+    };
+    let left = agent.call("list_repos", Map::new()).await?;
+    conclude(&outcome, &left, options.auto, screen)
+}
+
+/// Shows what the agent's user sees while the call is held; ends only if nobody can decide.
+async fn wait(
+    hub: &Hub,
+    messages: &mut mpsc::UnboundedReceiver<String>,
+    options: Demo,
+    screen: Screen,
+) -> anyhow::Error {
+    let mut asked = false;
+    while let Some(message) = messages.recv().await {
+        screen.line(Who::Waits, &message);
+        if !std::mem::replace(&mut asked, true)
+            && let Err(error) = decide(hub, options, screen).await
+        {
+            return error;
+        }
+    }
+    anyhow::anyhow!("the connection to the server is lost")
+}
+
+/// Plays the approver, or invites one.
+async fn decide(hub: &Hub, options: Demo, screen: Screen) -> anyhow::Result<()> {
+    let Some(auto) = options.auto else {
+        let link = hub.sign_in_link(!options.no_open).await?;
+        screen.line(Who::Approver, &format!("sign in and decide: {link}"));
+        return Ok(());
+    };
+    let id = hub.pending("delete_repo").await?;
+    match auto {
+        Auto::Approve => {
+            screen.line(Who::Approver, &format!("hitl-hub approvals approve {id}"));
+            hub.approve(&id).await
+        }
+        Auto::Reject => {
+            screen.line(Who::Approver, &format!("hitl-hub approvals reject {id} --reason \"{REASON}\""));
+            hub.reject(&id, REASON).await
+        }
+    }
+}
+
+fn conclude(outcome: &Outcome, left: &Outcome, auto: Option<Auto>, screen: Screen) -> anyhow::Result<u8> {
+    let gone = !left.text.contains(VICTIM);
+    screen.gap();
+    screen.line(Who::Agent, &format!("gets: {}", outcome.text));
+    let rejected = outcome.refused.as_deref() == Some("rejected");
+    let as_decided = match auto {
+        Some(Auto::Approve) => !outcome.is_error && gone,
+        Some(Auto::Reject) => rejected && !gone && outcome.text.contains(REASON),
+        None => (!outcome.is_error && gone) || (rejected && !gone),
+    };
+    let repos = format!("Repositories now: {}", left.text);
+    match (outcome.is_error, outcome.refused.as_deref()) {
+        (false, _) => screen.end(Mood::Good, "Approved: the call ran, once, after the decision.", &repos),
+        (true, Some("rejected")) => {
+            screen.end(Mood::Refused, "Rejected: the server never saw the call, and the agent knows why.", &repos);
+        }
+        (true, _) => screen.end(Mood::Refused, "Not approved: the server never saw the call.", &repos),
+    }
+    Ok(u8::from(!as_decided))
+}

@@ -1,0 +1,94 @@
+//! Programs killed with calls held: nothing runs unapproved, nothing runs twice, nothing is lost.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Approver, Client, Hub, Ledger, Wrap, eventually, is_alive, text_of};
+
+/// A hub, its administrator, and a client with `delete_repo` on hold.
+async fn a_held_call(ledger: &Ledger) -> (Hub, Approver, Client, i64) {
+    let hub = Hub::start().await;
+    let approver = hub.sign_in().await;
+    let token = hub.add_agent("claude").await;
+    let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+    client.initialize().await;
+    let id = client.call("delete_repo", json!({ "repo": "acme/website" })).await;
+    client.progress().await;
+    (hub, approver, client, id)
+}
+
+#[tokio::test]
+async fn held_call_survives_a_killed_hub_and_runs_once() {
+    let ledger = Ledger::new();
+    let (mut hub, approver, mut client, id) = a_held_call(&ledger).await;
+    let before = approver.the_pending_approval().await;
+    hub.crash().await;
+    let hub = hub.start_again().await;
+    let approver = hub.sign_in().await;
+    let after = approver.the_pending_approval().await;
+    assert_eq!(after["id"], before["id"]);
+    assert_eq!(after["arguments"], before["arguments"]);
+
+    assert_eq!(approver.approve(&after).await.status, 200);
+    assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
+    approver.wait_for(after["id"].as_str().unwrap(), "outcome", "succeeded").await;
+    assert_eq!(ledger.runs_of("delete_repo"), 1);
+}
+
+#[tokio::test]
+async fn held_call_survives_an_orderly_restart_of_the_hub() {
+    let ledger = Ledger::new();
+    let (mut hub, approver, mut client, id) = a_held_call(&ledger).await;
+    approver.the_pending_approval().await;
+    assert!(hub.terminate().await.success());
+    let hub = hub.start_again().await;
+    let approver = hub.sign_in().await;
+    let pending = approver.the_pending_approval().await;
+    approver.reject(&pending, "Not today").await;
+    assert!(text_of(&client.answer(id).await).contains("'Not today'"));
+    assert_eq!(ledger.runs_of("delete_repo"), 0);
+}
+
+#[tokio::test]
+async fn passing_calls_go_on_while_the_hub_is_away() {
+    let ledger = Ledger::new();
+    let (mut hub, approver, mut client, _) = a_held_call(&ledger).await;
+    approver.the_pending_approval().await;
+    hub.crash().await;
+    for _ in 0..3 {
+        let id = client.call("list_repos", json!({})).await;
+        assert!(text_of(&client.answer(id).await).contains("list_repos done"));
+    }
+    assert_eq!(ledger.runs_of("delete_repo"), 0);
+}
+
+#[tokio::test]
+async fn approval_of_a_killed_shim_is_cancelled_and_its_server_is_gone() {
+    let ledger = Ledger::new();
+    let (_hub, approver, mut client, _) = a_held_call(&ledger).await;
+    let pending = approver.the_pending_approval().await;
+    let children = client.children();
+    assert_eq!(children.len(), 1, "the shim has one child");
+
+    client.signal(Signal::KILL);
+    client.wait().await;
+    eventually("the end of the server", || async { (!is_alive(children[0])).then_some(()) }).await;
+    let id = pending["id"].as_str().unwrap();
+    approver.wait_for(id, "status", "cancelled").await;
+    assert_eq!(approver.approve(&pending).await.status, 409);
+    assert_eq!(ledger.runs_of("delete_repo"), 0);
+}
+
+#[tokio::test]
+async fn approved_call_of_a_shim_killed_first_never_runs() {
+    let ledger = Ledger::new();
+    let (_hub, approver, mut client, _) = a_held_call(&ledger).await;
+    let pending = approver.the_pending_approval().await;
+    client.signal(Signal::KILL);
+    client.wait().await;
+    // The hub may still wait for the shim to come back: an approval is taken, and expires unused.
+    let status = approver.approve(&pending).await.status;
+    assert!(status == 200 || status == 409, "{status}");
+    approver.wait_for(pending["id"].as_str().unwrap(), "outcome", "not_executed").await;
+    assert_eq!(ledger.runs_of("delete_repo"), 0);
+}

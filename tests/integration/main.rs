@@ -1,0 +1,23 @@
+//! Both real binaries with real MCP servers and clients. Run `tests/run`: it installs what these tests need.
+//!
+//! One binary, so that the product is linked once; each test has its own hub, data dir and ports.
+
+// clippy knows the body of a #[test] as test code, but not what it calls.
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub, missing_docs)]
+
+mod support;
+
+mod approval;
+mod bad_input;
+mod cli;
+mod config;
+mod crash;
+mod demo;
+mod faults;
+mod layers;
+mod local;
+mod package;
+mod postgres;
+mod process;
+mod races;
+mod transparent;

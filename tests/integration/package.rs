@@ -1,0 +1,45 @@
+//! What a published crate holds: without the page or the migrations, `cargo install` builds a hub that cannot work.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn published_crate_holds_what_the_programs_need() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(root);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let listed: BTreeSet<&str> = listed.lines().collect();
+
+    let mut needed: Vec<String> =
+        ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "config.example.toml", "Cargo.lock"].map(String::from).to_vec();
+    for dir in ["src", "migrations"] {
+        files_under(root, &root.join(dir), &mut needed);
+    }
+    let missing: Vec<_> = needed.iter().filter(|file| !listed.contains(file.as_str())).collect();
+    assert!(missing.is_empty(), "not in the crate: {missing:#?}");
+}
+
+fn files_under(root: &Path, dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_under(root, &path, found);
+        } else {
+            found.push(path.strip_prefix(root).unwrap().display().to_string());
+        }
+    }
+}
+
+#[test]
+fn no_dependency_needs_cmake_or_openssl_and_websockets_are_there_once() {
+    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let count = |name: &str| lock.matches(&format!("name = \"{name}\"\n")).count();
+    for banned in ["aws-lc-sys", "aws-lc-rs", "openssl-sys", "native-tls", "cmake"] {
+        assert_eq!(count(banned), 0, "{banned} is in Cargo.lock");
+    }
+    assert_eq!(count("tungstenite"), 1, "axum and the shim share one tungstenite");
+}

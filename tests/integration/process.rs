@@ -1,0 +1,149 @@
+//! The shim as a process: exit codes, signals, stderr, environment.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Client, Hub, Ledger, Wrap, eventually, is_alive, text_of};
+
+fn shell(script: &str) -> Vec<String> {
+    vec!["sh".into(), "-c".into(), script.into()]
+}
+
+async fn shim_around(hub: &Hub, server: Vec<String>) -> Client {
+    let token = hub.add_agent("claude").await;
+    Wrap::around(server).named("repos").with_hub(hub, &token).start()
+}
+
+#[tokio::test]
+async fn exit_code_is_the_servers() {
+    let hub = Hub::start().await;
+    for code in [0, 1, 3, 255] {
+        let mut client = Wrap::around(shell(&format!("exit {code}"))).with_hub(&hub, "hitl_a_none").start();
+        assert_eq!(client.wait().await.code(), Some(code));
+    }
+}
+
+#[tokio::test]
+async fn server_killed_by_a_signal_is_told_as_128_and_the_number() {
+    let hub = Hub::start().await;
+    for (name, number) in [("TERM", 15), ("KILL", 9)] {
+        let mut client = Wrap::around(shell(&format!("kill -{name} $$"))).with_hub(&hub, "hitl_a_none").start();
+        assert_eq!(client.wait().await.code(), Some(128 + number), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn shim_ends_when_the_client_closes_its_side() {
+    let hub = Hub::start().await;
+    let ledger = Ledger::new();
+    let mut client = shim_around(&hub, ledger.server()).await;
+    client.initialize().await;
+    let children = client.children();
+    let started = Instant::now();
+    assert_eq!(client.end().await.code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(children.iter().all(|pid| !is_alive(*pid)));
+}
+
+#[tokio::test]
+async fn server_that_ignores_eof_is_ended_all_the_same() {
+    let hub = Hub::start().await;
+    let mut client =
+        Wrap::around(shell("trap '' TERM; while :; do sleep 1; done")).with_hub(&hub, "hitl_a_none").start();
+    eventually("the server", || async { (!client.children().is_empty()).then_some(()) }).await;
+    let children = client.children();
+    client.close();
+    client.wait().await;
+    eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn server_that_ignores_eof_ends_with_a_killed_shim() {
+    let hub = Hub::start().await;
+    let mut client = Wrap::around(shell("while :; do sleep 0.1; done")).with_hub(&hub, "hitl_a_none").start();
+    eventually("the server", || async { (!client.children().is_empty()).then_some(()) }).await;
+    let children = client.children();
+    client.signal(Signal::KILL);
+    client.wait().await;
+    eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn signal_ends_shim_and_server_at_once() {
+    let hub = Hub::start().await;
+    for signal in [Signal::TERM, Signal::INT] {
+        let ledger = Ledger::new();
+        let mut client = Wrap::around(ledger.server()).with_hub(&hub, "hitl_a_none").start();
+        client.initialize().await;
+        let children = client.children();
+        let started = Instant::now();
+        client.signal(signal);
+        client.wait().await;
+        assert!(started.elapsed() < Duration::from_secs(2), "{signal:?}: {:?}", started.elapsed());
+        assert!(children.iter().all(|pid| !is_alive(*pid)), "{signal:?}");
+    }
+}
+
+#[tokio::test]
+async fn signal_with_calls_held_cancels_them() {
+    let hub = Hub::start().await;
+    let approver = hub.sign_in().await;
+    let ledger = Ledger::new();
+    let mut client = shim_around(&hub, ledger.server()).await;
+    client.initialize().await;
+    client.call("delete_repo", json!({})).await;
+    let pending = approver.the_pending_approval().await;
+    client.signal(Signal::TERM);
+    client.wait().await;
+    approver.wait_for(pending["id"].as_str().unwrap(), "status", "cancelled").await;
+    assert_eq!(ledger.runs_of("delete_repo"), 0);
+}
+
+#[tokio::test]
+async fn servers_stderr_is_inherited_as_it_is() {
+    let hub = Hub::start().await;
+    let ledger = Ledger::new();
+    let mut client = shim_around(&hub, ledger.server()).await;
+    client.initialize().await;
+    client.end().await;
+    assert_eq!(client.stderr.rest().await, b"ledger: ready\n");
+}
+
+#[tokio::test]
+async fn server_sees_nothing_of_our_environment() {
+    let hub = Hub::start().await;
+    let ledger = Ledger::new();
+    let mut client = shim_around(&hub, ledger.server()).await;
+    client.initialize().await;
+    let id = client.call("env", json!({})).await;
+    assert_eq!(text_of(&client.answer(id).await), "");
+}
+
+#[tokio::test]
+async fn options_end_at_the_command_with_or_without_two_dashes() {
+    let hub = Hub::start().await;
+    let with = Wrap::around(shell("exit 5")).with_hub(&hub, "hitl_a_none");
+    let mut line = with.command_line();
+    let dashes = line.iter().position(|arg| arg == "--").unwrap();
+    line.remove(dashes);
+    let status = tokio::process::Command::new(&line[0])
+        .args(&line[1..])
+        .env("HOME", with.home())
+        .env("HITL_DATA_DIR", with.home())
+        .env("HITL_AGENT_TOKEN", "hitl_a_none")
+        .stdin(std::process::Stdio::null())
+        .status();
+    assert_eq!(status.await.unwrap().code(), Some(5));
+    assert_eq!(with.start().wait().await.code(), Some(5));
+}
+
+#[tokio::test]
+async fn usage_error_ends_with_2_and_says_so_on_stderr_only() {
+    let mut client = Wrap::around(vec!["true".into()]).arg("--no-such-option").start();
+    assert_eq!(client.wait().await.code(), Some(2));
+    assert_eq!(client.stdout.rest().await, b"");
+    assert!(String::from_utf8(client.stderr.rest().await).unwrap().contains("--no-such-option"));
+}

@@ -1,0 +1,80 @@
+//! Helpers that read as sentences. Nothing here sleeps for a guess: everything waits for something to be seen.
+
+mod approver;
+mod client;
+pub mod hub;
+mod ledger;
+mod lines;
+mod sdk;
+
+pub use self::approver::{Answer, Approver};
+pub use self::client::{Client, Wrap, text_of};
+pub use self::hub::Hub;
+pub use self::ledger::Ledger;
+pub use self::lines::Lines;
+pub use self::sdk::Sdk;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test says that it did not happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary under test.
+pub fn binary(name: &str) -> PathBuf {
+    assert_cmd::cargo::cargo_bin(name)
+}
+
+/// A file under `tests/`.
+pub fn test_file(path: &str) -> String {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path);
+    assert!(full.exists(), "{} is missing; tests/run installs what the tests need", full.display());
+    full.display().to_string()
+}
+
+/// The command of `@modelcontextprotocol/server-everything`.
+pub fn everything() -> Vec<String> {
+    let script = test_file("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    vec!["node".into(), script, "stdio".into()]
+}
+
+/// The command of `@modelcontextprotocol/server-filesystem` for one directory.
+pub fn filesystem(dir: &Path) -> Vec<String> {
+    let script = test_file("node_modules/@modelcontextprotocol/server-filesystem/dist/index.js");
+    vec!["node".into(), script, dir.display().to_string()]
+}
+
+/// An interpreter that needs nothing of the environment.
+pub fn python() -> String {
+    test_file(".cache/venv/bin/python")
+}
+
+/// The command of the Python server `mcp-server-time`, which speaks the modern era too.
+pub fn time() -> Vec<String> {
+    vec![test_file(".cache/venv/bin/mcp-server-time"), "--local-timezone=UTC".into()]
+}
+
+/// Waits until `look` sees something, or fails with `what`.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
+/// Whether a process with this id still runs; a zombie does not.
+pub fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with(['Z', 'X'])))
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}

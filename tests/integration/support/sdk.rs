@@ -1,0 +1,83 @@
+//! Real SDK clients as programs of their own, under `tests/clients/`.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::{Lines, Wrap, test_file};
+
+/// A running SDK client and what it saw.
+pub struct Sdk {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+    _wrap: Option<Wrap>,
+    _cwd: TempDir,
+}
+
+impl Sdk {
+    /// The official Python SDK, v2: `session` as most programs use it, `client` looks for a modern server first.
+    pub fn python(wrap: Wrap, api: &str, tool: &str, arguments: Value) -> Self {
+        let program = test_file(".cache/venv/bin/python");
+        Self::start(&[&program, &test_file("clients/python_client.py")], wrap, json!({ "api": api }), tool, arguments)
+    }
+
+    /// The official Python SDK, v1.
+    pub fn python_v1(wrap: Wrap, tool: &str, arguments: Value) -> Self {
+        let program = test_file(".cache/venv-v1/bin/python");
+        Self::start(&[&program, &test_file("clients/python_client.py")], wrap, json!({}), tool, arguments)
+    }
+
+    /// The official TypeScript SDK, `v1` or `v2`.
+    pub fn typescript(wrap: Wrap, sdk: &str, tool: &str, arguments: Value) -> Self {
+        let script = test_file("clients/typescript_client.mjs");
+        Self::start(&["node", &script], wrap, json!({ "sdk": sdk }), tool, arguments)
+    }
+
+    fn start(program: &[&str], wrap: Wrap, mut spec: Value, tool: &str, arguments: Value) -> Self {
+        let cwd = tempfile::tempdir().unwrap();
+        let mut env: serde_json::Map<_, _> =
+            wrap.variables().into_iter().map(|(key, value)| (key, json!(value))).collect();
+        env.insert("PATH".to_owned(), json!(std::env::var("PATH").unwrap()));
+        spec["command"] = json!(wrap.command_line());
+        spec["env"] = Value::Object(env);
+        spec["calls"] = json!([{ "tool": tool, "arguments": arguments }]);
+        let mut child = Command::new(program[0])
+            .args(&program[1..])
+            .arg(spec.to_string())
+            .current_dir(cwd.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr, _wrap: Some(wrap), _cwd: cwd }
+    }
+
+    /// Skips to the next event of that name.
+    pub async fn next(&mut self, event: &str) -> Value {
+        while let Some(line) = self.stdout.next().await {
+            let seen: Value = serde_json::from_slice(&line).unwrap();
+            if seen["event"] == event {
+                return seen;
+            }
+        }
+        panic!("the client ended without {event}:\n{}\n{}", self.stdout.text(), self.stderr.text());
+    }
+
+    /// Everything it said so far, for messages.
+    pub fn said(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Kills it without a word.
+    pub async fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+        self.child.wait().await.unwrap();
+    }
+}
