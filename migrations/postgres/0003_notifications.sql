@@ -7,7 +7,7 @@ create table channels (
     kind text not null,
     enabled bigint not null,
     config text not null,
-    changed_at bigint not null,
+    version bigint not null,
     ready_at bigint not null,
     failures bigint not null,
     last_at bigint,

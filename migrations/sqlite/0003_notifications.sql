@@ -7,7 +7,7 @@ create table channels (
     kind text not null,
     enabled integer not null,
     config text not null,
-    changed_at integer not null,
+    version integer not null,
     ready_at integer not null,
     failures integer not null,
     last_at integer,

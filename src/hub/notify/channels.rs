@@ -50,9 +50,17 @@ impl Hub {
         if matches!(by, Actor::User(user) if user.role < Role::Admin) {
             return Err(ChangeError::Forbidden);
         }
+        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
+        let before = all(&mut connection).await?;
+        drop(connection);
+        let basis = revision_of(&before);
+        if change.revision.is_some_and(|revision| revision != basis) {
+            return Err(meanwhile());
+        }
+        // Making senders takes a while, so it is tried before the writer is asked.
+        let (channels, new_secrets) = completed(change.channels, &before)?;
         let (hub, name) = (self.clone(), by.name().to_owned());
-        let new_secrets =
-            self.write(move |tx| Box::pin(async move { replace(tx, change, &name, hub.now()).await })).await??;
+        self.write(move |tx| Box::pin(async move { replace(tx, &channels, &basis, &name, hub.now()).await })).await??;
         let (items, revision) = self.notifications().await?;
         Ok(Changed { items, revision, new_secrets })
     }
@@ -86,22 +94,22 @@ fn has(channels: &[Channel], id: &str) -> bool {
 
 type NewSecrets = BTreeMap<String, String>;
 
+fn meanwhile() -> ChangeError {
+    ChangeError::Conflict("the channels were changed by somebody else meanwhile; load them again".to_owned())
+}
+
 async fn replace(
     tx: &mut Tx,
-    change: Change,
+    channels: &[Channel],
+    basis: &str,
     by: &str,
     now: i64,
-) -> Result<Result<NewSecrets, ChangeError>, StoreError> {
+) -> Result<Result<(), ChangeError>, StoreError> {
     let before = all(tx.sql()).await?;
-    if change.revision.is_some_and(|revision| revision != revision_of(&before)) {
-        let why = "the channels were changed by somebody else meanwhile; load them again";
-        return Ok(Err(ChangeError::Conflict(why.to_owned())));
+    if revision_of(&before) != basis {
+        return Ok(Err(meanwhile()));
     }
-    let (channels, new_secrets) = match completed(change.channels, &before) {
-        Ok(complete) => complete,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    for gone in before.iter().filter(|old| !old.from_file && !has(&channels, &old.channel.id)) {
+    for gone in before.iter().filter(|old| !old.from_file && !has(channels, &old.channel.id)) {
         remove(tx, &gone.channel.id).await?;
     }
     for (place, channel) in channels.iter().enumerate() {
@@ -112,7 +120,7 @@ async fn replace(
     let detail = json!({ "channels": ids });
     let entry = Entry { at: now, actor: by, action: "notifications.changed", subject: "notifications", detail };
     tx.audit(entry, Target::Pages).await?;
-    Ok(Ok(new_secrets))
+    Ok(Ok(()))
 }
 
 /// The channels with ids, and with the secrets that were left out.
@@ -175,11 +183,11 @@ async fn put(tx: &mut Tx, channel: &Channel, place: usize, from_file: bool, now:
     let config = serde_json::to_string(channel).map_err(|error| StoreError::Failed(error.to_string()))?;
     // What failed before is tried again at once: somebody has just changed something.
     sqlx::query(
-        "insert into channels (id, place, from_file, kind, enabled, config, changed_at, ready_at, failures) \
-         values ($1, $2, $3, $4, $5, $6, $7, 0, 0) on conflict (id) do update set place = excluded.place, \
+        "insert into channels (id, place, from_file, kind, enabled, config, version, ready_at, failures) \
+         values ($1, $2, $3, $4, $5, $6, 1, 0, 0) on conflict (id) do update set place = excluded.place, \
          from_file = excluded.from_file, kind = excluded.kind, enabled = excluded.enabled, \
          ready_at = case when channels.config = excluded.config then channels.ready_at else 0 end, \
-         changed_at = excluded.changed_at, config = excluded.config",
+         version = channels.version + 1, config = excluded.config",
     )
     .bind(channel.id.as_str())
     .bind(i64::try_from(place).unwrap_or(i64::MAX))
@@ -187,7 +195,6 @@ async fn put(tx: &mut Tx, channel: &Channel, place: usize, from_file: bool, now:
     .bind(channel.kind.as_str())
     .bind(i64::from(channel.enabled))
     .bind(config)
-    .bind(now)
     .execute(tx.sql())
     .await?;
     sqlx::query(

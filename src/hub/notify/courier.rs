@@ -11,7 +11,7 @@ use super::channels::shown;
 use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::Message;
-use super::outbox::{ATTEMPTS, Claim};
+use super::outbox::{ATTEMPTS, Claim, Way};
 use crate::config::notify::Channel;
 use crate::hub::Hub;
 use crate::hub::store::StoreError;
@@ -48,7 +48,7 @@ struct Round {
     hub: Hub,
     timeout: Duration,
     /// What was made for a channel, as long as the channel stays as it was.
-    senders: HashMap<String, (Channel, Arc<dyn Sender>)>,
+    senders: HashMap<String, (i64, Arc<dyn Sender>)>,
     running: HashMap<Id, String>,
     workers: JoinSet<()>,
 }
@@ -82,13 +82,13 @@ impl Round {
     }
 
     async fn start(&mut self, id: &str) -> Result<(), StoreError> {
-        let Some(channel) = self.hub.channel_in_use(id).await? else { return Ok(()) };
+        let Some((channel, version)) = self.hub.channel_in_use(id).await? else { return Ok(()) };
         let sender = match self.senders.get(id) {
-            Some((same, sender)) if *same == channel => sender.clone(),
+            Some((same, sender)) if *same == version => sender.clone(),
             _ => kinds::sender(&channel).unwrap_or_else(|why| Arc::new(Broken(why))),
         };
-        self.senders.insert(id.to_owned(), (channel.clone(), sender.clone()));
-        let worker = Worker { hub: self.hub.clone(), timeout: self.timeout, channel, sender };
+        self.senders.insert(id.to_owned(), (version, sender.clone()));
+        let worker = Worker { hub: self.hub.clone(), timeout: self.timeout, channel, version, sender };
         let task = self.workers.spawn(async move { worker.run().await });
         self.running.insert(task.id(), id.to_owned());
         Ok(())
@@ -123,6 +123,7 @@ struct Worker {
     hub: Hub,
     timeout: Duration,
     channel: Channel,
+    version: i64,
     sender: Arc<dyn Sender>,
 }
 
@@ -139,7 +140,8 @@ impl Worker {
 
     async fn send_all(&self) -> Result<(), StoreError> {
         let id = &self.channel.id;
-        while let Some(claim) = self.hub.claim(id, self.sender.gathers(), self.sender.pace_ms()).await? {
+        let way = Way { gathers: self.sender.gathers(), pace_ms: self.sender.pace_ms() };
+        while let Some(claim) = self.hub.claim(id, self.version, way).await? {
             let message = self.message(&claim).await?;
             let outcome = within(self.timeout, self.sender.send(&message)).await;
             let error = outcome.clone().err();

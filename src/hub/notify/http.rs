@@ -103,6 +103,8 @@ fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> 
 const PRIVATE: &str = "the URL leads into a private network, and allow_private is not set";
 
 fn client(guard: Option<Guard>) -> reqwest::Result<Client> {
+    // The process has one TLS provider; a second installation is refused and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .redirect(redirect::Policy::none())
         .user_agent(concat!("hitl-hub/", env!("CARGO_PKG_VERSION")))

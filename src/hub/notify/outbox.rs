@@ -49,6 +49,15 @@ pub(super) struct Claim {
     failures: i64,
 }
 
+/// How a channel wants to send.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    /// One message may stand for many.
+    pub(super) gathers: bool,
+    /// Milliseconds from one message to the next.
+    pub(super) pace_ms: i64,
+}
+
 /// Writes what there is to tell of a change, in its transaction.
 pub(in crate::hub) async fn tell(tx: &mut Tx, approval: &Approval, action: &str, at: i64) -> Result<(), StoreError> {
     let Some(event) = event(action) else { return Ok(()) };
@@ -139,7 +148,7 @@ async fn insert(
 
 impl Hub {
     /// Channels that have something open, and when the first of it can be sent.
-    pub(super) async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    pub(in crate::hub) async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let found: Vec<(String, i64, i64)> = sqlx::query_as(
             "select channels.id, channels.ready_at, min(case when outbox.lease_until > outbox.next_at \
              then outbox.lease_until else outbox.next_at end) from outbox \
@@ -151,19 +160,20 @@ impl Hub {
         Ok(found.into_iter().map(|(id, ready, due)| (id, ready.max(due))).collect())
     }
 
-    /// A channel, if it is in use.
-    pub(super) async fn channel_in_use(&self, id: &str) -> Result<Option<Channel>, StoreError> {
-        let config: Option<String> = sqlx::query_scalar("select config from channels where id = $1 and enabled = 1")
-            .bind(id)
-            .fetch_optional(self.0.store.read())
-            .await?;
-        config.map(|config| channels::read(&config)).transpose()
+    /// A channel and its version, if it is in use.
+    pub(super) async fn channel_in_use(&self, id: &str) -> Result<Option<(Channel, i64)>, StoreError> {
+        let found: Option<(String, i64)> =
+            sqlx::query_as("select config, version from channels where id = $1 and enabled = 1")
+                .bind(id)
+                .fetch_optional(self.0.store.read())
+                .await?;
+        found.map(|(config, version)| Ok((channels::read(&config)?, version))).transpose()
     }
 
-    /// Claims what this channel may send next; `gathers` lets one message stand for many.
-    pub(super) async fn claim(&self, id: &str, gathers: bool, pace_ms: i64) -> Result<Option<Claim>, StoreError> {
+    /// Claims what this channel may send next, as long as it is of this version.
+    pub(super) async fn claim(&self, id: &str, version: i64, way: Way) -> Result<Option<Claim>, StoreError> {
         let (hub, id) = (self.clone(), id.to_owned());
-        self.write(move |tx| Box::pin(async move { claim(tx, &id, gathers, pace_ms, hub.now()).await })).await
+        self.write(move |tx| Box::pin(async move { claim(tx, &id, version, way, hub.now()).await })).await
     }
 
     /// Notes what became of a claim; says whether the channel began or ceased to fail.
@@ -194,7 +204,7 @@ impl Hub {
 }
 
 const DUE: &str = "select recipient, event from outbox where channel = $1 and ended_at is null and next_at <= $2 \
-                   and lease_until <= $2 order by next_at, created_at, id limit 1";
+                   and lease_until <= $2 order by next_at, created_at, case when event = 'created' then 0 else 1 end, id limit 1";
 const COUNT: &str = "select count(*) from outbox where channel = $1 and recipient = $3 and event = $4 \
                      and ended_at is null and next_at <= $2 and lease_until <= $2";
 const CLAIM: &str = "update outbox set lease = $5, lease_until = $6, attempts = attempts + 1 where id in \
@@ -203,16 +213,18 @@ const CLAIM: &str = "update outbox set lease = $5, lease_until = $6, attempts = 
                      order by next_at, created_at, id limit $7) \
                      and ended_at is null and lease_until <= $2 returning *";
 
-async fn claim(tx: &mut Tx, id: &str, gathers: bool, pace_ms: i64, now: i64) -> Result<Option<Claim>, StoreError> {
-    drop_stale(tx, id, gathers, now).await?;
+async fn claim(tx: &mut Tx, id: &str, version: i64, way: Way, now: i64) -> Result<Option<Claim>, StoreError> {
+    drop_stale(tx, id, way.gathers, now).await?;
     let due: Option<(String, String)> = sqlx::query_as(DUE).bind(id).bind(now).fetch_optional(tx.sql()).await?;
     let Some((recipient, event)) = due else { return Ok(None) };
     let turn: Option<(i64,)> = sqlx::query_as(
-        "update channels set ready_at = $3 where id = $1 and enabled = 1 and ready_at <= $2 returning failures",
+        "update channels set ready_at = $3 where id = $1 and enabled = 1 and version = $4 and ready_at <= $2 \
+         returning failures",
     )
     .bind(id)
     .bind(now)
-    .bind(now + pace_ms)
+    .bind(now + way.pace_ms)
+    .bind(version)
     .fetch_optional(tx.sql())
     .await?;
     let Some((failures,)) = turn else { return Ok(None) };
@@ -231,7 +243,7 @@ async fn claim(tx: &mut Tx, id: &str, gathers: bool, pace_ms: i64, now: i64) -> 
         .bind(event)
         .bind(lease.as_str())
         .bind(now + LEASE_MS)
-        .bind(if gathers && count > SINGLY { GATHER } else { 1 })
+        .bind(if way.gathers && count > SINGLY { GATHER } else { 1 })
         .fetch_all(tx.sql())
         .await?;
     let more = found.len().saturating_sub(1);
