@@ -6,6 +6,7 @@ pub mod hub;
 mod ledger;
 mod lines;
 mod sdk;
+mod smtp;
 
 pub use self::approver::{Answer, Approver};
 pub use self::client::{Client, Wrap, text_of};
@@ -13,6 +14,7 @@ pub use self::hub::Hub;
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
 pub use self::sdk::Sdk;
+pub use self::smtp::Smtp;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -160,3 +160,55 @@ fn failure(error: &Error) -> Failure {
         None => Failure::Unreachable(format!("the mail server cannot be reached: {said}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::notify::Event;
+    use crate::hub::notify::message::Notice;
+
+    fn email() -> Email {
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::unencrypted_localhost();
+        Email { transport, from: "hitl <hub@example.org>".parse().unwrap() }
+    }
+
+    fn message(tool: &str, arguments: Option<&str>) -> Message {
+        Message {
+            id: "msg_1".to_owned(),
+            event: Event::Created,
+            notice: Notice { tool: tool.to_owned(), ..Notice::example(0) },
+            more: 0,
+            recipient: "ada@example.org".to_owned(),
+            arguments: arguments.map(str::to_owned),
+            test: false,
+            base: "https://hub.example.org".to_owned(),
+            now: 0,
+        }
+    }
+
+    // The pool of connections lives on a runtime.
+    #[tokio::test]
+    async fn no_name_becomes_a_header_or_markup() {
+        let message = message("x\r\nBcc: eve@example.org\r\n\r\n<script>\u{202e}", Some("{\"a\":\"</pre><b>\"}"));
+        let mail = String::from_utf8(email().mail(&message).unwrap().formatted()).unwrap();
+        let (head, _) = mail.split_once("\r\n\r\n").unwrap();
+        let names: Vec<_> = head
+            .lines()
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .filter_map(|line| line.split_once(':').map(|(name, _)| name.to_ascii_lowercase()))
+            .collect();
+        assert!(!names.contains(&"bcc".to_owned()) && names.contains(&"subject".to_owned()), "{head}");
+        assert_eq!(names.iter().filter(|name| *name == "to").count(), 1);
+        let html = html(&message);
+        assert!(!html.contains("<script>") && !html.contains("<b>") && !html.contains('\u{202e}'), "{html}");
+    }
+
+    #[test]
+    fn mail_in_the_clear_stays_on_this_machine() {
+        assert!(encryption("mail.example.org", Tls::None, None).is_err());
+        assert!(encryption("10.0.0.1", Tls::None, None).is_err());
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            assert!(encryption(host, Tls::None, None).is_ok());
+        }
+    }
+}

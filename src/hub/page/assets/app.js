@@ -18,6 +18,7 @@ import { Servers } from "./screens/servers.js";
 import { OneServer } from "./screens/server.js";
 import { Agents } from "./screens/agents.js";
 import { Activity } from "./screens/activity.js";
+import { Notifications } from "./screens/notifications.js";
 
 /** @type {Record<string, (param: string) => unknown>} */
 const screens = {
@@ -28,10 +29,11 @@ const screens = {
   server: (name) => html`<${OneServer} key=${name} name=${name} />`,
   agents: () => html`<${Agents} />`,
   activity: () => html`<${Activity} />`,
+  notifications: () => html`<${Notifications} />`,
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", activity: "Activity", signin: "Sign in" };
+const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", activity: "Activity", notifications: "Notifications", signin: "Sign in" };
 
 function App() {
   const session = useStore((state) => state.session);
