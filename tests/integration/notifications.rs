@@ -1,8 +1,8 @@
-//! From a gated call of a real server to the message, through real mail servers.
+//! From a gated call of a real server to the message, through real mail servers and an HTTP endpoint.
 
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Hub, Ledger, Smtp, Wrap, eventually};
+use crate::support::{Approver, Client, Hub, Ledger, Receiver, Smtp, Wrap, eventually};
 
 /// A hub, its administrator, and a client of the ledger server, whose `delete_repo` is gated from the start.
 async fn ready() -> (Hub, Approver, Client, Ledger) {
@@ -96,7 +96,6 @@ async fn what_goes_wrong_with_mail_is_retried_or_given_up_and_said_in_words() {
     let second = plain.next().await;
     assert_eq!(second["to"], json!(["busy-once@example.org"]), "after the 451");
     assert_eq!(error(&approver, "refused", "550").await["given_up"], 1);
-    assert!(!state(&approver, "refused").await.to_string().contains('\u{202e}'));
     assert_eq!(error(&approver, "wrong-password", "535").await["given_up"], 1);
     for (id, part) in [("distrusted", "certificate"), ("no-starttls", "STARTTLS"), ("hangs", "no answer within 5 s")] {
         error(&approver, id, part).await;
@@ -116,4 +115,32 @@ async fn a_hub_killed_between_commit_and_send_sends_after_its_restart() {
     hub.crash().await;
     let _hub = hub.start_again().await;
     assert_eq!(smtp.next().await["to"], json!(["ada@example.org"]));
+}
+
+#[tokio::test]
+async fn every_other_channel_is_told_with_a_link_and_without_the_arguments() {
+    let (hub, approver, mut client, _ledger) = ready().await;
+    let receiver = Receiver::start().await;
+    let at = |path: &str| json!(format!("{}{path}", receiver.url));
+    let channel = |kind: &str, mut settings: Value| {
+        settings["allow_private"] = json!(true);
+        json!({ "id": kind, "kind": kind, "settings": settings })
+    };
+    let channels = [
+        channel("slack", json!({ "url": at("/slack") })),
+        channel("teams", json!({ "url": at("/teams") })),
+        channel("discord", json!({ "url": at("/discord") })),
+        channel("telegram", json!({ "url": at(""), "token": "1:A", "chat_id": "2" })),
+        channel("ntfy", json!({ "url": at(""), "topic": "t" })),
+        channel("webhook", json!({ "url": at("/webhook") })),
+    ];
+    approver.put("/notifications", json!({ "channels": channels })).await;
+    call(&mut client).await;
+    let approval = approver.the_pending_approval().await;
+    let link = format!("{}/approvals/{}", hub.url, approval["id"].as_str().unwrap());
+    for path in ["/slack", "/teams", "/discord", "/bot1:A/sendMessage", "/", "/webhook"] {
+        let message = receiver.at(path).await.to_string();
+        assert!(message.contains(&link) && message.contains("delete"), "{path}: {message}");
+        assert!(!message.contains("very-secret-name"), "{path}: {message}");
+    }
 }

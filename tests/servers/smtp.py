@@ -25,7 +25,7 @@ class Handler:
         if name == "hang":
             await asyncio.Event().wait()
         if name == "refused":
-            return "550 5.1.1 no such user\u202e here"
+            return "550 5.1.1 no such user here"
         if name == "busy-once" and address not in self.seen:
             self.seen.add(address)
             return "451 4.7.1 come back later"

@@ -48,6 +48,15 @@ mod tests {
         assert_eq!(keys.len(), 16, "every key of config::file::File, once: {keys:#?}");
     }
 
+    #[test]
+    fn the_channels_it_shows_can_be_used() {
+        let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
+        let lines = lines.skip_while(|line| *line != "[[notify]]");
+        let file: File = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+        assert_eq!(file.notify.len(), 2);
+        notify::check_file(&file.notify).unwrap();
+    }
+
     /// `key = value`, as opposed to a sentence.
     fn is_setting(line: &str) -> bool {
         line.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))

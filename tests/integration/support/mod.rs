@@ -5,6 +5,7 @@ mod client;
 pub mod hub;
 mod ledger;
 mod lines;
+mod receiver;
 mod sdk;
 mod smtp;
 
@@ -13,6 +14,7 @@ pub use self::client::{Client, Wrap, text_of};
 pub use self::hub::Hub;
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
+pub use self::receiver::Receiver;
 pub use self::sdk::Sdk;
 pub use self::smtp::Smtp;
 

@@ -20,7 +20,11 @@ impl Smtp {
     /// Starts it: `plain`, `starttls` or `tls`.
     pub async fn start(mode: &'static str) -> Self {
         let mut command = Command::new(python());
-        command.args(["-I", &test_file("servers/smtp.py"), mode]).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(["-I", &test_file("servers/smtp.py"), mode])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = Lines::of(child.stdout.take().unwrap());
         let ready: Value = serde_json::from_slice(&lines.next().await.expect("it starts")).unwrap();
