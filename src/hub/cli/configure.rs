@@ -48,8 +48,9 @@ mod tests {
         assert_eq!(keys.len(), 16, "every key of config::file::File, once: {keys:#?}");
     }
 
-    #[test]
-    fn the_channels_it_shows_can_be_used() {
+    // Mail keeps its connections on a runtime.
+    #[tokio::test]
+    async fn the_channels_it_shows_can_be_used() {
         let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
         let lines = lines.skip_while(|line| *line != "[[notify]]");
         let file: File = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
