@@ -3,6 +3,7 @@
 mod deciding;
 mod events;
 mod guard;
+mod notifications;
 mod page;
 mod roles;
 mod signing_in;
