@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use super::notify;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -69,6 +71,9 @@ pub struct File {
     pub authz_timeout: Option<u64>,
     /// hub: seconds its answers hold; 0 asks every time.
     pub authz_ttl: Option<u64>,
+    /// hub: `[[notify]]`, notification channels that the page shows and cannot change.
+    #[serde(default)]
+    pub notify: Vec<notify::Channel>,
     /// both: `text` or `json` log lines.
     pub log_format: Option<String>,
 }

@@ -61,6 +61,8 @@ pub struct Settings {
     pub grant_for: u64,
     /// Seconds that a shim which lost its connection has to come back.
     pub resume_within: u64,
+    /// Notification channels that the file names.
+    pub notify: Vec<super::notify::Channel>,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -140,6 +142,7 @@ impl Settings {
             decision_point,
             grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
             resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
+            notify: file.notify,
             log_format: LogFormat::parse(env("HITL_LOG_FORMAT").or(file.log_format).as_deref())?,
         };
         settings.check_exposure()?;

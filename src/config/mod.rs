@@ -5,6 +5,7 @@
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod notify;
 pub mod paths;
 pub mod secret;
 #[cfg(feature = "wrap")]

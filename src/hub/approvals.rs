@@ -14,6 +14,7 @@ use super::bus::Target;
 use super::error::DecideError;
 use super::holds::{self, GRANT_FOR_MS, RESUME_WITHIN_MS};
 use super::model::{Approval, Role, User};
+use super::notify;
 use super::store::rows::{self, Held};
 use super::store::{Entry, StoreError, Tx};
 use crate::core::approval::{EXTEND_SECONDS, MAX_WINDOW_MS, RELEASE_GRACE_MS, Status, extended_deadline};
@@ -194,7 +195,7 @@ async fn seen(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<(), St
     record(tx, &rows::held(&row)?, by, "approval.seen", serde_json::Value::Null, now).await
 }
 
-/// Records what happened to an approval and wakes the session that holds it.
+/// Records what happened to an approval, writes whom to notify, and wakes the session that holds it.
 pub(super) async fn record(
     tx: &mut Tx,
     held: &Held,
@@ -203,6 +204,7 @@ pub(super) async fn record(
     detail: serde_json::Value,
     at: i64,
 ) -> Result<(), StoreError> {
+    notify::tell(tx, &held.approval, action, at).await?;
     let id = held.approval.id.clone();
     let entry = Entry { at, actor, action, subject: id.as_str(), detail };
     let client_id = held.approval.agent.client_id.clone();

@@ -22,6 +22,7 @@ mod holds;
 pub mod links;
 mod live;
 pub mod model;
+pub mod notify;
 pub mod page;
 mod policies;
 pub mod serve;

@@ -125,6 +125,8 @@ impl Hub {
                     "delete from web_sessions where expires_at <= $1",
                     "delete from user_tokens where expires_at <= $1",
                     "delete from links where expires_at <= $1",
+                    // A week, for the page.
+                    "delete from outbox where ended_at <= $1 - 604800000",
                 ] {
                     sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
                 }

@@ -16,6 +16,7 @@ mod demo;
 mod faults;
 mod layers;
 mod local;
+mod notifications;
 mod package;
 mod postgres;
 mod process;

@@ -700,7 +700,9 @@ fn the_same_list_again_is_not_told_again_until_it_changes() {
     stand.client(r#"{"jsonrpc":"2.0","id":4,"method":"tools/list"}"#);
     stand.server(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"a","x":1}]}}"#);
     assert_eq!(stand.asks().len(), 1, "forgotten, so told again");
+}
 
+#[test]
 fn a_tool_shown_otherwise_than_the_table_knows_it_is_the_hubs_to_judge_at_once() {
     let mut stand = Stand::new();
     let known = r#"{"name":"pass"}"#;

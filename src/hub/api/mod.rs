@@ -12,6 +12,7 @@ pub mod guard;
 pub mod headers;
 pub mod limit;
 pub mod logs;
+pub mod notifications;
 pub mod ops;
 pub mod problem;
 pub mod servers;
@@ -106,6 +107,8 @@ impl Api {
             .route("/enrolments/{code}", get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine))
             .route("/users", get(users::list).post(users::add))
             .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
+            .route("/notifications", get(notifications::list).put(notifications::change))
+            .route("/notifications/test", post(notifications::test))
             .route("/activity", get(logs::activity))
             .route("/audit", get(logs::audit))
             .fallback(no_route)

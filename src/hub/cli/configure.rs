@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{Place, terminal};
+use crate::hub::notify;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 
@@ -21,6 +22,7 @@ pub(super) fn run(command: &Command, place: &Place) -> anyhow::Result<()> {
         Command::Default => terminal::write(EXAMPLE.as_bytes()),
         Command::Check => {
             let settings = place.settings(None)?;
+            notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
             let public = settings.public_url.as_ref().map_or_else(|| "not set".to_owned(), |url| url.origin());
             // The database's URL may carry a password.
             let database = settings.database.split_once(':').map_or("", |(scheme, _)| scheme);
@@ -44,6 +46,16 @@ mod tests {
         let settings = EXAMPLE.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| is_setting(line));
         let keys: Vec<_> = settings.inspect(|line| drop(toml::from_str::<File>(line).unwrap())).collect();
         assert_eq!(keys.len(), 20, "every key of config::file::File, once: {keys:#?}");
+    }
+
+    // Mail keeps its connections on a runtime.
+    #[tokio::test]
+    async fn the_channels_it_shows_can_be_used() {
+        let lines = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
+        let lines = lines.skip_while(|line| *line != "[[notify]]");
+        let file: File = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+        assert_eq!(file.notify.len(), 2);
+        notify::check_file(&file.notify).unwrap();
     }
 
     /// `key = value`, as opposed to a sentence.

@@ -23,6 +23,7 @@ use super::api::site::{Site, own_url};
 use super::clock::Clock;
 use super::decision_point::DecisionPoint;
 use super::links::LinkKind;
+use super::notify;
 use super::store::Store;
 use super::{Hub, Settings as HubSettings};
 use crate::config::hub::Settings;
@@ -56,6 +57,7 @@ pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<Rust
 
 /// `hitl-hub serve`: the whole life of a hub, until a signal ends it.
 pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
+    notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
     let dir = DataDir::open(&settings.data_dir)?;
     let _locks = Lock::of_hub(&dir, &settings.database)?;
     let tls = load_tls(&settings).await?;
@@ -63,15 +65,22 @@ pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
     let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
+    hub.use_channels_of_file(settings.notify.clone()).await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
+    });
+    let notifying = tokio::spawn({
+        let hub = hub.clone();
+        async move { hub.run_notifications().await }
     });
     let published = publish(&dir, &hub, &settings, addr, local).await?;
     announce(&hub, &settings, addr, &site.base_url).await?;
     let result = until_stopped(&hub, serve(hub.clone(), site, listener, tls)).await;
     // Nobody is sent here any more; then shims have been told, and what is not yet written is written.
     drop(published);
+    // It bounds its own time.
+    let _ = notifying.await;
     let closing = async { (background.await, hub.close().await) };
     if tokio::time::timeout(STOP_GRACE, closing).await.is_err() {
         tracing::warn!("stopped before every shim had said goodbye");

@@ -5,14 +5,18 @@ mod client;
 pub mod hub;
 mod ledger;
 mod lines;
+mod receiver;
 mod sdk;
+mod smtp;
 
 pub use self::approver::{Answer, Approver};
 pub use self::client::{Client, Wrap, text_of};
 pub use self::hub::Hub;
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
+pub use self::receiver::Receiver;
 pub use self::sdk::Sdk;
+pub use self::smtp::Smtp;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

@@ -118,7 +118,7 @@ async fn a_filter_that_is_not_understood_is_a_problem() {
     }
     problem(person.get("/api/v1/approvals/unknown").await, 404).await;
     problem(person.get("/api/v1/servers/unknown").await, 404).await;
-    problem(person.get("/api/v1/notifications").await, 404).await;
+    problem(person.get("/api/v1/nothing").await, 404).await;
 }
 
 #[tokio::test]

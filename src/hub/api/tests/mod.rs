@@ -5,6 +5,7 @@ mod deciding;
 mod enrolling;
 mod events;
 mod guard;
+mod notifications;
 mod page;
 mod policy;
 mod roles;

@@ -137,3 +137,10 @@ export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)
 
 /** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("./types.js").Page<import("./types.js").ActivityRow>>} */
 export const activity = (filter) => call("GET", `/activity${query(filter)}`);
+
+/** @returns {Promise<{items: import("./screens/notifications-kinds.js").Channel[], revision: string}>} */
+export const notifications = () => call("GET", "/notifications");
+/** @param {object[]} channels @param {string} revision */
+export const putNotifications = (channels, revision) => call("PUT", "/notifications", { channels, revision });
+/** @param {string} id */
+export const testNotification = (id) => call("POST", "/notifications/test", { id });

@@ -20,6 +20,7 @@ import { Agents } from "./screens/agents.js";
 import { Users } from "./screens/users.js";
 import { Enrol } from "./screens/enrol.js";
 import { Activity } from "./screens/activity.js";
+import { Notifications } from "./screens/notifications.js";
 
 /** @type {Record<string, (param: string) => unknown>} */
 const screens = {
@@ -32,10 +33,11 @@ const screens = {
   users: () => html`<${Users} />`,
   enrol: () => html`<${Enrol} />`,
   activity: () => html`<${Activity} />`,
+  notifications: () => html`<${Notifications} />`,
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", signin: "Sign in" };
+const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", notifications: "Notifications", signin: "Sign in" };
 
 function App() {
   const session = useStore((state) => state.session);

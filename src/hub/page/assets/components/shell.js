@@ -23,7 +23,7 @@ const icons = /** @type {Record<string, string>} */ ({
 
 /** @type {[string, string, string, string[]][]} */
 const places = [
-  ["approvals", "/approvals", "Approvals", ["pending", "history", "approval"]],
+  ["approvals", "/approvals", "Approvals", ["pending", "history", "approval", "notifications"]],
   ["servers", "/servers", "Servers", ["servers", "server"]],
   ["agents", "/agents", "Agents", ["agents", "enrol"]],
   ["users", "/users", "Users", ["users"]],

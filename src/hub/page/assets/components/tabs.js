@@ -4,7 +4,7 @@ import { html, cls } from "../ui.js";
 import { useStore } from "../store.js";
 import { waiting } from "../queue.js";
 
-/** @param {{at: "pending"|"history"}} props */
+/** @param {{at: "pending"|"history"|"notifications"}} props */
 export function ApprovalTabs({ at }) {
   const count = useStore((state) => waiting(state.queue).length);
   const tab = (/** @type {string} */ id, /** @type {string} */ href, /** @type {unknown} */ words) =>
@@ -12,5 +12,6 @@ export function ApprovalTabs({ at }) {
   return html`<nav class="tabs" aria-label="Approvals">
     ${tab("pending", "/approvals", html`Pending${count > 0 && html` <span class="count">${count}</span>`}`)}
     ${tab("history", "/history", "History")}
+    ${tab("notifications", "/notifications", "Notifications")}
   </nav>`;
 }

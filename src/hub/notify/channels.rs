@@ -1,0 +1,251 @@
+//! The channels in the store: those of the page, which administrators change, and those of the config file.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::{AnyConnection, Row as _};
+
+use super::view::View;
+use super::{check, kinds};
+use crate::config::notify::{Channel, Hidden, Kind, Settings};
+use crate::core::ids::Digest;
+use crate::hub::Hub;
+use crate::hub::bus::Target;
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::model::Role;
+use crate::hub::store::{Entry, StoreError, Tx};
+
+/// The body of `PUT /notifications`: all channels of the page; one that is left out is removed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The channels. Secret settings that are left out stay as they are; an empty text clears them.
+    pub channels: Vec<Channel>,
+    /// The `revision` this change was made from; when given and another was faster, nothing is changed.
+    #[serde(default)]
+    pub revision: Option<String>,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Changed {
+    /// All channels, as they are now.
+    pub items: Vec<View>,
+    /// For the next change.
+    pub revision: String,
+    /// Signing secrets that were made just now, by channel id; shown this one time.
+    pub new_secrets: BTreeMap<String, String>,
+}
+
+/// A channel as it is stored.
+pub(super) struct Stored {
+    pub(super) channel: Channel,
+    pub(super) from_file: bool,
+}
+
+impl Hub {
+    /// Replaces the channels of the page.
+    pub async fn change_notifications(&self, change: Change, by: &Actor) -> Result<Changed, ChangeError> {
+        if matches!(by, Actor::User(user) if user.role < Role::Admin) {
+            return Err(ChangeError::Forbidden);
+        }
+        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
+        let before = all(&mut connection).await?;
+        drop(connection);
+        let basis = revision_of(&before);
+        if change.revision.is_some_and(|revision| revision != basis) {
+            return Err(meanwhile());
+        }
+        // Making senders takes a while, so it is tried before the writer is asked.
+        let (channels, new_secrets) = completed(change.channels, &before)?;
+        let (hub, name) = (self.clone(), by.name().to_owned());
+        self.write(move |tx| Box::pin(async move { replace(tx, &channels, &basis, &name, hub.now()).await })).await??;
+        let (items, revision) = self.notifications().await?;
+        Ok(Changed { items, revision, new_secrets })
+    }
+
+    /// Makes the channels of the config file those that are stored as such.
+    pub async fn use_channels_of_file(&self, channels: Vec<Channel>) -> Result<(), StoreError> {
+        let hub = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = hub.now();
+                let before = all(tx.sql()).await?;
+                for gone in before.iter().filter(|old| old.from_file && !has(&channels, &old.channel.id)) {
+                    remove(tx, &gone.channel.id).await?;
+                }
+                for (place, channel) in channels.iter().enumerate() {
+                    let old = before.iter().find(|old| old.channel.id == channel.id);
+                    if old.is_none_or(|old| !old.from_file || old.channel != *channel) {
+                        put(tx, channel, place, true, now).await?;
+                    }
+                }
+                drop_unheard(tx, now).await
+            })
+        })
+        .await
+    }
+}
+
+fn has(channels: &[Channel], id: &str) -> bool {
+    channels.iter().any(|channel| channel.id == id)
+}
+
+type NewSecrets = BTreeMap<String, String>;
+
+fn meanwhile() -> ChangeError {
+    ChangeError::Conflict("the channels were changed by somebody else meanwhile; load them again".to_owned())
+}
+
+async fn replace(
+    tx: &mut Tx,
+    channels: &[Channel],
+    basis: &str,
+    by: &str,
+    now: i64,
+) -> Result<Result<(), ChangeError>, StoreError> {
+    let before = all(tx.sql()).await?;
+    if revision_of(&before) != basis {
+        return Ok(Err(meanwhile()));
+    }
+    for gone in before.iter().filter(|old| !old.from_file && !has(channels, &old.channel.id)) {
+        remove(tx, &gone.channel.id).await?;
+    }
+    for (place, channel) in channels.iter().enumerate() {
+        put(tx, channel, place, false, now).await?;
+    }
+    drop_unheard(tx, now).await?;
+    let ids: Vec<_> = channels.iter().map(|channel| &channel.id).collect();
+    let detail = json!({ "channels": ids });
+    let entry = Entry { at: now, actor: by, action: "notifications.changed", subject: "notifications", detail };
+    tx.audit(entry, Target::Pages).await?;
+    Ok(Ok(()))
+}
+
+/// The channels with ids, and with the secrets that were left out.
+fn completed(channels: Vec<Channel>, before: &[Stored]) -> Result<(Vec<Channel>, NewSecrets), ChangeError> {
+    let mut complete: Vec<Channel> = Vec::new();
+    let mut new_secrets = NewSecrets::new();
+    for mut channel in channels {
+        if channel.id.is_empty() {
+            channel.id = uuid::Uuid::now_v7().simple().to_string();
+        }
+        let old = before.iter().find(|old| old.channel.id == channel.id);
+        if old.is_some_and(|old| old.from_file) {
+            let why = format!("the channel {} is managed by the config file", channel.id);
+            return Err(ChangeError::Conflict(why));
+        }
+        let kept = old.filter(|old| old.channel.kind == channel.kind);
+        keep_secrets(&mut channel.settings, kept.map(|old| &old.channel.settings));
+        if channel.kind == Kind::Webhook && channel.settings.secret.is_none() {
+            let secret =
+                kinds::new_secret().map_err(|error| ChangeError::Store(StoreError::Failed(error.to_string())))?;
+            new_secrets.insert(channel.id.clone(), secret.clone());
+            channel.settings.secret = Some(Hidden(secret));
+        }
+        check::one(&channel).map_err(|why| ChangeError::Invalid(format!("{}: {why}", shown(&channel))))?;
+        if has(&complete, &channel.id) {
+            return Err(ChangeError::Invalid(format!("two channels have the id {}", channel.id)));
+        }
+        complete.push(channel);
+    }
+    if complete.len() > check::MOST {
+        return Err(ChangeError::Invalid(format!("there may be at most {} channels", check::MOST)));
+    }
+    Ok((complete, new_secrets))
+}
+
+/// A secret that is left out stays, one that is empty goes.
+fn keep_secrets(new: &mut Settings, old: Option<&Settings>) {
+    let pairs = [
+        (&mut new.url, old.map(|old| &old.url)),
+        (&mut new.secret, old.map(|old| &old.secret)),
+        (&mut new.token, old.map(|old| &old.token)),
+        (&mut new.topic, old.map(|old| &old.topic)),
+        (&mut new.password, old.map(|old| &old.password)),
+    ];
+    for (new, old) in pairs {
+        match new {
+            None => *new = old.cloned().flatten(),
+            Some(hidden) if hidden.0.is_empty() => *new = None,
+            Some(_) => {}
+        }
+    }
+}
+
+/// What a channel is called where it has no name.
+pub(super) fn shown(channel: &Channel) -> &str {
+    if channel.name.is_empty() { channel.kind.as_str() } else { &channel.name }
+}
+
+async fn put(tx: &mut Tx, channel: &Channel, place: usize, from_file: bool, now: i64) -> Result<(), StoreError> {
+    let config = serde_json::to_string(channel).map_err(|error| StoreError::Failed(error.to_string()))?;
+    // What failed before is tried again at once: somebody has just changed something.
+    sqlx::query(
+        "insert into channels (id, place, from_file, kind, enabled, config, version, ready_at, failures) \
+         values ($1, $2, $3, $4, $5, $6, 1, 0, 0) on conflict (id) do update set place = excluded.place, \
+         from_file = excluded.from_file, kind = excluded.kind, enabled = excluded.enabled, \
+         ready_at = case when channels.config = excluded.config then channels.ready_at else 0 end, \
+         version = channels.version + 1, config = excluded.config",
+    )
+    .bind(channel.id.as_str())
+    .bind(i64::try_from(place).unwrap_or(i64::MAX))
+    .bind(i64::from(from_file))
+    .bind(channel.kind.as_str())
+    .bind(i64::from(channel.enabled))
+    .bind(config)
+    .execute(tx.sql())
+    .await?;
+    sqlx::query(
+        "update outbox set next_at = $2 where channel = $1 and ended_at is null and attempts > 0 and next_at > $2",
+    )
+    .bind(channel.id.as_str())
+    .bind(now)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+async fn remove(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    sqlx::query("delete from outbox where channel = $1").bind(id).execute(tx.sql()).await?;
+    sqlx::query("delete from channels where id = $1").bind(id).execute(tx.sql()).await?;
+    Ok(())
+}
+
+/// What waits for a channel that was switched off is not sent, today or when it is switched on again.
+async fn drop_unheard(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "update outbox set ended = 'stale', ended_at = $1 where ended_at is null \
+         and channel in (select id from channels where enabled = 0)",
+    )
+    .bind(now)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// All channels, those of the file first.
+pub(super) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, StoreError> {
+    let rows = sqlx::query("select config, from_file from channels order by from_file desc, place, id")
+        .fetch_all(connection)
+        .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let from_file: i64 = row.try_get("from_file")?;
+        found.push(Stored { channel: read(&row.try_get::<String, _>("config")?)?, from_file: from_file != 0 });
+    }
+    Ok(found)
+}
+
+/// A channel's stored text.
+pub(super) fn read(config: &str) -> Result<Channel, StoreError> {
+    serde_json::from_str(config).map_err(|_| StoreError::Failed("a row holds no valid channel".to_owned()))
+}
+
+/// Changes whenever a channel does.
+pub(super) fn revision_of(channels: &[Stored]) -> String {
+    let texts: Vec<_> = channels.iter().map(|one| serde_json::to_string(&one.channel).unwrap_or_default()).collect();
+    let fields: Vec<_> = texts.iter().map(String::as_bytes).collect();
+    Digest::of_fields(&fields).as_str()[..16].to_owned()
+}

@@ -1,0 +1,155 @@
+//! Channels as the API and the page show them: without secrets, with what became of the last delivery.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Row as _;
+
+use super::channels::{self, revision_of};
+use super::kinds;
+use super::message::{Message, Notice};
+use crate::config::notify::{Channel, Event, Kind, QuietHours};
+use crate::core::trust::Level;
+use crate::hub::Hub;
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::model::Role;
+use crate::hub::store::StoreError;
+
+/// A channel.
+#[derive(Clone, Debug, Serialize)]
+pub struct View {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub kind: Kind,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// Whether it is used.
+    pub enabled: bool,
+    /// It comes from the config file and cannot be changed here.
+    pub from_file: bool,
+    /// What it tells.
+    pub events: Vec<Event>,
+    /// Only these servers; empty for all.
+    pub servers: Vec<String>,
+    /// Only this trust level or above.
+    pub threshold: Option<Level>,
+    /// When it stays silent.
+    pub quiet_hours: Option<QuietHours>,
+    /// Its settings, without those that are secret.
+    pub settings: Value,
+    /// Which secret settings it has, and whether they are set.
+    pub secrets: BTreeMap<String, bool>,
+    /// Where it sends to, as far as that is no secret.
+    pub target: String,
+    /// How it does.
+    pub state: State,
+}
+
+/// How a channel does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// Messages not yet sent, those due later included.
+    pub waiting: i64,
+    /// Messages given up within the last week.
+    pub given_up: i64,
+    /// When something was last sent, or failed to be.
+    pub last_at: Option<i64>,
+    /// Why the last one failed, in words; `None` when it did not.
+    pub last_error: Option<String>,
+}
+
+impl Hub {
+    /// All channels, and the revision a change starts from.
+    pub async fn notifications(&self) -> Result<(Vec<View>, String), StoreError> {
+        let mut connection = self.0.store.read().acquire().await?;
+        let stored = channels::all(&mut connection).await?;
+        let mut states = BTreeMap::new();
+        let found = sqlx::query(
+            "select id, last_at, last_error, \
+             (select count(*) from outbox where channel = channels.id and ended_at is null) as waiting, \
+             (select count(*) from outbox where channel = channels.id and ended = 'given_up') as given_up \
+             from channels",
+        );
+        for row in found.fetch_all(&mut *connection).await? {
+            let state = State {
+                waiting: row.try_get("waiting")?,
+                given_up: row.try_get("given_up")?,
+                last_at: row.try_get("last_at")?,
+                last_error: row.try_get("last_error")?,
+            };
+            states.insert(row.try_get::<String, _>("id")?, state);
+        }
+        let revision = revision_of(&stored);
+        let views = stored.into_iter().map(|one| {
+            let state = states.remove(&one.channel.id).unwrap_or_default();
+            view(one.channel, one.from_file, state)
+        });
+        Ok((views.collect(), revision))
+    }
+
+    /// Sends a made-up message through a channel at once; `Ok(Err(_))` says in words why it did not arrive.
+    pub async fn test_notification(&self, id: &str, by: &Actor) -> Result<Result<(), String>, ChangeError> {
+        if matches!(by, Actor::User(user) if user.role < Role::Admin) {
+            return Err(ChangeError::Forbidden);
+        }
+        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
+        let stored = channels::all(&mut connection).await?;
+        drop(connection);
+        let Some(found) = stored.into_iter().find(|one| one.channel.id == id) else {
+            return Err(ChangeError::NotFound(format!("channel {id:?}")));
+        };
+        let outcome = self.try_out(&found.channel).await;
+        self.note_outcome(id, outcome.clone().err()).await?;
+        Ok(outcome)
+    }
+
+    async fn try_out(&self, channel: &Channel) -> Result<(), String> {
+        let sender = kinds::sender(channel)?;
+        let recipients = if channel.kind == Kind::Email { channel.settings.to.clone() } else { vec![String::new()] };
+        for recipient in recipients {
+            let now = self.now();
+            let message = Message {
+                id: format!("test_{}", uuid::Uuid::now_v7().simple()),
+                event: Event::Created,
+                notice: Notice::example(now),
+                more: 0,
+                recipient,
+                arguments: None,
+                test: true,
+                base: self.base_url().unwrap_or_default(),
+                now,
+            };
+            super::courier::within(super::TIMEOUT, sender.send(&message))
+                .await
+                .map_err(|failure| failure.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn view(channel: Channel, from_file: bool, state: State) -> View {
+    let mut settings = serde_json::to_value(&channel.settings).unwrap_or_default();
+    let mut secrets = BTreeMap::new();
+    for key in kinds::keys(channel.kind).1 {
+        let value = settings.as_object_mut().and_then(|object| object.remove(*key));
+        secrets.insert((*key).to_owned(), value.is_some());
+    }
+    let target = kinds::target(&channel);
+    View {
+        target,
+        events: channel.events.unwrap_or_else(|| channel.kind.usual_events()),
+        id: channel.id,
+        kind: channel.kind,
+        name: channel.name,
+        enabled: channel.enabled,
+        from_file,
+        servers: channel.servers,
+        threshold: channel.threshold,
+        quiet_hours: channel.quiet_hours,
+        settings,
+        secrets,
+        state,
+    }
+}

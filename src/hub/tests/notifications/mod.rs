@@ -1,0 +1,86 @@
+//! Notifications over real sockets: an HTTP receiver on this machine, and time in the test's hands.
+
+mod burst;
+mod channels;
+mod delivering;
+mod receiver;
+mod shapes;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use crate::core::gate::messages::Request;
+use crate::hub::Hub;
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::notify::{Changed, State, View};
+
+/// Whatever a test waits for is there by then, or the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// An endpoint that hangs costs the tests so much.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+impl Desk {
+    /// Sends from now on.
+    fn courier(&self) {
+        courier(&self.hub);
+    }
+
+    /// Sets the page's channels.
+    async fn set(&self, channels: Value) -> Changed {
+        self.try_set(channels).await.unwrap()
+    }
+
+    async fn try_set(&self, channels: Value) -> Result<Changed, ChangeError> {
+        let change = serde_json::from_value(json!({ "channels": channels })).unwrap();
+        self.hub.change_notifications(change, &Actor::User(self.admin.clone())).await
+    }
+
+    async fn channel(&self, id: &str) -> View {
+        let (channels, _) = self.hub.notifications().await.unwrap();
+        channels.into_iter().find(|channel| channel.id == id).expect("the channel is there")
+    }
+
+    /// Waits until a channel's state is so.
+    async fn state(&self, id: &str, what: &str, is_so: impl Fn(&State) -> bool) -> State {
+        eventually(what, || async {
+            let state = self.channel(id).await.state;
+            if is_so(&state) { Ok(state) } else { Err(format!("{state:?}")) }
+        })
+        .await
+    }
+
+    /// Registers a call of this tool.
+    async fn hold_tool(&self, tool: &str) -> crate::hub::model::Approval {
+        let request: Request = super::desk::request(&self.shim, tool, "{\"secret\":\"of the arguments\"}");
+        self.hold_request(request).await
+    }
+}
+
+fn courier(hub: &Hub) {
+    let hub = hub.clone();
+    tokio::spawn(async move { hub.run_notifications_within(TIMEOUT).await });
+}
+
+/// Waits until `look` sees it; what it saw instead last goes into the failure.
+async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look().await {
+            Ok(seen) => return seen,
+            Err(instead) => assert!(Instant::now() < deadline, "waited for {what}, and last saw {instead}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A webhook to this address, for tests.
+fn webhook(id: &str, url: &str) -> Value {
+    json!({ "id": id, "kind": "webhook", "settings": { "url": url, "allow_private": true } })
+}
+
+/// A Slack channel at this address, for tests.
+fn slack(id: &str, url: &str) -> Value {
+    json!({ "id": id, "kind": "slack", "settings": { "url": url, "allow_private": true } })
+}
