@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod decisions;
 mod desk;
+mod hand_off;
 mod releases;
 #[cfg(feature = "wrap")]
 mod sessions;

@@ -1,0 +1,4 @@
+-- Which calls are identical, white space aside (core::call::identity): a kept approval is found by it.
+alter table approvals add column identity text not null default '';
+drop index approvals_kept;
+create index approvals_kept on approvals (client_id, identity) where kept = 1;
