@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod demo;
 mod faults;
+mod hand_off;
 mod layers;
 mod local;
 mod package;

@@ -19,8 +19,6 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Rol
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
     pub(in crate::hub) instance: InstanceId,
-    /// The live request behind it: another one when an identical call joined it.
-    pub(in crate::hub) request: ApprovalId,
     /// No live request stands behind it; an identical call may join.
     pub(in crate::hub) kept: bool,
     pub(in crate::hub) digest: Digest,
@@ -62,7 +60,6 @@ pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     Ok(Held {
         approval: approval(row)?,
         instance: text(row, "instance")?.into(),
-        request: ApprovalId(text(row, "request_id")?),
         kept: number(row, "kept")? != 0,
         digest: Digest(text(row, "digest")?),
         seen_at: optional_number(row, "seen_at")?,
