@@ -3,9 +3,11 @@
 use super::desk::{Desk, new_id};
 use crate::core::approval::{Outcome, Status};
 use crate::core::call;
-use crate::core::gate::messages::{Cancel, Release, Request};
+use crate::core::gate::messages::{Activity, Cancel, Release, Request};
 use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::policy::Verdict;
 use crate::hub::Settings;
+use crate::hub::activity::ActivityFilter;
 use crate::hub::holds::{Registration, Released, Shim};
 use crate::hub::model::Approval;
 
@@ -173,4 +175,30 @@ async fn how_long_a_grant_and_an_absence_last_is_a_setting() {
     desk.hub.approve(&away.id, &desk.approver, None).await.unwrap();
     let grace = desk.hub.held(&away.id).await.unwrap().unwrap().grace_until;
     assert_eq!(grace, Some(super::desk::START + 90_000));
+}
+
+#[tokio::test]
+async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_tell() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        let retry = desk.request(SENT);
+        desk.hold_request(retry.clone()).await;
+        let gated = |id: &ApprovalId| Activity {
+            age_ms: 0,
+            tool: "delete_repo".into(),
+            verdict: Verdict::Gate,
+            bypass: false,
+            arguments_sha256: None,
+            approval: Some(id.clone()),
+            outcome: None,
+            duration_ms: None,
+        };
+        desk.hub.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
+        desk.hub.reject(&first.id, &desk.approver, None).await.unwrap();
+        let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+        assert_eq!((rows.len(), rows[0].verdict.as_str(), rows[0].dropped), (3, "dropped", 3));
+        for row in &rows[1..] {
+            assert_eq!((row.approval.as_ref(), row.outcome), (Some(&first.id), Some(Outcome::NotExecuted)));
+        }
+    }
 }

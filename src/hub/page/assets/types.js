@@ -46,7 +46,7 @@
 /** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], timeout_seconds: number, rules: unknown[]}} Policy */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, last_seen: number|null}} Agent */
-/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
+/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean}} Session */
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
