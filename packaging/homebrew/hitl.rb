@@ -37,6 +37,6 @@ class Hitl < Formula
   test do
     assert_match version.to_s, shell_output("#{bin}/hitl-wrap --version")
     ENV["HITL_DATA_DIR"] = testpath/"data"
-    assert_match "approved", shell_output("#{bin}/hitl-wrap demo --no-open --auto approve 2>&1")
+    assert_match "Approved", shell_output("#{bin}/hitl-wrap demo --no-open --auto approve 2>&1")
   end
 end

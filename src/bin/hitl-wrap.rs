@@ -32,9 +32,12 @@ fn main() -> ExitCode {
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
-    match settings.log_format {
-        LogFormat::Text => telemetry::text("off"),
-        LogFormat::Json => telemetry::json("off"),
+    // Nobody who did not ask reads it, and building the filter would cost every start.
+    if std::env::var_os("HITL_LOG").is_some() {
+        match settings.log_format {
+            LogFormat::Text => telemetry::text("off"),
+            LogFormat::Json => telemetry::json("off"),
+        }
     }
     block_on(wrap::run(settings, args.command.clone()))
 }

@@ -128,6 +128,16 @@ impl Escalation {
 }
 
 impl Signal {
+    /// How a program that it ended exits, in a shell's eyes.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::HangUp => 129,
+            Self::Interrupt => 130,
+            Self::Kill => 137,
+            Self::Terminate => 143,
+        }
+    }
+
     /// Sends it to a process, which must not have been waited for.
     pub fn send_to(self, id: u32) {
         use rustix::process::{Pid, Signal as Number, kill_process};

@@ -39,8 +39,8 @@ pub struct WrapArgs {
     /// Name of the client until it names itself [env: HITL_CLIENT]
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
-    /// Base URL of the hub, such as https://hitl.example.com [env: HITL_HUB]
-    #[arg(long, value_name = "URL")]
+    // Not a doc comment: rustdoc would want brackets around the address, and the help would show them.
+    #[arg(long, value_name = "URL", help = "Base URL of the hub, such as https://hitl.example.com [env: HITL_HUB]")]
     hub: Option<String>,
     /// Config file to use instead of this user's own [env: HITL_CONFIG]
     #[arg(long, value_name = "FILE")]

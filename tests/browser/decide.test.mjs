@@ -1,6 +1,6 @@
 // A person decides on the page, and the client behind the shim gets what was decided.
 
-import { test, before, after } from "node:test";
+import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { startWorld, until } from "./world.mjs";
 
@@ -8,15 +8,26 @@ let world;
 let shim;
 before(async () => {
   world = await startWorld();
+});
+beforeEach(async () => {
   shim = await world.shim("github");
 });
 after(() => world?.close());
+/** @type {{cancel: () => void}[]} */
+let held = [];
+// What a failed test left behind must not fail the next.
+afterEach(async () => {
+  for (const call of held.splice(0)) call.cancel();
+  await world.closePages();
+  shim.close();
+});
 
 let calls = 0;
 /** A gated call with arguments that no other has, and its card on the page. */
 function hold(page, tool = "delete_repo") {
   const mark = `repo-${++calls}`;
   const call = shim.call(tool, `{"repo":"${mark}"}`);
+  held.push(call);
   return { ...call, mark, card: page.locator("article.card", { hasText: `"${mark}"` }) };
 }
 const armed = (card) => card.locator(".approve:enabled").waitFor();
@@ -35,9 +46,9 @@ test("approved with the mouse, the call runs, and only after the hub's answer do
   const { card, answer } = hold(page);
   await armed(card);
   let letGo = () => {};
-  const held = new Promise((done) => (letGo = done));
+  const gate = new Promise((done) => (letGo = done));
   await page.route("**/approve", async (route) => {
-    await held;
+    await gate;
     await route.continue();
   });
   await approve(page, card);

@@ -1,6 +1,6 @@
 // Every screen: what it does, and that anybody can use it: both themes, phones, big type, screen readers.
 
-import { test, before, after } from "node:test";
+import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { startWorld, until, mocked } from "./world.mjs";
@@ -14,6 +14,7 @@ before(async () => {
   shim = await world.shim("github");
 });
 after(() => world?.close());
+afterEach(() => world.closePages());
 
 /** Waits for what a screen loads. */
 const ready = async (page) => {
@@ -101,6 +102,7 @@ test("what is folded says how much it is, and must be opened before it can be ap
   await page.keyboard.press("j");
   await page.keyboard.press("a");
   await page.locator(".toast", { hasText: "Open the 1 folded part" }).waitFor();
+  await page.clock.fastForward(2000);
   assert.equal(await card.locator(".approve").isDisabled(), true);
   await card.getByRole("button", { name: /more characters/ }).click();
   await card.locator(".approve:enabled").waitFor();
@@ -153,9 +155,14 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   const page = await world.open("/servers/github");
   await page.getByRole("switch", { name: "Require approval for create_issue" }).click();
   await page.getByText("gated: switched on").first().waitFor();
-  const call = shim.call("create_issue", '{"title":"switched on"}');
   await page.getByRole("link", { name: /Approvals/ }).first().click();
-  await page.locator("article.card", { hasText: "switched on" }).waitFor();
+  const card = page.locator("article.card", { hasText: "switched on" });
+  // The new policy reaches the shim a moment after the hub took it.
+  const call = await until(async () => {
+    const next = shim.call("create_issue", '{"title":"switched on"}');
+    const held = await Promise.race([next.answer.then(() => false), card.waitFor().then(() => true)]);
+    return held && next;
+  }, "a held call");
   call.cancel();
   await page.goto("/servers/github");
   await page.getByRole("switch", { name: "Require approval for all tools" }).click();
@@ -166,8 +173,16 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   await page.getByLabel("Agent to let through").selectOption({ index: 1 });
   await page.getByRole("button", { name: "Let through" }).click();
   await page.getByRole("button", { name: /from the bypass list/ }).last().waitFor();
-  if (!mocked) assert.match(await shim.call("delete_repo", '{"repo":"bypassed"}').answer, /^ran/);
+  if (!mocked) await until(async () => {
+    const call = shim.call("delete_repo", '{"repo":"bypassed"}');
+    const waiting = page.request.get("/api/v1/approvals?status=pending&limit=50").then(async (answer) => JSON.stringify(await answer.json()).includes("bypassed"));
+    const passed = await Promise.race([call.answer.then((text) => text.startsWith("ran")), waiting.then((held) => (held ? false : call.answer.then((text) => text.startsWith("ran"))))]);
+    if (!passed) call.cancel();
+    return passed;
+  }, "a call that passes");
+  const saved = page.waitForResponse((response) => response.request().method() === "PUT");
   await page.getByRole("button", { name: /from the bypass list/ }).last().click();
+  await saved;
 });
 
 test("a new agent's token is shown once, and revoking asks first", async () => {
@@ -195,8 +210,8 @@ test("the history is searched, filtered and exported", async () => {
   await page.goto("/history");
   await page.getByLabel(/^Search/).fill("for-the-archive");
   await page.keyboard.press("Enter");
-  await page.locator("tbody tr").first().getByText("=HYPERLINK(1)").waitFor();
-  assert.equal(await page.locator("tbody tr").count(), 1);
+  await until(async () => (await page.locator("tbody tr").count()) === 1, "the one row that matches");
+  await page.locator("tbody tr").getByText("=HYPERLINK(1)").waitFor();
   const saved = page.waitForEvent("download");
   await page.getByRole("button", { name: "CSV" }).click();
   const text = readFileSync(await (await saved).path(), "utf8");
@@ -289,11 +304,9 @@ test("a background tab notifies the desktop, without any argument", async () => 
 
 test("forty cards: a decision shows within 100 ms of the hub's answer", async () => {
   const page = await world.open("/approvals");
-  const many = await world.shim("many");
-  const calls = Array.from({ length: 40 }, (_, i) => many.call("delete_repo", `{"number":"n${i}"}`));
-  await until(async () => (await page.locator("article.card").count()) >= (mocked ? 40 : 20), "the cards", 30_000);
-  const card = page.locator("article.card").first();
-  await card.locator(".reject-open").click();
+  const agents = await Promise.all(["one", "two", "three", "four"].map(world.shim));
+  const calls = Array.from({ length: 40 }, (_, i) => agents[i % 4].call("delete_repo", `{"number":"n${i}"}`));
+  await until(async () => (await page.locator("article.card").count()) === 40, "forty cards");
   await page.evaluate(() => {
     const answered = window.fetch;
     window.fetch = async (...what) => {
@@ -302,13 +315,21 @@ test("forty cards: a decision shows within 100 ms of the hub's answer", async ()
       return answer;
     };
     new MutationObserver(() => {
-      if (document.querySelector(".settled") && !window.shownAt) window.shownAt = performance.now();
+      const count = document.querySelectorAll(".settled").length;
+      if (count > (window.count ?? 0)) window.shownAt = performance.now();
+      window.count = count;
     }).observe(document.body, { subtree: true, childList: true });
   });
-  await card.getByRole("button", { name: "Wrong environment" }).click();
-  await card.locator(".settled").waitFor();
-  const took = await page.evaluate(() => window.shownAt - window.answeredAt);
-  assert.ok(took < 100, `${took} ms`);
+  const times = [];
+  for (const place of [0, 5, 10]) {
+    const card = page.locator("article.card").nth(place);
+    await card.locator(".reject-open").click();
+    await card.getByRole("button", { name: "Wrong environment" }).click();
+    await card.locator(".settled").waitFor();
+    times.push(await page.evaluate(() => window.shownAt - window.answeredAt));
+  }
+  // The middle one: the machine that runs the tests may have something else to do now and then.
+  assert.ok(times.sort((a, b) => a - b)[1] < 100, `${times.map(Math.round)} ms`);
   for (const call of calls) call.cancel();
 });
 

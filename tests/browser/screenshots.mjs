@@ -1,11 +1,12 @@
 // Pictures of every screen: node screenshots.mjs [folder]. Against the mock hub, so that every state can be reached.
-// With --readme it also makes docs/approvals.png.
+// With --readme it also makes docs/approvals.png, of a real hub.
 
 import { launch } from "./chromium.mjs";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { startMock } from "./mock.mjs";
 import * as fixtures from "./fixtures.mjs";
+import { startWorld } from "./world.mjs";
 
 const args = process.argv.slice(2);
 const folder = args.find((arg) => !arg.startsWith("--")) ?? "/tmp/hitl-screens";
@@ -72,17 +73,25 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
 }
 
 if (args.includes("--readme")) {
-  const hub = await startMock();
-  hub.state.queue.push(...fixtures.realistic());
-  const context = await browser.newContext({ viewport: { width: 1280, height: 880 }, colorScheme: "light", locale: "en-GB" });
-  const page = await context.newPage();
-  await page.goto(`${hub.url}/approvals`);
+  // The one picture that people see is of the product itself: a real hub, real shims, a real server.
+  const world = await startWorld();
+  const laptop = await world.shim("github", { agent: "Ada's laptop", user: "ada", client: { name: "cursor-vscode", version: "2.4.1" } });
+  const support = await world.shim("postgres-prod", { agent: "Support desk", user: "grace", client: { name: "claude-code", version: "2.1.330" } });
+  const page = await world.open("/approvals", { viewport: { width: 1280, height: 880 }, colorScheme: "light" });
+  const policy = { data: { require_all: true }, headers: { "X-HITL-CSRF": (await (await page.request.get("/api/v1/session")).json()).csrf, Origin: world.url } };
+  await page.request.put("/api/v1/servers/postgres-prod/policy", policy);
+  laptop.call("delete_repo", '{"owner":"acme","repo":"billing-legacy"}');
+  await page.locator(".card").nth(0).waitFor();
+  support.call("execute_sql", fixtures.realistic()[1].arguments);
+  await page.locator(".card").nth(1).waitFor();
+  await page.mouse.move(0, 0);
+  await page.locator(".card .approve:enabled").nth(1).waitFor();
   await page.keyboard.press("j");
-  await page.locator(".card.focused .approve:enabled").waitFor();
+  await page.locator(".card.focused").waitFor();
   const target = fileURLToPath(new URL("../../docs/approvals.png", import.meta.url));
   await mkdir(fileURLToPath(new URL("../../docs/", import.meta.url)), { recursive: true });
   await page.screenshot({ path: target });
-  await hub.close();
+  await world.close();
 }
 await browser.close();
 console.log(`${folder}: done${problems ? `, ${problems} problems` : ""}`);

@@ -2,7 +2,7 @@
 
 import { createInterface } from "node:readline";
 
-const tools = ["delete_repo", "create_issue", "list_repos"].map((name) => ({
+const tools = ["delete_repo", "create_issue", "list_repos", "execute_sql"].map((name) => ({
   name,
   description: `${name} of the test server.`,
   inputSchema: { type: "object" },

@@ -26,7 +26,7 @@ function programs() {
 }
 
 /** Waits until `look` gives something, with a deadline. */
-export async function until(look, what, ms = 15_000) {
+export async function until(look, what, ms = 30_000) {
   const deadline = Date.now() + ms;
   for (;;) {
     const found = await look();
@@ -51,7 +51,7 @@ export async function startWorld() {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), ...options });
     const page = await context.newPage();
     pages.push(page);
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     // Time flows as ever until a test moves it on.
     await page.clock.install(time === undefined ? {} : { time });
     page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
@@ -63,9 +63,14 @@ export async function startWorld() {
     return page;
   }
 
+  /** Ends every page, with what it was doing. */
+  async function closePages() {
+    for (const page of pages.splice(0)) await page.context().close();
+  }
+
   /** A client with a shim in front of the test server. */
-  async function shim(server = "github") {
-    const made = await hub.shim(server);
+  async function shim(server = "github", who = {}) {
+    const made = await hub.shim(server, who);
     shims.push(made);
     return made;
   }
@@ -76,6 +81,7 @@ export async function startWorld() {
     },
     hub,
     open,
+    closePages,
     shim,
     violations,
     async close() {
@@ -113,18 +119,27 @@ async function realHub() {
   }
   const ended = () => new Promise((done) => (child.exitCode !== null ? done() : child.once("exit", done)));
   for (const [name, role] of Object.entries(users)) await cli(["user", "add", name, "--role", role, "--password-stdin"], `${PASSWORD}\n`);
-  const token = await cli(["agent", "add", "laptop", "--user", "ada"]);
+  let agents = 0;
   await serve("127.0.0.1:0");
 
   return {
     url: () => address,
     link: () => cli(["open", "--no-browser"]),
     async signIn(page, user) {
-      const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+      const attempt = async () => {
+        const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+        return answer.status() === 429 ? null : answer;
+      };
+      // Every test signs in anew, which the hub's limit on attempts may slow down.
+      const answer = await until(attempt, `sign-in of ${user}`);
       if (!answer.ok()) throw new Error(`sign-in of ${user}: ${answer.status()} ${await answer.text()}`);
     },
     password: PASSWORD,
-    shim: (server) => realShim(join(bin, "hitl-wrap"), server, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }),
+    // An agent of its own each: the hub takes only so many calls a minute from one.
+    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" } }) {
+      const token = await cli(["agent", "add", agent, "--user", user]);
+      return realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
+    },
     async stop() {
       child.kill("SIGTERM");
       await ended();
@@ -138,7 +153,7 @@ async function realHub() {
   };
 }
 
-async function realShim(program, server, env) {
+async function realShim(program, server, client, env) {
   const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
   const waiting = new Map();
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -153,7 +168,7 @@ async function realShim(program, server, env) {
     send(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}`);
     return { id, answer };
   };
-  await request("initialize", '{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test-client","version":"1.0"}}').answer;
+  await request("initialize", `{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":${JSON.stringify(client)}}`).answer;
   send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
   await request("tools/list", "{}").answer;
   return {

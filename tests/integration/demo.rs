@@ -2,30 +2,54 @@
 
 use std::process::Stdio;
 
-use crate::support::{PATIENCE, binary};
+use tempfile::TempDir;
+use tokio::process::Command;
 
-async fn demo(answer: &str) -> (bool, String) {
-    let data = tempfile::tempdir().unwrap();
-    let mut command = tokio::process::Command::new(binary("hitl-wrap"));
-    command.args(["demo", "--no-open", "--auto", answer]).env("HITL_DATA_DIR", data.path()).env("HOME", data.path());
+use crate::support::{Approver, Lines, PATIENCE, binary};
+
+fn demo(data: &TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(binary("hitl-wrap"));
+    command.args(["demo", "--no-open"]).args(args).env("HITL_DATA_DIR", data.path()).env("HOME", data.path());
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("the demo ends").unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(said).unwrap())
+    command
+}
+
+async fn played_by_itself(answer: &str) -> String {
+    let data = tempfile::tempdir().unwrap();
+    let run = tokio::time::timeout(PATIENCE, demo(&data, &["--auto", answer]).output());
+    let output = run.await.expect("the demo ends").unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Tool 'delete_repo' requires admin approval before execution."), "{said}");
+    said
 }
 
 #[tokio::test]
 async fn demo_that_approves_runs_the_call() {
-    let (success, said) = demo("approve").await;
-    assert!(success, "{said}");
-    assert!(said.contains("Tool 'delete_repo' requires admin approval before execution."), "{said}");
-    assert!(said.contains("/signin#"), "the link is printed: {said}");
-    assert!(said.contains("approved"), "{said}");
+    let said = played_by_itself("approve").await;
+    assert!(said.contains("Deleted") && said.contains("Approved"), "{said}");
 }
 
 #[tokio::test]
 async fn demo_that_rejects_shows_what_the_agent_is_told() {
-    let (success, said) = demo("reject").await;
-    assert!(success, "{said}");
+    let said = played_by_itself("reject").await;
     assert!(said.contains("was rejected by admin") && said.contains("not executed"), "{said}");
+    assert!(!said.contains("Deleted"), "{said}");
+}
+
+#[tokio::test]
+async fn demo_waits_for_the_person_who_follows_its_link() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = demo(&data, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = Lines::of(child.stdout.take().unwrap());
+    let line = stdout.next_with("/signin#").await;
+    let link = line.split_whitespace().find(|word| word.contains("/signin#")).unwrap();
+    let approver = Approver::sign_in(link.split("/signin#").next().unwrap(), link).await;
+    let pending = approver.the_pending_approval().await;
+    assert_eq!(pending["tool"], "delete_repo");
+    approver.approve(&pending).await;
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("the demo ends").unwrap();
+    assert!(status.success());
+    stdout.rest().await;
+    assert!(stdout.text().contains("Approved"), "{}", stdout.text());
 }

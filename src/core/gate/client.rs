@@ -50,6 +50,7 @@ impl Gate {
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
         held.definition = self.listing.definition(&call.name);
+        held.client = held.client.or_else(|| self.client.clone());
         held.hand_off = self.hold_budget(call).map(|budget| now + budget);
         self.held_bytes += held.line.len();
         self.held.push(held);
@@ -77,7 +78,10 @@ impl Gate {
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
                 held.timeout_seconds = u64::from(policy.timeout_seconds);
-                held.speak(now);
+                // Of a tool that is not in the table the hub may still say that it passes: it speaks when registered.
+                if policy.tools.contains_key(&held.tool) && ruling.verdict == Verdict::Gate {
+                    held.speak(now);
+                }
                 let (tool, approval) = (held.tool.clone(), held.approval.clone());
                 self.log_call(&tool, Verdict::Gate, false, Some(approval));
                 self.ask(index);

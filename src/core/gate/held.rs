@@ -49,7 +49,8 @@ pub(super) struct Held {
     arguments: Option<Range<usize>>,
     pub(super) token: Option<Token>,
     era: Era,
-    client: Option<ClientInfo>,
+    /// As this request names it, else as `initialize` did.
+    pub(super) client: Option<ClientInfo>,
     /// The request's own id at the hub.
     pub(super) request: ApprovalId,
     /// The approval it stands under.
@@ -203,6 +204,13 @@ impl Held {
     /// The token and the last progress said on it, times 1000, for as long as the server may go on with it.
     pub(super) fn take_spoken(&mut self) -> Option<(String, i64)> {
         self.token.take().and_then(|token| Some((token.key, token.last?)))
+    }
+
+    /// The call is registered: say so, unless it was said already.
+    pub(super) fn announce(&mut self, now: Instant) {
+        if self.token.as_ref().is_some_and(|token| !token.announced) {
+            self.speak(now);
+        }
     }
 
     /// Speak soon: something changed that the client's user wants to know.

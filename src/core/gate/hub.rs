@@ -45,6 +45,7 @@ impl Gate {
             let deadline = now + Duration::from_millis(registered.remaining_ms);
             held.approval = registered.approval;
             held.stage = Stage::Waiting { deadline, link: registered.link, seen };
+            held.announce(now);
         }
     }
 

@@ -20,11 +20,11 @@ pub(super) fn ruling(verdict: Verdict) -> Ruling {
     Ruling { verdict, bypass: false, trust: Level::High, reasons: vec!["because".into()] }
 }
 
-/// `pass` passes, `deny` is denied, everything else is gated.
+/// `pass` passes, `deny` is denied, everything else is gated; only `delete` is known for it.
 pub(super) fn table() -> Table {
-    let tools = [("pass".to_owned(), ruling(Verdict::Pass)), ("deny".to_owned(), ruling(Verdict::Deny))];
+    let tools = [("pass", Verdict::Pass), ("deny", Verdict::Deny), ("delete", Verdict::Gate)];
     Table {
-        tools: tools.into_iter().collect(),
+        tools: tools.into_iter().map(|(name, verdict)| (name.to_owned(), ruling(verdict))).collect(),
         unlisted: ruling(Verdict::Gate),
         timeout_seconds: DEFAULT_TIMEOUT_SECONDS,
     }
@@ -634,4 +634,31 @@ fn progress_of_a_released_call_never_falls_behind_ours() {
     assert_eq!(stand.server(&progress("-400")), Fate::Consumed);
     assert_eq!(stand.server(&progress("0")), Fate::Forward);
     assert_eq!(stand.server(&progress("0.5")), Fate::Forward);
+}
+
+#[test]
+fn a_tool_not_in_the_table_speaks_when_the_hub_has_registered_it() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "new_tool"));
+    let actions = stand.actions();
+    assert!(!actions.iter().any(|action| matches!(action, Action::ToClient(_))), "the hub may let it pass");
+    let request = actions.iter().find_map(|action| match action {
+        Action::ToHub(Ask::Request(request)) => Some(request.clone()),
+        _ => None,
+    });
+    stand.register(&request.unwrap());
+    stand.pass_time(0);
+    let first = stand.client_lines();
+    assert!(first[0]["params"]["message"].as_str().unwrap().starts_with("Tool 'new_tool' requires admin approval"));
+}
+
+#[test]
+fn a_request_names_the_client_that_initialized() {
+    let mut stand = Stand::new();
+    stand.client(concat!(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"#,
+        r#""clientInfo":{"name":"claude-code","version":"2"}}}"#
+    ));
+    let request = stand.held("1", "delete");
+    assert_eq!(request.client.map(|client| client.name), Some("claude-code".into()));
 }

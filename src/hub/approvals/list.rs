@@ -21,6 +21,8 @@ pub struct ApprovalFilter {
     pub agent: Option<String>,
     /// The person the agent works for.
     pub user: Option<String>,
+    /// Who decided.
+    pub decided_by: Option<String>,
     /// Words to be found in tool, server, agent, user, arguments or the reason of the decision.
     pub q: Option<String>,
     /// Registered at this time or later.
@@ -80,6 +82,7 @@ fn conditions(filter: &ApprovalFilter) -> Where {
     conditions.and("tool = ?", text(&filter.tool));
     conditions.and("(client_id = ? or agent_name = ?)", text(&filter.agent));
     conditions.and("user_name = ?", text(&filter.user));
+    conditions.and("decided_by = ?", text(&filter.decided_by));
     conditions.and("created_at >= ?", filter.from.map(Value::Number));
     conditions.and("created_at < ?", filter.to.map(Value::Number));
     for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(8) {

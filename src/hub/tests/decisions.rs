@@ -207,6 +207,8 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
         assert!(found(by("other")).await.is_empty());
         let user = ApprovalFilter { user: Some("eve".into()), to: Some(START + 1), ..ApprovalFilter::default() };
         assert_eq!(found(user).await.len(), 2);
+        let bob = ApprovalFilter { decided_by: Some("bob".into()), ..Default::default() };
+        assert_eq!(found(bob).await, std::slice::from_ref(&plain.id));
         let decided = vec![Status::Rejected, Status::Approved];
         assert_eq!(found(ApprovalFilter { status: decided, ..Default::default() }).await, [plain.id]);
     }

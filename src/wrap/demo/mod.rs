@@ -14,20 +14,20 @@ use self::hub::Hub;
 use self::screen::{Mood, Screen, Who};
 use self::server::VICTIM;
 use super::cli::{Auto, Demo};
+use super::signals::Signals;
 
 const SERVER: &str = "demo-github";
 const REASON: &str = "Wrong environment";
-/// The exit code of a demo that was interrupted, as a shell would have it.
-const INTERRUPTED: u8 = 130;
-
 /// Plays the demo; the exit code is 0 when the call ended as it was decided.
 pub async fn run(options: Demo) -> anyhow::Result<u8> {
     let screen = Screen::stdout();
     screen.title("An agent wants to delete a repository. You decide.");
+    // Caught before there is anything to clean up.
+    let mut signals = Signals::new()?;
     let hub = Hub::start().await?;
     let played = tokio::select! {
         played = play(&hub, options, screen) => played,
-        _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+        signal = signals.next() => Ok(signal.exit_code()),
     };
     hub.stop().await;
     played

@@ -12,8 +12,8 @@ const maps = [];
 const SEQUENCE_MS = 1500;
 let prefixAt = 0;
 
-/** @param {EventTarget|null} target */
-function takesText(target) {
+/** Whether what is typed there is text. @param {EventTarget|null} target */
+export function takesText(target) {
   if (!(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLInputElement) return !["checkbox", "radio", "button"].includes(target.type);
   return target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;

@@ -1,10 +1,10 @@
 // One pending approval with everything a person needs to decide.
 
-import { html, cls, useRef, useEffect, useMemo } from "../ui.js";
+import { html, cls, useRef, useEffect, useLayoutEffect, useMemo } from "../ui.js";
 import { get, set, useStore } from "../store.js";
 import { focus, mayDecide } from "../decide.js";
 import { act } from "../api.js";
-import { lastInput } from "../keys.js";
+import { lastInput, takesText } from "../keys.js";
 import { visible } from "../glyphs.js";
 import { Name } from "./text.js";
 import { Trust, Ago } from "./controls.js";
@@ -89,9 +89,10 @@ function FullCard({ item }) {
 
 /** Lets the browser's focus follow the card that keys act on, without pulling it out of a field. @param {{current: HTMLElement|null}} ref @param {boolean} focused */
 function useDomFocus(ref, focused) {
-  useEffect(() => {
+  // Before the next key is read: a field that the next key opens must keep the focus.
+  useLayoutEffect(() => {
     const element = ref.current;
-    if (!focused || !element || element.contains(document.activeElement)) return;
+    if (!focused || !element || element.contains(document.activeElement) || takesText(document.activeElement)) return;
     element.focus({ preventScroll: true });
     // With a pointer nothing may move by itself; with keys the card must come into sight.
     if (lastInput() === "key") element.scrollIntoView({ block: "nearest" });

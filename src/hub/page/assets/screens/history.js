@@ -14,12 +14,12 @@ import { InsightsPanel } from "../components/insights.js";
 import { navigate } from "../router.js";
 
 /** @typedef {import("../types.js").Approval} Approval */
-/** @typedef {{q: string, status: string, server: string, tool: string, agent: string, from: string, to: string}} Filter */
+/** @typedef {{q: string, status: string, server: string, tool: string, agent: string, decided_by: string, from: string, to: string}} Filter */
 
 const LIMIT = 50;
 const decided = Object.keys(statusWords).slice(1).join();
 /** @type {Filter} */
-const nothing = { q: "", status: "", server: "", tool: "", agent: "", from: "", to: "" };
+const nothing = { q: "", status: "", server: "", tool: "", agent: "", decided_by: "", from: "", to: "" };
 
 /** The filter as the address carries it, so that a view can be shared. @returns {Filter} */
 function fromAddress() {
@@ -68,7 +68,7 @@ export function History() {
   const active = key !== JSON.stringify(nothing);
   return html`<section class="screen" aria-labelledby="title">
     <header class="screen-head"><h1 id="title">Approvals</h1><${ApprovalTabs} at="history" /></header>
-    <div class="bar"><${HistoryFilters} filter=${filter} onChange=${change} active=${active} /><span class="grow"></span><${Export} query=${toQuery(filter)} /></div>
+    <div class="bar"><${HistoryFilters} filter=${filter} rows=${rows} onChange=${change} active=${active} /><span class="grow"></span><${Export} query=${toQuery(filter)} /></div>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${rows.length > 0 && html`<${InsightsPanel} key=${key} query=${toQuery(filter)} />`}
@@ -79,8 +79,11 @@ export function History() {
   </section>`;
 }
 
-/** @param {{filter: Filter, active: boolean, onChange: (patch: Partial<Filter>) => void}} props */
-function HistoryFilters({ filter, active, onChange }) {
+/** @param {{filter: Filter, rows: Approval[], active: boolean, onChange: (patch: Partial<Filter>) => void}} props */
+function HistoryFilters({ filter, rows, active, onChange }) {
+  const me = useStore((state) => state.session?.user.name);
+  // Only administrators may list the users, so the approvers are those who decided what is shown, and oneself.
+  const approvers = [me, filter.decided_by, ...rows.map((row) => row.decided_by)].filter((name) => typeof name === "string" && name);
   const { data: servers } = useLoad(api.servers, [], ["policy"]);
   const { data: agents } = useLoad(api.agents, [], ["agents"]);
   const tools = (servers ?? []).filter((s) => !filter.server || s.name === filter.server).flatMap((s) => s.tools.map((t) => t.name));
@@ -92,6 +95,7 @@ function HistoryFilters({ filter, active, onChange }) {
     <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
     <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
     <${Select} label="Agent" value=${filter.agent} options=${(agents ?? []).map((a) => [a.client_id, a.name])} onChange=${(/** @type {string} */ agent) => onChange({ agent })} />
+    <${Select} label="Approver" value=${filter.decided_by} options=${pairs(/** @type {string[]} */ (approvers))} onChange=${(/** @type {string} */ decided_by) => onChange({ decided_by })} />
     <span class="dates"><label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
     <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label></span>
     ${active && html`<button class="link" onClick=${() => onChange(nothing)}>Clear</button>`}
