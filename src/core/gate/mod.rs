@@ -315,4 +315,6 @@ mod hostile;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod tests;
