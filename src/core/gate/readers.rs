@@ -3,6 +3,9 @@
 //! A line is only as safe as its most forgiving reader: it is read as a whole, split at every kind of line end, as a
 //! stream of values, with folded names, with first and last duplicates, and with invalid bytes replaced.
 
+// The fuzz targets include this file.
+#![allow(unreachable_pub)]
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -83,8 +86,14 @@ impl Node {
     }
 }
 
+/// As a reader that ignores case and what cannot be seen would take it.
 fn loose(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).collect::<String>().to_lowercase().replace('\u{17f}', "s")
+    let unseen = |c: char| {
+        let format = ['\u{ad}', '\u{180e}', '\u{feff}'].contains(&c);
+        let format = format || ('\u{200b}'..='\u{206f}').contains(&c) || ('\u{e0000}'..='\u{e007f}').contains(&c);
+        format || c.is_control() || c.is_whitespace()
+    };
+    text.chars().filter(|c| !unseen(*c)).collect::<String>().to_lowercase().replace('\u{17f}', "s")
 }
 
 /// What the readers of servers see in a line, any of them; only the tool `pass` is not gated.
@@ -115,7 +124,9 @@ impl Node {
     fn answers(&self, id: &str) -> bool {
         let is = |node: &Self| matches!(node, Self::Text(text) if text == id);
         let outcome = || self.exact("result").next().is_some() || self.exact("error").next().is_some();
-        let progress = || self.exact("params").any(|params| params.exact("progressToken").any(is));
+        let named = |method: &Self| matches!(method, Self::Text(text) if text == "notifications/progress");
+        let token = || self.exact("params").any(|params| params.exact("progressToken").any(is));
+        let progress = || self.exact("method").any(named) && token();
         self.exact("id").any(is) && outcome() || progress()
     }
 
