@@ -177,3 +177,53 @@ pub fn encode<T: Serialize>(message: &T) -> String {
     // Plain structs of strings and numbers: there is no map with non-string keys and no failing serializer in them.
     serde_json::to_string(message).unwrap_or_else(|error| unreachable!("a wire message always serialises: {error}"))
 }
+
+/// The websocket on which a shim without a token waits to be enrolled.
+pub const ENROL_PATH: &str = "/v1/enrol";
+/// Its subprotocol.
+pub const ENROL_SUBPROTOCOL: &str = "hitl.enrol.v1";
+
+/// Shim → hub, once: who asks to be enrolled. All of it is shown to the administrator as a claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnrolHello {
+    /// The program's version.
+    pub version: String,
+    /// The operating system's user.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The machine.
+    #[serde(default)]
+    pub host: Option<String>,
+}
+
+/// Hub → a shim that waits to be enrolled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToEnrolling {
+    /// Show this to your user.
+    Code {
+        /// The short code, which the page shows too.
+        code: String,
+        /// Where an administrator confirms it.
+        link: String,
+        /// Seconds until it is void.
+        expires_seconds: u64,
+    },
+    /// An administrator confirmed.
+    Enrolled {
+        /// The new agent.
+        client_id: ClientId,
+        /// Its name.
+        name: String,
+        /// Its token, told this one time.
+        token: String,
+    },
+    /// There will be no token.
+    Refused {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// The types of [`ToEnrolling`].
+pub const TO_ENROLLING: [&str; 3] = ["code", "enrolled", "refused"];

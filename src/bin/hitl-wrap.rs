@@ -8,7 +8,7 @@ use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
-use hitl::wrap::{self, cli, demo, say};
+use hitl::wrap::{self, cli, demo, login, say};
 
 /// Our own mistakes and our user's: the settings, or what the machine does not give us.
 const USAGE: u8 = 2;
@@ -18,6 +18,11 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Demo(options)) => block_on(demo::run(options)),
+        Some(Command::Login { hub, config }) => {
+            let config =
+                config.or_else(|| std::env::var_os("HITL_CONFIG").filter(|path| !path.is_empty()).map(Into::into));
+            block_on(login::run(&hub, config))
+        }
         Some(Command::DemoServer) => block_on(demo::server::serve()).map(|()| 0),
         None => wrap(&cli.wrap),
     };

@@ -61,6 +61,14 @@ pub struct File {
     pub behind_proxy: Option<bool>,
     /// hub: threshold of a server seen for the first time: `low`, `medium`, `high` or `off`.
     pub new_server_threshold: Option<String>,
+    /// hub: base URL of an external decision point that speaks AuthZEN.
+    pub authz_url: Option<String>,
+    /// hub: file that holds its bearer token, 0600.
+    pub authz_token_file: Option<PathBuf>,
+    /// hub: seconds it has to answer.
+    pub authz_timeout: Option<u64>,
+    /// hub: seconds its answers hold; 0 asks every time.
+    pub authz_ttl: Option<u64>,
     /// both: `text` or `json` log lines.
     pub log_format: Option<String>,
 }

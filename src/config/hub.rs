@@ -5,11 +5,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::file::{File, LogFormat};
 use super::paths;
+use super::secret::{self, Secret};
 use crate::core::trust::Level;
 
 /// Where the hub listens when nothing else is said.
@@ -18,6 +20,8 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 /// Default and longest time for each, in seconds: an hour is how long an approval may be pending at all.
 const GRANT_FOR: (u64, u64) = (600, 3600);
 const RESUME_WITHIN: (u64, u64) = (15, 3600);
+const AUTHZ_TIMEOUT: (u64, u64) = (2, 60);
+const AUTHZ_TTL: (u64, u64) = (10, 3600);
 
 /// What the command line said.
 #[derive(Clone, Debug, Default)]
@@ -51,12 +55,27 @@ pub struct Settings {
     pub behind_proxy: bool,
     /// The threshold of a server seen for the first time.
     pub new_server_threshold: Option<Level>,
+    /// The external decision point, if there is one.
+    pub decision_point: Option<DecisionPoint>,
     /// Seconds that an approval stays usable for the same call, when its client could not wait for it.
     pub grant_for: u64,
     /// Seconds that a shim which lost its connection has to come back.
     pub resume_within: u64,
     /// How log lines look.
     pub log_format: LogFormat,
+}
+
+/// How to ask an external decision point (AuthZEN).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionPoint {
+    /// Its base URL, without a slash at its end.
+    pub url: String,
+    /// The bearer token it wants, if any.
+    pub token: Option<Secret>,
+    /// How long it has to answer.
+    pub timeout: Duration,
+    /// How long its answers hold.
+    pub ttl: Duration,
 }
 
 /// Two PEM files.
@@ -94,6 +113,7 @@ impl Settings {
     pub fn resolve(flags: &Flags, env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let env = |key: &str| env(key).filter(|value| !value.is_empty());
         let file = load_file(flags, env("HITL_CONFIG"))?;
+        let decision_point = decision_point(&env, &file)?;
         let listen = flags.listen.clone().or_else(|| env("HITL_LISTEN")).or(file.listen);
         let data_dir = flags.data_dir.clone().or_else(|| env("HITL_DATA_DIR").map(PathBuf::from)).or(file.data_dir);
         let data_dir = data_dir.map_or_else(paths::data_dir, Ok)?;
@@ -117,6 +137,7 @@ impl Settings {
                 .or(file.new_server_threshold)
                 .as_deref()
                 .map_or(Ok(Some(Level::High)), parse_threshold)?,
+            decision_point,
             grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
             resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
             log_format: LogFormat::parse(env("HITL_LOG_FORMAT").or(file.log_format).as_deref())?,
@@ -199,6 +220,33 @@ fn parse_public_url(text: &str) -> anyhow::Result<PublicUrl> {
         bail!(wrong())
     }
     Ok(PublicUrl { scheme, host: host.strip_suffix(own_port).unwrap_or(host).to_owned() })
+}
+
+fn decision_point(env: &dyn Fn(&str) -> Option<String>, file: &File) -> anyhow::Result<Option<DecisionPoint>> {
+    let Some(url) = env("HITL_AUTHZ_URL").or_else(|| file.authz_url.clone()) else { return Ok(None) };
+    let token_file = env("HITL_AUTHZ_TOKEN_FILE").map(PathBuf::from).or_else(|| file.authz_token_file.clone());
+    let token = match (env("HITL_AUTHZ_TOKEN"), token_file) {
+        (Some(token), _) => Some(Secret(token.trim().to_owned())),
+        (None, Some(path)) => Some(secret::read(&path, "authz token")?),
+        (None, None) => None,
+    };
+    let timeout = seconds("authz_timeout", env("HITL_AUTHZ_TIMEOUT"), file.authz_timeout, AUTHZ_TIMEOUT)?;
+    let ttl = match env("HITL_AUTHZ_TTL").as_deref().map_or(file.authz_ttl, |text| text.parse().ok()) {
+        Some(0) => 0,
+        _ => seconds("authz_ttl", env("HITL_AUTHZ_TTL"), file.authz_ttl, AUTHZ_TTL)?,
+    };
+    let (timeout, ttl) = (Duration::from_secs(timeout), Duration::from_secs(ttl));
+    Ok(Some(DecisionPoint { url: parse_authz_url(&url)?, token, timeout, ttl }))
+}
+
+fn parse_authz_url(url: &str) -> anyhow::Result<String> {
+    let wrong = || format!("authz_url = {url:?} is not a base URL such as http://127.0.0.1:7766");
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).with_context(wrong)?;
+    let plain = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'"' | b'\\'));
+    if !plain || rest.starts_with('/') || rest.is_empty() {
+        bail!(wrong())
+    }
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 fn parse_tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> anyhow::Result<Option<Tls>> {
@@ -289,11 +337,29 @@ mod tests {
             ("new_server_threshold = \"none\"", "new_server_threshold"),
             ("log_format = \"xml\"", "log_format"),
             ("grant_for = 0", "grant_for"),
+            ("authz_url = \"pdp:7766\"", "authz_url"),
+            ("authz_url = \"http://user@pdp\"", "authz_url"),
+            ("authz_url = \"http://pdp\"\nauthz_timeout = 0", "authz_timeout"),
+            ("authz_url = \"http://pdp\"\nauthz_ttl = 86400", "authz_ttl"),
+            ("authz_url = \"http://pdp\"\nauthz_token_file = \"/nonexistent\"", "authz token file"),
             ("resume_within = 86400", "resume_within"),
         ] {
             assert!(error(toml).contains(part), "{part} missing in {}", error(toml));
         }
         assert!(!error("database = \"mysql://u:secret@h/d\"").contains("secret"));
+    }
+
+    #[test]
+    fn a_decision_point_is_asked_within_two_seconds_and_its_answers_hold_for_ten() {
+        let point = |toml: &str, env: &[(&str, &str)]| {
+            resolve(&format!("data_dir = \"/d\"\n{toml}"), env, Flags::default()).unwrap().decision_point
+        };
+        assert_eq!(point("", &[]), None);
+        let plain = point("authz_url = \"http://pdp:7766/\"", &[("HITL_AUTHZ_TOKEN", "t")]).unwrap();
+        assert_eq!((plain.url.as_str(), plain.token), ("http://pdp:7766", Some(Secret("t".to_owned()))));
+        assert_eq!((plain.timeout.as_secs(), plain.ttl.as_secs()), (2, 10));
+        let never = point("authz_url = \"http://pdp\"\nauthz_ttl = 5", &[("HITL_AUTHZ_TTL", "0")]).unwrap();
+        assert_eq!(never.ttl.as_secs(), 0);
     }
 
     #[test]

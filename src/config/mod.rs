@@ -6,5 +6,6 @@ pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod paths;
+pub mod secret;
 #[cfg(feature = "wrap")]
 pub mod wrap;

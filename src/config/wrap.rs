@@ -3,7 +3,6 @@
 //! The agent token never comes from arguments: it is read from a file that only its owner can open, or from
 //! `HITL_AGENT_TOKEN`.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::file::{File, LogFormat};
 use super::paths;
+use super::secret;
+pub use super::secret::Secret;
 use crate::core::patience::HoldFor;
 
 /// Seconds a gated call waits for a hub that cannot be reached, when nothing else is said.
@@ -70,16 +71,6 @@ pub struct Endpoint {
     pub base: String,
     /// The agent token.
     pub token: Secret,
-}
-
-/// A text that no log shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }
 
 impl Wrap {
@@ -158,32 +149,9 @@ fn token(file: &File, env: Env<'_>) -> anyhow::Result<Secret> {
     }
 }
 
-/// Reads a token from a file that nobody but its owner can open.
+/// Reads the agent token from a file that nobody but its owner can open.
 pub fn read_token(path: &Path) -> anyhow::Result<Secret> {
-    let shown = path.display();
-    let mut opened = std::fs::File::open(path).with_context(|| format!("cannot read agent token file {shown}"))?;
-    refuse_shared(&opened).with_context(|| format!("agent token file {shown} is not safe"))?;
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut opened, &mut text)
-        .with_context(|| format!("cannot read agent token file {shown}"))?;
-    let token = text.trim();
-    ensure!(!token.is_empty(), "agent token file {shown} is empty");
-    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "agent token file {shown} holds more than one token");
-    Ok(Secret(token.to_owned()))
-}
-
-/// Looks at the opened file, not at its name, so that it cannot be exchanged in between.
-#[cfg(unix)]
-fn refuse_shared(file: &std::fs::File) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    ensure!(mode & 0o077 == 0, "its mode is {mode:04o}, so others can read or change it; run chmod 600 on it");
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_shared(_: &std::fs::File) -> anyhow::Result<()> {
-    Ok(())
+    secret::read(path, "agent token")
 }
 
 fn data_dir(file: &File, env: Env<'_>) -> anyhow::Result<PathBuf> {

@@ -1,8 +1,8 @@
 //! The rules of both roles, pure: no async, no IO, no clock, no logging.
 //!
 //! What a line is ([`frame`]), what a call is ([`call`]), how far a tool is trusted ([`trust`]), what policy says
-//! of a call ([`policy`]), which states an approval has ([`approval`]), and the machine that holds calls
-//! ([`gate`]). Time is always an argument.
+//! of a call ([`policy`]; the hub finds it by `weigh` and `rules`), which states an approval has ([`approval`]), and the
+//! machine that holds calls ([`gate`]). Time is always an argument.
 
 pub mod approval;
 pub mod call;
@@ -16,3 +16,7 @@ pub mod reply;
 #[cfg(feature = "hub")]
 pub mod rules;
 pub mod trust;
+#[cfg(feature = "hub")]
+pub mod weigh;
+#[cfg(all(test, feature = "hub"))]
+pub(crate) mod weigh_table;

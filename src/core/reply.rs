@@ -183,6 +183,11 @@ pub fn still_waiting(left_seconds: u64, seen: bool, link: &str) -> String {
     format!("Waiting for approval, {} left. {seen}{link}", duration(left_seconds)).trim_end().to_owned()
 }
 
+/// Messages while only the hub can say whether a call needs approval.
+pub fn checking(tool: &str) -> String {
+    format!("The approval hub is checking tool '{}' before it is executed.", clip(tool, 100))
+}
+
 /// Messages while the hub cannot be reached.
 pub fn hub_away(tool: &str, hub: &str, left_seconds: u64) -> String {
     let tool = clip(tool, 60);

@@ -3,7 +3,7 @@
 //! A rule that cannot be evaluated gates. Globs and regular expressions run in linear time.
 
 use globset::{Glob, GlobMatcher};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,9 +13,13 @@ pub const MAX_RULES: usize = 200;
 pub const MAX_CONDITIONS: usize = 20;
 /// The longest pattern or pointer, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1024;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 500;
+/// What a regular expression may take when it is made ready; `(.{1000}){1000}` would take gigabytes.
+const MAX_REGEX_BYTES: usize = 512 << 10;
 
 /// One rule, as it stands in JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Which tools, as a glob over the exact name.
@@ -49,7 +53,7 @@ pub enum Effect {
 }
 
 /// One condition on the arguments.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// A JSON pointer (RFC 6901) into the arguments.
@@ -96,7 +100,11 @@ pub struct RuleFault {
 
 /// Rules made ready for evaluation.
 #[derive(Debug, Default)]
-pub struct Rules(Vec<Ready>);
+pub struct Rules {
+    ready: Vec<Ready>,
+    /// The rules themselves cannot be read, so every call might be meant.
+    broken: bool,
+}
 
 #[derive(Debug)]
 struct Ready {
@@ -117,10 +125,28 @@ enum Pattern {
 /// A rule that applies to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// What it does.
+    /// What the rule does to calls it matches.
     pub effect: Effect,
+    /// It could not be evaluated, so it may or may not match.
+    pub doubt: bool,
     /// Why, in words.
     pub reason: String,
+}
+
+/// Reads rules as they came in JSON; a fault is named with its place.
+pub fn read(rules: &[Value]) -> Result<Vec<Rule>, RuleFault> {
+    rules.iter().enumerate().map(|(index, rule)| read_rule(rule, &format!("rules[{index}]"))).collect()
+}
+
+fn read_rule(rule: &Value, place: &str) -> Result<Rule, RuleFault> {
+    // The conditions alone first: only so does a fault in one of them get its own place.
+    if let Some(when) = rule.get("when").and_then(Value::as_array) {
+        for (index, condition) in when.iter().enumerate() {
+            Condition::deserialize(condition)
+                .map_err(|error| fault(format!("{place}.when[{index}]"), error.to_string()))?;
+        }
+    }
+    Rule::deserialize(rule).map_err(|error| fault(place, error.to_string()))
 }
 
 impl Rules {
@@ -137,23 +163,39 @@ impl Rules {
             ready.push((rule.priority, Ready::of(rule, index)?));
         }
         ready.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-        Ok(Self(ready.into_iter().map(|(_, rule)| rule).collect()))
+        Ok(Self { ready: ready.into_iter().map(|(_, rule)| rule).collect(), broken: false })
+    }
+
+    /// Stands for rules that cannot be read: every call is in doubt.
+    pub fn broken() -> Self {
+        Self { ready: Vec::new(), broken: true }
     }
 
     /// Whether any rule looks at this tool, so that its calls must be seen before there is a verdict.
     pub fn concern(&self, tool: &str) -> bool {
-        self.0.iter().any(|rule| rule.tool.is_match(tool))
+        self.broken || self.ready.iter().any(|rule| rule.tool.is_match(tool))
     }
 
-    /// The rules that apply to a call; `arguments` is the raw JSON text.
+    /// Whether any rule may deny calls of this tool.
+    pub fn may_deny(&self, tool: &str) -> bool {
+        self.broken || self.ready.iter().any(|rule| rule.effect == Effect::Deny && rule.tool.is_match(tool))
+    }
+
+    /// Whether any rule denies at all.
+    pub fn deny_anything(&self) -> bool {
+        self.broken || self.ready.iter().any(|rule| rule.effect == Effect::Deny)
+    }
+
+    /// The rules that apply to a call, in order; `arguments` is the raw JSON text.
     pub fn hits(&self, tool: &str, arguments: &str) -> Vec<Hit> {
-        let concerned: Vec<&Ready> = self.0.iter().filter(|rule| rule.tool.is_match(tool)).collect();
-        if concerned.is_empty() {
-            return Vec::new();
+        if self.broken {
+            return vec![doubt(Effect::Deny, "this server's argument rules cannot be read".to_owned())];
         }
+        let concerned: Vec<&Ready> = self.ready.iter().filter(|rule| rule.tool.is_match(tool)).collect();
+        let Some(first) = concerned.first() else { return Vec::new() };
         let Ok(arguments) = serde_json::from_str::<Value>(arguments) else {
-            let reason = "the arguments could not be read by the argument rules".to_owned();
-            return vec![Hit { effect: Effect::Gate, reason }];
+            let denies = concerned.iter().find(|rule| rule.effect == Effect::Deny).unwrap_or(first);
+            return vec![doubt(denies.effect, "the arguments could not be read by the argument rules".to_owned())];
         };
         concerned.into_iter().filter_map(|rule| rule.hit(&arguments)).collect()
     }
@@ -171,6 +213,10 @@ impl Ready {
             let place = format!("{place}.when[{index}]");
             when.push((condition.clone(), Pattern::of(condition, &place)?));
         }
+        if rule.description.chars().count() > MAX_DESCRIPTION || rule.description.contains('\0') {
+            let why = format!("at most {MAX_DESCRIPTION} characters, and no NUL");
+            return Err(fault(format!("{place}.description"), why));
+        }
         let name = if rule.description.is_empty() { format!("rule {}", index + 1) } else { rule.description.clone() };
         Ok(Self { tool, when, effect: rule.effect, name })
     }
@@ -182,11 +228,11 @@ impl Ready {
                 Ok(false) => return None,
                 Err(why) => {
                     let reason = format!("{}: cannot be evaluated ({} {why})", self.name, condition.pointer);
-                    return Some(Hit { effect: Effect::Gate, reason });
+                    return Some(doubt(self.effect, reason));
                 }
             }
         }
-        Some(Hit { effect: self.effect, reason: self.name.clone() })
+        Some(Hit { effect: self.effect, doubt: false, reason: self.name.clone() })
     }
 }
 
@@ -201,7 +247,9 @@ impl Pattern {
             Op::Glob => text(condition, &place)
                 .and_then(|text| glob(text, true).map(Self::Glob).map_err(|why| fault(place.clone(), why))),
             Op::Regex => text(condition, &place).and_then(|text| {
-                Regex::new(text)
+                RegexBuilder::new(text)
+                    .size_limit(MAX_REGEX_BYTES)
+                    .build()
                     .map(Self::Regex)
                     .map_err(|error| fault(place.clone(), format!("invalid regex: {error}")))
             }),
@@ -238,6 +286,10 @@ impl Pattern {
             _ => Err(format!("is {}", kind(found))),
         }
     }
+}
+
+fn doubt(effect: Effect, reason: String) -> Hit {
+    Hit { effect, doubt: true, reason }
 }
 
 fn text<'a>(condition: &'a Condition, place: &str) -> Result<&'a str, RuleFault> {
@@ -344,8 +396,8 @@ mod tests {
         .unwrap();
         assert!(both.concern("write_file") && both.concern("x"));
         let hits = both.hits("write_file", r#"{"path":"/home/.ssh/id","force":true}"#);
-        assert_eq!(hits[0], Hit { effect: Effect::Deny, reason: "no keys".into() });
-        assert_eq!(hits[1], Hit { effect: Effect::Gate, reason: "rule 2".into() });
+        assert_eq!(hits[0], Hit { effect: Effect::Deny, doubt: false, reason: "no keys".into() });
+        assert_eq!(hits[1], Hit { effect: Effect::Gate, doubt: false, reason: "rule 2".into() });
         assert_eq!(both.hits("write_file", r#"{"path":"/home/.ssh/id"}"#).len(), 1);
     }
 
@@ -361,9 +413,40 @@ mod tests {
             (r#"[{"effect":"gate","when":[{"pointer":"/a","op":"exists","value":1}]}]"#, "rules[0].when[0].value"),
             (r#"[{"effect":"gate","tool":"[a"}]"#, "rules[0].tool"),
             (r#"[{"effect":"gate"},{"effect":"gate"}]"#, "rules[1]"),
+            (
+                r#"[{"effect":"gate","when":[{"pointer":"/a","op":"regex","value":"(.{1000}){1000}"}]}]"#,
+                "rules[0].when[0].value",
+            ),
         ] {
             assert_eq!(rules(json).unwrap_err().place, place, "{json}");
         }
+    }
+
+    #[test]
+    fn what_is_no_rule_at_all_is_named_with_its_place_too() {
+        for (json, place, word) in [
+            (r#"[{"effect":"gate"},7]"#, "rules[1]", "struct Rule"),
+            (r#"[{"effect":"allow"}]"#, "rules[0]", "allow"),
+            (r#"[{"tool":"*"}]"#, "rules[0]", "effect"),
+            (r#"[{"effect":"gate","tol":"*"}]"#, "rules[0]", "tol"),
+            (
+                r#"[{"effect":"gate","when":[{"pointer":"/a","op":"exists"},{"pointer":"/a","op":"is"}]}]"#,
+                "rules[0].when[1]",
+                "is",
+            ),
+            (r#"[{"effect":"gate","when":{}}]"#, "rules[0]", "sequence"),
+        ] {
+            let fault = read(&serde_json::from_str::<Vec<Value>>(json).unwrap()).unwrap_err();
+            assert_eq!(fault.place, place, "{json}");
+            assert!(fault.why.contains(word), "{fault}");
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_put_every_call_in_doubt() {
+        let broken = Rules::broken();
+        assert!(broken.concern("t") && broken.may_deny("t") && broken.deny_anything());
+        assert!(broken.hits("t", "{}")[0].doubt);
     }
 
     #[test]

@@ -32,6 +32,18 @@ pub(in crate::hub) async fn admin(tx: &mut Tx, by: &Actor) -> Result<Result<(), 
     Ok(if is_admin { Ok(()) } else { Err(ChangeError::Forbidden) })
 }
 
+/// Names of servers that limits are set for; they need not be known yet.
+fn check_limits<'n>(servers: impl Iterator<Item = &'n String>) -> Result<(), ChangeError> {
+    let (mut count, bad) = (0, |name: &String| name.is_empty() || name.chars().count() > 128 || name.contains('\0'));
+    for name in servers {
+        count += 1;
+        if count > 1000 || bad(name) {
+            return Err(ChangeError::Invalid("limits are for at most 1000 servers, by name".to_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// A name that can be typed, shown and told from the others.
 fn check_name(name: &str) -> Result<(), ChangeError> {
     let fits = (1..=64).contains(&name.chars().count())

@@ -2,6 +2,7 @@
 
 use super::model::{Approval, User};
 use super::store::StoreError;
+use crate::core::rules::RuleFault;
 
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +39,23 @@ pub enum ChangeError {
     /// The request makes no sense; why, in words.
     #[error("{0}")]
     Invalid(String),
+    /// One part of the request makes no sense.
+    #[error("{place}: {why}")]
+    Fault {
+        /// Which part, as a path into the body: `rules[1].when[0].value`.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<RuleFault> for ChangeError {
+    fn from(RuleFault { place, why }: RuleFault) -> Self {
+        Self::Fault { place, why }
+    }
 }
 
 /// Who changes accounts and policy. Decisions on calls are only for a [`User`].

@@ -27,6 +27,8 @@ pub(in crate::hub) enum Wake {
 pub(in crate::hub) enum Cut {
     /// Its agent is revoked.
     Revoked,
+    /// Its agent may not stand in front of this server any more.
+    Elsewhere,
     /// The same shim connected again.
     Replaced,
     /// It does not read what it is sent.

@@ -10,8 +10,12 @@ pub mod api;
 pub mod approvals;
 pub mod audit;
 mod bus;
+mod bypasses;
 pub mod cli;
 pub mod clock;
+pub mod decision_point;
+mod drift;
+pub mod enrolment;
 pub mod error;
 pub mod events;
 mod holds;
@@ -24,6 +28,7 @@ pub mod serve;
 pub mod servers;
 pub mod session;
 mod shims;
+pub mod simulate;
 pub mod store;
 pub mod sweeper;
 #[cfg(test)]
@@ -36,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
+use self::decision_point::DecisionPoint;
 use self::store::{Store, StoreError, Tx};
 use crate::core::trust::Level;
 
@@ -73,6 +79,9 @@ struct Inner {
     grant_for_ms: i64,
     resume_within_ms: i64,
     base_url: RwLock<Option<String>>,
+    ready_rules: policies::ReadyRules,
+    decision_point: Option<DecisionPoint>,
+    enrolments: enrolment::Enrolments,
     shutdown: CancellationToken,
     sessions: TaskTracker,
 }
@@ -80,6 +89,16 @@ struct Inner {
 impl Hub {
     /// The hub over a store.
     pub async fn open(store: Store, settings: Settings, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(store, settings, clock, None).await
+    }
+
+    /// The hub over a store, with an external decision point.
+    pub async fn open_with(
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        decision_point: Option<DecisionPoint>,
+    ) -> Result<Self, StoreError> {
         let hub = Self(Arc::new(Inner {
             store,
             clock,
@@ -87,6 +106,9 @@ impl Hub {
             grant_for_ms: settings.grant_for_ms,
             resume_within_ms: settings.resume_within_ms,
             base_url: RwLock::new(None),
+            ready_rules: policies::ReadyRules::default(),
+            decision_point,
+            enrolments: enrolment::Enrolments::default(),
             shutdown: CancellationToken::new(),
             sessions: TaskTracker::new(),
         }));

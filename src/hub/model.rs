@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::core::approval::{Outcome, Status};
 use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::rules::Rule;
 use crate::core::trust::{Level, Source};
+use crate::core::weigh::Drift;
 
 /// A page of a list.
 #[derive(Clone, Debug, Serialize)]
@@ -140,6 +142,8 @@ pub struct Agent {
     pub user: Option<String>,
     /// Limits per server; servers left out have none.
     pub trust: std::collections::BTreeMap<String, Level>,
+    /// The only servers it may stand in front of; `None` is all.
+    pub servers: Option<Vec<String>>,
     /// When a shim with its token was last connected.
     pub last_seen: Option<i64>,
 }
@@ -164,12 +168,50 @@ pub struct Policy {
     pub require_all: bool,
     /// Tools of this level or higher require approval.
     pub threshold: Option<Level>,
-    /// Client ids that skip approval.
+    /// Client ids that skip approval now.
     pub bypass: Vec<ClientId>,
+    /// The same with their story, and those that have expired.
+    pub bypass_entries: Vec<Bypass>,
     /// Seconds an approver has.
     pub timeout_seconds: u32,
-    /// Argument rules; always empty in this version.
-    pub rules: Vec<serde_json::Value>,
+    /// Whether tools that are new or changed are gated until somebody accepts them; `None` is the default: where
+    /// anything is gated.
+    pub gate_changed_tools: Option<bool>,
+    /// Argument rules, as they were set.
+    pub rules: Vec<Rule>,
+}
+
+/// An agent on a server's bypass list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bypass {
+    /// The agent.
+    pub client_id: ClientId,
+    /// Who put it there.
+    pub added_by: String,
+    /// When.
+    pub added_at: i64,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// When it stops counting.
+    pub expires_at: Option<i64>,
+    /// Whether it has stopped.
+    pub expired: bool,
+    /// When a call last passed by it.
+    pub last_used_at: Option<i64>,
+}
+
+/// An entry in the bypass list of a [`PolicyChange`], with reason and expiry.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BypassEntry {
+    /// The agent.
+    pub client_id: ClientId,
+    /// Why, in words.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When it stops counting; `None` is never.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
 }
 
 /// The fields of `PUT /servers/{name}/policy`; those left out stay as they are.
@@ -181,11 +223,15 @@ pub struct PolicyChange {
     /// See [`Policy`]; `null` clears it, absent keeps it.
     #[serde(default, deserialize_with = "present")]
     pub threshold: Option<Option<Level>>,
-    /// See [`Policy`].
-    pub bypass: Option<Vec<ClientId>>,
+    /// The whole new list, of client ids, whose entries stay as they are, and [`BypassEntry`]s; who is not in it is
+    /// taken off.
+    pub bypass: Option<Vec<serde_json::Value>>,
     /// See [`Policy`]; 5 to 3600.
     pub timeout_seconds: Option<u32>,
-    /// See [`Policy`]; anything but an empty list is refused.
+    /// See [`Policy`]; `null` goes back to the default.
+    #[serde(default, deserialize_with = "present")]
+    pub gate_changed_tools: Option<Option<bool>>,
+    /// The whole new list, read as [`Rule`]s; a fault is answered with its place.
     pub rules: Option<Vec<serde_json::Value>>,
 }
 
@@ -220,6 +266,76 @@ pub struct Tool {
     pub reason: Option<String>,
     /// The server's hints, as it sent them.
     pub annotations: Option<serde_json::Value>,
+    /// How its definition differs from what was accepted, if it does.
+    pub drift: Option<ToolDrift>,
+    /// How much it was used; only in the answer to `GET /servers/{name}`.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// A definition that waits to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToolDrift {
+    /// New, or changed.
+    pub kind: Drift,
+    /// Since when.
+    pub since: i64,
+    /// SHA-256 of the new definition; accepting names it, so that exactly what was seen is accepted.
+    pub sha256: Digest,
+    /// The definition accepted last, as raw JSON text; left out of lists of servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+    /// The definition as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
+}
+
+/// How much a tool was used, as far as log and history go back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Calls in the activity log.
+    pub calls: i64,
+    /// When it was called last.
+    pub last_used: Option<i64>,
+    /// Approvals that were asked for.
+    pub approvals: i64,
+}
+
+/// The fields of `POST /servers/{name}/simulate`: a call, or an approval whose call it was.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulation {
+    /// An agent's client id or name.
+    pub agent: Option<String>,
+    /// The tool's exact name.
+    pub tool: Option<String>,
+    /// The arguments: an object, or its raw JSON text in a string; `{}` when left out.
+    pub arguments: Option<Box<serde_json::value::RawValue>>,
+    /// The person whose ceiling counts, instead of the one the agent works for.
+    pub user: Option<String>,
+    /// Takes what is left out from this approval.
+    pub approval: Option<ApprovalId>,
+}
+
+/// What an agent's calls of each tool of a server come to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Coverage {
+    /// The agent.
+    pub agent: AgentRef,
+    /// By tool; the verdict `ask` depends on the arguments or on the external decision point.
+    pub tools: Vec<Covered>,
+    /// Tools that the server has not listed.
+    pub unlisted: crate::core::policy::Ruling,
+}
+
+/// One line of a [`Coverage`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Covered {
+    /// The tool.
+    pub tool: String,
+    /// What its calls come to.
+    #[serde(flatten)]
+    pub ruling: crate::core::policy::Ruling,
 }
 
 /// One thing that happened, for live pages; its id is the audit record's sequence number.

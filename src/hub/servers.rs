@@ -1,55 +1,89 @@
 //! Servers and tools as the shims reported them, and the policy people set on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
 use super::Hub;
 use super::accounts::admin;
 use super::bus::Target;
+use super::bypasses;
 use super::error::{Actor, ChangeError};
-use super::model::{Policy, PolicyChange, Server, Tool, ToolChange};
-use super::policies;
+use super::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
+use super::policies::{self, Kept, shown};
+use super::store::rows::Listed;
 use super::store::{Entry, StoreError, Tx, rows};
-use crate::core::policy::ServerPolicy;
+use crate::core::rules::{self, Rule, Rules};
+use crate::core::weigh::ServerPolicy;
 
 /// The longest text an administrator may attach, in characters.
 const MAX_REASON: usize = 1000;
-const MAX_BYPASS: usize = 1000;
 
 impl Hub {
-    /// All servers, by name.
+    /// All servers, by name; without the definitions and the use of their tools.
     pub async fn servers(&self) -> Result<Vec<Server>, StoreError> {
-        let policies = sqlx::query("select * from servers order by name").fetch_all(self.0.store.read()).await?;
-        let listed = sqlx::query("select * from tools order by server, name").fetch_all(self.0.store.read()).await?;
-        let mut tools: BTreeMap<String, Vec<Tool>> = BTreeMap::new();
-        for row in &listed {
-            tools.entry(sqlx::Row::try_get(row, "server")?).or_default().push(rows::tool(row)?);
-        }
+        let found = sqlx::query("select * from servers order by name").fetch_all(self.0.store.read()).await?;
+        let mut tools = by_server("select * from tools order by server, name", self, |row| {
+            rows::tool(row).map(|listed| brief(listed.tool))
+        })
+        .await?;
+        let now = self.now();
+        let entries = "select * from bypasses order by server, client_id";
+        let mut entries = by_server(entries, self, |row| rows::bypass(row, now)).await?;
         let sessions = self.0.store.bus().live().sessions();
         let of_row = |row| {
-            let (name, policy) = rows::server(row)?;
+            let (name, mut policy) = rows::server(row)?;
+            let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
+            policy.bypass = bypasses::in_force(&entries);
             let tools = tools.remove(&name).unwrap_or_default();
             let sessions = sessions.get(&name).copied().unwrap_or(0);
-            Ok(Server { name, policy: shown(&policy), tools, sessions })
+            Ok(Server { name, policy: shown(&policy, entries), tools, sessions })
         };
-        policies.iter().map(of_row).collect()
+        found.iter().map(of_row).collect()
     }
 
     /// One server.
     pub async fn server(&self, name: &str) -> Result<Option<Server>, StoreError> {
         let mut connection = self.0.store.read().acquire().await?;
-        let Some(policy) = policies::server_policy(&mut connection, name).await? else {
+        let Some(Kept { policy, entries, .. }) = self.kept(&mut connection, name, self.now()).await? else {
             return Ok(None);
         };
-        let tools = policies::tools(&mut connection, name).await?;
+        let listed = policies::listed(&mut connection, name).await?;
+        drop(connection);
+        let mut usage = self.usage(name).await?;
+        let tools = listed.into_iter().map(|Listed { mut tool, .. }| {
+            tool.usage = Some(usage.remove(&tool.name).unwrap_or_default());
+            tool
+        });
         let sessions = self.0.store.bus().live().sessions().get(name).copied().unwrap_or(0);
-        Ok(Some(Server { name: name.to_owned(), policy: shown(&policy), tools, sessions }))
+        Ok(Some(Server { name: name.to_owned(), policy: shown(&policy, entries), tools: tools.collect(), sessions }))
+    }
+
+    /// How much each tool of a server was used.
+    async fn usage(&self, server: &str) -> Result<HashMap<String, Usage>, StoreError> {
+        let calls: Vec<(String, i64, i64)> =
+            sqlx::query_as("select tool, count(*), max(at) from activity where server = $1 group by tool")
+                .bind(server)
+                .fetch_all(self.0.store.read())
+                .await?;
+        let approvals: Vec<(String, i64)> =
+            sqlx::query_as("select tool, count(*) from approvals where server = $1 group by tool")
+                .bind(server)
+                .fetch_all(self.0.store.read())
+                .await?;
+        let mut usage: HashMap<String, Usage> = HashMap::new();
+        for (tool, calls, last) in calls {
+            usage.insert(tool, Usage { calls, last_used: Some(last), approvals: 0 });
+        }
+        for (tool, approvals) in approvals {
+            usage.entry(tool).or_default().approvals = approvals;
+        }
+        Ok(usage)
     }
 
     /// Changes a server's policy; connected shims have it within milliseconds.
     pub async fn change_policy(&self, server: &str, by: &Actor, change: PolicyChange) -> Result<Server, ChangeError> {
-        check_policy(&change)?;
+        let change = Checked::of(change, self.now())?;
         let (hub, server, by) = (self.clone(), server.to_owned(), by.clone());
         let name = server.clone();
         self.write(move |tx| {
@@ -57,14 +91,21 @@ impl Hub {
                 if let Err(refusal) = admin(tx, &by).await? {
                     return Ok(Err(refusal));
                 }
-                let Some(before) = policies::server_policy(tx.sql(), &server).await? else {
+                let now = hub.now();
+                let Some(before) = hub.kept(tx.sql(), &server, now).await? else {
                     return Ok(Err(ChangeError::NotFound(format!("server {server}"))));
                 };
-                let after = changed(before.clone(), change);
+                if let Some(wanted) = &change.bypass {
+                    bypasses::store(tx, &server, &before.entries, wanted, by.name(), now).await?;
+                }
+                store_policy(tx, &server, &change.on(&before.policy)).await?;
+                let Some(after) = hub.kept(tx.sql(), &server, now).await? else {
+                    return Ok(Err(ChangeError::NotFound(format!("server {server}"))));
+                };
+                let (before, after) = (shown(&before.policy, before.entries), shown(&after.policy, after.entries));
                 if after != before {
-                    store_policy(tx, &server, &after).await?;
-                    let detail = json!({ "before": shown(&before), "after": shown(&after) });
-                    record(tx, &by, "policy.changed", &server, detail, hub.now()).await?;
+                    let detail = json!({ "before": before, "after": after });
+                    record(tx, &by, "policy.changed", &server, detail, now).await?;
                 }
                 Ok(Ok(()))
             })
@@ -112,47 +153,73 @@ fn check_words(words: &str) -> Result<(), ChangeError> {
     Ok(())
 }
 
-fn check_policy(change: &PolicyChange) -> Result<(), ChangeError> {
-    if change.timeout_seconds.is_some_and(|seconds| !(5..=3600).contains(&seconds)) {
-        return Err(ChangeError::Invalid("timeout_seconds is 5 to 3600".to_owned()));
-    }
-    if change.rules.as_ref().is_some_and(|rules| !rules.is_empty()) {
-        return Err(ChangeError::Invalid("argument rules are not supported yet; rules must be empty".to_owned()));
-    }
-    if change.bypass.as_ref().is_some_and(|bypass| bypass.len() > MAX_BYPASS) {
-        return Err(ChangeError::Invalid(format!("a bypass list has at most {MAX_BYPASS} agents")));
-    }
-    Ok(())
+/// A change of policy that makes sense.
+struct Checked {
+    change: PolicyChange,
+    rules: Option<Vec<Rule>>,
+    bypass: Option<Vec<bypasses::Wanted>>,
 }
 
-fn changed(before: ServerPolicy, change: PolicyChange) -> ServerPolicy {
-    ServerPolicy {
-        require_all: change.require_all.unwrap_or(before.require_all),
-        threshold: change.threshold.unwrap_or(before.threshold),
-        bypass: change.bypass.map_or(before.bypass, |bypass| bypass.into_iter().collect()),
-        timeout_seconds: change.timeout_seconds.unwrap_or(before.timeout_seconds),
+impl Checked {
+    fn of(change: PolicyChange, now: i64) -> Result<Self, ChangeError> {
+        if change.timeout_seconds.is_some_and(|seconds| !(5..=3600).contains(&seconds)) {
+            return Err(ChangeError::Fault { place: "timeout_seconds".to_owned(), why: "is 5 to 3600".to_owned() });
+        }
+        let rules = change.rules.as_deref().map(read_rules).transpose()?;
+        let bypass = change.bypass.as_deref().map(|list| bypasses::read(list, now)).transpose()?;
+        Ok(Self { change, rules, bypass })
+    }
+
+    fn on(self, before: &ServerPolicy) -> ServerPolicy {
+        ServerPolicy {
+            require_all: self.change.require_all.unwrap_or(before.require_all),
+            threshold: self.change.threshold.unwrap_or(before.threshold),
+            bypass: before.bypass.clone(),
+            timeout_seconds: self.change.timeout_seconds.unwrap_or(before.timeout_seconds),
+            gate_changed_tools: self.change.gate_changed_tools.unwrap_or(before.gate_changed_tools),
+            rules: self.rules.unwrap_or_else(|| before.rules.clone()),
+        }
     }
 }
 
-fn shown(policy: &ServerPolicy) -> Policy {
-    Policy {
-        require_all: policy.require_all,
-        threshold: policy.threshold,
-        bypass: policy.bypass.iter().cloned().collect(),
-        timeout_seconds: policy.timeout_seconds,
-        rules: Vec::new(),
+fn read_rules(rules: &[serde_json::Value]) -> Result<Vec<Rule>, ChangeError> {
+    let rules = rules::read(rules)?;
+    Rules::compile(&rules)?;
+    Ok(rules)
+}
+
+/// Rows in groups, by their column `server`.
+async fn by_server<T>(
+    sql: &'static str,
+    hub: &Hub,
+    of_row: impl Fn(&sqlx::any::AnyRow) -> Result<T, StoreError>,
+) -> Result<BTreeMap<String, Vec<T>>, StoreError> {
+    let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for row in &sqlx::query(sql).fetch_all(hub.0.store.read()).await? {
+        groups.entry(sqlx::Row::try_get(row, "server")?).or_default().push(of_row(row)?);
     }
+    Ok(groups)
+}
+
+/// A tool without the texts of its definitions.
+fn brief(mut tool: Tool) -> Tool {
+    if let Some(drift) = &mut tool.drift {
+        (drift.old, drift.new) = (None, None);
+    }
+    tool
 }
 
 async fn store_policy(tx: &mut Tx, server: &str, policy: &ServerPolicy) -> Result<(), StoreError> {
     sqlx::query(
-        "update servers set require_all = $2, threshold = $3, bypass = $4, timeout_seconds = $5 where name = $1",
+        "update servers set require_all = $2, threshold = $3, timeout_seconds = $4, gate_changed_tools = $5, \
+         rules = $6 where name = $1",
     )
     .bind(server)
     .bind(i64::from(policy.require_all))
     .bind(policy.threshold.map(|level| level.as_str().to_owned()))
-    .bind(json!(policy.bypass).to_string())
     .bind(i64::from(policy.timeout_seconds))
+    .bind(policy.gate_changed_tools.map(i64::from))
+    .bind(json!(policy.rules).to_string())
     .execute(tx.sql())
     .await?;
     Ok(())
@@ -174,10 +241,11 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &str, change: &ToolChange) 
     .bind(change.reason.clone().flatten())
     .fetch_optional(tx.sql())
     .await?;
-    row.as_ref().map(rows::tool).transpose()
+    Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.tool))
 }
 
-async fn record(
+/// Records a change to a server or its tools; its sessions are woken.
+pub(super) async fn record(
     tx: &mut Tx,
     by: &Actor,
     action: &'static str,

@@ -5,6 +5,7 @@
 
 mod greeting;
 mod telling;
+mod weighing;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,15 +14,18 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::time::{Instant, timeout};
 
 use self::telling::Told;
+use self::weighing::{Full, Weighed, Weighing};
 use super::Hub;
 use super::holds::{Registration, Released, Shim};
 use super::live::{Cut, Joined, Wake};
 use super::model::Agent;
+use super::policies::{Shown, Tabled};
 use super::store::StoreError;
-use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request, Ruled};
-use crate::core::ids::ApprovalId;
+use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
+use crate::core::ids::{ApprovalId, Digest};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
+use crate::core::weigh::Opinion;
 use crate::wire::{self, ToHub, ToWrap, close};
 
 /// A message that cannot be sent in this time ends the session.
@@ -35,10 +39,12 @@ pub async fn handle(hub: Hub, socket: WebSocket, agent: Agent, peer: Option<IpAd
 
 async fn live(hub: Hub, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
     let ended = match greeting::greet(&hub, &mut socket, &agent).await {
-        Ok((shim, joined, table)) => {
+        Ok((shim, joined, table, until)) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             let number = joined.number;
-            let mut session = Session { hub: &hub, socket: &mut socket, shim: &shim, table, told: Told::default() };
+            let (told, shown, weighing) = (Told::default(), Shown::default(), Weighing::default());
+            let mut session =
+                Session { hub: &hub, socket: &mut socket, shim: &shim, table, until, told, shown, weighing };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
             part(&hub, &shim, number, &end).await;
@@ -99,6 +105,7 @@ async fn say_goodbye(socket: &mut WebSocket, end: End) {
         End::Bye | End::Cut(Cut::Replaced) => (1000, String::new()),
         End::Draining => (1012, "the hub is stopping".to_owned()),
         End::Cut(Cut::Revoked) => (close::UNAUTHORISED, "the agent is revoked".to_owned()),
+        End::Cut(Cut::Elsewhere) => (close::FORBIDDEN, "the agent may not use this server".to_owned()),
         End::Cut(Cut::Slow) => (1008, "the shim does not read what it is sent".to_owned()),
         End::Refused(code, why) => (code, why),
         End::StoreFailed => (1011, "the hub's store does not answer".to_owned()),
@@ -127,8 +134,14 @@ struct Session<'s> {
     shim: &'s Shim,
     /// As it was last sent.
     table: Table,
+    /// When it changes by itself.
+    until: Option<i64>,
     /// What the shim knows of its approvals.
     told: Told,
+    /// The definitions that the client was shown.
+    shown: Shown,
+    /// Calls that the external decision point is being asked about.
+    weighing: Weighing,
 }
 
 enum Event {
@@ -137,6 +150,8 @@ enum Event {
     Cut(Cut),
     Draining,
     Tick,
+    Stale,
+    Weighed(Box<Weighed>),
 }
 
 impl Session<'_> {
@@ -150,6 +165,8 @@ impl Session<'_> {
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
                 wake = joined.wakes.recv() => Event::Woken(wake),
+                () = self.hub.0.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
+                weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
                 heard = self.socket.recv() => Event::Heard(heard),
                 _ = ping.tick() => Event::Tick,
             };
@@ -163,6 +180,8 @@ impl Session<'_> {
                 Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
                 Event::Cut(cut) => Err(End::Cut(cut)),
                 Event::Draining => Err(self.drain().await),
+                Event::Stale => self.push_policy().await,
+                Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
                 Event::Tick if heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => Err(End::Lost),
                 Event::Tick => send_frame(self.socket, Message::Ping(Default::default())).await,
             };
@@ -198,7 +217,8 @@ impl Session<'_> {
             ToHub::Hello(_) => Err(End::Refused(close::BAD_MESSAGE, "there was a hello already".to_owned())),
             ToHub::Tools(tools) => {
                 self.count().await?;
-                self.hub.learn(self.shim, tools.items).await?;
+                self.shown = shown(&tools);
+                self.hub.learn(self.shim, tools).await?;
                 self.push_policy().await
             }
             ToHub::Request(request) => {
@@ -207,6 +227,7 @@ impl Session<'_> {
             }
             ToHub::Cancel(cancel) => {
                 self.told.forget(&cancel.approval);
+                self.weighing.forget(&cancel.approval);
                 Ok(self.hub.cancel(self.shim, cancel).await?)
             }
             ToHub::Release(release) => self.release(release).await,
@@ -233,9 +254,26 @@ impl Session<'_> {
     }
 
     async fn request(&mut self, request: Request) -> Result<(), End> {
+        if !self.hub.has_decision_point() {
+            return self.register(request, Ok(Opinion::None)).await;
+        }
+        match self.weighing.ask(self.hub, self.shim, request) {
+            Ok(()) => Ok(()),
+            Err(Full(request)) => {
+                let why = "too many calls wait for the external decision point".to_owned();
+                self.register(request, Ok(Opinion::No(why))).await
+            }
+        }
+    }
+
+    async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
         let id = request.id.clone();
         let trust = trust::of_name(&request.tool);
-        let registration = self.hub.register(self.shim, request).await.unwrap_or_else(|error| {
+        let registration = match opinion {
+            Ok(opinion) => self.hub.register(self.shim, request, &opinion).await,
+            Err(error) => Err(error),
+        };
+        let registration = registration.unwrap_or_else(|error| {
             tracing::error!(%error, "a call could not be recorded and is refused");
             let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
             Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
@@ -287,12 +325,26 @@ impl Session<'_> {
 
     /// Sends the policy table, if it is another one than the shim has.
     async fn push_policy(&mut self) -> Result<(), End> {
-        let table = self.hub.table(&self.shim.client_id, &self.shim.server).await?;
-        let Some(table) = table else { return Err(End::Cut(Cut::Revoked)) };
+        let (table, until) = table(self.hub, self.shim, &self.shown).await?;
+        self.until = until;
         if table == self.table {
             return Ok(());
         }
         self.table = table.clone();
         send(self.socket, &ToWrap::Policy { table }).await
     }
+}
+
+/// The table of the shim, and when it changes by itself.
+async fn table(hub: &Hub, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
+    match hub.table(&shim.client_id, &shim.server, shown).await? {
+        Tabled::In(table, until) => Ok((table, until)),
+        Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
+        Tabled::Gone => Err(End::Cut(Cut::Revoked)),
+    }
+}
+
+/// What a list showed; of two entries with one name, the last, as clients take it.
+fn shown(tools: &Tools) -> Shown {
+    tools.items.iter().map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
 }

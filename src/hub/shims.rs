@@ -10,12 +10,15 @@ use serde_json::value::RawValue;
 
 use super::Hub;
 use super::bus::Target;
+use super::bypasses;
+use super::drift::{self, Baseline};
 use super::holds::Shim;
 use super::store::{Entry, StoreError, Tx};
-use crate::core::gate::messages::{Activity, ToolDefinition};
+use crate::core::gate::messages::{Activity, ToolDefinition, Tools};
 use crate::core::ids::Digest;
-use crate::core::policy::{ServerPolicy, Verdict};
+use crate::core::policy::Verdict;
 use crate::core::trust::Level;
+use crate::core::weigh::ServerPolicy;
 
 /// How many servers there may be; agents name them, so there must be an end.
 const MAX_SERVERS: i64 = 1000;
@@ -25,6 +28,8 @@ const MAX_TOOLS: usize = 2000;
 const MAX_NAME: usize = 256;
 /// The longest description or hints kept, in characters.
 const MAX_TEXT: usize = 4096;
+/// The longest definition kept, in characters; its digest is of all of it.
+const MAX_DEFINITION: usize = 16_384;
 /// How many calls of one message are kept.
 const MAX_CALLS: usize = 4096;
 /// How many calls the activity log keeps.
@@ -58,13 +63,17 @@ impl Hub {
     }
 
     /// Keeps what the client's own `tools/list` showed.
-    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: Vec<ToolDefinition>) -> Result<(), StoreError> {
+    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: Tools) -> Result<(), StoreError> {
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        let seen: Vec<Seen> = tools.iter().filter_map(Seen::of).take(MAX_TOOLS).collect();
+        let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS).collect();
         self.write(move |tx| {
             Box::pin(async move {
                 let now = clock.now();
-                let changed = store_tools(tx, &shim.server, &seen, now).await?;
+                let baseline = Baseline::of(tx, &shim.server, now).await?;
+                let changed = store_tools(tx, &shim.server, &seen, baseline, now).await?;
+                if tools.complete {
+                    drift::listed(tx, &shim.server, now).await?;
+                }
                 if !changed.is_empty() {
                     let detail = json!({ "tools": changed });
                     let actor = shim.client_id.as_str();
@@ -94,6 +103,9 @@ impl Hub {
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
         self.write(move |tx| {
             Box::pin(async move {
+                if calls.iter().any(|call| call.bypass) {
+                    bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
+                }
                 let mut id: i64 =
                     sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
                 for call in calls.into_iter().take(MAX_CALLS) {
@@ -139,8 +151,8 @@ async fn add_server(
     }
     let policy = ServerPolicy::of_new_server(threshold);
     sqlx::query(
-        "insert into servers (name, require_all, threshold, bypass, timeout_seconds, command, first_seen) \
-         values ($1, $2, $3, '[]', $4, $5, $6)",
+        "insert into servers (name, require_all, threshold, timeout_seconds, command, first_seen) \
+         values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(shim.server.as_str())
     .bind(i64::from(policy.require_all))
@@ -162,6 +174,8 @@ struct Seen {
     description: Option<String>,
     annotations: Option<String>,
     destructive: bool,
+    /// The raw text, cut to what is kept for people to compare.
+    text: String,
     digest: Digest,
 }
 
@@ -195,13 +209,20 @@ impl Seen {
             description: description.map(|text| text.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()),
             annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
             destructive: destructive == Some(serde_json::Value::Bool(true)),
+            text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
             digest: Digest::of(tool.definition.as_bytes()),
         })
     }
 }
 
 /// Stores what is new or different; returns those tools' names.
-async fn store_tools(tx: &mut Tx, server: &str, seen: &[Seen], now: i64) -> Result<Vec<String>, StoreError> {
+async fn store_tools(
+    tx: &mut Tx,
+    server: &str,
+    seen: &[Seen],
+    baseline: Baseline,
+    now: i64,
+) -> Result<Vec<String>, StoreError> {
     let found = sqlx::query_as::<_, (String, String)>("select name, definition_sha256 from tools where server = $1")
         .bind(server)
         .fetch_all(tx.sql())
@@ -214,6 +235,7 @@ async fn store_tools(tx: &mut Tx, server: &str, seen: &[Seen], now: i64) -> Resu
             continue;
         }
         store_tool(tx, server, tool, now).await?;
+        drift::compare(tx, server, &tool.name, &tool.digest, baseline, now).await?;
         known.insert(tool.name.clone(), tool.digest.to_string());
         changed.push(tool.name.clone());
     }
@@ -223,10 +245,10 @@ async fn store_tools(tx: &mut Tx, server: &str, seen: &[Seen], now: i64) -> Resu
 async fn store_tool(tx: &mut Tx, server: &str, tool: &Seen, now: i64) -> Result<(), StoreError> {
     // Once called destructive, always: a second shim of the same name must not talk a tool's level down.
     sqlx::query(
-        "insert into tools (server, name, description, annotations, destructive, definition_sha256, hitl, first_seen) \
-         values ($1, $2, $3, $4, $5, $6, 0, $7) on conflict (server, name) do update set \
+        "insert into tools (server, name, description, annotations, destructive, definition_sha256, definition, hitl, \
+         first_seen) values ($1, $2, $3, $4, $5, $6, $7, 0, $8) on conflict (server, name) do update set \
          description = excluded.description, annotations = excluded.annotations, \
-         definition_sha256 = excluded.definition_sha256, \
+         definition_sha256 = excluded.definition_sha256, definition = excluded.definition, \
          destructive = case when tools.destructive = 1 then 1 else excluded.destructive end",
     )
     .bind(server)
@@ -235,6 +257,7 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &Seen, now: i64) -> Result<
     .bind(tool.annotations.clone())
     .bind(i64::from(tool.destructive))
     .bind(tool.digest.as_str())
+    .bind(tool.text.as_str())
     .bind(now)
     .execute(tx.sql())
     .await?;

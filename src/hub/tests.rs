@@ -2,10 +2,15 @@
 
 mod accounts;
 mod audit;
+mod decision_point;
 mod decisions;
 mod desk;
 mod hand_off;
+#[cfg(feature = "wrap")]
+mod policy;
 mod releases;
 #[cfg(feature = "wrap")]
 mod sessions;
 mod store;
+#[cfg(feature = "wrap")]
+mod verdicts;

@@ -15,7 +15,7 @@ use crate::config::wrap::Flags;
     version,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...\n       hitl-wrap demo [OPTIONS]\n       \
+    override_usage = "hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...\n       hitl-wrap demo [OPTIONS]\n       hitl-wrap login URL\n       \
                       hitl-wrap completions SHELL",
     after_help = "Without a hub configured, the hub of this user on this machine is used, and started when none runs.\n\
                   The agent token is read from HITL_AGENT_TOKEN or from the file agent_token_file names, never from \
@@ -58,6 +58,15 @@ pub enum Command {
     /// The MCP server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
+    /// Enrol this machine with a hub: an admin confirms a short code on its page
+    Login {
+        /// Base URL of the hub, such as https://hitl.example.com
+        #[arg(value_name = "URL")]
+        hub: String,
+        /// Config file to write instead of this user's own [env: HITL_CONFIG]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Print a completion script
     Completions {
         /// The shell to complete in

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::config::wrap::Endpoint;
-use crate::wire::{BUFFER_BYTES, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
+use crate::wire::{BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
 
 /// An open connection.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -98,6 +98,26 @@ fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
     request.headers_mut().insert(header::AUTHORIZATION, token);
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     Ok(request)
+}
+
+/// Opens a connection without a token, to be enrolled; an error is in words.
+pub async fn open_to_enrol(base: &str) -> anyhow::Result<Socket> {
+    let url = format!("ws{}{ENROL_PATH}", base.strip_prefix("http").unwrap_or(base));
+    let mut request = url.into_client_request().context("the hub URL cannot be used")?;
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ENROL_SUBPROTOCOL));
+    let connector = match base.starts_with("https:") {
+        true => Connector::Rustls(tls().await?),
+        false => Connector::Plain,
+    };
+    match connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
+            429 => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
+            404 => anyhow::anyhow!("the hub at {base} cannot enrol machines; use `hitl-hub agent add` there"),
+            status => anyhow::anyhow!("the hub at {base} answered with HTTP status {status}"),
+        }),
+        Err(error) => Err(error).with_context(|| format!("the hub at {base} cannot be reached")),
+    }
 }
 
 fn limits() -> WebSocketConfig {

@@ -48,7 +48,8 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-fn user() -> Option<String> {
+/// This user's name on this machine.
+pub(super) fn user() -> Option<String> {
     // Clients that strip the environment leave these.
     let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty()).or_else(user_id)
@@ -64,12 +65,14 @@ fn user_id() -> Option<String> {
     None
 }
 
+/// This machine's name.
 #[cfg(unix)]
-fn host() -> Option<String> {
+pub(super) fn host() -> Option<String> {
     rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
 }
 
+/// This machine's name.
 #[cfg(not(unix))]
-fn host() -> Option<String> {
+pub(super) fn host() -> Option<String> {
     std::env::var("COMPUTERNAME").ok()
 }

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod lines;
 pub mod link;
 pub mod local;
+pub mod login;
 pub mod relay;
 pub mod run;
 pub mod say;

@@ -134,14 +134,14 @@ export function history(count = 60, now = Date.now()) {
   });
 }
 
-const tool = (name, trust, more = {}) => ({ name, description: `${name.replaceAll("_", " ")}.`, trust, trust_from: "name", hitl: false, reason: null, annotations: null, ...more });
+const tool = (name, trust, more = {}) => ({ name, description: `${name.replaceAll("_", " ")}.`, trust, trust_from: "name", hitl: false, reason: null, annotations: null, drift: null, ...more });
 
 /** Servers with their policy. */
 export const servers = () => [
   {
     name: "github",
     sessions: 2,
-    policy: { require_all: false, threshold: "high", bypass: [agents.release.client_id], timeout_seconds: 300, rules: [] },
+    policy: { require_all: false, threshold: "high", bypass: [agents.release.client_id], bypass_entries: [{ client_id: agents.release.client_id, added_by: "ada", added_at: Date.now() - 86400000, reason: "nightly release", expires_at: null, expired: false, last_used_at: null }], gate_changed_tools: null, timeout_seconds: 300, rules: [] },
     tools: [
       tool("create_issue", "medium", { description: "Opens an issue in a repository.\nLabels and assignees are optional." }),
       tool("delete_repo", "high", { description: "Permanently deletes a repository, with its issues, releases and wiki." }),
@@ -154,9 +154,9 @@ export const servers = () => [
       tool("list_issues", "low"),
     ],
   },
-  { name: "mailbox", sessions: 1, policy: { require_all: false, threshold: "high", bypass: [], timeout_seconds: 300, rules: [] }, tools: [tool("send_email", "medium", { hitl: true }), tool("search_mail", "low"), tool("delete_thread", "high")] },
-  { name: "postgres-prod", sessions: 1, policy: { require_all: true, threshold: null, bypass: [], timeout_seconds: 600, rules: [] }, tools: [tool("execute_sql", "medium"), tool("list_tables", "low")] },
-  { name: "scratch-files", sessions: 0, policy: { require_all: false, threshold: null, bypass: [], timeout_seconds: 300, rules: [] }, tools: [] },
+  { name: "mailbox", sessions: 1, policy: { require_all: false, threshold: "high", bypass: [], bypass_entries: [], gate_changed_tools: null, timeout_seconds: 300, rules: [] }, tools: [tool("send_email", "medium", { hitl: true }), tool("search_mail", "low"), tool("delete_thread", "high")] },
+  { name: "postgres-prod", sessions: 1, policy: { require_all: true, threshold: null, bypass: [], bypass_entries: [], gate_changed_tools: null, timeout_seconds: 600, rules: [] }, tools: [tool("execute_sql", "medium"), tool("list_tables", "low")] },
+  { name: "scratch-files", sessions: 0, policy: { require_all: false, threshold: null, bypass: [], bypass_entries: [], gate_changed_tools: null, timeout_seconds: 300, rules: [] }, tools: [] },
 ];
 
 /** Calls for the activity list. */

@@ -78,16 +78,25 @@ impl Gate {
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
                 held.timeout_seconds = u64::from(policy.timeout_seconds);
-                // Of a tool that is not in the table the hub may still say that it passes: it speaks when registered.
-                if policy.tools.contains_key(&held.tool) && ruling.verdict == Verdict::Gate {
-                    held.speak(now);
+                // Most calls that only the hub can judge pass at once, and of a tool that is not in the table it may say
+                // so too: nothing is said and logged of approval before it is known to be needed.
+                held.doubtful = ruling.verdict == Verdict::Ask || !policy.tools.contains_key(&held.tool);
+                if !held.doubtful {
+                    self.announce(index, now);
                 }
-                let (tool, approval) = (held.tool.clone(), held.approval.clone());
-                self.log_call(&tool, Verdict::Gate, false, Some(approval));
                 self.ask(index);
                 true
             }
         }
+    }
+
+    /// A held call needs approval: says so, to its client and in the log.
+    pub(super) fn announce(&mut self, index: usize, now: Instant) {
+        let Some(held) = self.held.get_mut(index) else { return };
+        held.doubtful = false;
+        held.speak(now);
+        let (tool, approval) = (held.tool.clone(), held.approval.clone());
+        self.log_call(&tool, Verdict::Gate, false, Some(approval));
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.

@@ -57,6 +57,8 @@ pub(super) struct Held {
     pub(super) approval: ApprovalId,
     pub(super) definition: Option<Digest>,
     pub(super) stage: Stage,
+    /// Only the hub can say whether it needs approval at all, and has not said so yet.
+    pub(super) doubtful: bool,
     pub(super) since: Instant,
     /// When a hub that cannot be asked is given up.
     pub(super) give_up: Instant,
@@ -100,6 +102,7 @@ impl Held {
             request,
             definition: None,
             stage: Stage::Unruled,
+            doubtful: false,
             since: now,
             give_up: now + hub_wait,
             timeout_seconds: u64::from(crate::core::policy::DEFAULT_TIMEOUT_SECONDS),
@@ -166,7 +169,7 @@ impl Held {
     pub(super) fn progress(&mut self, now: Instant, connected: bool, hub: &str) -> Option<Vec<u8>> {
         let left = self.seconds_left(now);
         let message = self.message(now, connected, hub, left);
-        let ruled = self.stage != Stage::Unruled;
+        let ruled = self.stage != Stage::Unruled && !self.doubtful;
         let token = self.token.as_mut()?;
         token.next = now + PROGRESS_EVERY;
         token.announced |= ruled;
@@ -193,6 +196,7 @@ impl Held {
         let give_up = self.give_up.saturating_duration_since(now).as_secs();
         match &self.stage {
             Stage::Unruled => reply::hub_away(&self.tool, hub, give_up),
+            Stage::Asked if self.doubtful && connected => reply::checking(&self.tool),
             _ if first => reply::waiting(&self.tool, self.timeout_seconds),
             Stage::Asked if !connected => reply::hub_away(&self.tool, hub, give_up),
             Stage::Waiting { .. } if !connected => reply::hub_lost(hub, left),
@@ -204,13 +208,6 @@ impl Held {
     /// The token and the last progress said on it, times 1000, for as long as the server may go on with it.
     pub(super) fn take_spoken(&mut self) -> Option<(String, i64)> {
         self.token.take().and_then(|token| Some((token.key, token.last?)))
-    }
-
-    /// The call is registered: say so, unless it was said already.
-    pub(super) fn announce(&mut self, now: Instant) {
-        if self.token.as_ref().is_some_and(|token| !token.announced) {
-            self.speak(now);
-        }
     }
 
     /// Speak soon: something changed that the client's user wants to know.

@@ -39,13 +39,16 @@ impl Gate {
     pub(super) fn on_registered(&mut self, registered: Registered, now: Instant) {
         // One taken back while the registration was under way was withdrawn by its own id, right behind the request; a
         // second word on it could hit an identical call that has joined the approval since.
-        let Some(held) = self.held.iter_mut().find(|held| held.request == registered.id) else { return };
+        let Some(index) = self.held.iter().position(|held| held.request == registered.id) else { return };
+        let held = &mut self.held[index];
         if matches!(held.stage, Stage::Asked | Stage::Waiting { .. }) {
             let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
             let deadline = now + Duration::from_millis(registered.remaining_ms);
             held.approval = registered.approval;
             held.stage = Stage::Waiting { deadline, link: registered.link, seen };
-            held.announce(now);
+            if held.doubtful {
+                self.announce(index, now);
+            }
         }
     }
 

@@ -256,6 +256,9 @@ impl Gate {
     fn give_up(&mut self, index: usize, now: Instant) {
         let connected = self.connected;
         let Some(held) = self.take(index) else { return };
+        if held.doubtful {
+            self.log_call(&held.tool, Verdict::Gate, false, Some(held.approval.clone()));
+        }
         let refusal = held.refusal_at(now, connected, &self.settings.hub);
         self.refuse(&held, &refusal);
         let keep = matches!(refusal, Refusal::Pending { .. });

@@ -662,3 +662,24 @@ fn a_request_names_the_client_that_initialized() {
     let request = stand.held("1", "delete");
     assert_eq!(request.client.map(|client| client.name), Some("claude-code".into()));
 }
+
+#[test]
+fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
+    let mut stand = Stand::new();
+    let mut table = table();
+    table.tools.insert("ruled".into(), ruling(Verdict::Ask));
+    stand.answer(Answer::Policy(table));
+    stand.client(&call("1", "ruled"));
+    let actions = stand.actions();
+    let said = |action: &Action| matches!(action, Action::ToClient(_) | Action::ToHub(Ask::Call(_)));
+    assert!(!actions.iter().any(said), "nothing is known yet: {actions:?}");
+    let request = actions.iter().find_map(|action| match action {
+        Action::ToHub(Ask::Request(request)) => Some(request.clone()),
+        _ => None,
+    });
+    stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass) }));
+    let actions = stand.actions();
+    assert!(actions.iter().any(|action| matches!(action, Action::ToServer(_))));
+    let logged = |action: &&Action| matches!(action, Action::ToHub(Ask::Call(call)) if call.verdict == Verdict::Pass);
+    assert_eq!(actions.iter().filter(logged).count(), 1, "once, and as what it was: {actions:?}");
+}

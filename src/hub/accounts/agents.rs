@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CLIENT_ID_PREFIX, admin, check_name, hashed, random};
+use super::{CLIENT_ID_PREFIX, admin, check_limits, check_name, hashed, random};
 use crate::core::ids::{ClientId, hex};
 use crate::core::trust::Level;
 use crate::hub::Hub;
@@ -29,6 +29,9 @@ pub struct AgentChange {
     pub user: Option<Option<String>>,
     /// Limits per server; replaces all of them.
     pub trust: Option<BTreeMap<String, Level>>,
+    /// The only servers it may stand in front of; `null` is all.
+    #[serde(default, deserialize_with = "crate::hub::model::present")]
+    pub servers: Option<Option<Vec<String>>>,
 }
 
 impl Hub {
@@ -83,6 +86,8 @@ impl Hub {
         for name in change.name.iter().chain(change.user.iter().flatten()) {
             check_name(name)?;
         }
+        check_limits(change.trust.iter().flat_map(BTreeMap::keys))?;
+        check_limits(change.servers.iter().flatten().flatten())?;
         let (hub, id, by) = (self.clone(), id.clone(), by.clone());
         self.write(move |tx| {
             Box::pin(async move {
@@ -97,9 +102,13 @@ impl Hub {
                     return Ok(Err(taken(&name)));
                 }
                 let user = change.user.unwrap_or_else(|| before.user.clone());
-                let after = Agent { name, user, trust: change.trust.unwrap_or(before.trust.clone()), ..before };
+                let trust = change.trust.unwrap_or_else(|| before.trust.clone());
+                let servers = change.servers.unwrap_or_else(|| before.servers.clone());
+                let after = Agent { name, user, trust, servers, ..before };
                 update(tx, &after).await?;
-                let detail = json!({ "name": after.name, "user": after.user, "trust": after.trust });
+                let detail = json!({
+                    "name": after.name, "user": after.user, "trust": after.trust, "servers": after.servers,
+                });
                 record(tx, &by, "agent.changed", &id, detail, Target::Agent(id.clone()), hub.now()).await?;
                 Ok(Ok(after))
             })
@@ -189,11 +198,12 @@ async fn insert(
 }
 
 async fn update(tx: &mut Tx, agent: &Agent) -> Result<(), StoreError> {
-    sqlx::query("update agents set name = $2, user_name = $3, trust = $4 where client_id = $1")
+    sqlx::query("update agents set name = $2, user_name = $3, trust = $4, servers = $5 where client_id = $1")
         .bind(agent.client_id.as_str())
         .bind(agent.name.as_str())
         .bind(agent.user.clone())
         .bind(json!(agent.trust).to_string())
+        .bind(agent.servers.as_ref().map(|servers| json!(servers).to_string()))
         .execute(tx.sql())
         .await?;
     Ok(())

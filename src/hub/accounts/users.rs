@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{admin, check_name, hashed, password, random};
+use super::{admin, check_limits, check_name, hashed, password, random};
 use crate::core::trust::Level;
 use crate::hub::Hub;
 use crate::hub::bus::Target;
@@ -77,6 +77,7 @@ impl Hub {
 
     /// Changes role or ceilings; the last administrator stays one.
     pub async fn change_user(&self, name: &str, change: UserChange, by: &Actor) -> Result<User, ChangeError> {
+        check_limits(change.ceilings.iter().flat_map(BTreeMap::keys))?;
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
         self.write(move |tx| {
             Box::pin(async move {

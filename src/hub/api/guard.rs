@@ -57,7 +57,7 @@ fn host(request: &Request) -> Option<&str> {
 /// A page of another origin gets nothing, and no page at all gets the shims' websocket.
 fn check_origin(site: &Site, host: &str, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
     for origin in headers.get_all(header::ORIGIN) {
-        if path == wire::PATH {
+        if path == wire::PATH || path == wire::ENROL_PATH {
             return Err(Problem::forbidden("browsers do not speak to this address; only hitl-wrap does"));
         }
         if !origin.to_str().is_ok_and(|origin| site.trusts(origin, host)) {

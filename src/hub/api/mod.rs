@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod approvals;
 pub mod body;
+pub mod enrol;
 pub mod events;
 pub mod guard;
 pub mod headers;
@@ -65,6 +66,7 @@ impl Api {
         Router::new()
             .nest("/api/v1", self.v1())
             .route(crate::wire::PATH, get(wrap::open))
+            .route(crate::wire::ENROL_PATH, get(enrol::open))
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))
             .route("/metrics", get(ops::metrics))
@@ -95,8 +97,13 @@ impl Api {
             .route("/servers/{name}", get(servers::show))
             .route("/servers/{name}/policy", put(servers::change_policy))
             .route("/servers/{name}/tools/{tool}", put(servers::change_tool))
+            .route("/servers/{name}/tools/{tool}/accept", post(servers::accept))
+            .route("/servers/{name}/simulate", post(servers::simulate))
+            .route("/servers/{name}/coverage", get(servers::coverage))
+            .route("/health", get(ops::health))
             .route("/agents", get(agents::list).post(agents::add))
             .route("/agents/{client_id}", get(agents::show).put(agents::change).delete(agents::revoke))
+            .route("/enrolments/{code}", get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine))
             .route("/users", get(users::list).post(users::add))
             .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
             .route("/activity", get(logs::activity))

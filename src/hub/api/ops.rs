@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 use super::Api;
 use super::problem::Problem;
+use super::who::Viewer;
 
 /// Numbers since the hub started.
 #[derive(Default)]
@@ -48,6 +51,10 @@ pub async fn livez() -> &'static str {
 pub async fn readyz(State(api): State<Api>) -> Response {
     let stopping = api.hub.shutdown().is_cancelled();
     match api.hub.ready().await {
+        // Calls are denied then, which other hubs would do as well: no reason to take this one out of service.
+        Ok(()) if !stopping && api.hub.decision_point_trouble().is_some() => {
+            "ok\nthe external decision point cannot be asked, so calls are denied\n".into_response()
+        }
         Ok(()) if !stopping => "ok\n".into_response(),
         Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
         Err(error) => {
@@ -55,6 +62,28 @@ pub async fn readyz(State(api): State<Api>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
         }
     }
+}
+
+/// The answer to `GET /health`.
+#[derive(Serialize)]
+pub struct Health {
+    /// `None` where there is none.
+    decision_point: Option<PointHealth>,
+}
+
+/// How the external decision point fares.
+#[derive(Serialize)]
+struct PointHealth {
+    ok: bool,
+    /// Why calls are denied.
+    trouble: Option<String>,
+}
+
+/// `GET /health`: what an approver should know is not in order.
+pub async fn health(State(api): State<Api>, Viewer(_): Viewer) -> Json<Health> {
+    let trouble = api.hub.decision_point_trouble();
+    let decision_point = api.hub.has_decision_point().then(|| PointHealth { ok: trouble.is_none(), trouble });
+    Json(Health { decision_point })
 }
 
 /// `GET /metrics`, in Prometheus' text format

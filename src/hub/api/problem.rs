@@ -16,6 +16,7 @@ use crate::hub::store::StoreError;
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    place: Option<String>,
     approval: Option<Box<Approval>>,
     retry_after: Option<u64>,
 }
@@ -27,6 +28,9 @@ struct Body<'p> {
     title: &'static str,
     status: u16,
     detail: &'p str,
+    /// The part of the body that is wrong, where it is one part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<&'p Approval>,
 }
@@ -34,7 +38,7 @@ struct Body<'p> {
 impl Problem {
     /// A refusal with a sentence that says why, and what to do where there is something to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), approval: None, retry_after: None }
+        Self { status, detail: detail.into(), place: None, approval: None, retry_after: None }
     }
 
     /// The request makes no sense.
@@ -92,6 +96,7 @@ impl IntoResponse for Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
+            place: self.place.as_deref(),
             approval: self.approval.as_deref(),
         };
         let mut response = (self.status, Json(body)).into_response();
@@ -135,6 +140,9 @@ impl From<ChangeError> for Problem {
             ChangeError::Conflict(_) => StatusCode::CONFLICT,
             ChangeError::Forbidden => StatusCode::FORBIDDEN,
             ChangeError::Invalid(_) => StatusCode::BAD_REQUEST,
+            ChangeError::Fault { ref place, .. } => {
+                return Self { place: Some(place.clone()), ..Self::invalid(error.to_string()) };
+            }
         };
         Self::new(status, error.to_string())
     }

@@ -2,12 +2,16 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::body::Fields;
+use super::body::{Fields, OptionalFields, Params};
 use super::problem::Problem;
 use super::who::{Admin, Viewer};
-use crate::hub::model::{Page, PolicyChange, Server, Tool, ToolChange};
+use crate::core::ids::Digest;
+use crate::core::policy::{Ruling, Verdict};
+use crate::core::trust::Level;
+use crate::hub::model::{Coverage, Page, PolicyChange, Server, Simulation, Tool, ToolChange};
 
 /// `GET /servers`
 pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<Server>>, Problem> {
@@ -41,4 +45,65 @@ pub async fn change_tool(
     Fields(change): Fields<ToolChange>,
 ) -> Result<Json<Tool>, Problem> {
     Ok(Json(api.hub.change_tool(&server, &tool, &(&user).into(), change).await?))
+}
+
+/// The body of `POST /servers/{name}/tools/{tool}/accept`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// SHA-256 of the definition that was looked at; without it, whatever the definition is now.
+    sha256: Option<Digest>,
+}
+
+/// `POST /servers/{name}/tools/{tool}/accept`
+pub async fn accept(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path((server, tool)): Path<(String, String)>,
+    OptionalFields(seen): OptionalFields<Acceptance>,
+) -> Result<Json<Tool>, Problem> {
+    Ok(Json(api.hub.accept_tool(&server, &tool, seen.sha256, &(&user).into()).await?))
+}
+
+/// `POST /servers/{name}/simulate`: changes nothing.
+pub async fn simulate(
+    State(api): State<Api>,
+    Viewer(_): Viewer,
+    Path(name): Path<String>,
+    Fields(simulation): Fields<Simulation>,
+) -> Result<Json<Simulated>, Problem> {
+    Ok(Json(api.hub.simulate(&name, simulation).await?.into()))
+}
+
+/// The answer to it: every field, whatever its value.
+#[derive(Serialize)]
+pub struct Simulated {
+    verdict: Verdict,
+    bypass: bool,
+    trust: Level,
+    reasons: Vec<String>,
+}
+
+impl From<Ruling> for Simulated {
+    fn from(Ruling { verdict, bypass, trust, reasons }: Ruling) -> Self {
+        Self { verdict, bypass, trust, reasons }
+    }
+}
+
+/// The query of `GET /servers/{name}/coverage`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whose {
+    /// An agent's client id or name.
+    agent: String,
+}
+
+/// `GET /servers/{name}/coverage?agent=`
+pub async fn coverage(
+    State(api): State<Api>,
+    Viewer(_): Viewer,
+    Path(name): Path<String>,
+    Params(whose): Params<Whose>,
+) -> Result<Json<Coverage>, Problem> {
+    Ok(Json(api.hub.coverage(&name, &whose.agent).await?))
 }

@@ -8,11 +8,12 @@ use crate::core::approval::{RELEASE_GRACE_MS, Status};
 use crate::core::call;
 use crate::core::gate::messages::{ClientInfo, Request};
 use crate::core::ids::Digest;
-use crate::core::policy::{self, Ruling, Verdict};
+use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
+use crate::core::weigh::Opinion;
 use crate::hub::Hub;
 use crate::hub::approvals::record;
-use crate::hub::policies::{self, Rules};
+use crate::hub::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Tx};
 
@@ -36,13 +37,24 @@ pub(in crate::hub) enum Registration {
 impl Hub {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
-    pub(in crate::hub) async fn register(&self, shim: &Shim, request: Request) -> Result<Registration, StoreError> {
+    pub(in crate::hub) async fn register(
+        &self,
+        shim: &Shim,
+        request: Request,
+        opinion: &Opinion,
+    ) -> Result<Registration, StoreError> {
         if let Err(why) = check(shim, &request) {
             return Ok(denied(&request, why.to_owned()));
         }
-        let (hub, shim) = (self.clone(), shim.clone());
-        self.write(move |tx| Box::pin(async move { register(tx, &shim, request, hub.0.grant_for_ms, hub.now()).await }))
-            .await
+        let (hub, shim, opinion) = (self.clone(), shim.clone(), opinion.clone());
+        self.write(move |tx| Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })).await
+    }
+
+    /// The external decision point's word on a request, before it is registered.
+    pub(in crate::hub) async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
+        // What the shim says of its user is a claim; the agent's account is not.
+        let user = self.agent(shim.client_id.as_str()).await?.and_then(|agent| agent.user);
+        Ok(self.opinion(&shim.client_id, &shim.server, &request.tool, &request.arguments, user.as_deref()).await)
     }
 }
 
@@ -75,30 +87,35 @@ fn denied(request: &Request, why: String) -> Registration {
 
 async fn register(
     tx: &mut Tx,
+    hub: &Hub,
     shim: &Shim,
     request: Request,
-    grant_ms: i64,
-    now: i64,
+    opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
+    let now = hub.now();
     if let Some(held) = super::of_request(tx, &request.id).await? {
         let same = super::belongs(&held, shim) && held.digest == request.digest;
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
-    let Some(rules) = policies::rules(tx.sql(), &shim.client_id, &shim.server).await? else {
-        return Ok(denied(&request, "the agent is revoked".to_owned()));
+    let shown: Shown = request.definition.iter().map(|digest| (request.tool.clone(), digest.clone())).collect();
+    let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
+    let subject = match hub.standing(tx.sql(), question).await? {
+        Standing::In(subject) => subject,
+        Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
+        Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
     };
-    let ruling = rule(&rules, &request.tool);
+    let ruling = subject.scales.weigh(&request.tool, &request.arguments, opinion);
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if let Some(held) = join(tx, shim, &request, grant_ms, now).await? {
+    if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
         return Ok(Registration::Held(Box::new(held)));
     }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
         return Ok(denied(&request, why));
     }
-    let held = insert(tx, shim, &rules, request, ruling, now).await?;
+    let held = insert(tx, shim, &subject, request, ruling, now).await?;
     Ok(Registration::Held(Box::new(held)))
 }
 
@@ -149,13 +166,6 @@ fn identity(shim: &Shim, request: &Request) -> Digest {
     call::identity(&shim.client_id, &shim.server, &request.tool, request.definition.as_ref(), &request.arguments)
 }
 
-fn rule(rules: &Rules, tool: &str) -> Ruling {
-    match rules.tools.iter().find(|known| known.name == tool) {
-        Some(known) => policy::rule(&rules.caller, &rules.policy, known),
-        None => policy::rule_unlisted(&rules.caller, &rules.policy, &rules.tools, tool),
-    }
-}
-
 async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
     let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
         .bind(shim.client_id.as_str())
@@ -175,14 +185,14 @@ async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<Strin
 async fn insert(
     tx: &mut Tx,
     shim: &Shim,
-    rules: &Rules,
+    subject: &Subject,
     request: Request,
     ruling: Ruling,
     now: i64,
 ) -> Result<Held, StoreError> {
     let client = request.client.as_ref().unwrap_or(&shim.client);
     let ClientInfo { name, version } = shown(client);
-    let deadline = now + i64::from(rules.policy.timeout_seconds) * 1000;
+    let deadline = now + i64::from(subject.scales.policy.timeout_seconds) * 1000;
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
@@ -196,8 +206,8 @@ async fn insert(
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
     .bind(shim.client_id.as_str())
-    .bind(rules.agent_name.as_str())
-    .bind(rules.user.clone().or_else(|| shim.user.clone()))
+    .bind(subject.agent_name.as_str())
+    .bind(subject.user.clone().or_else(|| shim.user.clone()))
     .bind(name)
     .bind(version)
     .bind(shim.server.as_str())

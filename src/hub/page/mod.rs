@@ -17,7 +17,7 @@ use crate::core::ids::hex;
 struct Assets;
 
 /// The addresses that the page itself makes sense of.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "/",
     "/approvals",
     "/approvals/{id}",
@@ -25,6 +25,8 @@ const PAGES: [&str; 10] = [
     "/servers",
     "/servers/{name}",
     "/agents",
+    "/users",
+    "/enrol",
     "/notifications",
     "/activity",
     "/signin",

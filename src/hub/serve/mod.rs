@@ -21,6 +21,7 @@ use self::files::{DataDir, Lock};
 use super::api::Api;
 use super::api::site::{Site, own_url};
 use super::clock::Clock;
+use super::decision_point::DecisionPoint;
 use super::links::LinkKind;
 use super::store::Store;
 use super::{Hub, Settings as HubSettings};
@@ -95,6 +96,7 @@ async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>)
 /// A hub over the store that the settings name.
 pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
     let store = Store::open(&settings.database).await?;
+    let decision_point = settings.decision_point.clone().map(DecisionPoint::new).transpose()?;
     let milliseconds = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     let settings = HubSettings {
         base_url,
@@ -102,7 +104,7 @@ pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::
         grant_for_ms: milliseconds(settings.grant_for),
         resume_within_ms: milliseconds(settings.resume_within),
     };
-    Ok(Hub::open(store, settings, Clock::real()).await?)
+    Ok(Hub::open_with(store, settings, Clock::real(), decision_point).await?)
 }
 
 /// Listens; one person's own hub takes a free port when nobody chose one and the usual one is taken.

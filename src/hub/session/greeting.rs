@@ -12,6 +12,7 @@ use crate::hub::Hub;
 use crate::hub::holds::Shim;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::model::Agent;
+use crate::hub::policies::Shown;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome, close};
 
 /// The first message must be there by then.
@@ -22,10 +23,18 @@ const MAX_NAME: usize = 128;
 const MAX_RESUME: usize = 1000;
 
 /// Waits for `hello`, makes the session known and answers.
-pub(super) async fn greet(hub: &Hub, socket: &mut WebSocket, agent: &Agent) -> Result<(Shim, Joined, Table), End> {
+pub(super) async fn greet(
+    hub: &Hub,
+    socket: &mut WebSocket,
+    agent: &Agent,
+) -> Result<(Shim, Joined, Table, Option<i64>), End> {
     let hello = hello(hub, socket).await?;
     check(&hello)?;
     let shim = shim(agent, &hello);
+    // Before the server is made known: nobody may make one up that they have no business with.
+    if agent.servers.as_ref().is_some_and(|servers| !servers.contains(&shim.server)) {
+        return Err(End::Cut(Cut::Elsewhere));
+    }
     if !hub.meet(&shim, &hello.command).await? {
         return Err(End::Refused(close::FORBIDDEN, "this hub knows too many servers".to_owned()));
     }
@@ -33,7 +42,7 @@ pub(super) async fn greet(hub: &Hub, socket: &mut WebSocket, agent: &Agent) -> R
     let joined = hub.0.store.bus().live().join(&shim.client_id, &shim.instance, &shim.server);
     let number = joined.number;
     match welcome(hub, socket, &shim, hello, number).await {
-        Ok(table) => Ok((shim, joined, table)),
+        Ok((table, until)) => Ok((shim, joined, table, until)),
         Err(end) => {
             super::part(hub, &shim, number, &end).await;
             Err(end)
@@ -41,9 +50,15 @@ pub(super) async fn greet(hub: &Hub, socket: &mut WebSocket, agent: &Agent) -> R
     }
 }
 
-async fn welcome(hub: &Hub, socket: &mut WebSocket, shim: &Shim, hello: Hello, number: u64) -> Result<Table, End> {
+async fn welcome(
+    hub: &Hub,
+    socket: &mut WebSocket,
+    shim: &Shim,
+    hello: Hello,
+    number: u64,
+) -> Result<(Table, Option<i64>), End> {
     hub.resume(shim, hello.resume).await?;
-    let table = hub.table(&shim.client_id, &shim.server).await?.ok_or(End::Cut(Cut::Revoked))?;
+    let (table, until) = super::table(hub, shim, &Shown::default()).await?;
     let welcome = Welcome {
         version: wire::VERSION,
         session: format!("s{number}"),
@@ -51,7 +66,7 @@ async fn welcome(hub: &Hub, socket: &mut WebSocket, shim: &Shim, hello: Hello, n
         table: table.clone(),
     };
     send(socket, &ToWrap::Welcome(welcome)).await?;
-    Ok(table)
+    Ok((table, until))
 }
 
 async fn hello(hub: &Hub, socket: &mut WebSocket) -> Result<Hello, End> {

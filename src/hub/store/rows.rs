@@ -10,9 +10,9 @@ use super::StoreError;
 use crate::core::approval::{Outcome, Status};
 use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
-use crate::core::policy::ServerPolicy;
 use crate::core::trust::{self, Level};
-use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Role, Tool, User};
+use crate::core::weigh::{Drift, ServerPolicy};
+use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Bypass, Role, Tool, ToolDrift, User};
 
 /// An approval with what only shims and the sweeper need.
 #[derive(Clone, Debug)]
@@ -112,29 +112,66 @@ pub(in crate::hub) fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
         name: text(row, "name")?,
         user: optional(row, "user_name")?,
         trust: json::<BTreeMap<String, Level>>(&text(row, "trust")?, "trust")?,
+        servers: optional(row, "servers")?.map(|names| json(&names, "list of servers")).transpose()?,
         last_seen: optional_number(row, "last_seen")?,
     })
 }
 
-/// A row of `servers`: its name and policy.
+/// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
 pub(in crate::hub) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), StoreError> {
     let threshold = optional(row, "threshold")?;
     let policy = ServerPolicy {
         require_all: number(row, "require_all")? != 0,
         threshold: threshold.map(|name| named(&name, "threshold", Level::from_name)).transpose()?,
-        bypass: json::<BTreeSet<ClientId>>(&text(row, "bypass")?, "bypass list")?,
+        bypass: BTreeSet::new(),
         timeout_seconds: u32::try_from(number(row, "timeout_seconds")?).map_err(|_| unreadable("timeout"))?,
+        gate_changed_tools: optional_number(row, "gate_changed_tools")?.map(|on| on != 0),
+        // What cannot be read is in force all the same, as doubt about every call (`rules::Rules::broken`).
+        rules: serde_json::from_str(&text(row, "rules")?).unwrap_or_default(),
     };
     Ok((text(row, "name")?, policy))
 }
 
+/// A row of `bypasses`, as it counts at this time.
+pub(in crate::hub) fn bypass(row: &AnyRow, now: i64) -> Result<Bypass, StoreError> {
+    let expires_at = optional_number(row, "expires_at")?;
+    Ok(Bypass {
+        client_id: ClientId(text(row, "client_id")?),
+        added_by: text(row, "added_by")?,
+        added_at: number(row, "added_at")?,
+        reason: optional(row, "reason")?,
+        expires_at,
+        expired: expires_at.is_some_and(|at| at <= now),
+        last_used_at: optional_number(row, "last_used_at")?,
+    })
+}
+
+/// A tool with the digests that tell whether its definition is an accepted one.
+#[derive(Clone, Debug)]
+pub(in crate::hub) struct Listed {
+    pub(in crate::hub) tool: Tool,
+    pub(in crate::hub) accepted: Vec<Digest>,
+    pub(in crate::hub) definition: Digest,
+}
+
+impl Listed {
+    /// How this definition differs from what was accepted.
+    pub(in crate::hub) fn drift(&self, definition: &Digest) -> Option<Drift> {
+        match self.accepted.as_slice() {
+            [] => Some(Drift::New),
+            accepted if accepted.contains(definition) => None,
+            _ => Some(Drift::Changed),
+        }
+    }
+}
+
 /// A row of `tools`.
-pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Tool, StoreError> {
+pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
     let name = text(row, "name")?;
     let admin = optional(row, "admin_trust")?;
     let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
     let (trust, trust_from) = trust::of_tool(&name, number(row, "destructive")? != 0, admin);
-    Ok(Tool {
+    let tool = Tool {
         name,
         description: optional(row, "description")?,
         trust,
@@ -142,7 +179,21 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Tool, StoreError> {
         hitl: number(row, "hitl")? != 0,
         reason: optional(row, "reason")?,
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
-    })
+        drift: None,
+        usage: None,
+    };
+    let accepted = json(&text(row, "accepted")?, "accepted definitions")?;
+    let mut listed = Listed { tool, accepted, definition: Digest(text(row, "definition_sha256")?) };
+    if let Some(kind) = listed.drift(&listed.definition) {
+        listed.tool.drift = Some(ToolDrift {
+            kind,
+            since: optional_number(row, "drift_since")?.unwrap_or_default(),
+            sha256: listed.definition.clone(),
+            old: optional(row, "accepted_definition")?,
+            new: optional(row, "definition")?,
+        });
+    }
+    Ok(listed)
 }
 
 /// A row of `audit`.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tower_sessions::session::Record;
 use tower_sessions::session_store::SessionStore as _;
 
-use super::desk::{Desk, request, tool};
+use super::desk::{Desk, listed, request, tool};
 use crate::core::approval::Status;
 use crate::core::ids::ClientId;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
+use crate::core::weigh::Opinion;
 use crate::hub::accounts::{AgentChange, UserChange};
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::holds::Registration;
@@ -147,7 +148,7 @@ async fn a_revoked_agent_is_cut_its_calls_cancelled_and_its_name_free_again() {
         let after = desk.now(&held.id).await;
         assert_eq!((after.status, after.reason.as_deref()), (Status::Cancelled, Some("the agent was revoked")));
         assert!(desk.hub.agent_of_token(&desk.token).await.unwrap().is_none());
-        let registration = desk.hub.register(&desk.shim, desk.request("{}")).await.unwrap();
+        let registration = desk.hub.register(&desk.shim, desk.request("{}"), &Opinion::None).await.unwrap();
         assert!(matches!(registration, Registration::Ruled(ruling) if ruling.verdict == Verdict::Deny));
         let (again, _) = desk.hub.add_agent("ci", None, &Actor::Operator).await.unwrap();
         assert_ne!(again.client_id, desk.agent.client_id);
@@ -158,10 +159,8 @@ async fn a_revoked_agent_is_cut_its_calls_cancelled_and_its_name_free_again() {
 async fn the_lower_of_agents_trust_and_users_ceiling_counts() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
-        hub.learn(&desk.shim, vec![tool("write_file", "")]).await.unwrap();
-        let verdict = || async {
-            hub.table(&desk.agent.client_id, "github").await.unwrap().unwrap().ruling("write_file").verdict
-        };
+        hub.learn(&desk.shim, listed(vec![tool("write_file", "")])).await.unwrap();
+        let verdict = || async { desk.table().await.ruling("write_file").verdict };
         assert_eq!(verdict().await, Verdict::Pass);
         let low = Some(BTreeMap::from([("github".to_owned(), Level::Low)]));
         let change = AgentChange { user: Some(Some("bob".into())), ..AgentChange::default() };
@@ -194,9 +193,18 @@ async fn policy_changes_keep_what_is_left_out_and_refuse_nonsense() {
         let server = hub.change_policy("github", &admin, change("{\"threshold\":null}")).await.unwrap();
         assert_eq!((server.policy.threshold, server.policy.timeout_seconds), (None, 60));
         assert_eq!(server.policy.bypass, [ClientId::from("agent-x")]);
-        for nonsense in ["{\"timeout_seconds\":4}", "{\"timeout_seconds\":3601}", "{\"rules\":[{}]}"] {
+        for (nonsense, wrong) in [
+            (r#"{"timeout_seconds":4}"#, "timeout_seconds"),
+            (r#"{"timeout_seconds":3601}"#, "timeout_seconds"),
+            (r#"{"rules":[{}]}"#, "rules[0]"),
+            (r#"{"rules":[{"effect":"gate"},{"effect":"gate"}]}"#, "rules[1]"),
+            (r#"{"bypass":["a\u0007b"]}"#, "bypass[0]"),
+            (r#"{"bypass":["a",{"client_id":"a"}]}"#, "bypass[1]"),
+            (r#"{"bypass":[{"client_id":"a","expires_at":1}]}"#, "bypass[0].expires_at"),
+            (r#"{"bypass":[{"client":"a"}]}"#, "bypass[0]"),
+        ] {
             let refusal = hub.change_policy("github", &admin, change(nonsense)).await.unwrap_err();
-            assert!(matches!(refusal, ChangeError::Invalid(_)), "{nonsense}");
+            assert!(matches!(refusal, ChangeError::Fault { place, .. } if place == wrong), "{nonsense}");
         }
         let refusal = hub.change_policy("nowhere", &admin, PolicyChange::default()).await.unwrap_err();
         assert!(matches!(refusal, ChangeError::NotFound(_)));
@@ -208,11 +216,12 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
         let hinted = tool("list_all", ",\"description\":\"Lists\",\"annotations\":{\"destructiveHint\":true}");
-        hub.learn(&desk.shim, vec![hinted]).await.unwrap();
+        hub.learn(&desk.shim, listed(vec![hinted])).await.unwrap();
         let change = ToolChange { hitl: Some(true), reason: Some(Some("ask first".into())), trust: None };
         let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl), (Level::High, true));
-        hub.learn(&desk.shim, vec![tool("list_all", ",\"description\":\"Lists more\"")]).await.unwrap();
+        hub.learn(&desk.shim, listed(vec![tool("list_all", ",\"description\":\"Lists more\"")])).await.unwrap();
+        hub.accept_tool("github", "list_all", None, &Actor::from(&desk.admin)).await.unwrap();
         let listed = &hub.server("github").await.unwrap().unwrap().tools[0];
         assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));
         assert_eq!(listed.description.as_deref(), Some("Lists more"));
@@ -220,7 +229,8 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
         let change = ToolChange { trust: Some(Some(Level::Low)), hitl: Some(false), reason: Some(None) };
         let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl, changed.reason), (Level::Low, false, None));
-        let registration = hub.register(&desk.shim, request(&desk.shim, "list_all", "{}")).await.unwrap();
+        let registration =
+            hub.register(&desk.shim, request(&desk.shim, "list_all", "{}"), &Opinion::None).await.unwrap();
         assert!(matches!(registration, Registration::Ruled(ruling) if ruling.verdict == Verdict::Pass));
     }
 }

@@ -3,6 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::desk::Desk;
+use crate::core::weigh::Opinion;
 use crate::hub::audit::ChainCheck;
 use crate::hub::bus::Target;
 use crate::hub::store::{Entry, StoreError};
@@ -115,7 +116,8 @@ async fn a_commit_that_fails_fails_everything_in_it_and_wakes_nobody() {
         });
         let request = desk.request("{}");
         let id = request.id.clone();
-        let (poisoned, registered) = tokio::join!(poison, desk.hub.register(&desk.shim, request.clone()));
+        let (poisoned, registered) =
+            tokio::join!(poison, desk.hub.register(&desk.shim, request.clone(), &Opinion::None));
         assert!(matches!(poisoned, Err(StoreError::Failed(_))));
         assert!(matches!(registered, Err(StoreError::Failed(_))), "{registered:?}");
         assert!(desk.hub.approval(&id).await.unwrap().is_none());

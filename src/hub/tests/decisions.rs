@@ -1,10 +1,11 @@
 //! Registering and deciding: one winner, the hub's clock, the caps, the lists.
 
-use super::desk::{Desk, START, request, tool};
+use super::desk::{Desk, START, listed, request, tool};
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{Digest, InstanceId};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
+use crate::core::weigh::Opinion;
 use crate::hub::approvals::ApprovalFilter;
 use crate::hub::error::{Actor, DecideError};
 use crate::hub::holds::{Registration, Shim};
@@ -117,7 +118,7 @@ async fn what_does_not_fit_together_never_becomes_a_card() {
 }
 
 async fn refused(desk: &Desk, shim: &Shim, request: crate::core::gate::messages::Request, why: &str) {
-    match desk.hub.register(shim, request).await.unwrap() {
+    match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Ruled(ruling) => {
             assert_eq!(ruling.verdict, Verdict::Deny);
             assert!(ruling.reasons[0].contains(why), "{:?}", ruling.reasons);
@@ -129,9 +130,10 @@ async fn refused(desk: &Desk, shim: &Shim, request: crate::core::gate::messages:
 #[tokio::test]
 async fn policy_is_weighed_again_when_a_call_is_registered() {
     for desk in Desk::everywhere().await {
-        desk.hub.learn(&desk.shim, vec![tool("list_repos", "")]).await.unwrap();
+        desk.hub.learn(&desk.shim, listed(vec![tool("list_repos", "")])).await.unwrap();
         let list = request(&desk.shim, "list_repos", "{}");
-        let Registration::Ruled(ruling) = desk.hub.register(&desk.shim, list.clone()).await.unwrap() else {
+        let Registration::Ruled(ruling) = desk.hub.register(&desk.shim, list.clone(), &Opinion::None).await.unwrap()
+        else {
             panic!("a tool that nothing gates was held")
         };
         assert_eq!(ruling.verdict, Verdict::Pass);
@@ -218,7 +220,7 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
 async fn an_approval_keeps_the_words_the_level_and_the_claims_it_was_gated_with() {
     let desk = Desk::new().await;
     let described = tool("delete_repo", ",\"description\":\"Deletes\",\"annotations\":{\"destructiveHint\":true}");
-    desk.hub.learn(&desk.shim, vec![described]).await.unwrap();
+    desk.hub.learn(&desk.shim, listed(vec![described])).await.unwrap();
     let held = desk.hold().await;
     assert_eq!((held.trust, held.agent.name.as_str(), held.user.as_deref()), (Level::High, "ci", Some("eve")));
     assert_eq!((held.client.name.as_str(), held.description.as_deref()), ("cursor", Some("Deletes")));

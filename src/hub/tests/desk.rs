@@ -1,14 +1,17 @@
 //! A hub with an administrator, an approver, an agent and a shim, on a clock that stands still.
 
 use crate::core::call;
-use crate::core::gate::messages::{ClientInfo, Era, Release, Request, ToolDefinition};
+use crate::core::gate::messages::{ClientInfo, Era, Release, Request, ToolDefinition, Tools};
 use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::policy::Table;
 use crate::core::trust::Level;
+use crate::core::weigh::Opinion;
 use crate::hub::clock::Clock;
 use crate::hub::error::Actor;
 use crate::hub::holds::{Registration, Shim};
 use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
+use crate::hub::policies::{Shown, Tabled};
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
 use crate::hub::{Hub, Settings};
 
@@ -95,9 +98,17 @@ impl Desk {
 
     /// Registers this call.
     pub(super) async fn hold_request(&self, request: Request) -> Approval {
-        match self.hub.register(&self.shim, request).await.unwrap() {
+        match self.hub.register(&self.shim, request, &Opinion::None).await.unwrap() {
             Registration::Held(held) => held.approval,
             Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
+        }
+    }
+
+    /// The table a shim of the agent would get.
+    pub(super) async fn table(&self) -> Table {
+        match self.hub.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
+            Tabled::In(table, _) => table,
+            Tabled::Elsewhere | Tabled::Gone => panic!("the agent has no business here"),
         }
     }
 
@@ -135,4 +146,9 @@ pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
 /// A tool's entry in `tools/list`.
 pub(super) fn tool(name: &str, rest: &str) -> ToolDefinition {
     ToolDefinition { name: name.into(), definition: format!("{{\"name\":\"{name}\"{rest}}}") }
+}
+
+/// A whole list of tools.
+pub(super) fn listed(items: Vec<ToolDefinition>) -> Tools {
+    Tools { items, complete: true }
 }

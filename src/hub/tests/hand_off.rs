@@ -6,6 +6,7 @@ use crate::core::call;
 use crate::core::gate::messages::{Activity, Cancel, Release, Request};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::policy::Verdict;
+use crate::core::weigh::Opinion;
 use crate::hub::Settings;
 use crate::hub::activity::ActivityFilter;
 use crate::hub::holds::{Registration, Released, Shim};
@@ -30,7 +31,7 @@ async fn held_and_handed_off(desk: &Desk) -> Approval {
 }
 
 async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
-    match desk.hub.register(shim, request).await.unwrap() {
+    match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Held(held) => held.approval,
         Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
     }

@@ -6,6 +6,7 @@ use super::desk::Desk;
 use crate::core::approval::{Outcome, Status};
 use crate::core::gate::messages::{CallOutcome, Cancel};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
+use crate::core::weigh::Opinion;
 use crate::hub::error::DecideError;
 use crate::hub::holds::{Registration, Released, Shim};
 
@@ -259,7 +260,8 @@ async fn an_approval_given_while_nobody_called_is_used_once_within_ten_minutes()
         let stranger = Shim { server: "gitlab".into(), ..desk.shim.clone() };
         desk.hub.meet(&stranger, &[]).await.unwrap();
         let elsewhere = super::desk::request(&stranger, "delete_repo", "{\"repo\":\"a\"}");
-        let Registration::Held(elsewhere) = desk.hub.register(&stranger, elsewhere).await.unwrap() else {
+        let Registration::Held(elsewhere) = desk.hub.register(&stranger, elsewhere, &Opinion::None).await.unwrap()
+        else {
             panic!("not held")
         };
         assert_ne!(elsewhere.approval.id, used.id);

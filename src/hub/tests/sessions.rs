@@ -27,17 +27,17 @@ use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 const SOON: Duration = Duration::from_secs(10);
 
 /// A hub that listens.
-struct Served {
-    desk: Desk,
+pub(super) struct Served {
+    pub(super) desk: Desk,
     url: String,
 }
 
 impl Served {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Desk::new().await).await
     }
 
-    async fn with(desk: Desk) -> Self {
+    pub(super) async fn with(desk: Desk) -> Self {
         let (hub, agent) = (desk.hub.clone(), desk.agent.clone());
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
             upgrade.on_upgrade(move |socket| session::handle(hub, socket, agent, None))
@@ -51,12 +51,12 @@ impl Served {
     }
 
     /// A connection that has said nothing yet.
-    async fn mute(&self) -> Wire {
+    pub(super) async fn mute(&self) -> Wire {
         Wire(tokio_tungstenite::connect_async(&self.url).await.unwrap().0)
     }
 
     /// A shim that said hello, and the welcome it got.
-    async fn shim(&self, instance: &str, resume: Vec<ApprovalId>) -> (Wire, Welcome) {
+    pub(super) async fn shim(&self, instance: &str, resume: Vec<ApprovalId>) -> (Wire, Welcome) {
         let mut wire = self.mute().await;
         wire.say(&ToHub::Hello(hello(instance, resume))).await;
         match wire.hear().await {
@@ -85,7 +85,7 @@ impl Served {
     }
 }
 
-fn hello(instance: &str, resume: Vec<ApprovalId>) -> Hello {
+pub(super) fn hello(instance: &str, resume: Vec<ApprovalId>) -> Hello {
     Hello {
         version: wire::VERSION,
         wrap_version: "test".into(),
@@ -100,10 +100,10 @@ fn hello(instance: &str, resume: Vec<ApprovalId>) -> Hello {
 }
 
 /// The shim's end of the websocket.
-struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Wire {
-    async fn say(&mut self, message: &ToHub) {
+    pub(super) async fn say(&mut self, message: &ToHub) {
         self.say_text(&wire::encode(message)).await;
     }
 
@@ -112,7 +112,7 @@ impl Wire {
     }
 
     /// The next message, or the close code.
-    async fn next(&mut self) -> Result<ToWrap, u16> {
+    pub(super) async fn next(&mut self) -> Result<ToWrap, u16> {
         loop {
             match tokio::time::timeout(SOON, self.0.next()).await.expect("the hub says something") {
                 Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text, &wire::TO_WRAP).unwrap()),
@@ -124,11 +124,11 @@ impl Wire {
         }
     }
 
-    async fn hear(&mut self) -> ToWrap {
+    pub(super) async fn hear(&mut self) -> ToWrap {
         self.next().await.expect("a message, not the end")
     }
 
-    async fn hear_end(&mut self) -> u16 {
+    pub(super) async fn hear_end(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next().await {
                 return code;
@@ -304,7 +304,8 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
         let ToWrap::Policy { table } = wire.hear().await else { panic!("no policy") };
         assert_eq!(table.ruling("list_repos").verdict, Verdict::Gate);
     }
-    let bypass = PolicyChange { bypass: Some(vec![hub.desk.agent.client_id.clone()]), ..PolicyChange::default() };
+    let bypass =
+        PolicyChange { bypass: Some(vec![hub.desk.agent.client_id.as_str().into()]), ..PolicyChange::default() };
     hub.desk.hub.change_policy("github", &admin, bypass).await.unwrap();
     let ToWrap::Policy { table } = two.hear().await else { panic!("no policy") };
     assert!(table.ruling("list_repos").bypass);

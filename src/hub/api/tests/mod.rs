@@ -4,6 +4,7 @@ mod deciding;
 mod events;
 mod guard;
 mod page;
+mod policy;
 mod roles;
 mod signing_in;
 

@@ -10,11 +10,13 @@ export class ApiError extends Error {
    * @param {number} status  0 when the hub could not be reached
    * @param {string} message
    * @param {Approval} [approval]  the winner, for 409
+   * @param {string} [place]       the part of the body that is wrong, for 400
    */
-  constructor(status, message, approval) {
+  constructor(status, message, approval, place) {
     super(message);
     this.status = status;
     this.approval = approval;
+    this.place = place;
   }
 }
 
@@ -23,7 +25,7 @@ async function problem(answer) {
   /** @type {any} */
   const body = await answer.json().catch(() => ({}));
   const words = body.detail || body.title || `The hub answered ${answer.status}.`;
-  return new ApiError(answer.status, words, body.approval);
+  return new ApiError(answer.status, words, body.approval, body.place);
 }
 
 /**
@@ -99,10 +101,30 @@ export const putPolicy = (name, change) => call("PUT", `/servers/${seg(name)}/po
 /** @param {string} name @param {string} tool @param {object} change */
 export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools/${seg(tool)}`, change);
 
+/** Accepts the definition with this digest. @param {string} name @param {string} tool @param {string} sha256 */
+export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/tools/${seg(tool)}/accept`, { sha256 });
+/** @param {string} name @param {object} body @returns {Promise<import("./types.js").Ruling>} */
+export const simulate = (name, body) => call("POST", `/servers/${seg(name)}/simulate`, body);
+/** @param {string} name @param {string} agent @returns {Promise<import("./types.js").Coverage>} */
+export const coverage = (name, agent) => call("GET", `/servers/${seg(name)}/coverage${query({ agent })}`);
+/** @returns {Promise<{decision_point: {ok: boolean, trouble: string|null}|null}>} */
+export const health = () => call("GET", "/health");
+
+/** @returns {Promise<import("./types.js").User[]>} */
+export const users = () => call("GET", "/users").then(items);
+/** @param {object} user @returns {Promise<{link?: string}>} */
+export const addUser = (user) => call("POST", "/users", user);
+/** @param {string} name @param {object} change */
+export const putUser = (name, change) => call("PUT", `/users/${seg(name)}`, change);
+/** @param {string} name */
+export const removeUser = (name) => call("DELETE", `/users/${seg(name)}`);
+
 /** @returns {Promise<import("./types.js").Agent[]>} */
 export const agents = () => call("GET", "/agents").then(items);
 /** @param {object} agent @returns {Promise<{token: string, client_id?: string, agent?: import("./types.js").Agent}>} */
 export const addAgent = (agent) => call("POST", "/agents", agent);
+/** @param {string} clientId @param {object} change */
+export const putAgent = (clientId, change) => call("PUT", `/agents/${seg(clientId)}`, change);
 /** @param {string} clientId */
 export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)}`);
 

@@ -17,6 +17,7 @@ import { OneApproval } from "./screens/approval.js";
 import { Servers } from "./screens/servers.js";
 import { OneServer } from "./screens/server.js";
 import { Agents } from "./screens/agents.js";
+import { Users } from "./screens/users.js";
 import { Activity } from "./screens/activity.js";
 
 /** @type {Record<string, (param: string) => unknown>} */
@@ -27,11 +28,12 @@ const screens = {
   servers: () => html`<${Servers} />`,
   server: (name) => html`<${OneServer} key=${name} name=${name} />`,
   agents: () => html`<${Agents} />`,
+  users: () => html`<${Users} />`,
   activity: () => html`<${Activity} />`,
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", activity: "Activity", signin: "Sign in" };
+const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", activity: "Activity", signin: "Sign in" };
 
 function App() {
   const session = useStore((state) => state.session);

@@ -41,11 +41,19 @@
  * @property {boolean} hitl
  * @property {string|null} reason
  * @property {Record<string, unknown>|null} annotations
+ * @property {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string}|null} drift
+ * @property {number} [calls]             only when one server is asked for
+ * @property {number|null} [last_used]
+ * @property {number} [approvals]
  */
 
-/** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], timeout_seconds: number, rules: unknown[]}} Policy */
+/** @typedef {{client_id: string, added_by: string, added_at: number, reason: string|null, expires_at: number|null, expired: boolean, last_used_at: number|null}} Bypass */
+/** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], bypass_entries: Bypass[], timeout_seconds: number, gate_changed_tools: boolean|null, rules: unknown[]}} Policy */
+/** @typedef {{verdict: "pass"|"gate"|"deny"|"ask", bypass?: boolean, trust: Level, reasons?: string[]}} Ruling */
+/** @typedef {{agent: AgentRef, tools: (Ruling & {tool: string})[], unlisted: Ruling}} Coverage */
+/** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
-/** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, last_seen: number|null}} Agent */
+/** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean}} Session */
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */

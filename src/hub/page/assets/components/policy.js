@@ -4,7 +4,8 @@ import { html, useState } from "../ui.js";
 import * as api from "../api.js";
 import { useLoad } from "../load.js";
 import { Text, Name } from "./text.js";
-import { Switch } from "./controls.js";
+import { Switch, Ago, When } from "./controls.js";
+import { now as hubNow } from "../clock.js";
 
 /** @param {{server: import("../types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 export function PolicyCard({ server: { policy }, admin, onChange }) {
@@ -23,7 +24,8 @@ export function PolicyCard({ server: { policy }, admin, onChange }) {
       </select>
     </div>
     <${Timeout} seconds=${policy.timeout_seconds} admin=${admin} onChange=${onChange} />
-    <${Bypass} bypass=${policy.bypass} admin=${admin} onChange=${onChange} />
+    <${Changed} policy=${policy} admin=${admin} onChange=${onChange} />
+    <${Bypass} entries=${policy.bypass_entries} admin=${admin} onChange=${onChange} />
   </section>`;
 }
 
@@ -39,30 +41,65 @@ function Timeout({ seconds, admin, onChange }) {
   </div>`;
 }
 
-/** @param {{bypass: string[], admin: boolean, onChange: (change: object) => Promise<void>}} props */
-function Bypass({ bypass, admin, onChange }) {
+/** @param {{policy: import("../types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+function Changed({ policy, admin, onChange }) {
+  const value = policy.gate_changed_tools === null ? "" : policy.gate_changed_tools ? "on" : "off";
+  const choices = [["", "Where anything is gated"], ["on", "Always"], ["off", "Never"]];
+  const save = (/** @type {any} */ event) => onChange({ gate_changed_tools: { on: true, off: false }[/** @type {"on"|"off"} */ (event.target.value)] ?? null });
+  return html`<div class="setting">
+    <label for="changed"><h3>New and changed tools wait</h3><p class="quiet small">Until an admin accepts what the server says of them.</p></label>
+    <select id="changed" disabled=${!admin} value=${value} onChange=${save}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>
+  </div>`;
+}
+
+/** @typedef {import("../types.js").Bypass} Entry */
+
+/** An entry as the hub takes it. @param {Entry} entry */
+const kept = ({ client_id, reason, expires_at }) => ({ client_id, reason, expires_at });
+
+/** @param {{entries: Entry[], admin: boolean, onChange: (change: object) => Promise<void>}} props */
+function Bypass({ entries, admin, onChange }) {
   const { data: agents } = useLoad(api.agents, [], ["agents"]);
-  const [picked, pick] = useState("");
   const nameOf = (/** @type {string} */ id) => agents?.find((agent) => agent.client_id === id)?.name;
-  const free = (agents ?? []).filter((agent) => !bypass.includes(agent.client_id));
-  const add = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (picked) await onChange({ bypass: [...bypass, picked] });
-    pick("");
-  };
+  // The hub refuses times that are past, so what has expired goes when the list is sent again.
+  const others = (/** @type {string} */ id) => entries.filter((entry) => entry.client_id !== id && !entry.expired).map(kept);
+  const free = (agents ?? []).filter((agent) => !entries.some((entry) => entry.client_id === agent.client_id && !entry.expired));
   return html`<div class="setting setting-wide">
     <h3>Trusted agent bypass</h3>
     <p class="quiet small">These agents skip the approval check on this server, whatever else is set. For pipelines you trust entirely.</p>
-    ${bypass.length > 0 && html`<ul class="rows">
-      ${bypass.map((id) => html`<li><span><${Text} of=${nameOf(id) ?? "unknown agent"} /> <${Name} of=${id} class="quiet small" /></span>
-        ${admin && html`<button class="link danger" aria-label=${`Remove ${nameOf(id) ?? id} from the bypass list`} onClick=${() => onChange({ bypass: bypass.filter((one) => one !== id) })}>Remove</button>`}</li>`)}
+    ${entries.length > 0 && html`<ul class="rows">
+      ${entries.map((entry) => html`<li key=${entry.client_id} class=${entry.expired ? "expired" : ""}><div>
+          <span><${Text} of=${nameOf(entry.client_id) ?? "unknown agent"} /> <${Name} of=${entry.client_id} class="quiet small" /></span>
+          <p class="quiet small">${entry.reason ? html`“<${Text} of=${entry.reason} />” · ` : ""}added by <${Text} of=${entry.added_by} /> <${Ago} at=${entry.added_at} />${entry.expires_at ? html` · ${entry.expired ? "expired" : "until"} <${When} at=${entry.expires_at} />` : ""} · ${entry.last_used_at ? html`used <${Ago} at=${entry.last_used_at} />` : "not used yet"}</p>
+        </div>
+        ${admin && html`<button class="link danger" aria-label=${`Remove ${nameOf(entry.client_id) ?? entry.client_id} from the bypass list`} onClick=${() => onChange({ bypass: others(entry.client_id) })}>Remove</button>`}</li>`)}
     </ul>`}
-    ${admin && html`<form class="inline" onSubmit=${add}>
-      <select aria-label="Agent to let through" value=${picked} onChange=${(/** @type {any} */ e) => pick(e.target.value)}>
-        <option value="" selected=${picked === ""}>${free.length ? "Choose an agent…" : "No other agents"}</option>
-        ${free.map((agent) => html`<option value=${agent.client_id} selected=${picked === agent.client_id}>${agent.name} (${agent.client_id})</option>`)}
-      </select>
-      <button class="button small" disabled=${!picked}>Let through</button>
-    </form>`}
+    ${admin && html`<${LetThrough} free=${free} onAdd=${(/** @type {object} */ entry, /** @type {string} */ id) => onChange({ bypass: [...others(id), entry] })} />`}
   </div>`;
+}
+
+/** @param {{free: import("../types.js").Agent[], onAdd: (entry: object, id: string) => Promise<void>}} props */
+function LetThrough({ free, onAdd }) {
+  const [picked, pick] = useState("");
+  const [reason, setReason] = useState("");
+  const [days, setDays] = useState("");
+  const add = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!picked) return;
+    const expires_at = days ? hubNow() + Number(days) * 86_400_000 : null;
+    await onAdd({ client_id: picked, reason: reason.trim() || null, expires_at }, picked);
+    pick("");
+    setReason("");
+  };
+  return html`<form class="inline bypass-form" onSubmit=${add}>
+    <select aria-label="Agent to let through" value=${picked} onChange=${(/** @type {any} */ e) => pick(e.target.value)}>
+      <option value="" selected=${picked === ""}>${free.length ? "Choose an agent…" : "No other agents"}</option>
+      ${free.map((agent) => html`<option value=${agent.client_id} selected=${picked === agent.client_id}>${agent.name} (${agent.client_id})</option>`)}
+    </select>
+    <input aria-label="Why" placeholder="Why (optional)" maxlength="500" autocomplete="off" value=${reason} onInput=${(/** @type {any} */ e) => setReason(e.target.value)} />
+    <select aria-label="For how long" value=${days} onChange=${(/** @type {any} */ e) => setDays(e.target.value)}>
+      ${[["", "for good"], ["1", "for a day"], ["7", "for a week"], ["30", "for 30 days"]].map(([value, words]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}
+    </select>
+    <button class="button small" disabled=${!picked}>Let through</button>
+  </form>`;
 }

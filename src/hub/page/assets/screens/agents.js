@@ -8,6 +8,7 @@ import { visible } from "../glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { CopyButton, Ago, Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
+import { LimitList, LimitDialog } from "../components/limits.js";
 
 /** @typedef {import("../types.js").Agent} Agent */
 
@@ -16,6 +17,16 @@ export function Agents() {
   const admin = useStore((state) => state.session?.user.role === "admin");
   const [adding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState(/** @type {Agent|null} */ (null));
+  const [limiting, setLimiting] = useState(/** @type {Agent|null} */ (null));
+  const limit = async (/** @type {Agent} */ agent, /** @type {object} */ trust) => {
+    try {
+      await api.putAgent(agent.client_id, { trust });
+      setLimiting(null);
+    } catch (problem) {
+      toast("error", problem instanceof Error ? problem.message : String(problem));
+    }
+    await reload();
+  };
   const revoke = async (/** @type {Agent} */ agent) => {
     try {
       await api.removeAgent(agent.client_id);
@@ -31,7 +42,8 @@ export function Agents() {
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets the shims connect, and nothing else: it cannot approve anything.</p></div>`}
-    ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onRevoke=${setLeaving} />`}
+    ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onRevoke=${setLeaving} />`}
+    ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => limit(limiting, trust)} onClose=${() => setLimiting(null)} />`}
     ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}
     ${leaving && html`<${Dialog} title=${`Revoke ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
       <p>Its shims are cut off at once and the calls they hold are cancelled. This cannot be taken back; a new agent gets a new client id.</p>
@@ -40,16 +52,16 @@ export function Agents() {
   </section>`;
 }
 
-/** @param {{agents: Agent[], admin: boolean, onRevoke: (agent: Agent) => void}} props */
-const Table = ({ agents, admin, onRevoke }) => html`<div class="table-wrap"><table class="table">
+/** @param {{agents: Agent[], admin: boolean, onLimit: (agent: Agent) => void, onRevoke: (agent: Agent) => void}} props */
+const Table = ({ agents, admin, onLimit, onRevoke }) => html`<div class="table-wrap"><table class="table">
   <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Trust limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
   <tbody>${agents.map((agent) => html`<tr key=${agent.client_id}>
     <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
     <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
     <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
-    <td data-th="Trust limits">${Object.entries(agent.trust).map(([server, level]) => html`<div class="small"><${Name} of=${server} />: ${level}</div>`)}${Object.keys(agent.trust).length === 0 && html`<span class="quiet">none</span>`}</td>
+    <td data-th="Trust limits"><${LimitList} limits=${agent.trust} />${agent.servers && html`<div class="small quiet">only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}</div>`}</td>
     <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
-    ${admin && html`<td class="row-end"><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
+    ${admin && html`<td class="row-end"><button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Trust</button> <button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
   </tr>`)}</tbody>
 </table></div>`;
 

@@ -7,8 +7,11 @@ import { useLoad } from "../load.js";
 import { plural } from "../format.js";
 import { visible } from "../glyphs.js";
 import { Text, Name } from "../components/text.js";
-import { Switch, Trust, Trouble } from "../components/controls.js";
+import { Switch, Trust, Trouble, Ago } from "../components/controls.js";
 import { PolicyCard } from "../components/policy.js";
+import { Rules } from "../components/rules.js";
+import { Simulate, Coverage } from "../components/simulate.js";
+import { Drift } from "../components/drift.js";
 
 /** @typedef {import("../types.js").Tool} Tool */
 /** @typedef {import("../types.js").Server} Server */
@@ -33,24 +36,41 @@ export function OneServer({ name }) {
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!server && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${server && !admin && html`<p class="note">Only admins change policy. You see what is in force.</p>`}
+    <${Health} />
     ${server && html`<div class="split">
-      <${Tools} server=${server} admin=${admin} onChange=${(/** @type {string} */ tool, /** @type {object} */ change) => attempt(api.putTool(name, tool, change))} />
+      <div class="stack">
+        <${Tools} server=${server} admin=${admin} onChange=${(/** @type {string} */ tool, /** @type {object} */ change) => attempt(api.putTool(name, tool, change))} onAccepted=${reload} />
+        <${Rules} server=${server} admin=${admin} onSaved=${reload} />
+        <${Coverage} server=${server} />
+      </div>
+      <div class="stack">
       <${PolicyCard} server=${server} admin=${admin} onChange=${(/** @type {object} */ change) => attempt(api.putPolicy(name, change))} />
+      <${Simulate} server=${server} />
+      </div>
     </div>`}
   </section>`;
 }
 
 /** Why a tool is gated, or that it is not. @param {Server} server @param {Tool} tool */
-function verdict({ policy }, tool) {
+function verdict({ policy, tools }, tool) {
   const ranks = { low: 0, medium: 1, high: 2 };
+  const anything = policy.require_all || policy.threshold || policy.rules.length > 0 || tools.some((one) => one.hitl);
+  if (tool.drift && (policy.gate_changed_tools ?? anything)) return `gated: ${tool.drift.kind}`;
   if (policy.require_all) return "gated: all tools here";
   if (tool.hitl) return "gated: switched on";
   if (policy.threshold && ranks[tool.trust] >= ranks[policy.threshold]) return `gated: trust ${tool.trust} ≥ ${policy.threshold}`;
-  return "passes";
+  return policy.rules.length ? "passes, but for rules" : "passes";
 }
 
-/** @param {{server: Server, admin: boolean, onChange: (tool: string, change: object) => Promise<void>}} props */
-function Tools({ server, admin, onChange }) {
+/** Says when calls are denied because the external decision point cannot be asked. */
+function Health() {
+  const { data } = useLoad(api.health, [], ["sessions", "policy", "approval"]);
+  const point = data?.decision_point;
+  return point && !point.ok ? html`<p class="trouble" role="alert">The external decision point cannot be asked, so calls are denied: <${Text} of=${point.trouble} /></p>` : null;
+}
+
+/** @param {{server: Server, admin: boolean, onChange: (tool: string, change: object) => Promise<void>, onAccepted: () => Promise<void>}} props */
+function Tools({ server, admin, onChange, onAccepted }) {
   const [find, setFind] = useState("");
   const tools = server.tools.filter((tool) => tool.name.toLowerCase().includes(find.toLowerCase()));
   if (!server.tools.length)
@@ -59,7 +79,7 @@ function Tools({ server, admin, onChange }) {
     <header class="panel-head"><h2 id="tools">Tools</h2><span class="quiet">${server.tools.length}</span><span class="grow"></span>
       ${server.tools.length > 8 && html`<input id="filter" type="search" placeholder="Find a tool" aria-label="Find a tool" value=${find} onInput=${(/** @type {any} */ e) => setFind(e.target.value)} />`}</header>
     <ul class="tools">
-      ${tools.map((tool) => html`<${OneTool} key=${tool.name} tool=${tool} words=${verdict(server, tool)} admin=${admin} onChange=${(/** @type {object} */ change) => onChange(tool.name, change)} />`)}
+      ${tools.map((tool) => html`<${OneTool} key=${tool.name} server=${server.name} tool=${tool} onAccepted=${onAccepted} words=${verdict(server, tool)} admin=${admin} onChange=${(/** @type {object} */ change) => onChange(tool.name, change)} />`)}
     </ul>
     ${tools.length === 0 && html`<p class="quiet">No tool is called that.</p>`}
   </section>`;
@@ -67,8 +87,8 @@ function Tools({ server, admin, onChange }) {
 
 const sources = { name: "from its name", hint: "destructive by its hint", admin: "set by an admin" };
 
-/** @param {{tool: Tool, words: string, admin: boolean, onChange: (change: object) => Promise<void>}} props */
-function OneTool({ tool, words, admin, onChange }) {
+/** @param {{server: string, tool: Tool, words: string, admin: boolean, onChange: (change: object) => Promise<void>, onAccepted: () => Promise<void>}} props */
+function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
   const [busy, setBusy] = useState(false);
   const change = async (/** @type {object} */ patch) => {
     setBusy(true);
@@ -79,8 +99,10 @@ function OneTool({ tool, words, admin, onChange }) {
   const shown = visible(tool.name);
   return html`<li class="tool-row">
     <div class="tool-main">
-      <p><${Name} of=${tool.name} class="strong" /> <${Trust} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span></p>
+      <p><${Name} of=${tool.name} class="strong" /> <${Trust} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
       ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 90).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
+      <p class="quiet small">${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")} asked for` : ""}</p>
+      <${Note} tool=${tool} admin=${admin} onChange=${change} />
     </div>
     <span class=${words === "passes" ? "verdict" : "verdict gated"}>${words}</span>
     <select aria-label=${`Trust level of ${shown}`} disabled=${!admin || busy} value=${level} onChange=${(/** @type {any} */ e) => change({ trust: e.target.value || null })}>
@@ -89,4 +111,18 @@ function OneTool({ tool, words, admin, onChange }) {
     </select>
     <label class="hitl"><span class="small quiet">HITL</span><${Switch} on=${tool.hitl} label=${`Require approval for ${shown}`} disabled=${!admin} busy=${busy} onChange=${(/** @type {boolean} */ hitl) => change({ hitl })} /></label>
   </li>`;
+}
+
+/** Why the tool needs approval, in an admin's words; approvers see it on the card. @param {{tool: Tool, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+function Note({ tool, admin, onChange }) {
+  const [editing, edit] = useState(false);
+  const save = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    const reason = new FormData(event.target).get("reason");
+    edit(false);
+    await onChange({ reason: String(reason ?? "").trim() || null });
+  };
+  if (editing)
+    return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" value=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
+  return html`<p class="small">${tool.reason && html`<span>Approvers are told: “<${Text} of=${tool.reason} />” </span>`}${admin && html`<button class="link small" onClick=${() => edit(true)}>${tool.reason ? "Change" : "Say why it needs approval"}</button>`}</p>`;
 }

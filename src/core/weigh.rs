@@ -1,0 +1,259 @@
+//! Weighs a call: who calls, what people set for its server, the tool, the arguments → a ruling that says why.
+//!
+//! Without the arguments, or without the external decision point's word where there is one, the answer may be *ask*:
+//! that is how the table for a shim is made. With both it never is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::ClientId;
+use super::policy::{DEFAULT_TIMEOUT_SECONDS, Ruling, Table, Verdict};
+use super::rules::{Effect, Hit, Rule, Rules};
+use super::trust::{self, Level, Source};
+
+/// What an administrator set for one server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerPolicy {
+    /// Every tool on this server requires approval.
+    pub require_all: bool,
+    /// Tools of this level or higher require approval; `None` gates none by level.
+    pub threshold: Option<Level>,
+    /// Agents whose calls skip approval on this server; only entries that are in force.
+    pub bypass: BTreeSet<ClientId>,
+    /// Seconds an approver has; timeouts always reject.
+    pub timeout_seconds: u32,
+    /// Whether tools that are new or changed are gated until somebody accepts them; `None` is where anything is gated.
+    pub gate_changed_tools: Option<bool>,
+    /// Conditions on arguments, as they were set.
+    pub rules: Vec<Rule>,
+}
+
+impl ServerPolicy {
+    /// The policy of a server seen for the first time.
+    pub fn of_new_server(threshold: Option<Level>) -> Self {
+        Self {
+            require_all: false,
+            threshold,
+            bypass: BTreeSet::new(),
+            timeout_seconds: DEFAULT_TIMEOUT_SECONDS,
+            gate_changed_tools: None,
+            rules: Vec::new(),
+        }
+    }
+
+    /// Whether anything on the server can be gated, apart from tools that are new or changed.
+    pub fn gates_anything<'t>(&self, tools: impl IntoIterator<Item = &'t Tool>) -> bool {
+        self.require_all
+            || self.threshold.is_some()
+            || !self.rules.is_empty()
+            || tools.into_iter().any(|tool| tool.hitl)
+    }
+}
+
+/// How a tool's definition differs from what an administrator accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It was not there when the server was seen first.
+    New,
+    /// It was defined otherwise.
+    Changed,
+}
+
+/// One tool as policy sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// The exact name.
+    pub name: String,
+    /// The level it demands.
+    pub trust: Level,
+    /// Where that level comes from.
+    pub trust_from: Source,
+    /// The tool's own toggle.
+    pub hitl: bool,
+    /// What an administrator wrote about why it needs approval.
+    pub reason: Option<String>,
+    /// Whether its definition waits to be accepted.
+    pub drift: Option<Drift>,
+}
+
+/// Who calls, as far as verdicts depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The agent.
+    pub client_id: ClientId,
+    /// The agent's trust on this server; `High` until someone sets a limit.
+    pub agent_trust: Level,
+    /// The ceiling of the user the agent works for, on this server; `High` until someone sets a limit.
+    pub user_ceiling: Level,
+}
+
+impl Caller {
+    /// A caller nobody has limited.
+    pub fn unlimited(client_id: ClientId) -> Self {
+        Self { client_id, agent_trust: Level::High, user_ceiling: Level::High }
+    }
+
+    /// The effective trust: the lower of both.
+    pub fn limit(&self) -> Level {
+        self.agent_trust.min(self.user_ceiling)
+    }
+}
+
+/// The external decision point's word on a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opinion {
+    /// There is no such point.
+    None,
+    /// There is one, and it has not been asked.
+    Unasked,
+    /// Yes; policy decides the rest.
+    Yes,
+    /// No, or it could not be asked; why, in words.
+    No(String),
+}
+
+/// Everything a verdict depends on, apart from the call.
+#[derive(Clone, Debug)]
+pub struct Scales {
+    /// Who calls.
+    pub caller: Caller,
+    /// What was set for the server.
+    pub policy: ServerPolicy,
+    /// The server's argument rules, made ready.
+    pub rules: Arc<Rules>,
+    /// The server's tools.
+    pub tools: Vec<Tool>,
+}
+
+impl Scales {
+    /// The ruling on this very call; `arguments` is the raw JSON text.
+    pub fn weigh(&self, tool: &str, arguments: &str, opinion: &Opinion) -> Ruling {
+        let listed = self.tools.iter().find(|known| known.name == tool);
+        self.on(tool, listed, Some(arguments), opinion)
+    }
+
+    /// What can be said of a tool's calls before there is one.
+    pub fn foresee(&self, tool: &str, opinion: &Opinion) -> Ruling {
+        match self.tools.iter().find(|known| known.name == tool) {
+            Some(listed) => self.on(tool, Some(listed), None, opinion),
+            None => self.foresee_unlisted(opinion),
+        }
+    }
+
+    /// What can be said of tools that the server has not listed.
+    pub fn foresee_unlisted(&self, opinion: &Opinion) -> Ruling {
+        let mut ruling = self.on("", None, None, opinion);
+        // Its level, and which rules deny it, depend on its name, which only the hub weighs.
+        if ruling.verdict == Verdict::Pass && (self.caller.limit() < Level::High || self.rules.deny_anything()) {
+            ruling.verdict = Verdict::Ask;
+        }
+        ruling
+    }
+
+    /// The table for a shim.
+    pub fn table(&self, opinion: &Opinion) -> Table {
+        let foreseen = |tool: &Tool| (tool.name.clone(), self.on(&tool.name, Some(tool), None, opinion));
+        Table {
+            tools: self.tools.iter().map(foreseen).collect(),
+            unlisted: self.foresee_unlisted(opinion),
+            timeout_seconds: self.policy.timeout_seconds,
+        }
+    }
+
+    /// Deny, then bypass, then gate, then pass.
+    fn on(&self, name: &str, listed: Option<&Tool>, arguments: Option<&str>, opinion: &Opinion) -> Ruling {
+        let trust = listed.map_or_else(|| trust::of_name(name), |tool| tool.trust);
+        let ruling = |verdict, reasons| Ruling { verdict, bypass: false, trust, reasons };
+        let bypass = self.policy.bypass.contains(&self.caller.client_id);
+        let hits = arguments.map_or_else(Vec::new, |arguments| self.rules.hits(name, arguments));
+
+        let denials = self.denials(trust, opinion, &hits, bypass);
+        if !denials.is_empty() {
+            return ruling(Verdict::Deny, denials);
+        }
+        if *opinion == Opinion::Unasked {
+            return ruling(Verdict::Ask, vec!["the external decision point is asked about each call".to_owned()]);
+        }
+        if bypass {
+            if arguments.is_none() && self.rules.may_deny(name) {
+                return ruling(Verdict::Ask, vec![LOOKED_AT.to_owned()]);
+            }
+            let reasons = vec!["the agent is on this server's trusted agent bypass list".to_owned()];
+            return Ruling { bypass: true, ..ruling(Verdict::Pass, reasons) };
+        }
+        let gates = self.gates(trust, listed, &hits);
+        if !gates.is_empty() {
+            return ruling(Verdict::Gate, gates);
+        }
+        if arguments.is_none() && self.rules.concern(name) {
+            return ruling(Verdict::Ask, vec![LOOKED_AT.to_owned()]);
+        }
+        ruling(Verdict::Pass, Vec::new())
+    }
+
+    fn denials(&self, trust: Level, opinion: &Opinion, hits: &[Hit], bypass: bool) -> Vec<String> {
+        let mut denials: Vec<String> = beyond(&self.caller, trust).into_iter().collect();
+        if let Opinion::No(why) = opinion {
+            denials.push(why.clone());
+        }
+        // With nobody to ask, a denial that cannot be ruled out is one.
+        let denies = |hit: &&Hit| hit.effect == Effect::Deny && (!hit.doubt || bypass);
+        denials.extend(hits.iter().filter(denies).map(by_rule));
+        denials
+    }
+
+    fn gates(&self, trust: Level, listed: Option<&Tool>, hits: &[Hit]) -> Vec<String> {
+        let mut gates = Vec::new();
+        if listed.is_some_and(|tool| tool.hitl) {
+            gates.push("approval is switched on for this tool".to_owned());
+        }
+        if self.policy.require_all {
+            gates.push("this server requires approval for all tools".to_owned());
+        }
+        if let Some(threshold) = self.policy.threshold.filter(|threshold| trust >= *threshold) {
+            gates.push(format!("trust {trust} ≥ threshold {threshold}"));
+        }
+        gates.extend(self.unknown(listed));
+        gates.extend(hits.iter().map(by_rule));
+        let note = listed.and_then(|tool| tool.reason.as_ref()).filter(|_| !gates.is_empty());
+        gates.extend(note.map(|note| format!("an administrator's note: {note}")));
+        gates
+    }
+
+    /// Why a tool counts as unknown, if it does.
+    fn unknown(&self, listed: Option<&Tool>) -> Option<String> {
+        let gates_anything = self.policy.gates_anything(&self.tools);
+        let Some(tool) = listed else {
+            let why = "the server has not listed this tool, and something on this server is gated";
+            return gates_anything.then(|| why.to_owned());
+        };
+        let drift = tool.drift.filter(|_| self.policy.gate_changed_tools.unwrap_or(gates_anything))?;
+        Some(match drift {
+            Drift::New => "the tool is new on this server, and nobody has accepted it yet".to_owned(),
+            Drift::Changed => "the tool's definition changed, and nobody has accepted the new one yet".to_owned(),
+        })
+    }
+}
+
+const LOOKED_AT: &str = "an argument rule looks at each call";
+
+fn by_rule(hit: &Hit) -> String {
+    format!("argument rule: {}", hit.reason)
+}
+
+/// What there is and what it would take, for a tool beyond the caller's limit.
+fn beyond(caller: &Caller, trust: Level) -> Option<String> {
+    let limit = caller.limit();
+    if trust <= limit {
+        return None;
+    }
+    let whose = if caller.agent_trust <= caller.user_ceiling { "the agent's trust" } else { "the user's ceiling" };
+    Some(format!("the tool needs trust {trust}, {whose} on this server is {limit}"))
+}
+
+#[cfg(test)]
+#[path = "weigh_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! Enrolling machines: the websocket on which a shim without a token waits, and the routes by which an administrator
+//! answers it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use tokio::time::timeout;
+
+use super::Api;
+use super::body::Fields;
+use super::problem::Problem;
+use super::who::Admin;
+use crate::hub::Hub;
+use crate::hub::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use crate::hub::model::Agent;
+use crate::wire::{self, EnrolHello, ToEnrolling};
+
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// The longest claim, in characters.
+const MAX_CLAIM: usize = 128;
+
+/// `GET /v1/enrol`
+pub async fn open(
+    State(api): State<Api>,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let peer = api.site.peer(&headers, connection.ip());
+    api.attempts.count(peer, None)?;
+    let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let upgrade = upgrade.protocols([wire::ENROL_SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        let detail = format!("this hub speaks {} only", wire::ENROL_SUBPROTOCOL);
+        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
+    }
+    let link = format!("{}/enrol", api.site.base_url);
+    let upgrade = upgrade.max_message_size(wire::BUFFER_BYTES).max_frame_size(wire::BUFFER_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| wait(api.hub, socket, peer.to_string(), link)))
+}
+
+/// The machine's whole stay: it says who it is, shows a code, and gets an answer or none.
+async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
+    let Some(hello) = hello(&mut socket).await else { return };
+    let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
+    let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
+    let (enrolment, answer) = match hub.begin_enrolment(claims) {
+        Ok(Some(begun)) => begun,
+        Ok(None) => return refuse(socket, "too many machines wait to be enrolled; try again later").await,
+        Err(error) => {
+            tracing::error!(%error, "a machine could not be enrolled");
+            return refuse(socket, "the hub failed on this; its log says why").await;
+        }
+    };
+    let link = format!("{link}#{}", enrolment.code);
+    let expires_seconds = u64::try_from(GOOD_FOR_MS / 1000).unwrap_or_default();
+    if !say(&mut socket, &ToEnrolling::Code { code: enrolment.code, link, expires_seconds }).await {
+        return;
+    }
+    let shutdown = hub.shutdown();
+    let answer = tokio::select! {
+        answer = timeout(Duration::from_secs(expires_seconds), answer) => answer.ok().and_then(Result::ok),
+        () = gone(&mut socket) => return,
+        () = shutdown.cancelled() => return refuse(socket, "the hub is stopping; try again").await,
+    };
+    match answer {
+        Some(Enrolled::Yes(agent, token)) => {
+            let Agent { client_id, name, .. } = *agent;
+            if say(&mut socket, &ToEnrolling::Enrolled { client_id, name, token }).await {
+                let _ = socket.send(Message::Close(None)).await;
+            }
+        }
+        Some(Enrolled::No) => refuse(socket, "an administrator said no").await,
+        None => refuse(socket, "the code has expired").await,
+    }
+}
+
+async fn hello(socket: &mut WebSocket) -> Option<EnrolHello> {
+    match timeout(HELLO_WITHIN, socket.recv()).await {
+        Ok(Some(Ok(Message::Text(text)))) => serde_json::from_str(&text).ok(),
+        _ => None,
+    }
+}
+
+/// Returns when the other side is gone; what it says meanwhile is nothing.
+async fn gone(socket: &mut WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if matches!(message, Message::Close(_)) {
+            return;
+        }
+    }
+}
+
+async fn say(socket: &mut WebSocket, message: &ToEnrolling) -> bool {
+    socket.send(Message::Text(wire::encode(message).into())).await.is_ok()
+}
+
+async fn refuse(mut socket: WebSocket, reason: &str) {
+    say(&mut socket, &ToEnrolling::Refused { reason: reason.to_owned() }).await;
+    let _ = socket.send(Message::Close(None)).await;
+}
+
+/// `GET /enrolments/{code}`: which machine shows this code.
+pub async fn show(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(code): Path<String>,
+) -> Result<Json<Enrolment>, Problem> {
+    // Guessing is as limited as it is for passwords.
+    api.attempts.count(api.site.peer(&headers, connection.ip()), Some(&format!("enrol {}", user.name)))?;
+    api.hub.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
+}
+
+/// `POST /enrolments/{code}`: makes that machine an agent.
+pub async fn confirm(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path(code): Path<String>,
+    Fields(confirmation): Fields<Confirmation>,
+) -> Result<(StatusCode, Json<Agent>), Problem> {
+    Ok((StatusCode::CREATED, Json(api.hub.confirm_enrolment(&code, confirmation, &(&user).into()).await?)))
+}
+
+/// `DELETE /enrolments/{code}`: sends it away.
+pub async fn refuse_machine(
+    State(api): State<Api>,
+    Admin(_): Admin,
+    Path(code): Path<String>,
+) -> Result<StatusCode, Problem> {
+    api.hub.refuse_enrolment(&code)?;
+    Ok(StatusCode::NO_CONTENT)
+}

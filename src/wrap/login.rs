@@ -1,0 +1,152 @@
+//! `hitl-wrap login URL`: enrols this machine with a hub. A short code is shown here and on the hub's page; when an
+//! administrator confirms it, the token and the hub's URL are written to this user's config dir.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::connect::{self, Socket};
+use super::identity;
+use crate::config::file::File;
+use crate::config::paths;
+use crate::config::wrap::base_url;
+use crate::wire::{self, EnrolHello, ToEnrolling};
+
+/// Enrols this machine; `config` is the config file to write instead of this user's own.
+pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
+    let base = base_url(url)?;
+    let config = config.map_or_else(paths::config_file, Ok)?;
+    // What cannot be written is found out before anybody is asked.
+    let before = std::fs::read_to_string(&config).or_else(missing).context("cannot read the config file")?;
+    let token_file = config.with_file_name("agent-token");
+    let after = with_hub(&before, &base, &token_file)?;
+    let mut socket = connect::open_to_enrol(&base).await?;
+    let hello =
+        EnrolHello { version: env!("CARGO_PKG_VERSION").to_owned(), user: identity::user(), host: identity::host() };
+    socket.send(Message::text(wire::encode(&hello))).await.context("the hub closed the connection")?;
+    loop {
+        match hear(&mut socket).await? {
+            ToEnrolling::Code { code, link, expires_seconds } => tell(&code, &link, expires_seconds)?,
+            ToEnrolling::Refused { reason } => bail!("not enrolled: {}", plain(&reason)),
+            ToEnrolling::Enrolled { client_id, name, token } => {
+                write_private(&token_file, &format!("{token}\n"))?;
+                write_private(&config, &after)?;
+                let text = format!(
+                    "Enrolled as {} ({}). Wrote {} and {}.\n",
+                    plain(&name),
+                    plain(client_id.as_str()),
+                    token_file.display(),
+                    config.display()
+                );
+                std::io::stdout().write_all(text.as_bytes())?;
+                return Ok(0);
+            }
+        }
+    }
+}
+
+fn tell(code: &str, link: &str, seconds: u64) -> anyhow::Result<()> {
+    let (code, link, minutes) = (plain(code), plain(link), seconds / 60);
+    let text = format!(
+        "Open {link}\nand confirm the code {code}\nAn admin of the hub has {minutes} minutes for it; waiting…\n"
+    );
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// The hub's words without anything that a terminal obeys.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(500).collect()
+}
+
+async fn hear(socket: &mut Socket) -> anyhow::Result<ToEnrolling> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => {
+                return wire::decode(&text, &wire::TO_ENROLLING).context("the hub says something unknown");
+            }
+            Some(Ok(Message::Close(_))) | None => bail!("the hub closed the connection; try again"),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error).context("the connection to the hub broke"),
+        }
+    }
+}
+
+fn missing(error: std::io::Error) -> std::io::Result<String> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(String::new()) } else { Err(error) }
+}
+
+/// The config file's text with this hub and token file in it, everything else as it was.
+fn with_hub(text: &str, hub: &str, token_file: &Path) -> anyhow::Result<String> {
+    let token_file = token_file.to_str().context("the config dir's path is not UTF-8")?;
+    let after = with_key(&with_key(text, "agent_token_file", token_file), "hub", hub);
+    let read: File = toml::from_str(&after).context("the config file is not valid; mend it first")?;
+    let as_meant = read.hub.as_deref() == Some(hub) && read.agent_token_file.as_deref() == Some(Path::new(token_file));
+    ensure!(
+        as_meant,
+        "the config file sets hub or agent_token_file in a way that cannot be replaced; remove them first"
+    );
+    Ok(after)
+}
+
+/// Replaces the line that sets a key, else puts one at the top: at the end it might fall into a table.
+fn with_key(text: &str, key: &str, value: &str) -> String {
+    let line = format!("{key} = {}", toml::Value::String(value.to_owned()));
+    let sets = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+    if !text.lines().any(sets) {
+        return format!("{line}\n{text}");
+    }
+    text.lines().map(|old| if sets(old) { format!("{line}\n") } else { format!("{old}\n") }).collect()
+}
+
+/// Writes beside the file and renames, so that it is never half there; 0600 from the start.
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let context = || format!("cannot write {}", path.display());
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = std::fs::DirBuilder::new();
+    let mut options = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    builder.recursive(true).create(dir).with_context(context)?;
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = options.write(true).create_new(true).open(&beside).with_context(context)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(context)?;
+    std::fs::rename(&beside, path).with_context(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_file_keeps_everything_else() {
+        let before = "# mine\nhub_wait = 5\nhub = \"http://old\" # was\n\n[hold_for_clients]\nx = 1\n";
+        let after = with_hub(before, "https://new", Path::new("/c/agent-token")).unwrap();
+        assert_eq!(
+            after,
+            "agent_token_file = \"/c/agent-token\"\n# mine\nhub_wait = 5\nhub = \"https://new\"\n\n[hold_for_clients]\nx = 1\n"
+        );
+        assert_eq!(with_hub(&after, "https://new", Path::new("/c/agent-token")).unwrap(), after);
+        assert!(with_hub("nonsense", "https://new", Path::new("/t")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_token_is_nobody_elses_to_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hitl").join("agent-token");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&path, "hitl_a_x\n").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}
