@@ -14,7 +14,7 @@ pub struct ActivityFilter {
     pub tool: Option<String>,
     /// An agent's client id or name.
     pub agent: Option<String>,
-    /// `pass`, `bypass`, `gate` or `deny`.
+    /// `pass`, `bypass`, `gate`, `deny` or `dropped`.
     pub verdict: Option<String>,
     /// At most so many; 50 when nothing is said, never more than 500.
     pub limit: Option<u32>,
@@ -28,9 +28,12 @@ impl Hub {
         let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
         let size = page_size(filter.limit);
         let found = sqlx::query(
-            "select * from activity where id < $1 and server = coalesce($2, server) and tool = coalesce($3, tool) \
-             and coalesce($4, client_id) in (client_id, agent_name) and verdict = coalesce($5, verdict) \
-             order by id desc limit $6",
+            // The shim reports a gated call when it is held; how that ended is its approval's to say.
+            "select a.*, p.id as held, p.outcome as held_outcome, p.duration_ms as held_ms from activity a \
+             left join approvals p on p.id = a.approval or p.request_id = a.approval \
+             where a.id < $1 and a.server = coalesce($2, a.server) and a.tool = coalesce($3, a.tool) \
+             and coalesce($4, a.client_id) in (a.client_id, a.agent_name) and a.verdict = coalesce($5, a.verdict) \
+             order by a.id desc limit $6",
         )
         .bind(before)
         .bind(filter.server.clone())

@@ -12,7 +12,7 @@ pub(in crate::hub) use self::list::page_size;
 use super::Hub;
 use super::bus::Target;
 use super::error::DecideError;
-use super::holds::{self, GRANT_FOR_MS, RESUME_WITHIN_MS};
+use super::holds;
 use super::model::{Approval, Role, User};
 use super::notify;
 use super::store::rows::{self, Held};
@@ -169,10 +169,10 @@ async fn decided(
 /// How long an approval may stay unused: longest when it waits for the call to come again.
 fn grace_ms(hub: &Hub, held: &Held) -> i64 {
     if held.kept {
-        return GRANT_FOR_MS;
+        return hub.0.grant_for_ms;
     }
     let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
-    if here { RELEASE_GRACE_MS } else { RESUME_WITHIN_MS }
+    if here { RELEASE_GRACE_MS } else { hub.0.resume_within_ms }
 }
 
 async fn extended(tx: &mut Tx, id: &ApprovalId, by: &str, deadline: i64, now: i64) -> Result<Approval, StoreError> {

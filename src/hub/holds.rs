@@ -17,12 +17,9 @@ use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
 pub(in crate::hub) use self::register::Registration;
 
-/// How long a shim that was lost may stay away, in milliseconds.
-pub(in crate::hub) const RESUME_WITHIN_MS: i64 = 15_000;
-/// However often a shim is lost and comes back: an approval not used so long after it was given is void.
+/// However often a shim is lost and comes back: an approval not used so long after it was given is void, unless a shim
+/// may stay away for longer than that at once.
 const LONGEST_GRACE_MS: i64 = 60_000;
-/// How long after its decision an approval may still be used by an identical call that comes again, in milliseconds.
-pub(in crate::hub) const GRANT_FOR_MS: i64 = 600_000;
 /// The longest reason a shim may give, in characters.
 const MAX_REASON: usize = 500;
 
@@ -57,13 +54,15 @@ pub(in crate::hub) enum Released {
 impl Hub {
     /// The client took a call back, for good or to call again. Too late for one that is released.
     pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
+        let (clock, shim, grant_ms) = (self.0.clock.clone(), shim.clone(), self.0.grant_for_ms);
         self.write(move |tx| {
             Box::pin(async move {
                 let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
-                let own = find(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
+                let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
                 match own {
-                    Some(held) if cancel.keep => keep(tx, &held, &reason, clock.now()).await,
+                    // Nothing stands behind it any more, so there is nothing to take back.
+                    Some(held) if held.kept => Ok(()),
+                    Some(held) if cancel.keep => keep(tx, &held, grant_ms, &reason, clock.now()).await,
                     Some(held) => take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await,
                     None => Ok(()),
                 }
@@ -125,16 +124,13 @@ impl Hub {
     /// A shim is back, or there for the first time: what it no longer holds is taken back, and an approval it may
     /// still use gets a new, bounded grace.
     pub(in crate::hub) async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
+        let (clock, shim, away_ms) = (self.0.clock.clone(), shim.clone(), self.0.resume_within_ms);
         self.write(move |tx| {
             Box::pin(async move {
                 let now = clock.now();
                 for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
-                    if held.kept {
-                        continue;
-                    }
                     if holds.contains(&held.approval.id) {
-                        stretch_grace(tx, &held, now, RELEASE_GRACE_MS).await?;
+                        stretch_grace(tx, &held, now, RELEASE_GRACE_MS, away_ms).await?;
                     } else {
                         let why = "the agent no longer waits for it";
                         take_back(tx, &held, shim.client_id.as_str(), why, now).await?;
@@ -149,10 +145,11 @@ impl Hub {
     /// A shim was lost without goodbye; until it is given up, its unused approvals stay usable.
     pub(in crate::hub) async fn lost(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         let (clock, client_id, instance) = (self.0.clock.clone(), client_id.clone(), instance.clone());
+        let away_ms = self.0.resume_within_ms;
         self.write(move |tx| {
             Box::pin(async move {
                 for held in of_instance(tx, &client_id, Some(&instance), "waiting").await? {
-                    stretch_grace(tx, &held, clock.now(), RESUME_WITHIN_MS).await?;
+                    stretch_grace(tx, &held, clock.now(), away_ms, away_ms).await?;
                 }
                 Ok(())
             })
@@ -189,7 +186,7 @@ async fn released(tx: &mut Tx, shim: &Shim, release: &Release, now: i64) -> Resu
     let row = sqlx::query(
         "update approvals set outcome = 'released', outcome_at = $2, released_at = $2, released_instance = $3 \
          where id = $1 and status = 'approved' and outcome = 'waiting' and grace_until > $2 \
-         and instance = $3 and client_id = $4 and server = $5 and digest = $6 returning *",
+         and kept = 0 and instance = $3 and client_id = $4 and server = $5 and digest = $6 returning *",
     )
     .bind(release.approval.as_str())
     .bind(now)
@@ -227,10 +224,19 @@ pub(super) async fn find(tx: &mut Tx, id: &ApprovalId) -> Result<Option<Held>, S
     row.as_ref().map(rows::held).transpose()
 }
 
+/// The approval behind a live request, by the request's id or its own.
+pub(super) async fn of_request(tx: &mut Tx, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
+    let row = sqlx::query("select * from approvals where id = $1 or request_id = $1")
+        .bind(id.as_str())
+        .fetch_optional(tx.sql())
+        .await?;
+    row.as_ref().map(rows::held).transpose()
+}
+
 /// Pending and past its deadline → timed out.
 pub(super) async fn time_out(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
-        "update approvals set status = 'timed_out', decided_at = $2, outcome = 'not_executed', outcome_at = $2 \
+        "update approvals set status = 'timed_out', decided_at = $2, outcome = 'not_executed', outcome_at = $2, kept = 0 \
          where id = $1 and status = 'pending' and deadline_at <= $2 returning *",
     )
     .bind(id.as_str())
@@ -246,7 +252,7 @@ pub(super) async fn time_out(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<O
 /// Approved and not used → not executed.
 pub(super) async fn expire(tx: &mut Tx, id: &ApprovalId, why: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "update approvals set outcome = 'not_executed', outcome_at = $2 \
+        "update approvals set outcome = 'not_executed', outcome_at = $2, kept = 0 \
          where id = $1 and status = 'approved' and outcome = 'waiting' returning *",
     )
     .bind(id.as_str())
@@ -261,7 +267,7 @@ pub(super) async fn expire(tx: &mut Tx, id: &ApprovalId, why: &str, now: i64) ->
 async fn take_back(tx: &mut Tx, held: &Held, actor: &str, why: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set status = 'cancelled', decided_at = $2, reason = $3, outcome = 'not_executed', \
-         outcome_at = $2 where id = $1 and status = 'pending' returning *",
+         outcome_at = $2, kept = 0 where id = $1 and status = 'pending' returning *",
     )
     .bind(held.approval.id.as_str())
     .bind(now)
@@ -275,13 +281,13 @@ async fn take_back(tx: &mut Tx, held: &Held, actor: &str, why: &str, now: i64) -
 }
 
 /// The client will call again: what is open stays open for an identical call, and for nothing else.
-async fn keep(tx: &mut Tx, held: &Held, why: &str, now: i64) -> Result<(), StoreError> {
+async fn keep(tx: &mut Tx, held: &Held, grant_ms: i64, why: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set kept = 1, grace_until = decided_at + $2 \
          where id = $1 and kept = 0 and outcome = 'waiting' and status in ('pending', 'approved') returning *",
     )
     .bind(held.approval.id.as_str())
-    .bind(GRANT_FOR_MS)
+    .bind(grant_ms)
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(()) };
@@ -289,7 +295,8 @@ async fn keep(tx: &mut Tx, held: &Held, why: &str, now: i64) -> Result<(), Store
     record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
 }
 
-/// Ends everything an agent, or one of its shims, has open.
+/// Ends everything an agent, or one of its shims, has open. What is kept for a retry is no shim's any more: it ends
+/// with its agent, its deadline or its grant.
 pub(super) async fn end_all(
     tx: &mut Tx,
     client_id: &ClientId,
@@ -323,11 +330,12 @@ async fn of_instance(
 ) -> Result<Vec<Held>, StoreError> {
     let found = sqlx::query(
         "select * from approvals where outcome = $2 and outcome in ('waiting', 'released') and client_id = $1 \
-         and instance = coalesce($3, instance)",
+         and instance = coalesce($3, instance) and (kept = 0 or $4 = 1)",
     )
     .bind(client_id.as_str())
     .bind(outcome)
     .bind(instance.map(|instance| instance.as_str().to_owned()))
+    .bind(i64::from(instance.is_none()))
     .fetch_all(tx.sql())
     .await?;
     let mut found = found.iter().map(rows::held).collect::<Result<Vec<_>, _>>()?;
@@ -337,11 +345,11 @@ async fn of_instance(
 }
 
 /// Gives an unused approval until `now + by`, unless its grace is over already or has been stretched enough.
-pub(super) async fn stretch_grace(tx: &mut Tx, held: &Held, now: i64, by: i64) -> Result<(), StoreError> {
+async fn stretch_grace(tx: &mut Tx, held: &Held, now: i64, by: i64, away_ms: i64) -> Result<(), StoreError> {
     let (Some(until), Some(decided_at)) = (held.grace_until, held.approval.decided_at) else {
         return Ok(());
     };
-    let wanted = (now + by).min(decided_at + LONGEST_GRACE_MS);
+    let wanted = (now + by).min(decided_at + LONGEST_GRACE_MS.max(away_ms));
     if until > now && wanted > until {
         sqlx::query("update approvals set grace_until = $2 where id = $1 and outcome = 'waiting'")
             .bind(held.approval.id.as_str())

@@ -53,6 +53,17 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// The threshold of a server seen for the first time; `None` gates nothing on it.
     pub new_server_threshold: Option<Level>,
+    /// How long after its decision an approval may be used by an identical call that comes again, in milliseconds.
+    pub grant_for_ms: i64,
+    /// How long a shim that lost its connection may stay away, in milliseconds.
+    pub resume_within_ms: i64,
+}
+
+impl Default for Settings {
+    /// What holds when nobody says anything; no base URL, and nothing gated on a new server.
+    fn default() -> Self {
+        Self { base_url: None, new_server_threshold: None, grant_for_ms: 600_000, resume_within_ms: 15_000 }
+    }
 }
 
 /// The hub's use cases; clones are the same hub.
@@ -66,6 +77,8 @@ struct Inner {
     store: Store,
     clock: Clock,
     new_server_threshold: Option<Level>,
+    grant_for_ms: i64,
+    resume_within_ms: i64,
     base_url: RwLock<Option<String>>,
     ready_rules: policies::ReadyRules,
     decision_point: Option<DecisionPoint>,
@@ -91,6 +104,8 @@ impl Hub {
             store,
             clock,
             new_server_threshold: settings.new_server_threshold,
+            grant_for_ms: settings.grant_for_ms,
+            resume_within_ms: settings.resume_within_ms,
             base_url: RwLock::new(None),
             ready_rules: policies::ReadyRules::default(),
             decision_point,

@@ -383,8 +383,10 @@ pub struct ActivityRow {
     pub server: String,
     /// The tool.
     pub tool: String,
-    /// `pass`, `bypass`, `gate` or `deny`.
+    /// `pass`, `bypass`, `gate` or `deny`; `dropped` for calls that could not be recorded.
     pub verdict: String,
+    /// How many calls a `dropped` row stands for; 0 for a call.
+    pub dropped: i64,
     /// The approval, for a gated call.
     pub approval: Option<ApprovalId>,
     /// How it ended, where known.

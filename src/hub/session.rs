@@ -239,7 +239,7 @@ impl Session<'_> {
                 if dropped > 0 {
                     tracing::warn!(server = %self.shim.server, dropped, "a shim had to drop records of calls");
                 }
-                Ok(self.hub.log_calls(self.shim, items).await?)
+                Ok(self.hub.log_calls(self.shim, items, dropped).await?)
             }
             ToHub::Bye => Err(End::Bye),
         }

@@ -31,7 +31,7 @@ const MAX_TEXT: usize = 4096;
 /// The longest definition kept, in characters; its digest is of all of it.
 const MAX_DEFINITION: usize = 16_384;
 /// How many calls of one message are kept.
-const MAX_CALLS: usize = 1000;
+const MAX_CALLS: usize = 4096;
 /// How many calls the activity log keeps.
 const MAX_ACTIVITY: i64 = 100_000;
 
@@ -87,8 +87,17 @@ impl Hub {
     }
 
     /// Appends calls to the activity log and drops its oldest when it is full.
-    pub(in crate::hub) async fn log_calls(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
-        if calls.is_empty() {
+    ///
+    /// What the shim or we had to drop is counted in a row of its own, so that the log says where it has a hole.
+    pub(in crate::hub) async fn log_calls(
+        &self,
+        shim: &Shim,
+        calls: Vec<Activity>,
+        dropped: u64,
+    ) -> Result<(), StoreError> {
+        let excess = u64::try_from(calls.len().saturating_sub(MAX_CALLS)).unwrap_or(u64::MAX);
+        let dropped = i64::try_from(dropped.saturating_add(excess)).unwrap_or(i64::MAX);
+        if calls.is_empty() && dropped == 0 {
             return Ok(());
         }
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
@@ -102,6 +111,10 @@ impl Hub {
                 for call in calls.into_iter().take(MAX_CALLS) {
                     id += 1;
                     log_call(tx, &shim, id, call, clock.now()).await?;
+                }
+                if dropped > 0 {
+                    id += 1;
+                    log_dropped(tx, &shim, id, dropped, clock.now()).await?;
                 }
                 sqlx::query("delete from activity where id <= $1").bind(id - MAX_ACTIVITY).execute(tx.sql()).await?;
                 Ok(())
@@ -246,6 +259,22 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &Seen, now: i64) -> Result<
     .bind(tool.digest.as_str())
     .bind(tool.text.as_str())
     .bind(now)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, dropped) \
+         values ($1, $2, $3, $4, $5, '', 'dropped', $6)",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(shim.client_id.as_str())
+    .bind(shim.agent_name.as_str())
+    .bind(shim.server.as_str())
+    .bind(dropped)
     .execute(tx.sql())
     .await?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Hub;
-use super::holds::{self, RESUME_WITHIN_MS};
+use super::holds;
 use super::store::{StoreError, Tx};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
@@ -104,7 +104,7 @@ impl Hub {
     /// After a start, every shim with something open has as long to come back as one that was just lost.
     async fn expect_all_back(&self) -> Result<(), StoreError> {
         let open: Vec<(String, String)> = sqlx::query_as(
-            "select distinct client_id, instance from approvals where outcome in ('waiting', 'released')",
+            "select distinct client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0",
         )
         .fetch_all(self.0.store.read())
         .await?;
@@ -164,7 +164,7 @@ impl Hub {
         client_id: &ClientId,
         instance: &InstanceId,
     ) -> Result<(), StoreError> {
-        let until = self.now() + RESUME_WITHIN_MS;
+        let until = self.now() + self.0.resume_within_ms;
         let bus = self.0.store.bus();
         bus.live().expect_back(client_id.clone(), instance.clone(), until);
         bus.wake_sweeper();

@@ -5,6 +5,7 @@ mod audit;
 mod decision_point;
 mod decisions;
 mod desk;
+mod hand_off;
 mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;

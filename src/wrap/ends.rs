@@ -70,7 +70,12 @@ impl Sink {
     pub fn stdout() -> io::Result<Self> {
         let fd = io::stdout().as_fd().try_clone_to_owned()?;
         // The child inherits stderr: if it is the same stream, the child would meet our O_NONBLOCK.
-        if same_stream(fd.as_fd(), io::stderr().as_fd()) {
+        let shared = same_stream(fd.as_fd(), io::stderr().as_fd());
+        // The sink alone holds the stream from here on: closing it ends it for the client, and no stray print of ours
+        // can get in between.
+        let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdout(nowhere)?;
+        if shared {
             return Ok(Self::Thread(ThreadSink::start(fd.into())?));
         }
         Self::of(fd)

@@ -165,10 +165,12 @@ impl Relay {
         if self.from_server.is_open() && !self.to_client.is_open() {
             self.on_client_closed(now);
         }
-        if self.end.status.is_some() && !self.from_server.is_open() && !self.end.told {
+        if !self.from_server.is_open() && !self.end.told {
             self.end.told = true;
             self.gate.handle_server_gone(now);
             self.act(now);
+            // The client sees the end of the stream when the server ends it, also when the process lives on.
+            self.to_client.finish();
         }
         if self.activities.is_full() {
             self.send_calls(now);
@@ -378,7 +380,7 @@ impl Relay {
     }
 
     fn is_done(&self) -> bool {
-        self.end.told && !self.to_client.has_work()
+        self.end.told && self.end.status.is_some() && !self.to_client.has_work()
     }
 
     fn reads_client(&self) -> bool {

@@ -1,6 +1,7 @@
 """An MCP client on the official Python SDK (v1 or v2, whichever runs this), driven by one JSON argument.
 
-{"command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}}], "api": "session" | "client"}
+{"command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}}], "api": "session" | "client",
+"name": ...}
 
 Prints what it sees as JSON lines: tools, progress, result, error, closed. With "api": "client" it uses the v2 SDK's
 own Client, which looks for a modern server first.
@@ -13,6 +14,7 @@ import sys
 import mcp
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.types import Implementation
 
 
 def say(event, **fields):
@@ -47,7 +49,8 @@ async def main():
             say("connected", protocol=client.protocol_version)
             await play(client, spec["calls"])
     else:
-        async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+        info = Implementation(name=spec.get("name", "python-test"), version="1")
+        async with stdio_client(server) as (read, write), ClientSession(read, write, client_info=info) as session:
             await session.initialize()
             await play(session, spec["calls"])
     say("closed")

@@ -48,6 +48,9 @@ impl Gate {
     }
 
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
+        if self.server_gone {
+            return self.answer(call.id.raw, &call.name, None, &Refusal::ServerGone);
+        }
         if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
             return self.answer(call.id.raw, &call.name, None, &Refusal::Overloaded);
         }

@@ -1,109 +1,13 @@
 //! The corpus of hostile lines, and what several parser models read in the lines that pass.
-//!
-//! A line is only as safe as its most forgiving reader: it is read as a whole, split at every kind of line end, as a
-//! stream of values, with folded names, with first and last duplicates, and with invalid bytes replaced.
 
-use std::fmt;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess, Visitor};
 
+use super::readers::some_reader_sees_a_gated_call;
 use super::tests::Stand;
 use super::{Action, Fate};
-
-/// A JSON value that keeps every member, duplicates included.
-enum Node {
-    Text(String),
-    List(Vec<Node>),
-    Members(Vec<(String, Node)>),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Node;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Other)
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-                Ok(Node::Text(text.to_owned()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Node::List(items))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Node::Members(members))
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-impl Node {
-    /// All values of the members whose name folds to this one.
-    fn all<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n Node> {
-        let members = if let Self::Members(members) = self { members.as_slice() } else { &[] };
-        members.iter().filter(move |(key, _)| loose(key) == name).map(|(_, value)| value)
-    }
-
-    /// Whether some reader could see a call of a tool other than `pass` in it.
-    fn has_gated_call(&self) -> bool {
-        if let Self::List(items) = self {
-            return items.iter().any(Self::has_gated_call);
-        }
-        let is_call =
-            self.all("method").any(|method| matches!(method, Node::Text(text) if loose(text) == "tools/call"));
-        is_call
-            && self.all("params").flat_map(|params| params.all("name")).any(|name| match name {
-                Node::Text(text) => text != "pass",
-                _ => true,
-            })
-    }
-}
-
-fn loose(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).collect::<String>().to_lowercase().replace('\u{17f}', "s")
-}
-
-/// What the readers of servers see in a line, any of them.
-fn some_reader_sees_a_gated_call(line: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(line).replace('\0', "");
-    let whole = text.trim_start_matches('\u{feff}');
-    let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}', '\u{1e}'];
-    std::iter::once(whole).chain(whole.split(ends)).any(|piece| {
-        serde_json::Deserializer::from_str(piece)
-            .into_iter::<Node>()
-            .map_while(Result::ok)
-            .any(|node| node.has_gated_call())
-    })
-}
 
 #[derive(Deserialize)]
 struct Case {

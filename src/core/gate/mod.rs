@@ -318,4 +318,6 @@ mod hostile;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod tests;

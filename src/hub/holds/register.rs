@@ -93,7 +93,7 @@ async fn register(
     opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
-    if let Some(held) = of_request(tx, &request).await? {
+    if let Some(held) = super::of_request(tx, &request.id).await? {
         let same = super::belongs(&held, shim) && held.digest == request.digest;
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
@@ -109,7 +109,7 @@ async fn register(
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if let Some(held) = join(tx, shim, &request, now).await? {
+    if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
         return Ok(Registration::Held(Box::new(held)));
     }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
@@ -119,31 +119,37 @@ async fn register(
     Ok(Registration::Held(Box::new(held)))
 }
 
-async fn of_request(tx: &mut Tx, request: &Request) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query("select * from approvals where id = $1 or request_id = $1")
-        .bind(request.id.as_str())
-        .fetch_optional(tx.sql())
-        .await?;
-    row.as_ref().map(rows::held).transpose()
-}
-
-/// A call that comes again, identical to the byte, takes up the approval that was kept for it: the one that was
-/// asked for first, and no other call can take it up after that.
-async fn join(tx: &mut Tx, shim: &Shim, request: &Request, now: i64) -> Result<Option<Held>, StoreError> {
+/// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
+///
+/// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
+/// other a card of its own, and nobody takes an approval from a call that is still held. From here on the approval is
+/// bound to the bytes of the new request, which differ from the old ones in insignificant white space at most. A
+/// rejection that its agent has not heard is told to the first retry in the same way, once.
+async fn join(
+    tx: &mut Tx,
+    shim: &Shim,
+    request: &Request,
+    grant_ms: i64,
+    now: i64,
+) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
-        "update approvals set kept = 0, request_id = $1, instance = $2, \
-         grace_until = case when status = 'approved' then $6 else grace_until end \
-         where id = (select id from approvals where kept = 1 and client_id = $3 and server = $4 and digest = $5 \
-         and outcome = 'waiting' and (status = 'pending' and deadline_at > $7 \
-         or status = 'approved' and grace_until > $7) order by created_at, id limit 1) returning *",
+        "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
+         arguments_sha256 = $7, grace_until = case when status = 'approved' then $8 else grace_until end \
+         where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
+         and (status = 'pending' and deadline_at > $9 \
+         or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
+         or status = 'rejected' and decided_at > $10) order by created_at, id limit 1) returning *",
     )
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
     .bind(shim.client_id.as_str())
-    .bind(shim.server.as_str())
+    .bind(identity(shim, request).as_str())
     .bind(request.digest.as_str())
+    .bind(request.arguments.as_str())
+    .bind(Digest::of(request.arguments.as_bytes()).as_str())
     .bind(now + RELEASE_GRACE_MS)
     .bind(now)
+    .bind(now - grant_ms)
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -151,8 +157,13 @@ async fn join(tx: &mut Tx, shim: &Shim, request: &Request, now: i64) -> Result<O
     if let Some(grace) = held.grace_until {
         tx.wake_sweeper_at(grace);
     }
-    record(tx, &held, shim.client_id.as_str(), "approval.joined", serde_json::Value::Null, now).await?;
+    let detail = json!({ "digest": request.digest });
+    record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
     Ok(Some(held))
+}
+
+fn identity(shim: &Shim, request: &Request) -> Digest {
+    call::identity(&shim.client_id, &shim.server, &request.tool, request.definition.as_ref(), &request.arguments)
 }
 
 async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
@@ -184,11 +195,13 @@ async fn insert(
     let deadline = now + i64::from(subject.scales.policy.timeout_seconds) * 1000;
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
+    let identity = identity(shim, &request);
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
-         created_at, deadline_at, outcome) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-         (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting') returning *",
+         created_at, deadline_at, outcome, identity) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19) \
+         returning *",
     )
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
@@ -208,6 +221,7 @@ async fn insert(
     .bind(Status::Pending.as_str())
     .bind(now)
     .bind(deadline)
+    .bind(identity.as_str())
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);

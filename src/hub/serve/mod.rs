@@ -106,7 +106,13 @@ async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>)
 pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
     let store = Store::open(&settings.database).await?;
     let decision_point = settings.decision_point.clone().map(DecisionPoint::new).transpose()?;
-    let settings = HubSettings { base_url, new_server_threshold: settings.new_server_threshold };
+    let milliseconds = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    let settings = HubSettings {
+        base_url,
+        new_server_threshold: settings.new_server_threshold,
+        grant_for_ms: milliseconds(settings.grant_for),
+        resume_within_ms: milliseconds(settings.resume_within),
+    };
     Ok(Hub::open_with(store, settings, Clock::real(), decision_point).await?)
 }
 

@@ -210,9 +210,20 @@ pub(in crate::hub) fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
     })
 }
 
-/// A row of `activity`.
+/// A row of `activity`, with what its approval knows as `held`, `held_outcome` and `held_ms`.
 pub(in crate::hub) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
-    let outcome = optional(row, "outcome")?;
+    let outcome = match optional(row, "outcome")? {
+        None => optional(row, "held_outcome")?,
+        told => told,
+    };
+    let approval = match optional(row, "held")? {
+        None => optional(row, "approval")?,
+        joined => joined,
+    };
+    let duration_ms = match optional_number(row, "duration_ms")? {
+        None => optional_number(row, "held_ms")?,
+        told => told,
+    };
     Ok(ActivityRow {
         id: number(row, "id")?,
         at: number(row, "at")?,
@@ -220,8 +231,9 @@ pub(in crate::hub) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> 
         server: text(row, "server")?,
         tool: text(row, "tool")?,
         verdict: text(row, "verdict")?,
-        approval: optional(row, "approval")?.map(ApprovalId),
+        dropped: number(row, "dropped")?,
+        approval: approval.map(ApprovalId),
         outcome: outcome.map(|name| named(&name, "outcome", Outcome::from_name)).transpose()?,
-        duration_ms: optional_number(row, "duration_ms")?,
+        duration_ms,
     })
 }

@@ -90,7 +90,7 @@ async fn desk_with(url: &str, token: &str, ttl: u64) -> Desk {
         ttl: Duration::from_secs(ttl),
     };
     let point = DecisionPoint::new(settings).unwrap();
-    let plain = Settings { base_url: None, new_server_threshold: None };
+    let plain = Settings::default();
     let hub = Hub::open_with(desk.fresh.store.clone(), plain, desk.clock.clone(), Some(point)).await.unwrap();
     hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     Desk { hub, ..desk }

@@ -47,8 +47,11 @@ impl Desk {
 
     async fn on(fresh: Fresh) -> Self {
         let clock = Clock::settable(START);
-        let settings =
-            Settings { base_url: Some("http://127.0.0.1:7420/".into()), new_server_threshold: Some(Level::High) };
+        let settings = Settings {
+            base_url: Some("http://127.0.0.1:7420/".into()),
+            new_server_threshold: Some(Level::High),
+            ..Settings::default()
+        };
         let hub = Hub::open(fresh.store.clone(), settings, clock.clone()).await.unwrap();
         let admin = hub.add_user("ada", Role::Admin, None, &Actor::Operator).await.unwrap();
         let approver = hub.add_user("bob", Role::Approver, None, &Actor::Operator).await.unwrap();
@@ -67,9 +70,13 @@ impl Desk {
 
     /// The same store, served by another hub, as after a restart.
     pub(super) async fn restarted(self) -> Self {
+        self.served_with(Settings::default()).await
+    }
+
+    /// The same store, served by a hub with these settings.
+    pub(super) async fn served_with(self, settings: Settings) -> Self {
         self.hub.shutdown().cancel();
         let store = crate::hub::store::Store::open(&self.fresh.url).await.unwrap();
-        let settings = Settings { base_url: None, new_server_threshold: None };
         let hub = Hub::open(store, settings, self.clock.clone()).await.unwrap();
         Self { hub, ..self }
     }

@@ -83,7 +83,7 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
             outcome: None,
             duration_ms: None,
         };
-        hub.desk.hub.log_calls(&hub.desk.shim, vec![call]).await.unwrap();
+        hub.desk.hub.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
         hub.desk.clock.advance(60_000);
         assert_eq!(table(&mut wire).await.ruling("write_file").verdict, Verdict::Gate);
         let server = hub.desk.hub.server("github").await.unwrap().unwrap();

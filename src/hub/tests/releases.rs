@@ -11,7 +11,7 @@ use crate::hub::error::DecideError;
 use crate::hub::holds::{Registration, Released, Shim};
 
 /// Waits until the approval looks like that.
-async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
+pub(super) async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
     let reached = async {
         let mut newest = desk.hub.subscribe();
         loop {
@@ -27,7 +27,7 @@ async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome)
 }
 
 /// Starts what happens by itself.
-fn in_background(desk: &Desk) {
+pub(super) fn in_background(desk: &Desk) {
     let hub = desk.hub.clone();
     tokio::spawn(async move { hub.run_background().await });
 }

@@ -93,7 +93,7 @@ async fn another_process_changes_are_noticed() {
         let hub = desk.hub.clone();
         tokio::spawn(async move { hub.run_background().await });
         let outside = Store::open(&desk.fresh.url).await.unwrap();
-        let settings = crate::hub::Settings { base_url: None, new_server_threshold: None };
+        let settings = crate::hub::Settings::default();
         let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
         other.revoke_agent("ci", &crate::hub::error::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;

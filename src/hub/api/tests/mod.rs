@@ -67,7 +67,7 @@ impl Running {
         let settings = Settings::of_env(dir.path(), env);
         let store = Store::open(&settings.database).await.unwrap();
         let threshold = settings.new_server_threshold;
-        let hub = Hub::open(store, HubSettings { base_url: None, new_server_threshold: threshold }, clock);
+        let hub = Hub::open(store, HubSettings { new_server_threshold: threshold, ..HubSettings::default() }, clock);
         let hub = hub.await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();

@@ -55,7 +55,7 @@
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
-/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
+/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean}} Session */
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 

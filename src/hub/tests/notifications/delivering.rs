@@ -149,7 +149,7 @@ async fn two_hubs_on_one_store_send_each_message_once() {
         channel["events"] = json!(["created", "decided"]);
         desk.set(json!([channel])).await;
         let other = crate::hub::store::Store::open(&desk.fresh.url).await.unwrap();
-        let settings = crate::hub::Settings { base_url: None, new_server_threshold: None };
+        let settings = crate::hub::Settings::default();
         let other = crate::hub::Hub::open(other, settings, desk.clock.clone()).await.unwrap();
         desk.courier();
         courier(&other);

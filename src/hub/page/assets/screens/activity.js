@@ -12,7 +12,7 @@ import { Select } from "../components/filters.js";
 /** @typedef {import("../types.js").ActivityRow} Row */
 
 const LIMIT = 100;
-const words = /** @type {Record<string, string>} */ ({ pass: "passed", bypass: "bypassed", gate: "gated", deny: "denied" });
+const words = /** @type {Record<string, string>} */ ({ pass: "passed", bypass: "bypassed", gate: "gated", deny: "denied", dropped: "not recorded" });
 const nothing = { server: "", agent: "", verdict: "" };
 
 export function Activity() {
@@ -64,7 +64,7 @@ const Table = ({ rows }) => html`<div class="table-wrap"><table class="table den
   <tbody>${rows.map((row) => html`<tr key=${row.id}>
     <td data-th="When"><${When} at=${row.at} /></td>
     <td data-th="Verdict"><span class=${`badge verdict-${row.verdict}`}>${words[row.verdict] ?? row.verdict}</span></td>
-    <td data-th="Tool">${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : html`<${Name} of=${row.tool} />`}</td>
+    <td data-th="Tool">${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : row.dropped ? `${row.dropped} ${row.dropped === 1 ? "call" : "calls"}` : html`<${Name} of=${row.tool} />`}</td>
     <td data-th="Server"><a href=${`/servers/${encodeURIComponent(row.server)}`}><${Name} of=${row.server} /></a></td>
     <td data-th="Agent"><${Text} of=${row.agent.name} /></td>
     <td data-th="Outcome"><${OutcomeWord} outcome=${row.outcome} /></td>

@@ -1,0 +1,205 @@
+//! Calls whose clients could not wait: one card, whoever of the same agent comes back for it, and one use.
+
+use super::desk::{Desk, new_id};
+use crate::core::approval::{Outcome, Status};
+use crate::core::call;
+use crate::core::gate::messages::{Activity, Cancel, Release, Request};
+use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::policy::Verdict;
+use crate::core::weigh::Opinion;
+use crate::hub::Settings;
+use crate::hub::activity::ActivityFilter;
+use crate::hub::holds::{Registration, Released, Shim};
+use crate::hub::model::Approval;
+
+const SENT: &str = r#"{"repo":"a b","n":1.0}"#;
+const SENT_AGAIN: &str = "{ \"repo\": \"a b\",\n  \"n\": 1.0 }";
+
+/// Another session of the same agent.
+fn another(desk: &Desk) -> Shim {
+    Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() }
+}
+
+fn cancel(approval: &ApprovalId, keep: bool) -> Cancel {
+    Cancel { approval: approval.clone(), reason: "Request timed out".into(), keep }
+}
+
+async fn held_and_handed_off(desk: &Desk) -> Approval {
+    let held = desk.hold_request(desk.request(SENT)).await;
+    desk.hub.cancel(&desk.shim, cancel(&held.id, true)).await.unwrap();
+    held
+}
+
+async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
+    match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
+        Registration::Held(held) => held.approval,
+        Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
+    }
+}
+
+fn release_of(desk: &Desk, approval: &ApprovalId, arguments: &str) -> Release {
+    let digest = call::digest(&desk.shim.client_id, &desk.shim.server, "delete_repo", None, arguments);
+    Release { approval: approval.clone(), digest }
+}
+
+#[tokio::test]
+async fn a_kept_card_outlives_its_shim_and_is_released_to_the_one_that_came_back_for_it() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        desk.hub.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        assert_eq!(desk.now(&first.id).await.status, Status::Pending);
+
+        let back = another(&desk);
+        let joined = hold_as(&desk, &back, desk.request(SENT_AGAIN)).await;
+        assert_eq!((&joined.id, joined.arguments.as_str()), (&first.id, SENT_AGAIN));
+        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        for (shim, arguments) in [(&desk.shim, SENT), (&desk.shim, SENT_AGAIN), (&back, SENT)] {
+            let answer = desk.hub.release(shim, release_of(&desk, &first.id, arguments)).await.unwrap();
+            assert!(matches!(answer, Released::No(_)), "{:?} {arguments}", shim.instance);
+        }
+        let release = release_of(&desk, &first.id, SENT_AGAIN);
+        assert_eq!(desk.hub.release(&back, release).await.unwrap(), Released::Go);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_given_meanwhile_is_bound_to_the_bytes_of_the_call_that_uses_it() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        let unheld = desk.hub.release(&desk.shim, release_of(&desk, &first.id, SENT)).await.unwrap();
+        assert!(matches!(unheld, Released::No(_)), "nothing executes without a live request");
+        let joined = hold_as(&desk, &desk.shim, desk.request(SENT_AGAIN)).await;
+        assert_eq!((&joined.id, joined.status), (&first.id, Status::Approved));
+        let release = release_of(&desk, &first.id, SENT_AGAIN);
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_ne!(hold_as(&desk, &desk.shim, desk.request(SENT)).await.id, first.id, "it is used up");
+    }
+}
+
+#[tokio::test]
+async fn of_two_retries_at_once_one_joins_and_the_other_gets_a_card_of_its_own() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        let back = another(&desk);
+        let (one, two) = tokio::join!(
+            hold_as(&desk, &desk.shim, desk.request(SENT)),
+            hold_as(&desk, &back, desk.request(SENT_AGAIN)),
+        );
+        assert_eq!([&one.id, &two.id].into_iter().filter(|id| **id == first.id).count(), 1);
+        assert_ne!(one.id, two.id);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_still_held_is_joined_by_nobody() {
+    for desk in Desk::everywhere().await {
+        let live = desk.hold_request(desk.request(SENT)).await;
+        let other = hold_as(&desk, &another(&desk), desk.request(SENT)).await;
+        assert_ne!(other.id, live.id);
+        desk.hub.approve(&live.id, &desk.approver, None).await.unwrap();
+        assert_ne!(hold_as(&desk, &another(&desk), desk.request(SENT)).await.id, live.id);
+        let release = release_of(&desk, &live.id, SENT);
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+    }
+}
+
+#[tokio::test]
+async fn another_agent_definition_or_order_of_keys_is_another_call() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        for arguments in [r#"{"n":1.0,"repo":"a b"}"#, r#"{"repo":"a b","n":1}"#, r#"{"repo":"ab","n":1.0}"#] {
+            assert_ne!(desk.hold_request(desk.request(arguments)).await.id, first.id, "{arguments}");
+        }
+        let definition = Some(crate::core::ids::Digest::of(b"changed"));
+        let digest = call::digest(&desk.shim.client_id, "github", "delete_repo", definition.as_ref(), SENT);
+        let changed = Request { definition, digest, ..desk.request(SENT) };
+        assert_ne!(desk.hold_request(changed).await.id, first.id);
+        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().kept);
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_nobody_heard_is_told_to_the_first_retry_and_to_no_other() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        desk.hub.reject(&first.id, &desk.approver, Some("wrong place".into())).await.unwrap();
+        let told = hold_as(&desk, &another(&desk), desk.request(SENT)).await;
+        assert_eq!((&told.id, told.status, told.reason.as_deref()), (&first.id, Status::Rejected, Some("wrong place")));
+        let next = desk.hold_request(desk.request(SENT)).await;
+        assert_eq!((next.id == first.id, next.status), (false, Status::Pending));
+    }
+}
+
+#[tokio::test]
+async fn a_card_nobody_comes_back_for_times_out() {
+    for desk in Desk::everywhere().await {
+        super::releases::in_background(&desk);
+        let first = held_and_handed_off(&desk).await;
+        desk.clock.advance(300_000);
+        super::releases::becomes(&desk, &first.id, Status::TimedOut, Outcome::NotExecuted).await;
+        assert_ne!(desk.hold_request(desk.request(SENT)).await.id, first.id);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_keeps_its_card_through_a_second_hand_off_and_a_late_word_on_the_first_call() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        desk.hub.cancel(&desk.shim, cancel(&first.id, false)).await.unwrap();
+        assert_eq!(desk.now(&first.id).await.status, Status::Pending, "nothing live is left to take back");
+        let retry = desk.request(SENT_AGAIN);
+        desk.hold_request(retry.clone()).await;
+        // Handed off before the shim heard which card it joined: it can only name its own request.
+        desk.hub.cancel(&desk.shim, cancel(&retry.id, true)).await.unwrap();
+        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().kept);
+        let last = Request { id: new_id(), ..retry };
+        assert_eq!(desk.hold_request(last.clone()).await.id, first.id);
+        desk.hub.cancel(&desk.shim, cancel(&last.id, false)).await.unwrap();
+        assert_eq!(desk.now(&first.id).await.status, Status::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn how_long_a_grant_and_an_absence_last_is_a_setting() {
+    let desk = Desk::new().await;
+    let settings = Settings { grant_for_ms: 2_000, resume_within_ms: 90_000, ..Settings::default() };
+    let desk = desk.served_with(settings).await;
+    let first = held_and_handed_off(&desk).await;
+    desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+    let grace = desk.hub.held(&first.id).await.unwrap().unwrap().grace_until;
+    assert_eq!(grace, Some(super::desk::START + 2_000));
+
+    let away = desk.hold().await;
+    desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+    assert_eq!(desk.hub.0.store.bus().live().next_given_up(), Some(super::desk::START + 90_000));
+    desk.hub.approve(&away.id, &desk.approver, None).await.unwrap();
+    let grace = desk.hub.held(&away.id).await.unwrap().unwrap().grace_until;
+    assert_eq!(grace, Some(super::desk::START + 90_000));
+}
+
+#[tokio::test]
+async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_tell() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        let retry = desk.request(SENT);
+        desk.hold_request(retry.clone()).await;
+        let gated = |id: &ApprovalId| Activity {
+            age_ms: 0,
+            tool: "delete_repo".into(),
+            verdict: Verdict::Gate,
+            bypass: false,
+            arguments_sha256: None,
+            approval: Some(id.clone()),
+            outcome: None,
+            duration_ms: None,
+        };
+        desk.hub.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
+        desk.hub.reject(&first.id, &desk.approver, None).await.unwrap();
+        let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+        assert_eq!((rows.len(), rows[0].verdict.as_str(), rows[0].dropped), (3, "dropped", 3));
+        for row in &rows[1..] {
+            assert_eq!((row.approval.as_ref(), row.outcome), (Some(&first.id), Some(Outcome::NotExecuted)));
+        }
+    }
+}
