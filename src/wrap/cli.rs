@@ -60,7 +60,7 @@ pub enum Command {
     DemoServer,
     /// Enrol this machine with a hub: an admin confirms a short code on its page
     Login {
-        /// Base URL of the hub, such as https://hitl.example.com
+        /// Base URL of the hub, beginning with https:// (or http:// on this machine)
         #[arg(value_name = "URL")]
         hub: String,
         /// Config file to write instead of this user's own [env: HITL_CONFIG]
