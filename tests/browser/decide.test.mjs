@@ -127,6 +127,16 @@ test("keys do nothing in fields, with modifiers, or when they are switched off",
   assert.match(await answer, /rejected/);
 });
 
+test("G and then another letter goes from screen to screen", async () => {
+  const page = await world.open("/servers");
+  await page.getByRole("heading", { name: "Servers" }).waitFor();
+  for (const [key, path] of Object.entries({ n: "/notifications", h: "/history", s: "/servers", p: "/approvals" })) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await page.waitForURL(`**${path}`, { timeout: 5000 });
+  }
+});
+
 test("a card cannot be approved in its first half second", async () => {
   const page = await world.open();
   // Looked at by the page itself, at the moment the card is there: a busy machine would look too late from outside.
