@@ -127,6 +127,16 @@ test("keys do nothing in fields, with modifiers, or when they are switched off",
   assert.match(await answer, /rejected/);
 });
 
+test("G and then another letter goes from screen to screen", async () => {
+  const page = await world.open("/servers");
+  await page.getByRole("heading", { name: "Servers" }).waitFor();
+  for (const [key, path] of Object.entries({ n: "/notifications", h: "/history", s: "/servers", p: "/approvals" })) {
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await page.waitForURL(`**${path}`, { timeout: 5000 });
+  }
+});
+
 test("a card cannot be approved in its first half second", async () => {
   const page = await world.open();
   // Looked at by the page itself, at the moment the card is there: a busy machine would look too late from outside.
@@ -207,6 +217,17 @@ test("a decision anywhere settles every open page", async () => {
   await call.card.getByRole("button", { name: "Wrong environment" }).click();
   await settled(there, "Rejected by lin");
   await call.answer;
+});
+
+test("a card shows on demand what differs from the last approved call of the tool", async () => {
+  const page = await world.open();
+  const first = hold(page);
+  await approve(page, first.card);
+  await first.answer;
+  const { card, mark } = hold(page);
+  await card.getByRole("button", { name: "Compare with the last approved call" }).click();
+  await card.locator(".diff-removed", { hasText: first.mark }).waitFor({ timeout: 5000 });
+  await card.locator(".diff-added", { hasText: mark }).waitFor({ timeout: 5000 });
 });
 
 test("a batch tells about each card, also about the one that was decided elsewhere", async () => {

@@ -18,7 +18,7 @@ const headers = {
 
 /** Starts a mock hub; `state` can be changed while it runs, `add` and `settle` also tell the open pages. */
 export async function startMock({ port = 0, signedIn = true } = {}) {
-  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], user: { name: "lin", role: "admin" }, signedIn, seen: [], calls: [], delay: 0 };
+  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], users: fixtures.users(), channels: [], user: { name: "lin", role: "admin" }, signedIn, seen: [], calls: [], delay: 0 };
   const streams = new Set();
   let seq = 1;
   const emit = (event, data) => {
@@ -99,7 +99,11 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       if (action === "seen") return state.seen.push(id), [204];
       return decide(id, action, body.reason);
     },
-    "GET servers": ([name]) => (name ? [200, state.servers.find((s) => s.name === name)] : [200, { items: state.servers, next_cursor: null }]),
+    "GET users": () => [200, { items: state.users, next_cursor: null }],
+    "GET notifications": () => [200, { items: state.channels, revision: "1" }],
+    "GET enrolments": () => [200, fixtures.enrolment()],
+    "GET health": () => [200, { decision_point: null }],
+    "GET servers": ([name, what]) => (what === "coverage" ? [200, fixtures.coverage(state.servers.find((s) => s.name === name))] : name ? [200, state.servers.find((s) => s.name === name)] : [200, { items: state.servers, next_cursor: null }]),
     "PUT servers": ([name, , tool], body) => {
       const server = state.servers.find((s) => s.name === name);
       if (!tool) Object.assign(server.policy, body);

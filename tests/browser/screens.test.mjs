@@ -4,7 +4,9 @@ import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { startWorld, until, mocked } from "./world.mjs";
-import { hostile } from "./fixtures.mjs";
+import * as fixtures from "./fixtures.mjs";
+
+const { hostile } = fixtures;
 
 const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let world;
@@ -221,7 +223,41 @@ test("the history is searched, filtered and exported", async () => {
   assert.match(page.url(), /status=approved/);
 });
 
-const screens = { approvals: "/approvals", history: "/history", servers: "/servers", server: "/servers/github", agents: "/agents", activity: "/activity" };
+const screens = { approvals: "/approvals", history: "/history", servers: "/servers", server: "/servers/github", agents: "/agents", users: "/users", enrol: "/enrol", notifications: "/notifications", activity: "/activity" };
+
+/** States of the administration that take long to reach, each with its name: the hub's answers are made up, the page is not. */
+async function* administration(page) {
+  const path = "/api/v1/servers/github";
+  const server = await (await page.request.get(path)).json();
+  server.tools[0].drift = fixtures.drift();
+  server.policy.rules = fixtures.rules;
+  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
+  for (const [address, json] of Object.entries(answers)) await page.route(`**${address}`, (route) => route.fulfill({ json }));
+  await page.goto("/servers/github");
+  await page.locator("#cov-agent").selectOption({ index: 1 });
+  await page.locator(".coverage").waitFor();
+  await page.getByLabel("Argument rules as JSON").fill("[{]");
+  await page.getByRole("button", { name: "Save the rules" }).click();
+  await page.locator("#rules-fault").waitFor();
+  yield "a server with coverage and a fault in its rules";
+  await page.locator(".badge.drift").click();
+  await page.getByRole("dialog").waitFor();
+  yield "a changed tool";
+  await page.goto("/notifications");
+  await page.getByText("failing").waitFor();
+  yield "channels";
+  await page.getByRole("button", { name: /^Edit/ }).first().click();
+  await page.getByRole("dialog").waitFor();
+  yield "a channel's form";
+  await page.goto("/users");
+  await page.getByRole("button", { name: "Change the ceilings of ada" }).click();
+  await page.getByRole("dialog").waitFor();
+  yield "ceilings";
+  await page.goto("/enrol#BCDF-GHJK");
+  await page.getByLabel("Servers").selectOption("some");
+  yield "a machine that shows a code";
+}
+
 for (const colorScheme of ["light", "dark"]) {
   test(`axe finds nothing on any screen, ${colorScheme}`, async () => {
     const page = await world.open("/approvals", { colorScheme });
@@ -232,9 +268,12 @@ for (const colorScheme of ["light", "dark"]) {
       await ready(page);
       assert.deepEqual(await complaints(page), [], path);
     }
+    for await (const what of administration(page)) assert.deepEqual(await complaints(page), [], what);
     await page.goto("/approvals");
     const card = page.locator("article.card").first();
     await card.locator(".approve:enabled").waitFor();
+    await card.getByRole("button", { name: "Compare" }).click();
+    await card.getByText("No earlier call").or(card.locator(".compared")).waitFor();
     await page.keyboard.press("j");
     await page.keyboard.press("x");
     await page.keyboard.press("r");
@@ -274,6 +313,10 @@ for (const [name, viewport] of Object.entries({ "a phone": { width: 360, height:
       await page.goto(path);
       await ready(page);
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= viewport.width, path);
+    }
+    for await (const what of administration(page)) {
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= viewport.width, what);
+      if (viewport.width === 360) assert.deepEqual(await complaints(page), [], what);
     }
     call.cancel();
   });

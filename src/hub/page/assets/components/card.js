@@ -11,6 +11,7 @@ import { Trust, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Who, Why, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
+import { Compare } from "./compare.js";
 import { Decision } from "./decision.js";
 
 /** @typedef {import("../types.js").Item} Item */
@@ -82,7 +83,7 @@ function FullCard({ item }) {
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
     <${Arguments} approval=${approval} />
-    <${Claim} text=${approval.description} />
+    <div class="card-more"><${Claim} text=${approval.description} /><${Compare} approval=${approval} inCard /></div>
     <${Decision} item=${item} />
   </article>`;
 }

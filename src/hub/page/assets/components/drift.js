@@ -36,8 +36,8 @@ export function Drift({ server, tool, admin, onDone }) {
     ${open && html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
       <p class="quiet small">Seen <${Ago} at=${drift.since} />. Until an admin accepts it, its calls wait for approval wherever changed tools are gated.</p>
       <div class="definitions">
-        ${drift.old && html`<div><h3>Accepted before</h3><pre class="mono"><${Text} of=${laid(drift.old)} newlines /></pre></div>`}
-        <div><h3>Now</h3><pre class="mono"><${Text} of=${laid(drift.new)} newlines /></pre></div>
+        ${drift.old && html`<div><h3>Accepted before</h3><pre class="mono" tabindex="0"><${Text} of=${laid(drift.old)} newlines /></pre></div>`}
+        <div><h3>Now</h3><pre class="mono" tabindex="0"><${Text} of=${laid(drift.new)} newlines /></pre></div>
       </div>
       ${admin && html`<div class="actions"><button class="button primary" onClick=${accept}>Accept this definition</button><button class="button ghost" onClick=${() => setOpen(false)}>Not now</button></div>`}
     </${Dialog}>`}`;

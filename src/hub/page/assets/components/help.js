@@ -17,7 +17,8 @@ const keys = [
   [["Enter"], "open the card at its own link"],
   [["Esc"], "take back: confirmation, panel, selection, focus"],
   [["/"], "filter"],
-  [["G P", "G H", "G S"], "go to pending, history, servers"],
+  [["G P", "G H"], "go to pending, history"],
+  [["G N", "G S"], "go to notifications, servers"],
   [["?"], "this list"],
 ];
 

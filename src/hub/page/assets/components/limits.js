@@ -13,7 +13,7 @@ import { Dialog } from "./dialog.js";
 export const LimitList = ({ limits }) =>
   Object.keys(limits).length === 0
     ? html`<span class="quiet">none</span>`
-    : Object.entries(limits).map(([server, level]) => html`<div class="small"><${Name} of=${server} />: ${level}</div>`);
+    : html`<div>${Object.entries(limits).map(([server, level]) => html`<div class="small"><${Name} of=${server} />: ${level}</div>`)}</div>`;
 
 /**
  * @param {{title: string, words: string, limits: Limits, onSave: (limits: Limits) => Promise<void>, onClose: () => void}} props

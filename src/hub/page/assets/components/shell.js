@@ -37,6 +37,7 @@ export function Shell({ screen, children }) {
     "?": () => set({ dialog: "help" }),
     "g p": () => navigate("/approvals"),
     "g h": () => navigate("/history"),
+    "g n": () => navigate("/notifications"),
     "g s": () => navigate("/servers"),
   });
   return html`<div class="shell">

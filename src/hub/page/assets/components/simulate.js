@@ -70,7 +70,7 @@ export function Coverage({ server }) {
     <h2 id="coverage">What an agent may do here</h2>
     <label for="cov-agent" class="sr">Agent</label><${AgentChoice} id="cov-agent" value=${agent} onPick=${setAgent} />
     ${error && html`<p class="trouble" role="alert">${error}</p>`}
-    ${data && html`<div class="table-wrap coverage"><table class="table">
+    ${data && html`<div class="table-wrap coverage" tabindex="0" role="region" aria-label="What it may do, tool by tool"><table class="table">
       <thead><tr><th scope="col">Tool</th><th scope="col">Comes to</th><th scope="col">Why</th></tr></thead>
       <tbody>
         ${data.tools.map((row) => html`<tr key=${row.tool}><td data-th="Tool"><${Name} of=${row.tool} /></td><td data-th="Comes to"><${Verdict} ruling=${row} /></td><td data-th="Why"><${Reasons} reasons=${row.reasons} /></td></tr>`)}
