@@ -116,12 +116,6 @@ impl Hub {
         Some(Enrolment { claims: claims.clone(), expires_at: *expires_at, code })
     }
 
-    /// The code of some machine that waits.
-    #[cfg(test)]
-    pub(in crate::hub) fn any_enrolment(&self) -> Option<String> {
-        self.0.enrolments.waiting(self.now()).keys().next().cloned()
-    }
-
     /// Makes the machine an agent and hands it its token; the code is used up.
     pub async fn confirm_enrolment(&self, code: &str, yes: Confirmation, by: &Actor) -> Result<Agent, ChangeError> {
         if self.enrolment(code).is_none() {

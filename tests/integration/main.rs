@@ -14,6 +14,7 @@ mod config;
 mod conformance;
 mod crash;
 mod demo;
+mod enrol;
 mod faults;
 mod hand_off;
 mod hostile_server;

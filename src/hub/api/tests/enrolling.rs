@@ -1,16 +1,12 @@
-//! Enrolling a machine: the shim's own login against a hub, and what an administrator does with its code.
-
-use std::os::unix::fs::PermissionsExt as _;
+//! Enrolling a machine: what a machine is told, and what an administrator does with its code.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::{Running, Socket, problem};
-use crate::config::wrap::{Flags, HubAt, Wrap};
 use crate::hub::model::Role;
 use crate::wire::{self, EnrolHello, ToEnrolling};
-use crate::wrap::login;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -92,35 +88,4 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
         }
     };
     tokio::time::timeout(super::PATIENCE, left).await.expect("the code ends with its machine");
-}
-
-#[tokio::test]
-async fn login_writes_token_and_hub_where_the_shim_finds_them() {
-    let running = Running::start().await;
-    let admin = running.person("root", Role::Admin).await;
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("config.toml");
-    std::fs::write(&config, "hub_wait = 7\n").unwrap();
-    let (url, file) = (running.url(""), config.clone());
-    let login = tokio::spawn(async move { login::run(&url, Some(file)).await });
-    let code = async {
-        loop {
-            if let Some(code) = running.hub.any_enrolment() {
-                return code;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let code = tokio::time::timeout(super::PATIENCE, code).await.expect("the shim asks");
-    let path = format!("/api/v1/enrolments/{code}");
-    assert_eq!(admin.post(&path, json!({ "name": "laptop" })).await.status(), 201);
-    assert_eq!(login.await.unwrap().unwrap(), 0);
-    let flags = Flags { config: Some(config.clone()), ..Flags::default() };
-    let settings = Wrap::load(flags, "npx", &|_| None).unwrap();
-    assert_eq!(settings.hub_wait.as_secs(), 7);
-    let HubAt::Remote { endpoint } = settings.hub else { panic!("no hub in {config:?}") };
-    assert_eq!(endpoint.base, running.url(""));
-    assert_eq!(running.hub.agent_of_token(&endpoint.token.0).await.unwrap().unwrap().name, "laptop");
-    let mode = std::fs::metadata(dir.path().join("agent-token")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
 }

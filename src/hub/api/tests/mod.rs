@@ -1,7 +1,6 @@
 //! The HTTP side over real sockets: a hub on port 0 with a fresh store for every test.
 
 mod deciding;
-#[cfg(unix)]
 mod enrolling;
 mod events;
 mod guard;
