@@ -219,17 +219,6 @@ test("a decision anywhere settles every open page", async () => {
   await call.answer;
 });
 
-test("a card shows on demand what differs from the last approved call of the tool", async () => {
-  const page = await world.open();
-  const first = hold(page);
-  await approve(page, first.card);
-  await first.answer;
-  const { card, mark } = hold(page);
-  await card.getByRole("button", { name: "Compare with the last approved call" }).click();
-  await card.locator(".diff-removed", { hasText: first.mark }).waitFor({ timeout: 5000 });
-  await card.locator(".diff-added", { hasText: mark }).waitFor({ timeout: 5000 });
-});
-
 test("a batch tells about each card, also about the one that was decided elsewhere", async () => {
   const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
   const calls = [hold(lin), hold(lin), hold(lin)];

@@ -28,7 +28,6 @@ const shots = [
   ["pending-batch", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("Shift+X")],
   ["pending-reject", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), page.keyboard.press("r"))],
   ["pending-confirm", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), await page.locator(".approve:enabled").first().waitFor(), page.keyboard.press("a"))],
-  ["pending-compare", "/approvals", (s) => (s.queue.push(...fixtures.realistic()), s.history.push(...fixtures.history())), async (page) => { await page.getByRole("button", { name: "Compare" }).nth(1).click(); await page.locator(".compared").waitFor(); }],
   ["pending-settled", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page, hub) => { await page.hover(".card >> nth=0"); hub.settle(hub.state.queue[0].id, { status: "rejected", decided_by: "grace", reason: "Wrong environment" }); await page.locator(".settled").waitFor(); }],
   ["pending-lost", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page, hub) => { await page.route("**/events", (route) => route.abort()); hub.cut(); await page.locator(".banner").waitFor(); }],
   ["help", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("?")],

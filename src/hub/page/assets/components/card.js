@@ -11,7 +11,6 @@ import { Trust, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Who, Why, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
-import { Compare } from "./compare.js";
 import { Decision } from "./decision.js";
 
 /** @typedef {import("../types.js").Item} Item */
@@ -83,7 +82,7 @@ function FullCard({ item }) {
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
     <${Arguments} approval=${approval} />
-    <div class="card-more"><${Claim} text=${approval.description} /><${Compare} approval=${approval} inCard /></div>
+    <${Claim} text=${approval.description} />
     <${Decision} item=${item} />
   </article>`;
 }
