@@ -155,6 +155,8 @@ async function realHub() {
 
 async function realShim(program, server, client, env) {
   const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
+  // A test that ends while its client still speaks closes the pipe under it.
+  child.stdin.on("error", () => {});
   const waiting = new Map();
   createInterface({ input: child.stdout }).on("line", (line) => {
     const message = JSON.parse(line);
