@@ -101,6 +101,8 @@ async function realHub() {
   let child;
   const cli = (args, input) => {
     const made = run(join(bin, "hitl-hub"), [...args, "--data-dir", data], { env });
+    // A command that asks for nothing may have ended already.
+    made.child.stdin.on("error", () => {});
     made.child.stdin.end(input ?? "");
     return made.then(({ stdout }) => stdout.trim());
   };
