@@ -42,9 +42,11 @@ impl Gate {
 
     /// The verdict of a ruling, unless the client was shown another tool under that name than the ruling is on.
     fn verdict_on(&self, tool: &str, ruling: &Ruling) -> Verdict {
-        let definition = self.listing.definition(tool);
-        let known = self.policy.as_ref().is_none_or(|policy| policy.knows(tool, definition.as_ref()));
-        if ruling.verdict == Verdict::Pass && !known { Verdict::Ask } else { ruling.verdict }
+        let known = || {
+            let definition = self.listing.definition(tool);
+            self.policy.as_ref().is_none_or(|policy| policy.knows(tool, definition))
+        };
+        if ruling.verdict == Verdict::Pass && !known() { Verdict::Ask } else { ruling.verdict }
     }
 
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
@@ -56,7 +58,7 @@ impl Gate {
         }
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
-        held.definition = self.listing.definition(&call.name);
+        held.definition = self.listing.definition(&call.name).cloned();
         held.client = held.client.or_else(|| self.client.clone());
         held.hand_off = self.hold_budget(call).map(|budget| now + budget);
         self.held_bytes += held.line.len();

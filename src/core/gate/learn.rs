@@ -62,8 +62,8 @@ impl Listing {
     }
 
     /// The digest of a tool's definition, if it was listed.
-    pub(super) fn definition(&self, tool: &str) -> Option<Digest> {
-        self.digests.get(tool).cloned()
+    pub(super) fn definition(&self, tool: &str) -> Option<&Digest> {
+        self.digests.get(tool)
     }
 
     /// The server said that its tools changed.
