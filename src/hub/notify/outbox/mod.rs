@@ -61,13 +61,12 @@ impl Hub {
         Ok(found.into_iter().map(|(id, ready, due)| (id, ready.max(due))).collect())
     }
 
-    /// A channel and its version, if it is in use.
-    pub(super) async fn channel_in_use(&self, id: &str) -> Result<Option<(Channel, i64)>, StoreError> {
-        let found: Option<(String, i64)> =
-            sqlx::query_as("select config, version from channels where id = $1 and enabled = 1")
-                .bind(id)
-                .fetch_optional(self.0.store.read())
-                .await?;
+    /// A channel and its version, whether it is in use or not.
+    pub(super) async fn stored_channel(&self, id: &str) -> Result<Option<(Channel, i64)>, StoreError> {
+        let found: Option<(String, i64)> = sqlx::query_as("select config, version from channels where id = $1")
+            .bind(id)
+            .fetch_optional(self.0.store.read())
+            .await?;
         found.map(|(config, version)| Ok((channels::read(&config)?, version))).transpose()
     }
 
@@ -89,9 +88,9 @@ impl Hub {
     }
 
     /// Notes how a test message fared.
-    pub(super) async fn note_outcome(&self, id: &str, error: Option<String>) -> Result<(), StoreError> {
+    pub(super) async fn note_outcome(&self, id: &str, failure: Option<Failure>) -> Result<(), StoreError> {
         let (hub, id) = (self.clone(), id.to_owned());
-        self.write(move |tx| Box::pin(async move { settle::note(tx, &id, error, 0, hub.now()).await.map(drop) })).await
+        self.write(move |tx| Box::pin(async move { settle::note_test(tx, &id, failure, hub.now()).await })).await
     }
 
     /// The arguments of an approval's call.

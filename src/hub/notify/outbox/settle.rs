@@ -2,6 +2,7 @@
 
 use super::{ATTEMPTS, Claim};
 use crate::hub::notify::http::Failure;
+use crate::hub::notify::push;
 use crate::hub::store::{StoreError, Tx};
 
 /// The first pause after a failure, doubled with each, and the longest.
@@ -29,7 +30,11 @@ pub(super) async fn settle(
         note(tx, id, None, 0, now).await?;
         return Ok(claim.failures > 0);
     };
-    let given_up = matches!(failure, Failure::Permanent(_)) || claim.first.attempts >= ATTEMPTS;
+    if is_lost(id, &failure) {
+        push::forget(tx, id).await?;
+        return Ok(true);
+    }
+    let given_up = matches!(failure, Failure::Permanent(_) | Failure::Gone(_)) || claim.first.attempts >= ATTEMPTS;
     let (row_pause, channel_pause) = pauses(&failure, claim.first.attempts, claim.failures);
     sqlx::query(
         "update outbox set ended = $2, ended_at = $3, next_at = $4, lease = null, lease_until = 0, last_error = $5 \
@@ -46,8 +51,21 @@ pub(super) async fn settle(
     Ok(claim.failures == 0)
 }
 
+/// A browser that its push service knows no longer will never be told again.
+fn is_lost(id: &str, failure: &Failure) -> bool {
+    matches!(failure, Failure::Gone(_)) && id.starts_with(push::PREFIX)
+}
+
+/// How a test message fared.
+pub(super) async fn note_test(tx: &mut Tx, id: &str, failure: Option<Failure>, now: i64) -> Result<(), StoreError> {
+    match failure {
+        Some(failure) if is_lost(id, &failure) => push::forget(tx, id).await,
+        failure => note(tx, id, failure.map(|failure| failure.to_string()), 0, now).await,
+    }
+}
+
 /// How a channel did last, and for how long it is left alone.
-pub(super) async fn note(tx: &mut Tx, id: &str, error: Option<String>, pause: i64, now: i64) -> Result<(), StoreError> {
+async fn note(tx: &mut Tx, id: &str, error: Option<String>, pause: i64, now: i64) -> Result<(), StoreError> {
     sqlx::query(
         "update channels set last_at = $2, last_error = $3, failures = case when $4 = 1 then failures + 1 else 0 end, \
          ready_at = case when ready_at > $5 then ready_at else $5 end where id = $1",
@@ -71,7 +89,7 @@ fn pauses(failure: &Failure, attempts: i64, failures: i64) -> (i64, i64) {
             (pause, pause)
         }
         Failure::Unreachable(_) => (row, jittered(doubled(failures).min(CHANNEL_PAUSE_MS)).min(row)),
-        Failure::Permanent(_) | Failure::Transient(_) => (row, 0),
+        Failure::Permanent(_) | Failure::Gone(_) | Failure::Transient(_) => (row, 0),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::notify::{Channel, Event, Kind};
 use crate::core::ids::Digest;
 use crate::hub::model::Approval;
 use crate::hub::notify::message::Notice;
-use crate::hub::notify::{channels, quiet};
+use crate::hub::notify::{channels, push, quiet};
 use crate::hub::store::{StoreError, Tx};
 
 /// How long mail waits for a decision when nothing else is said.
@@ -19,6 +19,9 @@ pub(in crate::hub) async fn tell(tx: &mut Tx, approval: &Approval, action: &str,
     for (config,) in listening {
         let Ok(channel) = channels::read(&config) else { continue };
         if !concerns(&channel, approval) {
+            continue;
+        }
+        if event != Event::Created && !push::heard_of(tx, &channel, &approval.id, at).await? {
             continue;
         }
         for (event, due) in events(&channel, event, approval, at) {
