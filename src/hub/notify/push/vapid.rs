@@ -46,7 +46,7 @@ impl Key {
         let header = BASE64.encode(json!({ "typ": "JWT", "alg": "ES256" }).to_string());
         let signed = format!("{header}.{}", BASE64.encode(claims.to_string()));
         let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
-        Some(format!("vapid t={signed}.{}, k={}", BASE64.encode(signature), self.public))
+        Some(format!("vapid t={signed}.{},k={}", BASE64.encode(signature), self.public))
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         let key = Key::read(&Key::generate().unwrap()).unwrap();
         let value = key.authorization("https://push.example", Some("https://hub.example"), 1_000_000).unwrap();
         let token = value.strip_prefix("vapid t=").unwrap();
-        let (token, public) = token.split_once(", k=").unwrap();
+        let (token, public) = token.split_once(",k=").unwrap();
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (_, claims) = signed.split_once('.').unwrap();
         let claims: Value = serde_json::from_slice(&BASE64.decode(claims).unwrap()).unwrap();
