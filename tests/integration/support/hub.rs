@@ -15,6 +15,8 @@ pub struct Hub {
     child: Child,
     /// Its base URL.
     pub url: String,
+    /// What it says on stderr.
+    pub log: Lines,
     set_up_link: Option<String>,
     place: Arc<Place>,
 }
@@ -65,7 +67,7 @@ impl Hub {
         let stderr = Lines::of(child.stderr.take().unwrap());
         let address = stderr.clone().next_with("hitl-hub: listening on ").await;
         let url = address.split("listening on ").nth(1).unwrap().trim().to_owned();
-        (Self { child, url, set_up_link: None, place }, stderr)
+        (Self { child, url, log: stderr.clone(), set_up_link: None, place }, stderr)
     }
 
     /// Its data dir.

@@ -107,7 +107,8 @@ fn topic(got: &Got) -> &str {
 
 #[tokio::test]
 async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_no_arguments() {
-    let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    let (mut desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    desk.shim.agent_name = format!("agent{HOSTILE}");
     desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     desk.courier();
     let approval = desk.hold_tool(&format!("delete{HOSTILE}")).await;
@@ -129,7 +130,6 @@ async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_
     for (key, value) in [
         ("title", json!("Approval needed")),
         ("server", json!("github")),
-        ("agent", json!("ci")),
         ("user", json!("eve")),
         ("seconds_left", json!(300)),
         ("tag", json!(approval.id)),
