@@ -203,6 +203,7 @@ async fn a_browser_that_its_push_service_knows_no_longer_is_removed() {
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         })
         .await;
+        assert_eq!(recorded(&desk).await.pop(), Some(("hub".into(), "browser_removed".into())));
         desk.hold().await;
         assert!(desk.hub.channels_due().await.unwrap().iter().all(|(id, _)| *id != browser.id));
         assert_eq!(receiver.so_far().len(), 1);
@@ -293,6 +294,22 @@ async fn a_browser_is_its_owners_to_see_to_try_and_to_remove() {
     assert!(matches!(refused, Err(ChangeError::NotFound(_))), "{refused:?}");
     desk.hub.remove_browser(&browser.id, &desk.approver).await.unwrap();
     assert!(browsers(&desk).await.is_empty());
+    assert_eq!(
+        recorded(&desk).await,
+        [("bob".into(), "browser_added".into()), ("bob".into(), "browser_removed".into())]
+    );
+}
+
+/// Who did what with browsers, as the audit says.
+async fn recorded(desk: &Desk) -> Vec<(String, String)> {
+    let records = serde_json::to_value(desk.hub.audit(0, 100).await.unwrap()).unwrap();
+    let mut found = Vec::new();
+    for record in records.as_array().unwrap() {
+        if let Some(what) = record["action"].as_str().unwrap().strip_prefix("notifications.") {
+            found.push((record["actor"].as_str().unwrap().to_owned(), what.to_owned()));
+        }
+    }
+    found
 }
 
 #[tokio::test]
