@@ -31,7 +31,7 @@ const PACE_MS: i64 = 1_000;
 /// A push service as a browser named it: `https` to a known one, or whatever leads to a host of `ours`.
 pub(super) fn address(url: &str, ours: &[String]) -> Result<Url, String> {
     let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    if ours.iter().any(|name| *name == host) {
+    if ours.contains(&host) {
         return parse(url, &[], true);
     }
     parse(url, &HOSTS, false).map_err(|_| {
