@@ -6,6 +6,7 @@ use super::held::{Held, Stage};
 use super::messages::Ask;
 use super::released::Released;
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
+use crate::core::approval::Outcome;
 use crate::core::frame::{Call, Id, Refused};
 use crate::core::patience;
 use crate::core::policy::{Ruling, Verdict};
@@ -19,17 +20,18 @@ impl Gate {
         let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
         match ruling.map(|ruling| (self.verdict_on(&call.name, ruling), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
-                self.log_call(&call.name, Verdict::Pass, bypass, None);
+                self.expect_answer(&call.id.key, &call.name, bypass, now);
                 Fate::Forward
             }
             Some((Verdict::Deny, _)) => {
                 let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
-                self.log_call(&call.name, Verdict::Deny, false, None);
+                self.log_call(&call.name, Verdict::Deny, None);
                 self.answer(call.id.raw, &call.name, None, &Refusal::Denied { reasons });
                 Fate::Consumed
             }
             Some((Verdict::Gate | Verdict::Ask, _)) | None => {
                 if let Some(approval) = self.continuations.take(call, now) {
+                    self.log_call(&call.name, Verdict::Gate, Some(approval.clone()));
                     let released = Released::new(call.id.raw, approval, &call.name, call.arguments, now);
                     self.released.insert(call.id.key.clone().into_owned(), released);
                     return Fate::Forward;
@@ -83,7 +85,7 @@ impl Gate {
         let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
         match verdict {
             Verdict::Pass | Verdict::Deny => {
-                self.settle(index, &ruling);
+                self.settle(index, &ruling, now);
                 false
             }
             Verdict::Gate | Verdict::Ask => {
@@ -107,16 +109,17 @@ impl Gate {
         held.doubtful = false;
         held.speak(now);
         let (tool, approval) = (held.tool.clone(), held.approval.clone());
-        self.log_call(&tool, Verdict::Gate, false, Some(approval));
+        self.log_call(&tool, Verdict::Gate, Some(approval));
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.
-    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling) {
+    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling, now: Instant) {
         let Some(held) = self.take(index) else { return };
-        self.log_call(&held.tool, ruling.verdict, ruling.bypass, None);
         if ruling.verdict == Verdict::Pass {
+            self.expect_answer(&held.key, &held.tool, ruling.bypass, now);
             self.actions.push_back(Action::ToServer(held.line));
         } else {
+            self.log_call(&held.tool, Verdict::Deny, None);
             self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() });
         }
     }
@@ -128,8 +131,12 @@ impl Gate {
         }
     }
 
-    pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str) -> Fate {
+    pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str, now: Instant) -> Fate {
         let Some(id) = request else { return Fate::Forward };
+        // A server does not answer what was cancelled.
+        if let Some(call) = self.awaited.take(&id.key) {
+            self.log_passed(&call, Outcome::Unknown, now);
+        }
         if let Some(released) = self.released.get_mut(id.key.as_ref()) {
             released.cancelled = true;
             return Fate::Forward;

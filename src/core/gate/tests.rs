@@ -113,6 +113,15 @@ impl Stand {
         self.actions().into_iter().filter_map(ask).filter(|ask| !matches!(ask, Ask::Call(_))).collect()
     }
 
+    /// What the activity log is told.
+    pub(super) fn calls(&mut self) -> Vec<Activity> {
+        let call = |action| match action {
+            Action::ToHub(Ask::Call(call)) => Some(call),
+            _ => None,
+        };
+        self.actions().into_iter().filter_map(call).collect()
+    }
+
     /// Holds a call and registers it; returns what the hub knows of it.
     fn held(&mut self, id: &str, tool: &str) -> Request {
         assert_eq!(self.client(&call(id, tool)), Fate::Consumed);
@@ -681,8 +690,10 @@ fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
     stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass) }));
     let actions = stand.actions();
     assert!(actions.iter().any(|action| matches!(action, Action::ToServer(_))));
-    let logged = |action: &&Action| matches!(action, Action::ToHub(Ask::Call(call)) if call.verdict == Verdict::Pass);
-    assert_eq!(actions.iter().filter(logged).count(), 1, "once, and as what it was: {actions:?}");
+    stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let logged = stand.calls();
+    assert_eq!(logged.len(), 1, "once, and as what it was: {logged:?}");
+    assert_eq!((logged[0].verdict, logged[0].outcome), (Verdict::Pass, Some(Outcome::Succeeded)));
 }
 
 #[test]
