@@ -17,6 +17,7 @@ impl Gate {
         if self.in_use(&call.id) {
             return self.id_reused(&call.id);
         }
+        self.unsent.forget(&call.id.key);
         let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
         match ruling.map(|ruling| (self.verdict_on(&call.name, ruling), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
@@ -26,7 +27,7 @@ impl Gate {
             Some((Verdict::Deny, _)) => {
                 let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
                 self.log_call(&call.name, Verdict::Deny, None);
-                self.answer(call.id.raw, &call.name, None, &Refusal::Denied { reasons });
+                self.turn_down(call, &Refusal::Denied { reasons });
                 Fate::Consumed
             }
             Some((Verdict::Gate | Verdict::Ask, _)) | None => {
@@ -51,12 +52,18 @@ impl Gate {
         if ruling.verdict == Verdict::Pass && !known() { Verdict::Ask } else { ruling.verdict }
     }
 
+    /// Refuses a call that was never held.
+    fn turn_down(&mut self, call: &Call<'_>, refusal: &Refusal) {
+        self.unsent.note(&call.id.key);
+        self.answer(call.id.raw, &call.name, None, refusal);
+    }
+
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
         if self.server_gone {
-            return self.answer(call.id.raw, &call.name, None, &Refusal::ServerGone);
+            return self.turn_down(call, &Refusal::ServerGone);
         }
         if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
-            return self.answer(call.id.raw, &call.name, None, &Refusal::Overloaded);
+            return self.turn_down(call, &Refusal::Overloaded);
         }
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
@@ -141,14 +148,24 @@ impl Gate {
             released.cancelled = true;
             return Fate::Forward;
         }
-        let Some(index) = self.held.iter().position(|held| held.key == id.key) else { return Fate::Forward };
+        // What the client takes back may have been refused a moment ago: the server has never heard of it.
+        let Some(index) = self.held.iter().position(|held| held.key == id.key) else {
+            return if self.unsent.holds(&id.key) { Fate::Consumed } else { Fate::Forward };
+        };
         if let Some(held) = self.take(index) {
+            self.unsent.note(&held.key);
             let keep = patience::is_client_timeout(reason);
             let reason = if reason.is_empty() { "no reason given" } else { reason };
             self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
         }
         self.schedule();
         Fate::Consumed
+    }
+
+    /// A request that passes.
+    pub(super) fn begins(&mut self, id: &Id<'_>) -> Fate {
+        self.unsent.forget(&id.key);
+        Fate::Forward
     }
 
     pub(super) fn in_use(&self, id: &Id<'_>) -> bool {

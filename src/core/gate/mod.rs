@@ -12,6 +12,7 @@ mod learn;
 pub mod messages;
 mod released;
 mod server;
+mod unsent;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use self::held::Held;
 use self::learn::Listing;
 use self::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
 use self::released::{Continuations, Released};
+use self::unsent::Unsent;
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
@@ -92,6 +94,7 @@ pub struct Gate {
     released: HashMap<String, Released>,
     /// Calls that passed and are not answered yet.
     awaited: Awaited,
+    unsent: Unsent,
     continuations: Continuations,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
@@ -114,6 +117,7 @@ impl Gate {
             held_bytes: 0,
             released: HashMap::new(),
             awaited: Awaited::default(),
+            unsent: Unsent::default(),
             continuations: Continuations::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
@@ -131,13 +135,13 @@ impl Gate {
             Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason, now),
             Ok(ClientFrame::ListTools { id, first }) if !self.in_use(&id) => {
                 self.listing.asked(&id.key, first);
-                Fate::Forward
+                self.begins(&id)
             }
             Ok(ClientFrame::Initialize { id, client }) if !self.in_use(&id) => {
                 self.client = client;
-                Fate::Forward
+                self.begins(&id)
             }
-            Ok(ClientFrame::Request { id }) if !self.in_use(&id) => Fate::Forward,
+            Ok(ClientFrame::Request { id }) if !self.in_use(&id) => self.begins(&id),
             Ok(
                 ClientFrame::ListTools { id, .. } | ClientFrame::Initialize { id, .. } | ClientFrame::Request { id },
             ) => self.id_reused(&id),
@@ -292,6 +296,7 @@ impl Gate {
     }
 
     fn refuse(&mut self, held: &Held, refusal: &Refusal) {
+        self.unsent.note(&held.key);
         self.answer(&held.id, &held.tool, Some(&held.approval), refusal);
     }
 

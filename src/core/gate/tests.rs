@@ -319,7 +319,24 @@ fn cancelled_call_is_swallowed_unanswered_and_a_late_approval_does_nothing() {
     let actions = stand.actions();
     let outcome = CallOutcome { approval: request.id, outcome: Outcome::NotExecuted, duration_ms: 0 };
     assert_eq!(actions, [Action::ToHub(Ask::Outcome(outcome))], "only the truth for the record");
-    assert_eq!(stand.client(cancel), Fate::Forward, "an id we know nothing of is none of our business");
+    assert_eq!(stand.client(cancel), Fate::Consumed, "the server has never heard of it");
+    assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
+    assert_eq!(stand.client(cancel), Fate::Forward, "but it has of the next request under this id");
+}
+
+#[test]
+fn cancel_of_a_call_that_was_refused_meanwhile_does_not_reach_the_server() {
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.decide(&request, Decision::TimedOut);
+    assert_eq!(stand.client(cancel), Fate::Consumed, "timed out");
+    stand.client(&call("1", "deny"));
+    assert_eq!(stand.client(cancel), Fate::Consumed, "denied");
+    stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    assert_eq!(stand.client(cancel), Fate::Forward, "the server has this one");
+    let other = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#;
+    assert_eq!(stand.client(other), Fate::Forward, "an id we know nothing of is none of our business");
 }
 
 #[test]
