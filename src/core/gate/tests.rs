@@ -387,6 +387,9 @@ fn server_cannot_speak_for_a_held_call() {
         ),
         (r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#, Fate::Consumed),
         (r#"{"jsonrpc":"2.0","id":2,"id":1,"result":{}}"#, Fate::Consumed),
+        // A request to one reader, an answer to another.
+        (r#"{"jsonrpc":"2.0","id":1,"method":"roots/list","result":{}}"#, Fate::Consumed),
+        (r#"{"result":"1.0","id":1,"method":{}}"#, Fate::Consumed),
         (r#"{"jsonrpc":"2.0","id":"1","result":{}}"#, Fate::Forward),
         (
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":2,"progress":5}}"#,
