@@ -7,6 +7,7 @@
 
 mod support;
 
+mod activity;
 mod approval;
 mod bad_input;
 mod cli;
