@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::point::TOKEN;
-use crate::support::{Approver, Client, Fate, Hub, Point, Toolbox, Wrap, eventually};
+use crate::support::{Approver, Cerbos, Client, Fate, Hub, Point, Toolbox, Wrap, eventually};
 
 async fn hub_that_asks(url: &str) -> (Hub, Approver) {
     let vars =
@@ -73,4 +73,16 @@ async fn decision_point_is_asked_about_each_call_and_may_only_deny() {
         (rows.len() >= 3).then_some(rows)
     });
     assert!(denials.await.iter().all(|row| row["approval"].is_null()));
+}
+
+#[tokio::test]
+async fn real_cerbos_decides_as_its_policy_says() {
+    let cerbos = Cerbos::start().await;
+    let (hub, approver) = hub_that_asks(&cerbos.url).await;
+    let toolbox = Toolbox::named(&["list_repos", "delete_repo", "garbled"]);
+    let mut client = client_of(&toolbox, &hub, &approver).await;
+    assert!(client.fate(&approver, "list_repos", json!({})).await.passed());
+    let no = Fate::denied("the external decision point says no");
+    assert_eq!(client.fate(&approver, "delete_repo", json!({})).await, no);
+    assert_eq!(health(&approver).await, json!({ "ok": true, "trouble": null }));
 }

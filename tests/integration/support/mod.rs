@@ -1,6 +1,7 @@
 //! Helpers that read as sentences. Nothing here sleeps for a guess: everything waits for something to be seen.
 
 mod approver;
+mod cerbos;
 mod client;
 mod fate;
 pub mod hub;
@@ -13,6 +14,7 @@ mod smtp;
 pub mod toolbox;
 
 pub use self::approver::{Answer, Approver};
+pub use self::cerbos::Cerbos;
 pub use self::client::{Client, Wrap, text_of};
 pub use self::fate::Fate;
 pub use self::hub::Hub;
