@@ -19,10 +19,6 @@ pub const GRACE_AFTER_SIGNAL: Duration = Duration::from_millis(300);
 /// Python servers ignore an interrupt for seconds; all obey this one.
 const TERMINATE_AFTER_INTERRUPT: Duration = Duration::from_millis(50);
 
-/// What the server's pipes hold, where the kernel lets us say it.
-#[cfg(target_os = "linux")]
-const PIPE_BYTES: usize = 256 << 10;
-
 /// A command that could not be run.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {command:?}: {error}")]
@@ -174,22 +170,9 @@ fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Strea
     let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
         return Err(io::Error::other("it has no stdin or stdout"));
     };
-    widen(&stdin);
-    widen(&stdout);
     let streams = Streams { stdin: Sink::of(stdin.into_owned_fd()?)?, stdout: Source::of(stdout.into_owned_fd()?)? };
     Ok((Child { process, escalation: Escalation::default() }, streams))
 }
-
-/// Lets a pipe of ours hold more, so that a large line wakes its reader fewer times.
-#[cfg(target_os = "linux")]
-fn widen(pipe: &impl std::os::fd::AsFd) {
-    // A user with very many pipes is refused, and keeps the usual size.
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
-}
-
-/// There is no such wish elsewhere.
-#[cfg(not(target_os = "linux"))]
-fn widen<T>(_: &T) {}
 
 /// Our settings are not the server's business, least of all the agent token.
 pub fn strip_environment(command: &mut Command) {

@@ -15,11 +15,8 @@ pub const SERVER_LIMIT: usize = 64 << 20;
 
 /// Room for one read; what a pipe holds.
 const CHUNK_BYTES: usize = 64 << 10;
-/// A buffer that grew over this is given back once it is empty; up to this, asking the kernel for fresh memory with
-/// every large result would cost more than the result.
-const KEEP_BYTES: usize = (2 << 20) + CHUNK_BYTES;
-/// Handing over the buffer itself beats copying more than this.
-const DETACH_BYTES: usize = 256 << 10;
+/// A buffer that grew over this is given back once it is empty.
+const KEEP_BYTES: usize = 512 << 10;
 
 /// What was found next in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,15 +130,14 @@ impl Lines {
 
     /// Whether handing the whole buffer over beats copying these bytes.
     pub fn worth_detaching(range: &Range<usize>) -> bool {
-        range.len() > DETACH_BYTES
+        range.len() > KEEP_BYTES
     }
 
-    /// Hands over the buffer up to `end`, which must have been taken, and reads on into `spare`: the giant is written
-    /// from where it was read to.
-    pub fn detach(&mut self, end: usize, mut spare: Vec<u8>) -> Vec<u8> {
-        spare.clear();
-        spare.extend_from_slice(&self.buffer[end..]);
-        let mut whole = std::mem::replace(&mut self.buffer, spare);
+    /// Hands over the buffer up to `end`, which must have been taken, and returns how far ranges have moved with it:
+    /// the giant is written from where it was read to.
+    pub fn detach(&mut self, end: usize) -> Vec<u8> {
+        let rest = self.buffer[end..].to_vec();
+        let mut whole = std::mem::replace(&mut self.buffer, rest);
         whole.truncate(end);
         self.start -= end;
         self.scanned -= end;
@@ -288,7 +284,7 @@ mod tests {
         writer.write_all(b"giant\nnext\nhal").unwrap();
         lines.fill().await.unwrap();
         assert_eq!(lines.next_line(), Some(Found::Line(0..6)));
-        assert_eq!(lines.detach(6, Vec::new()), b"giant\n");
+        assert_eq!(lines.detach(6), b"giant\n");
         assert_eq!(lines.next_line(), Some(Found::Line(0..5)));
         assert_eq!(lines.bytes(0..5), b"next\n");
         let rest = lines.take_rest();

@@ -31,8 +31,7 @@ impl Run {
         let written = writer.write_now(lines.bytes(run.clone()));
         let rest = run.start + written..run.end;
         if Lines::worth_detaching(&rest) {
-            let spare = writer.take_spare();
-            writer.queue_owned(lines.detach(rest.end, spare), rest.start);
+            writer.queue_owned(lines.detach(rest.end), rest.start);
         } else {
             writer.queue_copy(lines.bytes(rest));
         }

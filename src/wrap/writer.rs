@@ -7,8 +7,6 @@ use super::ends::Sink;
 
 /// Small pieces are gathered into chunks of this size.
 const CHUNK_BYTES: usize = 64 << 10;
-/// A larger buffer is not kept to be used again.
-const SPARE_BYTES: usize = 4 << 20;
 
 /// A queue in front of a sink.
 #[derive(Debug)]
@@ -16,8 +14,6 @@ pub struct Writer {
     sink: Option<Sink>,
     queue: VecDeque<Chunk>,
     queued: usize,
-    /// The buffer of a giant that was written, for the next one.
-    spare: Vec<u8>,
     mid_line: bool,
     close_when_empty: bool,
 }
@@ -32,14 +28,7 @@ struct Chunk {
 impl Writer {
     /// Writes to `sink`.
     pub fn new(sink: Sink) -> Self {
-        Self {
-            sink: Some(sink),
-            queue: VecDeque::new(),
-            queued: 0,
-            spare: Vec::new(),
-            mid_line: false,
-            close_when_empty: false,
-        }
+        Self { sink: Some(sink), queue: VecDeque::new(), queued: 0, mid_line: false, close_when_empty: false }
     }
 
     /// Bytes that wait in this process.
@@ -111,11 +100,6 @@ impl Writer {
         }
     }
 
-    /// A buffer that was queued, to be used again; empty of capacity if there is none.
-    pub fn take_spare(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.spare)
-    }
-
     /// Waits for room and writes from the queue. Cancel safe. An error closes this end.
     pub async fn flush_some(&mut self) {
         let Some(sink) = &mut self.sink else { return };
@@ -128,7 +112,7 @@ impl Writer {
                     chunk.at += count;
                     self.queued -= count;
                     if chunk.at == chunk.bytes.len() {
-                        self.spare = larger(std::mem::take(&mut self.spare), self.queue.pop_front());
+                        self.queue.pop_front();
                     }
                 }
                 Err(error) if is_transient(&error) => return,
@@ -153,14 +137,6 @@ impl Writer {
         self.sink = None;
         self.queue.clear();
         self.queued = 0;
-    }
-}
-
-/// Of the spare buffer and the one that was just written, the larger one that is no burden to keep.
-fn larger(spare: Vec<u8>, written: Option<Chunk>) -> Vec<u8> {
-    match written {
-        Some(Chunk { bytes, .. }) if (spare.capacity()..=SPARE_BYTES).contains(&bytes.capacity()) => bytes,
-        _ => spare,
     }
 }
 
@@ -201,20 +177,6 @@ mod tests {
         writer.finish();
         drain(&mut writer).await;
         assert_eq!(read.await.unwrap().unwrap(), [b"first\n".as_slice(), &giant, b"second\nthird\n"].concat());
-    }
-
-    #[tokio::test]
-    async fn a_giants_buffer_is_used_again_unless_it_is_a_burden() {
-        for (bytes, kept) in [(1 << 20, true), (SPARE_BYTES + 1, false)] {
-            let (mut reader, mut writer) = pipe();
-            let read = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
-            writer.queue_owned(vec![b'g'; bytes], 0);
-            writer.write(b"small\n");
-            drain(&mut writer).await;
-            assert_eq!(writer.take_spare().capacity() >= 1 << 20, kept, "{bytes} bytes");
-            drop(writer);
-            read.await.unwrap().unwrap();
-        }
     }
 
     #[tokio::test]
