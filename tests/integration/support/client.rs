@@ -193,7 +193,12 @@ impl Client {
 
     /// Takes a request back.
     pub async fn cancel(&mut self, id: i64) {
-        let params = json!({ "requestId": id, "reason": "the user pressed stop" });
+        self.cancel_because(id, "the user pressed stop").await;
+    }
+
+    /// The same, with these words.
+    pub async fn cancel_because(&mut self, id: i64, reason: &str) {
+        let params = json!({ "requestId": id, "reason": reason });
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await;
     }
 
