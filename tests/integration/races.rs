@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Hub, Ledger, Wrap, eventually, text_of};
+use crate::support::{Approver, Client, Hub, Ledger, Wrap, drift, eventually, text_of};
 
 /// How often the race of a cancellation with an approval is run.
 const ROUNDS: u32 = 100;
@@ -95,14 +95,6 @@ fn places_of(ledger: &Ledger, repo: &str) -> (Vec<usize>, Vec<usize>) {
         }
     }
     (calls, cancels)
-}
-
-/// Lets this much time pass in steps far below a millisecond: the moments of a race, not a wait for anything.
-async fn drift(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
