@@ -9,6 +9,8 @@ use crate::support::{Approver, Client, Hub, Ledger, Wrap, drift, eventually, is_
 
 /// How often the hub is killed.
 const KILLS: u64 = 20;
+/// How often a shim is; the hub lets one agent have so many calls open.
+const SHIMS: u64 = 20;
 
 /// A hub, its administrator, and a client with `delete_repo` on hold.
 async fn a_held_call(ledger: &Ledger) -> (Hub, Approver, Client, i64) {
@@ -156,5 +158,45 @@ async fn whenever_the_hub_is_killed_a_call_is_not_lost_and_runs_once() {
     assert_eq!(all.len() as u64, KILLS, "one card each");
     for approval in all {
         approver.wait_for(approval["id"].as_str().unwrap(), "outcome", "succeeded").await;
+    }
+}
+
+#[tokio::test]
+async fn whenever_a_shim_is_killed_or_left_its_call_runs_at_most_once_and_the_record_does_not_lie() {
+    let hub = Hub::start().await;
+    let (approver, token) = (hub.sign_in().await, hub.add_agent("claude").await);
+    let ledger = Ledger::new();
+    let mut ends = Vec::new();
+    for round in 0..SHIMS {
+        let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+        client.initialize().await;
+        client.call("delete_repo", json!({ "repo": format!("r{round}") })).await;
+        let pending = eventually("its card", || async {
+            let queue = approver.queue().await;
+            queue.into_iter().find(|card| card["arguments"].as_str().unwrap().contains(&format!("\"r{round}\"")))
+        });
+        let pending = pending.await;
+        let leave = async {
+            drift(Duration::from_micros(round * 700)).await;
+            if round % 2 == 0 { client.signal(Signal::KILL) } else { client.close() }
+        };
+        let (answer, ()) = tokio::join!(approver.approve(&pending), leave);
+        client.wait().await;
+        ends.push((pending["id"].as_str().unwrap().to_owned(), answer.status));
+    }
+    for (round, (id, status)) in ends.into_iter().enumerate() {
+        // A killed shim has a while to come back before the record is closed.
+        let done = eventually("the end of the record", || async {
+            let done = approver.approval(&id).await;
+            (done["outcome"] != "waiting" && done["outcome"] != "released").then_some(done)
+        });
+        let done = done.await;
+        let arguments = json!({ "repo": format!("r{round}") });
+        let runs = ledger.calls_of("delete_repo").iter().filter(|call| call["arguments"] == arguments).count();
+        match done["outcome"].as_str().unwrap() {
+            "not_executed" => assert_eq!(runs, 0, "round {round}: {done}"),
+            "succeeded" => assert_eq!(runs, 1, "round {round}: {done}"),
+            _ => assert!(runs <= 1 && status == 200, "round {round}: {done}"),
+        }
     }
 }
