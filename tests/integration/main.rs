@@ -22,6 +22,7 @@ mod faults;
 mod hand_off;
 mod hostile_server;
 mod layers;
+mod lifecycle;
 mod local;
 mod notifications;
 mod package;

@@ -86,6 +86,14 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
     }
 }
 
+/// Lets this much time pass in steps far below a millisecond: the moments of a race, not a wait for anything.
+pub async fn drift(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Whether a process with this id still runs; a zombie does not.
 pub fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
