@@ -7,23 +7,31 @@
 
 mod support;
 
+mod activity;
 mod approval;
 mod bad_input;
 mod cli;
 mod config;
 mod conformance;
 mod crash;
+mod decision_point;
 mod demo;
+mod drift;
 mod enrol;
 mod faults;
 mod hand_off;
 mod hostile_server;
 mod layers;
+mod lifecycle;
 mod local;
 mod notifications;
 mod package;
+mod policy;
+mod policy_input;
 mod postgres;
 mod process;
 mod races;
 mod real_clients;
+mod rules;
 mod transparent;
+mod verdicts;

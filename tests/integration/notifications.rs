@@ -224,7 +224,7 @@ async fn a_channel_that_fails_is_logged_once_and_once_again_when_it_is_well() {
     let receiver = Receiver::start().await;
     approver.put("/notifications", slack(receiver.url.clone())).await;
     receiver.at("/").await;
-    let mut log = hub.log.clone();
+    let mut log = hub.stderr.clone();
     log.next_with("notifications get through again").await;
     let said = log.text();
     assert_eq!(said.matches("notifications fail").count(), 1, "{said}");

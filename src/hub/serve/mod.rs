@@ -60,6 +60,7 @@ pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
     notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
     let dir = DataDir::open(&settings.data_dir)?;
     let _locks = Lock::of_hub(&dir, &settings.database)?;
+    dir.forget_urls();
     let tls = load_tls(&settings).await?;
     let listener = bind(&settings, local).await?;
     let addr = listener.local_addr().context("cannot read the address listened on")?;

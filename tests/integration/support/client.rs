@@ -131,10 +131,15 @@ impl Client {
         self.write(format!("{message}\n").as_bytes()).await;
     }
 
+    /// An id that no request has had.
+    pub fn next_id(&mut self) -> i64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
     /// Sends a request without waiting, and returns its id.
     pub async fn request(&mut self, method: &str, params: Value) -> i64 {
-        let id = self.next_id;
-        self.next_id += 1;
+        let id = self.next_id();
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await;
         id
     }
@@ -148,7 +153,8 @@ impl Client {
 
     /// The next message.
     pub async fn next(&mut self) -> Value {
-        let line = self.stdout.next().await.expect("the stream goes on");
+        let line = self.stdout.next().await;
+        let line = line.unwrap_or_else(|| panic!("the stream ended; stderr:\n{}", self.stderr.text()));
         serde_json::from_slice(&line).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&line)))
     }
 
@@ -187,13 +193,23 @@ impl Client {
         let id = self.request("initialize", params).await;
         self.answer(id).await;
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        self.list_tools().await;
+    }
+
+    /// Lists the tools, and returns what it was shown.
+    pub async fn list_tools(&mut self) -> Value {
         let id = self.request("tools/list", json!({})).await;
-        self.answer(id).await;
+        self.answer(id).await["result"]["tools"].take()
     }
 
     /// Takes a request back.
     pub async fn cancel(&mut self, id: i64) {
-        let params = json!({ "requestId": id, "reason": "the user pressed stop" });
+        self.cancel_because(id, "the user pressed stop").await;
+    }
+
+    /// The same, with these words.
+    pub async fn cancel_because(&mut self, id: i64, reason: &str) {
+        let params = json!({ "requestId": id, "reason": reason });
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await;
     }
 
@@ -236,10 +252,25 @@ impl Client {
 
     /// The process ids of its children.
     pub fn children(&self) -> Vec<u32> {
-        let pid = self.pid();
-        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        children_of(self.pid())
     }
+
+    /// The process ids of its children, of theirs, and so on.
+    pub fn descendants(&self) -> Vec<u32> {
+        let mut all = self.children();
+        let mut at = 0;
+        while let Some(pid) = all.get(at) {
+            all.extend(children_of(*pid));
+            at += 1;
+        }
+        all
+    }
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    texts.flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// The text of a tool result.
