@@ -85,7 +85,7 @@ test("the switch asks for leave, subscribes, and the browser is listed", real, a
   await list.getByText("this browser").waitFor();
   assert.equal(await switched(page).getAttribute("aria-checked"), "true");
   assert.equal(await page.evaluate(() => localStorage.getItem("subscribed")), "[true,65]");
-  await list.getByRole("button", { name: /Send a test/ }).click();
+  await list.getByRole("button", { name: /Send test to/ }).click();
   await page.locator(".toast", { hasText: "took the test message" }).waitFor();
   await deliver(page);
   assert.equal((await until(() => notifications()[0], "the notification")).title, "Test message");

@@ -231,7 +231,7 @@ async function* administration(page) {
   const server = await (await page.request.get(path)).json();
   server.tools[0].drift = fixtures.drift();
   server.policy.rules = fixtures.rules;
-  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
+  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/notifications/browsers": { items: fixtures.browsers(), key: fixtures.pushKey }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
   for (const [address, json] of Object.entries(answers)) await page.route(`**${address}`, (route) => route.fulfill({ json }));
   await page.goto("/servers/github");
   await page.locator("#cov-agent").selectOption({ index: 1 });
@@ -244,8 +244,8 @@ async function* administration(page) {
   await page.getByRole("dialog").waitFor();
   yield "a changed tool";
   await page.goto("/notifications");
-  await page.getByText("failing").waitFor();
-  yield "channels";
+  await page.getByText("failing").nth(1).waitFor();
+  yield "channels and browsers";
   await page.getByRole("button", { name: /^Edit/ }).first().click();
   await page.getByRole("dialog").waitFor();
   yield "a channel's form";

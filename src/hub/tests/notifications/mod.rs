@@ -53,6 +53,18 @@ impl Desk {
         .await
     }
 
+    /// Gives the agent and its user a name that no administrator may give, as an older store may hold.
+    async fn rename_agent(&self, name: &str) {
+        let name = name.to_owned();
+        let rename = "update agents set name = $1, user_name = $1";
+        self.hub
+            .write(move |tx| {
+                Box::pin(async move { Ok(sqlx::query(rename).bind(name).execute(tx.sql()).await.map(drop)?) })
+            })
+            .await
+            .unwrap();
+    }
+
     /// Registers a call of this tool.
     async fn hold_tool(&self, tool: &str) -> crate::hub::model::Approval {
         let request: Request = super::desk::request(&self.shim, tool, "{\"secret\":\"of the arguments\"}");

@@ -116,8 +116,8 @@ pub(super) async fn recorded(desk: &Desk) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_no_arguments() {
-    let (mut desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
-    desk.shim.agent_name = format!("agent{HOSTILE}");
+    let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    desk.rename_agent(&format!("agent{HOSTILE}")).await;
     desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     desk.courier();
     let approval = desk.hold_tool(&format!("delete{HOSTILE}")).await;
@@ -135,11 +135,14 @@ async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_
     assert!(got.header("authorization").starts_with("vapid t=ey"), "{}", got.header("authorization"));
     let said = phone.open(&got.bytes);
     calm(&said);
-    assert!(said["tool"].as_str().unwrap().starts_with("delete<!channel> @everyone"), "{said}");
+    for (key, beginning) in
+        [("tool", "delete<!channel> @everyone"), ("agent", "agent<!channel>"), ("user", "agent<!channel>")]
+    {
+        assert!(said[key].as_str().unwrap().starts_with(beginning), "{said}");
+    }
     for (key, value) in [
         ("title", json!("Approval needed")),
         ("server", json!("github")),
-        ("user", json!("eve")),
         ("seconds_left", json!(300)),
         ("tag", json!(approval.id)),
         ("link", json!(format!("https://hitl.example.org/approvals/{}", approval.id))),
@@ -257,4 +260,17 @@ async fn a_push_service_that_asks_for_time_gets_it() {
     let second = receiver.got(2).await.remove(1);
     assert_eq!(second.header("ttl"), "270", "no longer than the approval waits");
     until(&desk, "no error", |browser| browser.state.last_error.is_none()).await;
+}
+
+#[tokio::test]
+async fn the_longest_names_fit_into_one_message() {
+    let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    let long = "\u{1f980}".repeat(1_000);
+    desk.rename_agent(&long).await;
+    desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
+    desk.courier();
+    desk.hold_tool(&long[..240]).await;
+    let got = receiver.one().await;
+    assert!((1_000..=4_096).contains(&got.bytes.len()), "{}", got.bytes.len());
+    assert!(phone.open(&got.bytes)["agent"].as_str().unwrap().ends_with('…'));
 }
