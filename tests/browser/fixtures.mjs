@@ -196,6 +196,16 @@ export const channels = (now = Date.now()) => [
   channel("email", { target: "ops@acme.example", enabled: false, from_file: true, state: { waiting: 0, given_up: 0, last_at: null, last_error: null } }),
 ];
 
+/** One of each kind, with the longest names and errors there may be. */
+export const everyChannel = (now = Date.now()) => [
+  channel("email", { name: "On call", from_file: true, target: "ops@acme.example and 3 more", events: ["created", "expiring", "decided", "timed_out", "cancelled"], state: { waiting: 1, given_up: 0, last_at: now - 70_000, last_error: null } }),
+  ...channels(now),
+  channel("teams", { target: "prod-12.environment.api.powerplatform.com", state: { waiting: 0, given_up: 10, last_at: now - 3_600_000, last_error: `it answered 400 Bad Request: ${"The card could not be rendered, ".repeat(6)}` } }),
+  channel("discord", { name: "A name as long as names may be, ".repeat(4).slice(0, 100), target: "discord.com", servers: ["github", "postgres-prod", "a-server-with-quite-a-long-name-of-its-own"], state: { waiting: 0, given_up: 0, last_at: now - 5_000, last_error: null } }),
+  channel("telegram", { target: "api.telegram.org", threshold: "high", state: { waiting: 12, given_up: 0, last_at: now - 1_000, last_error: "it answered 429 Too Many Requests" } }),
+  channel("ntfy", { name: "<b>@channel</b> \u202egnp.exe", target: "ntfy.sh", state: { waiting: 0, given_up: 0, last_at: null, last_error: null } }),
+];
+
 /** Calls for the activity list. */
 export function activity(count = 120, now = Date.now()) {
   const calls = [["list_repos", "github", "pass"], ["get_file_contents", "github", "pass"], ["push_files", "github", "bypass"], ["execute_sql", "postgres-prod", "gate"], ["search_mail", "mailbox", "pass"], ["delete_thread", "mailbox", "deny"]];

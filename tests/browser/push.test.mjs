@@ -176,7 +176,7 @@ test("a browser that was removed elsewhere says so, and signing out ends what it
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
   await other.reload();
-  await other.getByText("Nobody is told yet").waitFor();
+  await other.getByText("No channel yet").waitFor();
   assert.equal(await browsers(other).count(), 0);
   assert.equal(await page.evaluate(() => localStorage.getItem("subscribed")), null);
 });

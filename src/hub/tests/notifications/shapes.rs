@@ -13,7 +13,9 @@ pub(super) const HOSTILE: &str =
 /// What a channel of this kind is sent for a call with a hostile name.
 async fn message(kind: &str, settings: Value) -> (Got, String) {
     let receiver = Receiver::start().await;
-    let desk = Desk::new().await;
+    let mut desk = Desk::new().await;
+    desk.shim.agent_name = format!("agent{HOSTILE}");
+    desk.shim.user = Some(format!("user{HOSTILE}"));
     let mut settings = settings;
     settings["url"] = json!(receiver.url);
     settings["allow_private"] = json!(true);

@@ -23,7 +23,7 @@ const obstacles = {
 const promise = "A notification with tool, server and agent, even when no tab is open. Pressing it opens the approval and decides nothing; arguments are never sent.";
 
 export function Browsers() {
-  const { data, error, reload } = useLoad(api.browsers, []);
+  const { data, error, reload } = useLoad(api.browsers, [], ["policy"]);
   const [here, setHere] = useState("");
   const [busy, setBusy] = useState(false);
   const [obstacle, setObstacle] = useState(push.obstacle());
