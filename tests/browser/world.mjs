@@ -3,7 +3,7 @@
 
 import { spawn, execFile } from "node:child_process";
 import { createInterface } from "node:readline";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,9 +36,9 @@ export async function until(look, what, ms = 30_000) {
   }
 }
 
-/** Everything a test needs; `close` ends all of it. */
-export async function startWorld() {
-  const hub = mocked ? await mockedHub() : await realHub();
+/** Everything a test needs; `close` ends all of it. `vars` are set for the hub. */
+export async function startWorld(vars = {}) {
+  const hub = mocked ? await mockedHub() : await realHub(vars);
   const browser = await launch();
   const pages = [];
   const shims = [];
@@ -92,10 +92,10 @@ export async function startWorld() {
   };
 }
 
-async function realHub() {
+async function realHub(vars) {
   const bin = programs();
   const data = mkdtempSync(join(tmpdir(), "hitl-page-"));
-  const env = { ...process.env, HITL_DATA_DIR: data, HITL_CONFIG: "", NO_COLOR: "1" };
+  const env = { ...process.env, HITL_DATA_DIR: data, HITL_CONFIG: "", NO_COLOR: "1", ...vars };
   delete env.HITL_CONFIG;
   let address = "";
   let child;
@@ -138,9 +138,19 @@ async function realHub() {
     },
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.
-    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" } }) {
-      const token = await cli(["agent", "add", agent, "--user", user]);
-      return realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
+    // With `tools`, these are what its server lists; with `token`, it is an agent that is there already.
+    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" }, tools, token }) {
+      token ??= await cli(["agent", "add", agent, "--user", user]);
+      const file = tools && join(data, `tools-${++agents}.json`);
+      if (tools) writeFileSync(file, JSON.stringify(tools));
+      const shim = await realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }, file);
+      return { ...shim, token };
+    },
+    /** Starts `hitl-wrap` with its home in a folder of its own: the process. */
+    wrap(...args) {
+      const home = mkdtempSync(join(data, "home-"));
+      const alone = { ...process.env, HOME: home, HITL_DATA_DIR: home, HITL_CONFIG: join(home, "config.toml"), NO_COLOR: "1" };
+      return Object.assign(spawn(join(bin, "hitl-wrap"), args, { env: alone, stdio: ["ignore", "pipe", "pipe"] }), { home });
     },
     async stop() {
       child.kill("SIGTERM");
@@ -155,8 +165,8 @@ async function realHub() {
   };
 }
 
-async function realShim(program, server, client, env) {
-  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
+async function realShim(program, server, client, env, tools) {
+  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url)), ...(tools ? [tools] : [])], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
   // A test that ends while its client still speaks closes the pipe under it.
   child.stdin.on("error", () => {});
   const waiting = new Map();
