@@ -73,7 +73,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       fill?.(hub.state);
       const context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: size === "phone" ? 2 : 1, hasTouch: size === "phone", locale: "en-GB", timezoneId: "Europe/Berlin" });
       const page = await context.newPage();
-      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
+      page.on("console", (message) => message.type() === "error" && !/40[01]|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
       page.on("pageerror", (error) => (problems++, console.error(`${name}: ${error.stack}`)));
       await page.goto(hub.url + (address ?? `/approvals/${hub.state.history[0].id}`));
       await page.locator("h1").first().waitFor();
