@@ -80,7 +80,8 @@ async fn bad_policy_is_answered_with_its_place_and_leaves_the_old_one_in_force()
     let mut bypass: Vec<String> =
         serde_json::from_value(approver.get("/servers/box").await["policy"]["bypass"].clone()).unwrap();
     let mut expected = kept.clone();
-    (bypass.sort(), expected.sort_unstable());
+    bypass.sort();
+    expected.sort_unstable();
     assert_eq!(bypass, expected);
     let all = Fate::gated("this server requires approval for all tools");
     assert_eq!(client.fate(&approver, "peek", json!({})).await, all);
