@@ -34,6 +34,7 @@ pub fn gate() -> (Gate, Instant) {
         tools: [("pass".to_owned(), ruling(Verdict::Pass))].into(),
         unlisted: ruling(Verdict::Gate),
         timeout_seconds: 300,
+        accepted: Default::default(),
     };
     let now = Instant::now();
     gate.handle_answer(Answer::Welcome { client_id: "agent".into(), policy }, now);

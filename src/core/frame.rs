@@ -318,6 +318,10 @@ pub fn read_server(line: &[u8]) -> ServerFrame<'_> {
 
 fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
     if let Some(method) = member(&members, "method") {
+        // One reader would take it for a request, another for the answer to one.
+        if member(&members, "result").or(member(&members, "error")).is_some() {
+            return ServerFrame::Unreadable;
+        }
         let name = json::unescape(method.raw);
         return match name.as_ref() {
             "notifications/progress" => progress(member(&members, "params")),

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod ids;
 pub mod json;
 pub mod patience;
+pub mod peek;
 pub mod policy;
 pub mod reply;
 #[cfg(feature = "hub")]

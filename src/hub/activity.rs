@@ -2,8 +2,12 @@
 
 use super::Hub;
 use super::approvals::page_size;
+use super::holds::Shim;
 use super::model::{ActivityRow, Page};
-use super::store::{StoreError, rows};
+use super::store::{StoreError, Tx, rows};
+use crate::core::approval::Outcome;
+use crate::core::gate::messages::Activity;
+use crate::core::ids::{ClientId, InstanceId};
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,4 +53,37 @@ impl Hub {
         let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(Page { items, next_cursor })
     }
+}
+
+/// Writes the end of a call into the row that was made while it ran; `false` when there is none.
+pub(in crate::hub) async fn end_running(tx: &mut Tx, shim: &Shim, call: &Activity) -> Result<bool, StoreError> {
+    let changed = sqlx::query(
+        "update activity set outcome = $4, duration_ms = $5 \
+         where client_id = $1 and instance = $2 and running = $3 and outcome in ('released', 'unknown')",
+    )
+    .bind(shim.client_id.as_str())
+    .bind(shim.instance.as_str())
+    .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
+    .bind(call.outcome.unwrap_or(Outcome::Unknown).as_str())
+    .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
+    .execute(tx.sql())
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// The shim of these calls is gone, or all of an agent are: how what still runs ends will not be told.
+pub(in crate::hub) async fn lose_running(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    instance: Option<&InstanceId>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update activity set outcome = 'unknown' where client_id = $1 and instance = coalesce($2, instance) \
+         and running is not null and outcome = 'released'",
+    )
+    .bind(client_id.as_str())
+    .bind(instance.map(|instance| instance.as_str().to_owned()))
+    .execute(tx.sql())
+    .await?;
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod register;
 use serde_json::json;
 
 use super::Hub;
+use super::activity;
 use super::approvals::record;
 use super::store::rows::{self, Held};
 use super::store::{StoreError, Tx};
@@ -319,7 +320,7 @@ pub(super) async fn end_all(
         let detail = json!({ "outcome": "unknown", "reason": why });
         record(tx, &rows::held(&row)?, HUB, "approval.finished", detail, now).await?;
     }
-    Ok(())
+    activity::lose_running(tx, client_id, instance).await
 }
 
 async fn of_instance(

@@ -9,6 +9,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Hub;
+use super::activity;
 use super::bus::Target;
 use super::bypasses;
 use super::drift::{self, Baseline};
@@ -281,11 +282,14 @@ async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) 
 }
 
 async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
+    if call.running.is_some() && activity::end_running(tx, shim, &call).await? {
+        return Ok(());
+    }
     let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
     let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
     sqlx::query(
         "insert into activity (id, at, client_id, agent_name, server, tool, verdict, arguments_sha256, approval, \
-         outcome, duration_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         outcome, duration_ms, instance, running) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(id)
     .bind(now.saturating_sub(age).max(0))
@@ -298,6 +302,8 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     .bind(call.approval.map(|id| id.to_string()))
     .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
     .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
+    .bind(call.running.map(|_| shim.instance.as_str().to_owned()))
+    .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
     .execute(tx.sql())
     .await?;
     Ok(())

@@ -104,7 +104,8 @@ impl Hub {
     /// After a start, every shim with something open has as long to come back as one that was just lost.
     async fn expect_all_back(&self) -> Result<(), StoreError> {
         let open: Vec<(String, String)> = sqlx::query_as(
-            "select distinct client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0",
+            "select client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0 \
+             union select client_id, instance from activity where running is not null and outcome = 'released'",
         )
         .fetch_all(self.0.store.read())
         .await?;

@@ -1,6 +1,7 @@
 //! The hub's rules against real stores, with time in the test's hands.
 
 mod accounts;
+mod activity;
 mod audit;
 mod decision_point;
 mod decisions;

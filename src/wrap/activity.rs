@@ -70,6 +70,7 @@ mod tests {
             approval: None,
             outcome: None,
             duration_ms: None,
+            running: None,
         }
     }
 

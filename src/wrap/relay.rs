@@ -357,8 +357,9 @@ impl Relay {
     fn on_signal(&mut self, signal: Signal, now: Instant) {
         self.from_client.close();
         self.gate.handle_client_gone();
-        self.to_server.close();
+        // In this order: a server that sees EOF first may be gone with another exit code than without us.
         self.child.end_by(signal, now);
+        self.to_server.close();
         self.give_up_by(now + child::GRACE_AFTER_SIGNAL);
     }
 

@@ -191,10 +191,28 @@ export const enrolment = (now = Date.now()) => ({ code: "BCDF-GHJK", host: "buil
 const channel = (kind, more) => ({ id: randomUUID(), kind, name: "", enabled: true, from_file: false, events: ["created", "expiring"], servers: [], threshold: null, quiet_hours: null, settings: {}, secrets: { url: true }, target: "", ...more });
 
 /** Ways to be told: one works, one fails, one is off. */
+/** A public key as a hub has one. */
+export const pushKey = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";
+
+export const browsers = (now = Date.now()) => [
+  { id: "browser_1", name: "Chrome on Android", added_at: now - 9 * 86_400_000, state: { waiting: 0, given_up: 0, last_at: now - 130_000, last_error: null } },
+  { id: "browser_2", name: "Safari on Mac", added_at: now - 3 * 86_400_000, state: { waiting: 2, given_up: 1, last_at: now - 30_000, last_error: "it answered 500 Internal Server Error" } },
+];
+
 export const channels = (now = Date.now()) => [
   channel("slack", { name: "On call", target: "hooks.slack.com", threshold: "medium", quiet_hours: { from: "22:00", to: "07:00", zone: "Europe/Berlin" }, state: { waiting: 0, given_up: 0, last_at: now - 240_000, last_error: null } }),
   channel("webhook", { target: "hooks.acme.example", servers: ["github"], state: { waiting: 3, given_up: 1, last_at: now - 20_000, last_error: "the other side answered 503 Service Unavailable" } }),
   channel("email", { target: "ops@acme.example", enabled: false, from_file: true, state: { waiting: 0, given_up: 0, last_at: null, last_error: null } }),
+];
+
+/** One of each kind, with the longest names and errors there may be. */
+export const everyChannel = (now = Date.now()) => [
+  channel("email", { name: "On call", from_file: true, target: "ops@acme.example and 3 more", events: ["created", "expiring", "decided", "timed_out", "cancelled"], state: { waiting: 1, given_up: 0, last_at: now - 70_000, last_error: null } }),
+  ...channels(now),
+  channel("teams", { target: "prod-12.environment.api.powerplatform.com", state: { waiting: 0, given_up: 10, last_at: now - 3_600_000, last_error: `it answered 400 Bad Request: ${"The card could not be rendered, ".repeat(6)}` } }),
+  channel("discord", { name: "A name as long as names may be, ".repeat(4).slice(0, 100), target: "discord.com", servers: ["github", "postgres-prod", "a-server-with-quite-a-long-name-of-its-own"], state: { waiting: 0, given_up: 0, last_at: now - 5_000, last_error: null } }),
+  channel("telegram", { target: "api.telegram.org", threshold: "high", state: { waiting: 12, given_up: 0, last_at: now - 1_000, last_error: "it answered 429 Too Many Requests" } }),
+  channel("ntfy", { name: "<b>@channel</b> \u202egnp.exe", target: "ntfy.sh", state: { waiting: 0, given_up: 0, last_at: null, last_error: null } }),
 ];
 
 /** Calls for the activity list. */

@@ -279,7 +279,7 @@ test("a decision point that is down is said on every server's page, and that cal
     response.setHeader("content-type", "application/json").end('{"decision":true}');
   });
   await new Promise((done) => point.listen(0, "127.0.0.1", done));
-  const asking = await startWorld({ HITL_AUTHZ_URL: `http://127.0.0.1:${point.address().port}`, HITL_AUTHZ_TTL: "0" });
+  const asking = await startWorld({ config: `authz_url = "http://127.0.0.1:${point.address().port}"\nauthz_ttl = 0\n` });
   try {
     const shim = await asking.shim("pointed");
     const page = await asking.open("/servers/pointed");

@@ -54,6 +54,8 @@ const shots = [
   ["server-drift", "/servers/github", (s) => (s.servers[0].tools[0].drift = fixtures.drift()), async (page) => { await page.locator(".badge.drift").click(); await page.getByRole("dialog").waitFor(); }],
   ["notifications", "/notifications", (s) => (s.channels = fixtures.channels())],
   ["notifications-empty", "/notifications", () => {}],
+  ["notifications-everything", "/notifications", (s) => { s.channels = fixtures.everyChannel(); s.browsers = fixtures.browsers(); }, null, { full: true }],
+  ["notifications-viewer", "/notifications", (s) => { s.channels = fixtures.channels(); s.user = { name: "kim", role: "viewer" }; }, null, { full: true }],
   ["notifications-form", "/notifications", () => {}, async (page) => { await page.getByRole("button", { name: "Add Email" }).click(); await page.getByRole("dialog").waitFor(); }],
   ["users", "/users", () => {}],
   ["users-ceilings", "/users", () => {}, async (page) => { await page.getByRole("button", { name: "Change the ceilings of ada" }).click(); await page.getByRole("dialog").waitFor(); }],

@@ -36,9 +36,9 @@ export async function until(look, what, ms = 30_000) {
   }
 }
 
-/** Everything a test needs; `close` ends all of it. `vars` are set for the hub. */
-export async function startWorld(vars = {}) {
-  const hub = mocked ? await mockedHub() : await realHub(vars);
+/** Everything a test needs; `close` ends all of it. `config` is the text of the hub's config file. */
+export async function startWorld({ config } = {}) {
+  const hub = mocked ? await mockedHub() : await realHub(config);
   const browser = await launch();
   const pages = [];
   const shims = [];
@@ -92,11 +92,12 @@ export async function startWorld(vars = {}) {
   };
 }
 
-async function realHub(vars) {
+async function realHub(config) {
   const bin = programs();
   const data = mkdtempSync(join(tmpdir(), "hitl-page-"));
-  const env = { ...process.env, HITL_DATA_DIR: data, HITL_CONFIG: "", NO_COLOR: "1", ...vars };
+  const env = { ...process.env, HITL_DATA_DIR: data, HITL_PUSH_HOSTS: "127.0.0.1", NO_COLOR: "1" };
   delete env.HITL_CONFIG;
+  if (config) writeFileSync((env.HITL_CONFIG = join(data, "config.toml")), config);
   let address = "";
   let child;
   const cli = (args, input) => {

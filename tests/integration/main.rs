@@ -7,6 +7,7 @@
 
 mod support;
 
+mod activity;
 mod approval;
 mod bad_input;
 mod cli;
@@ -21,6 +22,7 @@ mod faults;
 mod hand_off;
 mod hostile_server;
 mod layers;
+mod lifecycle;
 mod local;
 mod notifications;
 mod package;

@@ -3,7 +3,7 @@
 Usage: ledger.py LEDGER_FILE
 
 Tools: list_repos passes under the default policy, delete_repo is gated; env lists the HITL_* variables it was given;
-die ends the process with exit code 7 while other calls may be open.
+die ends the process with exit code 7 while other calls may be open. A call with "slowly": true is not answered.
 """
 
 import json
@@ -52,7 +52,8 @@ def main():
         for line in sys.stdin.buffer:
             ledger.write(line)
             message = json.loads(line)
-            if "id" in message and "method" in message:
+            slowly = message.get("params", {}).get("arguments", {}).get("slowly", False)
+            if "id" in message and "method" in message and not slowly:
                 reply = {"jsonrpc": "2.0", "id": message["id"], "result": answer(message)}
                 sys.stdout.write(json.dumps(reply) + "\n")
                 sys.stdout.flush()

@@ -6,6 +6,7 @@ use super::held::{Held, Stage};
 use super::messages::Ask;
 use super::released::Released;
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
+use crate::core::approval::Outcome;
 use crate::core::frame::{Call, Id, Refused};
 use crate::core::patience;
 use crate::core::policy::{Ruling, Verdict};
@@ -16,20 +17,22 @@ impl Gate {
         if self.in_use(&call.id) {
             return self.id_reused(&call.id);
         }
+        self.unsent.forget(&call.id.key);
         let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
         match ruling.map(|ruling| (self.verdict_on(&call.name, ruling), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
-                self.log_call(&call.name, Verdict::Pass, bypass, None);
+                self.expect_answer(&call.id.key, &call.name, bypass, now);
                 Fate::Forward
             }
             Some((Verdict::Deny, _)) => {
                 let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
-                self.log_call(&call.name, Verdict::Deny, false, None);
-                self.answer(call.id.raw, &call.name, None, &Refusal::Denied { reasons });
+                self.log_call(&call.name, Verdict::Deny, None);
+                self.turn_down(call, &Refusal::Denied { reasons });
                 Fate::Consumed
             }
             Some((Verdict::Gate | Verdict::Ask, _)) | None => {
                 if let Some(approval) = self.continuations.take(call, now) {
+                    self.log_call(&call.name, Verdict::Gate, Some(approval.clone()));
                     let released = Released::new(call.id.raw, approval, &call.name, call.arguments, now);
                     self.released.insert(call.id.key.clone().into_owned(), released);
                     return Fate::Forward;
@@ -49,12 +52,18 @@ impl Gate {
         if ruling.verdict == Verdict::Pass && !known() { Verdict::Ask } else { ruling.verdict }
     }
 
+    /// Refuses a call that was never held.
+    fn turn_down(&mut self, call: &Call<'_>, refusal: &Refusal) {
+        self.unsent.note(&call.id.key);
+        self.answer(call.id.raw, &call.name, None, refusal);
+    }
+
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
         if self.server_gone {
-            return self.answer(call.id.raw, &call.name, None, &Refusal::ServerGone);
+            return self.turn_down(call, &Refusal::ServerGone);
         }
         if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
-            return self.answer(call.id.raw, &call.name, None, &Refusal::Overloaded);
+            return self.turn_down(call, &Refusal::Overloaded);
         }
         let request = (self.settings.new_id)();
         let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
@@ -83,7 +92,7 @@ impl Gate {
         let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
         match verdict {
             Verdict::Pass | Verdict::Deny => {
-                self.settle(index, &ruling);
+                self.settle(index, &ruling, now);
                 false
             }
             Verdict::Gate | Verdict::Ask => {
@@ -107,16 +116,17 @@ impl Gate {
         held.doubtful = false;
         held.speak(now);
         let (tool, approval) = (held.tool.clone(), held.approval.clone());
-        self.log_call(&tool, Verdict::Gate, false, Some(approval));
+        self.log_call(&tool, Verdict::Gate, Some(approval));
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.
-    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling) {
+    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling, now: Instant) {
         let Some(held) = self.take(index) else { return };
-        self.log_call(&held.tool, ruling.verdict, ruling.bypass, None);
         if ruling.verdict == Verdict::Pass {
+            self.expect_answer(&held.key, &held.tool, ruling.bypass, now);
             self.actions.push_back(Action::ToServer(held.line));
         } else {
+            self.log_call(&held.tool, Verdict::Deny, None);
             self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() });
         }
     }
@@ -128,20 +138,34 @@ impl Gate {
         }
     }
 
-    pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str) -> Fate {
+    pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str, now: Instant) -> Fate {
         let Some(id) = request else { return Fate::Forward };
+        // A server does not answer what was cancelled.
+        if let Some(call) = self.awaited.take(&id.key) {
+            self.log_passed(&call, Outcome::Unknown, now);
+        }
         if let Some(released) = self.released.get_mut(id.key.as_ref()) {
             released.cancelled = true;
             return Fate::Forward;
         }
-        let Some(index) = self.held.iter().position(|held| held.key == id.key) else { return Fate::Forward };
+        // What the client takes back may have been refused a moment ago: the server has never heard of it.
+        let Some(index) = self.held.iter().position(|held| held.key == id.key) else {
+            return if self.unsent.holds(&id.key) { Fate::Consumed } else { Fate::Forward };
+        };
         if let Some(held) = self.take(index) {
+            self.unsent.note(&held.key);
             let keep = patience::is_client_timeout(reason);
             let reason = if reason.is_empty() { "no reason given" } else { reason };
             self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
         }
         self.schedule();
         Fate::Consumed
+    }
+
+    /// A request that passes.
+    pub(super) fn begins(&mut self, id: &Id<'_>) -> Fate {
+        self.unsent.forget(&id.key);
+        Fate::Forward
     }
 
     pub(super) fn in_use(&self, id: &Id<'_>) -> bool {

@@ -52,10 +52,10 @@ impl Gate {
         }
     }
 
-    pub(super) fn on_ruled(&mut self, ruled: Ruled) {
+    pub(super) fn on_ruled(&mut self, ruled: Ruled, now: Instant) {
         let index = self.held.iter().position(|held| held.request == ruled.id && held.stage == Stage::Asked);
         if let Some(index) = index {
-            self.settle(index, &ruled.ruling);
+            self.settle(index, &ruled.ruling, now);
         }
     }
 

@@ -142,6 +142,10 @@ pub struct Activity {
     /// Milliseconds until the server's answer, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// The number, within this run of the shim, of a call that was told of while it ran: what is told later under the
+    /// same number is how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<u64>,
 }
 
 /// A message of the hub for the gate.

@@ -4,6 +4,7 @@
 //! said *go* for the digest of that very line; its entry is gone from `held` by then, so it cannot happen twice. A
 //! held call is answered once or, if its client took it back, never.
 
+mod awaited;
 mod client;
 mod held;
 mod hub;
@@ -11,14 +12,17 @@ mod learn;
 pub mod messages;
 mod released;
 mod server;
+mod unsent;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use self::awaited::{Awaited, Passing};
 use self::held::Held;
 use self::learn::Listing;
 use self::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
 use self::released::{Continuations, Released};
+use self::unsent::Unsent;
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
@@ -88,6 +92,9 @@ pub struct Gate {
     held_bytes: usize,
     /// Released calls whose result has not come, by request id.
     released: HashMap<String, Released>,
+    /// Calls that passed and are not answered yet.
+    awaited: Awaited,
+    unsent: Unsent,
     continuations: Continuations,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
@@ -109,6 +116,8 @@ impl Gate {
             held: Vec::new(),
             held_bytes: 0,
             released: HashMap::new(),
+            awaited: Awaited::default(),
+            unsent: Unsent::default(),
             continuations: Continuations::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
@@ -123,16 +132,16 @@ impl Gate {
     pub fn handle_client(&mut self, line: &[u8], now: Instant) -> Fate {
         match frame::read_client(line) {
             Ok(ClientFrame::Call(call)) => self.on_call(line, &call, now),
-            Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason),
+            Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason, now),
             Ok(ClientFrame::ListTools { id, first }) if !self.in_use(&id) => {
                 self.listing.asked(&id.key, first);
-                Fate::Forward
+                self.begins(&id)
             }
             Ok(ClientFrame::Initialize { id, client }) if !self.in_use(&id) => {
                 self.client = client;
-                Fate::Forward
+                self.begins(&id)
             }
-            Ok(ClientFrame::Request { id }) if !self.in_use(&id) => Fate::Forward,
+            Ok(ClientFrame::Request { id }) if !self.in_use(&id) => self.begins(&id),
             Ok(
                 ClientFrame::ListTools { id, .. } | ClientFrame::Initialize { id, .. } | ClientFrame::Request { id },
             ) => self.id_reused(&id),
@@ -145,6 +154,13 @@ impl Gate {
     /// A line from the server, without its line end. Needs calling only while
     /// [`watches_server`](Self::watches_server).
     pub fn handle_server(&mut self, line: &[u8], now: Instant) -> Fate {
+        if !self.reads_server() && !self.awaited.is_empty() {
+            self.on_passing_line(line, now);
+            return Fate::Forward;
+        }
+        if self.is_known_list(line) {
+            return Fate::Forward;
+        }
         match frame::read_server(line) {
             ServerFrame::Response { id, result } => self.on_response(&id, result.as_deref(), now),
             ServerFrame::Progress { token, .. } if self.holds_token(&token) => {
@@ -169,6 +185,11 @@ impl Gate {
 
     /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
     pub fn watches_server(&self) -> bool {
+        !self.awaited.is_empty() || self.reads_server()
+    }
+
+    /// Whether what the server says may matter for what passes; otherwise a look for the log is enough.
+    fn reads_server(&self) -> bool {
         !self.held.is_empty() || !self.released.is_empty() || self.listing.is_watching()
     }
 
@@ -178,7 +199,7 @@ impl Gate {
             Answer::Welcome { client_id, policy } => self.on_welcome(client_id, policy, now),
             Answer::Policy(policy) => self.policy = Some(policy),
             Answer::Registered(registered) => self.on_registered(registered, now),
-            Answer::Ruled(ruled) => self.on_ruled(ruled),
+            Answer::Ruled(ruled) => self.on_ruled(ruled, now),
             Answer::Decided(decided) => self.on_decided(decided, now),
             Answer::Go(go) => self.on_go(&go, now),
             Answer::Extended(extended) => {
@@ -207,6 +228,8 @@ impl Gate {
             }
             index += 1;
         }
+        let running = self.awaited.running(now);
+        self.actions.extend(running.into_iter().map(|call| Action::ToHub(Ask::Call(call))));
         self.schedule();
     }
 
@@ -227,6 +250,9 @@ impl Gate {
         }
         for (_, released) in std::mem::take(&mut self.released) {
             self.report(released, Outcome::Unknown, now);
+        }
+        for call in self.awaited.take_all() {
+            self.log_passed(&call, Outcome::Unknown, now);
         }
         self.schedule();
     }
@@ -250,14 +276,14 @@ impl Gate {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.wake
+        [self.wake, self.awaited.wake()].into_iter().flatten().min()
     }
 
     fn give_up(&mut self, index: usize, now: Instant) {
         let connected = self.connected;
         let Some(held) = self.take(index) else { return };
         if held.doubtful {
-            self.log_call(&held.tool, Verdict::Gate, false, Some(held.approval.clone()));
+            self.log_call(&held.tool, Verdict::Gate, Some(held.approval.clone()));
         }
         let refusal = held.refusal_at(now, connected, &self.settings.hub);
         self.refuse(&held, &refusal);
@@ -273,6 +299,7 @@ impl Gate {
     }
 
     fn refuse(&mut self, held: &Held, refusal: &Refusal) {
+        self.unsent.note(&held.key);
         self.answer(&held.id, &held.tool, Some(&held.approval), refusal);
     }
 
@@ -294,17 +321,31 @@ impl Gate {
         self.actions.push_back(Action::Log(text));
     }
 
-    fn log_call(&mut self, tool: &str, verdict: Verdict, bypass: bool, approval: Option<ApprovalId>) {
+    /// One line for the log on a call that is held or denied; how a held one ends is its approval's to say.
+    fn log_call(&mut self, tool: &str, verdict: Verdict, approval: Option<ApprovalId>) {
+        let outcome = (verdict == Verdict::Deny).then_some(Outcome::NotExecuted);
         self.actions.push_back(Action::ToHub(Ask::Call(Activity {
             age_ms: 0,
             tool: tool.to_owned(),
             verdict,
-            bypass,
+            bypass: false,
             arguments_sha256: None,
             approval,
-            outcome: None,
+            outcome,
             duration_ms: None,
+            running: None,
         })));
+    }
+
+    /// A call passes: the log is told when it is known how it ended.
+    fn expect_answer(&mut self, key: &str, tool: &str, bypass: bool, now: Instant) {
+        for lost in self.awaited.expect(key, tool, bypass, now) {
+            self.log_passed(&lost, Outcome::Unknown, now);
+        }
+    }
+
+    fn log_passed(&mut self, call: &Passing, outcome: Outcome, now: Instant) {
+        self.actions.push_back(Action::ToHub(Ask::Call(call.activity(outcome, now))));
     }
 
     fn schedule(&mut self) {
@@ -313,6 +354,8 @@ impl Gate {
     }
 }
 
+#[cfg(test)]
+mod awaited_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Node {
 fn loose(text: &str) -> String {
     let unseen = |c: char| {
         let format = ['\u{ad}', '\u{180e}', '\u{feff}'].contains(&c);
-        let format = format || ('\u{200b}'..='\u{206f}').contains(&c) || ('\u{e0000}'..='\u{e007f}').contains(&c);
+        let format = format || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+        let format = format || ('\u{e0000}'..='\u{e007f}').contains(&c);
         format || c.is_control() || c.is_whitespace()
     };
     text.chars().filter(|c| !unseen(*c)).collect::<String>().to_lowercase().replace('\u{17f}', "s")

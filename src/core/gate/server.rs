@@ -6,10 +6,41 @@ use super::messages::{Ask, CallOutcome};
 use super::released::{self, Released};
 use super::{Action, Fate, Gate, MAX_OUTCOMES};
 use crate::core::approval::Outcome;
-use crate::core::frame::Id;
+use crate::core::frame::{self, Id, ServerFrame};
 use crate::core::json::{Member, member};
+use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 
 impl Gate {
+    /// A line that passes whatever it says: if it answers a call that passed, the log is told how that ended.
+    pub(super) fn on_passing_line(&mut self, line: &[u8], now: Instant) {
+        match peek::look(line) {
+            Sight::NoAnswer => {}
+            Sight::Answer(answer) => {
+                if let Some(call) = self.awaited.take(answer.key) {
+                    let outcome = answer.outcome().or_else(|| outcome_by_reading(line));
+                    self.log_passed(&call, outcome.unwrap_or(Outcome::Unknown), now);
+                }
+            }
+            Sight::Unclear => {
+                if let ServerFrame::Response { id, result } = frame::read_server(line) {
+                    self.on_passing_response(&id, result.as_deref(), now);
+                }
+            }
+        }
+    }
+
+    /// Whether a line says nothing but the tools that are known already, and nothing waits that it could touch.
+    pub(super) fn is_known_list(&mut self, line: &[u8]) -> bool {
+        let nothing_waits = self.held.is_empty() && self.released.is_empty();
+        nothing_waits && self.listing.is_watching() && self.listing.repeats(peek::look(line))
+    }
+
+    fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) {
+        if let Some(call) = self.awaited.take(id.key.as_ref()) {
+            self.log_passed(&call, outcome_of(result), now);
+        }
+    }
+
     pub(super) fn on_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) -> Fate {
         if self.held.iter().any(|held| held.key == id.key) {
             return self.drop_server_line(&format!("an answer to the held call {}", id.raw));
@@ -21,12 +52,11 @@ impl Gate {
                 self.continuations.expect(released, asked, now);
                 return Fate::Forward;
             }
-            let failed =
-                result.is_none_or(|result| member(result, "isError").is_some_and(|is_error| is_error.raw == "true"));
             let fate = if released.cancelled { Fate::Consumed } else { Fate::Forward };
-            self.report(released, if failed { Outcome::Failed } else { Outcome::Succeeded }, now);
+            self.report(released, outcome_of(result), now);
             return fate;
         }
+        self.on_passing_response(id, result, now);
         if let Some(tools) = self.listing.answered(&id.key, result) {
             self.actions.push_back(Action::ToHub(Ask::Tools(tools)));
         }
@@ -50,5 +80,19 @@ impl Gate {
         }
         self.outcomes.push_back(outcome.clone());
         self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
+    }
+}
+
+/// How a call ended that the server answered so; `None` is a protocol error.
+fn outcome_of(result: Option<&[Member<'_>]>) -> Outcome {
+    let is_error = |result| member(result, "isError").is_some_and(|is_error| is_error.raw == "true");
+    if result.is_none_or(is_error) { Outcome::Failed } else { Outcome::Succeeded }
+}
+
+/// The same, read out of a line that is not too long for the log to be worth it.
+fn outcome_by_reading(line: &[u8]) -> Option<Outcome> {
+    match (line.len() <= SEARCHED_BYTES).then(|| frame::read_server(line))? {
+        ServerFrame::Response { result, .. } => Some(outcome_of(result.as_deref())),
+        _ => None,
     }
 }

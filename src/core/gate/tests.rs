@@ -113,6 +113,15 @@ impl Stand {
         self.actions().into_iter().filter_map(ask).filter(|ask| !matches!(ask, Ask::Call(_))).collect()
     }
 
+    /// What the activity log is told.
+    pub(super) fn calls(&mut self) -> Vec<Activity> {
+        let call = |action| match action {
+            Action::ToHub(Ask::Call(call)) => Some(call),
+            _ => None,
+        };
+        self.actions().into_iter().filter_map(call).collect()
+    }
+
     /// Holds a call and registers it; returns what the hub knows of it.
     fn held(&mut self, id: &str, tool: &str) -> Request {
         assert_eq!(self.client(&call(id, tool)), Fate::Consumed);
@@ -310,7 +319,24 @@ fn cancelled_call_is_swallowed_unanswered_and_a_late_approval_does_nothing() {
     let actions = stand.actions();
     let outcome = CallOutcome { approval: request.id, outcome: Outcome::NotExecuted, duration_ms: 0 };
     assert_eq!(actions, [Action::ToHub(Ask::Outcome(outcome))], "only the truth for the record");
-    assert_eq!(stand.client(cancel), Fate::Forward, "an id we know nothing of is none of our business");
+    assert_eq!(stand.client(cancel), Fate::Consumed, "the server has never heard of it");
+    assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
+    assert_eq!(stand.client(cancel), Fate::Forward, "but it has of the next request under this id");
+}
+
+#[test]
+fn cancel_of_a_call_that_was_refused_meanwhile_does_not_reach_the_server() {
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.decide(&request, Decision::TimedOut);
+    assert_eq!(stand.client(cancel), Fate::Consumed, "timed out");
+    stand.client(&call("1", "deny"));
+    assert_eq!(stand.client(cancel), Fate::Consumed, "denied");
+    stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    assert_eq!(stand.client(cancel), Fate::Forward, "the server has this one");
+    let other = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#;
+    assert_eq!(stand.client(other), Fate::Forward, "an id we know nothing of is none of our business");
 }
 
 #[test]
@@ -361,6 +387,9 @@ fn server_cannot_speak_for_a_held_call() {
         ),
         (r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#, Fate::Consumed),
         (r#"{"jsonrpc":"2.0","id":2,"id":1,"result":{}}"#, Fate::Consumed),
+        // A request to one reader, an answer to another.
+        (r#"{"jsonrpc":"2.0","id":1,"method":"roots/list","result":{}}"#, Fate::Consumed),
+        (r#"{"result":"1.0","id":1,"method":{}}"#, Fate::Consumed),
         (r#"{"jsonrpc":"2.0","id":"1","result":{}}"#, Fate::Forward),
         (
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":2,"progress":5}}"#,
@@ -681,8 +710,10 @@ fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
     stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass) }));
     let actions = stand.actions();
     assert!(actions.iter().any(|action| matches!(action, Action::ToServer(_))));
-    let logged = |action: &&Action| matches!(action, Action::ToHub(Ask::Call(call)) if call.verdict == Verdict::Pass);
-    assert_eq!(actions.iter().filter(logged).count(), 1, "once, and as what it was: {actions:?}");
+    stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let logged = stand.calls();
+    assert_eq!(logged.len(), 1, "once, and as what it was: {logged:?}");
+    assert_eq!((logged[0].verdict, logged[0].outcome), (Verdict::Pass, Some(Outcome::Succeeded)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::hub::Hub;
 use crate::hub::bus::Target;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{Role, User};
+use crate::hub::notify;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
 
 /// The fields of `PUT /users/{name}`; those left out stay as they are.
@@ -116,6 +117,7 @@ impl Hub {
                     return Ok(Err(last_admin(&name)));
                 }
                 keep_ceilings(tx, &user).await?;
+                notify::forget_browsers(tx, &name, by.name(), hub.now()).await?;
                 remove(tx, &name).await?;
                 record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
                 Ok(Ok(()))

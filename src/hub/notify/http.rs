@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url, redirect};
 
 use super::address::is_public;
@@ -25,6 +25,9 @@ pub(super) enum Failure {
     /// It never will be: wrong address, wrong key, refused.
     #[error("{0}")]
     Permanent(String),
+    /// There is nobody any more.
+    #[error("{0}")]
+    Gone(String),
     /// Not this message, now.
     #[error("{0}")]
     Transient(String),
@@ -49,8 +52,13 @@ impl Endpoint {
     pub(super) fn new(url: &str, hosts: &[&str], allow_private: bool) -> Result<Self, String> {
         let url = parse(url, hosts, allow_private)?;
         // A vendor's own name needs no guard, so that a proxy of this network may stand between.
-        let client = if allow_private || !hosts.is_empty() { client(None) } else { client(Some(Guard)) };
+        let client = if allow_private || !hosts.is_empty() { unguarded() } else { client(Some(Guard)) };
         Ok(Self { client: client.map_err(|error| format!("cannot make a client: {}", words(&error)))?, url })
+    }
+
+    /// An address that was checked before, over a client that others use too.
+    pub(super) fn over(client: Client, url: Url) -> Self {
+        Self { client, url }
     }
 
     /// The same endpoint with another path.
@@ -59,12 +67,23 @@ impl Endpoint {
         self
     }
 
+    /// What the URL begins with, as browsers write an origin.
+    pub(super) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// Sends a JSON body.
-    pub(super) async fn post(&self, headers: HeaderMap, body: String) -> Result<(), Failure> {
+    pub(super) async fn post(&self, mut headers: HeaderMap, body: String) -> Result<(), Failure> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(headers, body.into_bytes()).await
+    }
+
+    /// Sends a body of the type that the headers say.
+    pub(super) async fn send(&self, headers: HeaderMap, body: Vec<u8>) -> Result<(), Failure> {
         if body.len() > MOST_BODY {
             return Err(Failure::Permanent(format!("the message has {} bytes, more than {MOST_BODY}", body.len())));
         }
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json").headers(headers);
+        let request = self.client.post(self.url.clone()).headers(headers);
         match request.body(body).send().await {
             Ok(response) => judge(response).await,
             Err(error) if error.is_builder() => Err(Failure::Permanent(words(&error))),
@@ -73,7 +92,8 @@ impl Endpoint {
     }
 }
 
-fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> {
+/// The URL, if it leads to where it may, as in [`Endpoint::new`].
+pub(super) fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> {
     let url: Url = url.trim().parse().map_err(|_| "the URL is not one".to_owned())?;
     let Some(host) = url.host_str().map(str::to_owned) else {
         return Err("the URL names no host".to_owned());
@@ -101,6 +121,11 @@ fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> 
 }
 
 const PRIVATE: &str = "the URL leads into a private network, and allow_private is not set";
+
+/// A client that goes wherever a checked URL leads.
+pub(super) fn unguarded() -> reqwest::Result<Client> {
+    client(None)
+}
 
 fn client(guard: Option<Guard>) -> reqwest::Result<Client> {
     // The process has one TLS provider; a second installation is refused and changes nothing.
@@ -150,6 +175,7 @@ async fn judge(response: Response) -> Result<(), Failure> {
         (429 | 503, Some(pause)) => Failure::Busy(why, pause),
         (429, None) => Failure::Busy(why, Duration::from_secs(5)),
         (408 | 425, _) => Failure::Transient(why),
+        (404 | 410, _) => Failure::Gone(why),
         (400..=499, _) => Failure::Permanent(why),
         _ => Failure::Unreachable(why),
     })

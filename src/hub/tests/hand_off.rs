@@ -193,6 +193,7 @@ async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_
             approval: Some(id.clone()),
             outcome: None,
             duration_ms: None,
+            running: None,
         };
         desk.hub.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
         desk.hub.reject(&first.id, &desk.approver, None).await.unwrap();

@@ -82,6 +82,7 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
             approval: None,
             outcome: None,
             duration_ms: None,
+            running: None,
         };
         hub.desk.hub.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
         hub.desk.clock.advance(60_000);

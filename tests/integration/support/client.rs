@@ -204,7 +204,12 @@ impl Client {
 
     /// Takes a request back.
     pub async fn cancel(&mut self, id: i64) {
-        let params = json!({ "requestId": id, "reason": "the user pressed stop" });
+        self.cancel_because(id, "the user pressed stop").await;
+    }
+
+    /// The same, with these words.
+    pub async fn cancel_because(&mut self, id: i64, reason: &str) {
+        let params = json!({ "requestId": id, "reason": reason });
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await;
     }
 
@@ -247,10 +252,25 @@ impl Client {
 
     /// The process ids of its children.
     pub fn children(&self) -> Vec<u32> {
-        let pid = self.pid();
-        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        children_of(self.pid())
     }
+
+    /// The process ids of its children, of theirs, and so on.
+    pub fn descendants(&self) -> Vec<u32> {
+        let mut all = self.children();
+        let mut at = 0;
+        while let Some(pid) = all.get(at) {
+            all.extend(children_of(*pid));
+            at += 1;
+        }
+        all
+    }
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    texts.flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// The text of a tool result.

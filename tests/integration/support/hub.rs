@@ -65,6 +65,8 @@ impl Hub {
         let mut command = command(&binary("hitl-hub"), place.data.path());
         command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null());
         command.envs(place.env.iter().cloned());
+        // Push services of tests are on this machine.
+        command.env("HITL_PUSH_HOSTS", "127.0.0.1");
         if let Some(database) = &place.database {
             command.args(["--database", database]);
         }

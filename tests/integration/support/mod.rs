@@ -8,6 +8,7 @@ pub mod hub;
 mod ledger;
 mod lines;
 pub mod point;
+mod push;
 mod receiver;
 mod sdk;
 mod smtp;
@@ -21,6 +22,7 @@ pub use self::hub::Hub;
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
 pub use self::point::Point;
+pub use self::push::Push;
 pub use self::receiver::Receiver;
 pub use self::sdk::Sdk;
 pub use self::smtp::Smtp;
@@ -81,6 +83,14 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
         }
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
+/// Lets this much time pass in steps far below a millisecond: the moments of a race, not a wait for anything.
+pub async fn drift(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,8 +1,10 @@
 //! Notifications over real sockets: an HTTP receiver on this machine, and time in the test's hands.
 
+mod browsers;
 mod burst;
 mod channels;
 mod delivering;
+mod push;
 mod receiver;
 mod shapes;
 

@@ -68,6 +68,6 @@ const Table = ({ rows }) => html`<div class="table-wrap"><table class="table den
     <td data-th="Server"><a href=${`/servers/${encodeURIComponent(row.server)}`}><${Name} of=${row.server} /></a></td>
     <td data-th="Agent"><${Text} of=${row.agent.name} /></td>
     <td data-th="Outcome"><${OutcomeWord} outcome=${row.outcome} /></td>
-    <td data-th="Took" class="num">${row.duration_ms === null ? "–" : duration(row.duration_ms)}</td>
+    <td data-th="Took" class="num">${row.duration_ms === null ? "–" : row.duration_ms === 0 ? "< 1 ms" : duration(row.duration_ms)}</td>
   </tr>`)}</tbody>
 </table></div>`;

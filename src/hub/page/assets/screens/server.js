@@ -130,6 +130,6 @@ function Note({ tool, admin, onChange, children }) {
     await onChange({ reason: String(reason ?? "").trim() || null });
   };
   if (editing)
-    return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" value=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
+    return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" defaultValue=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
   return html`<p class="small"><span class="quiet">${children}</span>${tool.reason && html`<span class="quiet"> · </span><span>approvers are told “<${Text} of=${tool.reason} />”</span>`}${admin && html`<span class="quiet"> · </span><button class="link" onClick=${() => edit(true)}>${tool.reason ? "Change" : "Add a reason"}</button>`}</p>`;
 }
