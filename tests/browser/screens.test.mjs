@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { startWorld, until, mocked } from "./world.mjs";
 import * as fixtures from "./fixtures.mjs";
+import { complaints } from "./axe.mjs";
 
 const { hostile } = fixtures;
 
-const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let world;
 let shim;
 before(async () => {
@@ -23,13 +23,6 @@ const ready = async (page) => {
   await page.locator("h1").first().waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
 };
-
-/** What axe has to say against the page, as short lines. */
-async function complaints(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  return violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary?.split("\n")[1] ?? ""}`));
-}
 
 test("a link to an approval survives the sign-in, and shows the final state when it is decided", async () => {
   const page = await world.open("/approvals");
