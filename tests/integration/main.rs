@@ -17,6 +17,7 @@ mod crash;
 mod demo;
 mod enrol;
 mod faults;
+mod gated_clients;
 mod hand_off;
 mod hostile_server;
 mod layers;

@@ -10,7 +10,7 @@ use rmcp::transport::TokioChildProcess;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::support::{Hub, PATIENCE, Wrap, everything, node22, python, test_file};
+use crate::support::{Hub, PATIENCE, Wrap, everything, inspector, node22, python, test_file};
 
 /// What a client left behind.
 #[derive(Debug, PartialEq, Eq)]
@@ -144,10 +144,6 @@ async fn inspector_sees_no_difference() {
         command
     };
     sees_no_difference("Inspector", client, 1).await;
-}
-
-fn inspector() -> String {
-    test_file("node_modules/.bin/mcp-inspector")
 }
 
 #[tokio::test]
