@@ -1,22 +1,28 @@
 //! Logs: to stderr, one line per event, never to stdout, which in the shim is the protocol.
 //!
-//! `HITL_LOG` takes filters as `RUST_LOG` does; without it, `default` holds (such as `warn` or `hitl=info`).
+//! `HITL_LOG` takes levels as `RUST_LOG` does, for everything or for a target (`info`, `warn,hitl=debug`); without it,
+//! `default` holds (such as `warn` or `hitl=info`).
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 /// Starts logging for people, for the whole process; a second call changes nothing.
 pub fn text(default: &str) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(default)).with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // The second initialisation of a test process is the only failure there is.
-    drop(builder.with_target(false).try_init());
+    drop(registry().with(lines).with(levels(default)).try_init());
 }
 
 /// Starts logging for machines, one JSON object per line; a second call changes nothing.
 pub fn json(default: &str) {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(default)).with_writer(std::io::stderr);
-    drop(builder.json().flatten_event(true).try_init());
+    let lines = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+    drop(registry().with(lines).with(levels(default)).try_init());
 }
 
-fn filter(default: &str) -> EnvFilter {
-    EnvFilter::try_from_env("HITL_LOG").unwrap_or_else(|_| EnvFilter::new(default))
+/// Levels by target; spans are not told apart, because that would take a regex engine into the shim.
+fn levels(default: &str) -> Targets {
+    let wanted = std::env::var("HITL_LOG").ok();
+    wanted.and_then(|text| text.parse().ok()).or_else(|| default.parse().ok()).unwrap_or_default()
 }

@@ -13,13 +13,18 @@ pub const TOOLS: usize = 200;
 pub fn serve() {
     let mut input = BufReader::with_capacity(1 << 16, stdin());
     let mut output = BufWriter::with_capacity(1 << 16, stdout());
-    let (tools, large) = (tools(), large());
+    let (mut tools, large) = (tools(), large());
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line).unwrap() > 0 {
         if let Some(id) = id_of(&line) {
             let result: &[u8] = match () {
                 () if find(&line, b"\"initialize\"").is_some() => INITIALIZED,
-                () if find(&line, b"\"tools/list\"").is_some() => &tools,
+                () if find(&line, b"\"tools/list\"").is_some() => {
+                    if find(&line, b"\"new\":true").is_some() {
+                        renew(&mut tools);
+                    }
+                    &tools
+                }
                 () if find(&line[..line.len().min(200)], b"\"large\"").is_some() => &large,
                 () => ECHOED,
             };
@@ -45,6 +50,12 @@ fn id_of(line: &[u8]) -> Option<&[u8]> {
     let start = find(head, b"\"id\":")? + 5;
     let length = head[start..].iter().position(|byte| matches!(byte, b',' | b'}'))?;
     Some(&head[start..start + length])
+}
+
+/// Changes the first tool's description.
+fn renew(tools: &mut [u8]) {
+    let at = find(tools, b"Looks at").unwrap_or_else(|| find(tools, b"looks at").unwrap());
+    tools[at] ^= 0x20;
 }
 
 fn tools() -> Vec<u8> {

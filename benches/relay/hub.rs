@@ -36,6 +36,13 @@ impl Hub {
         String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
     }
 
+    /// Resident memory in KiB.
+    pub fn rss_kib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Its data dir, which serves the shim as home too.
     pub fn data_dir(&self) -> String {
         self.data.path().display().to_string()

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod echo;
+#[allow(dead_code)] // shared with the other bench
 mod hub;
 mod measure;
 mod relays;
@@ -52,7 +53,7 @@ fn drive(plan: Plan) {
     let behind =
         |relay: &[&str]| -> Vec<String> { relay.iter().map(|part| (*part).to_owned()).chain(echo.clone()).collect() };
     let wrap = env!("CARGO_BIN_EXE_hitl-wrap");
-    let subjects = [
+    let mut subjects = [
         Subject::new("nothing", echo.to_vec()),
         Subject::new("byte copy", behind(&[&me, "copy"])),
         Subject::new("raw-peek", behind(&[&me, "peek"])),
@@ -66,5 +67,8 @@ fn drive(plan: Plan) {
             .env("HOME", &hub.data_dir())
             .start_up_only(),
     ];
+    for subject in &mut subjects {
+        subject.sockets = plan.sockets;
+    }
     report::print(&subjects, &measure::all(&subjects, &plan), std::env::var_os(PINNED).is_some());
 }

@@ -7,6 +7,8 @@ use super::subject::{Running, Subject};
 
 /// How much to measure.
 pub struct Plan {
+    /// Whether the subjects get socket pairs and not pipes.
+    pub sockets: bool,
     rounds: usize,
     calls: usize,
     in_flight_calls: usize,
@@ -14,12 +16,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `--quick` for a look, nothing for numbers to write down; cargo's own `--bench` is ignored.
+    /// `--quick` for a look, nothing for numbers to write down, `--sockets` to talk as Node clients do; cargo's own
+    /// `--bench` is ignored.
     pub fn from_args(args: &[String]) -> Self {
-        if args.iter().any(|arg| arg == "--quick") {
-            Self { rounds: 3, calls: 500, in_flight_calls: 5_000, starts: 5 }
+        let given = |flag: &str| args.iter().any(|arg| arg == flag);
+        let sockets = given("--sockets");
+        if given("--quick") {
+            Self { sockets, rounds: 3, calls: 500, in_flight_calls: 5_000, starts: 5 }
         } else {
-            Self { rounds: 15, calls: 4_000, in_flight_calls: 30_000, starts: 20 }
+            Self { sockets, rounds: 15, calls: 4_000, in_flight_calls: 30_000, starts: 20 }
         }
     }
 }
@@ -35,8 +40,10 @@ pub enum Metric {
     Cpu,
     /// Calls per second with 64 in flight.
     InFlight,
-    /// List of 200 tools in µs.
+    /// List of 200 tools, known already, in µs.
     List,
+    /// List of 200 tools, one of them new, in µs.
+    NewList,
     /// MiB per second of a large result.
     LargeResult,
     /// MiB per second of a large argument.
@@ -110,6 +117,7 @@ fn one_round(running: &mut Running, plan: &Plan, text: &str, push: &mut impl FnM
     push(Metric::P99, micros(percentile(&mut times, 99)));
     push(Metric::InFlight, running.pipeline(plan.in_flight_calls));
     push(Metric::List, micros(median_of(60, || running.list_tools())));
+    push(Metric::NewList, micros(median_of(60, || running.list_new_tools())));
     push(Metric::LargeResult, 1.0 / median_of(10, || running.large_result()).as_secs_f64());
     push(Metric::LargeArgument, 1.0 / median_of(10, || running.large_argument(text)).as_secs_f64());
 }

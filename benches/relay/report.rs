@@ -3,12 +3,13 @@
 use super::measure::{Metric, Sample};
 use super::subject::Subject;
 
-const ROWS: [(Metric, &str); 10] = [
+const ROWS: [(Metric, &str); 11] = [
     (Metric::P50, "call p50 µs"),
     (Metric::P99, "call p99 µs"),
     (Metric::Cpu, "CPU per call µs"),
     (Metric::InFlight, "64 in flight, calls/s"),
     (Metric::List, "tools/list of 200 µs"),
+    (Metric::NewList, "the same, one tool new µs"),
     (Metric::LargeResult, "1 MiB result, MiB/s"),
     (Metric::LargeArgument, "1 MiB argument, MiB/s"),
     (Metric::Start, "spawn to initialize ms"),

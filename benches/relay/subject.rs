@@ -1,7 +1,9 @@
 //! Something in the way of a call, and a client that talks through it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::echo::LARGE;
@@ -12,6 +14,8 @@ pub struct Subject {
     pub name: &'static str,
     /// Whether only its start is measured.
     pub start_up_only: bool,
+    /// Whether it gets socket pairs, as Node clients hand over, and not pipes.
+    pub sockets: bool,
     command: Vec<String>,
     env: Vec<(&'static str, String)>,
 }
@@ -19,7 +23,7 @@ pub struct Subject {
 impl Subject {
     /// A command without extra variables.
     pub fn new(name: &'static str, command: Vec<String>) -> Self {
-        Self { name, start_up_only: false, command, env: Vec::new() }
+        Self { name, start_up_only: false, sockets: false, command, env: Vec::new() }
     }
 
     /// Adds a variable.
@@ -39,9 +43,9 @@ impl Subject {
         let began = Instant::now();
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).envs(self.env.iter().map(|(key, value)| (*key, value)));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (stdin, stdout) = (child.stdin.take(), BufReader::with_capacity(1 << 16, child.stdout.take().unwrap()));
-        let mut running = Running { child, stdin, stdout, line: Vec::new() };
+        let (child, stdin, stdout) = if self.sockets { with_sockets(command) } else { with_pipes(command) };
+        let stdout = BufReader::with_capacity(1 << 16, stdout);
+        let mut running = Running { child, stdin: Some(stdin), stdout, line: Vec::new() };
         running.ask(br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#);
         let took = began.elapsed();
         running.write(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
@@ -49,11 +53,26 @@ impl Subject {
     }
 }
 
+type Streams = (Child, Box<dyn Write>, Box<dyn Read>);
+
+fn with_pipes(mut command: Command) -> Streams {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    (child, Box::new(stdin), Box::new(stdout))
+}
+
+fn with_sockets(mut command: Command) -> Streams {
+    let ((stdin, its_stdin), (stdout, its_stdout)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    command.stdin(OwnedFd::from(its_stdin)).stdout(OwnedFd::from(its_stdout));
+    // The command keeps its ends until it is dropped.
+    (command.spawn().unwrap(), Box::new(stdin), Box::new(stdout))
+}
+
 /// A started subject.
 pub struct Running {
     child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    stdin: Option<Box<dyn Write>>,
+    stdout: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
 }
 
@@ -96,6 +115,11 @@ impl Running {
     /// One list of 200 tools.
     pub fn list_tools(&mut self) -> Duration {
         self.ask(br#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}"#)
+    }
+
+    /// The same list with something new in it, which has to be read anew.
+    pub fn list_new_tools(&mut self) -> Duration {
+        self.ask(br#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":{"new":true}}}"#)
     }
 
     /// One call whose result is 1 MiB.

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
                 config.or_else(|| std::env::var_os("HITL_CONFIG").filter(|path| !path.is_empty()).map(Into::into));
             block_on(login::run(&hub, config))
         }
-        Some(Command::DemoServer) => block_on(demo::server::serve()).map(|()| 0),
+        Some(Command::DemoServer) => demo::server::serve().map(|()| 0),
         None => wrap(&cli.wrap),
     };
     let code = code.unwrap_or_else(|error| {

@@ -74,6 +74,8 @@ pub struct File {
     /// hub: `[[notify]]`, notification channels that the page shows and cannot change.
     #[serde(default)]
     pub notify: Vec<notify::Channel>,
+    /// hub: hosts of push services beside those of the usual browsers.
+    pub push_hosts: Option<Vec<String>>,
     /// both: `text` or `json` log lines.
     pub log_format: Option<String>,
 }

@@ -63,6 +63,8 @@ pub struct Settings {
     pub resume_within: u64,
     /// Notification channels that the file names.
     pub notify: Vec<super::notify::Channel>,
+    /// Hosts of push services beside those of the usual browsers.
+    pub push_hosts: Vec<String>,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -143,6 +145,7 @@ impl Settings {
             grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
             resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
             notify: file.notify,
+            push_hosts: super::notify::push_hosts(env("HITL_PUSH_HOSTS"), file.push_hosts)?,
             log_format: LogFormat::parse(env("HITL_LOG_FORMAT").or(file.log_format).as_deref())?,
         };
         settings.check_exposure()?;

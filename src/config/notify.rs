@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use crate::core::trust::Level;
@@ -44,6 +45,34 @@ fn yes() -> bool {
     true
 }
 
+impl Channel {
+    /// The channel by which one browser is told.
+    pub fn of_browser(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: Kind::Browser,
+            name: String::new(),
+            enabled: true,
+            events: None,
+            servers: Vec::new(),
+            threshold: None,
+            quiet_hours: None,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// Hosts of push services, from the environment (with commas between them), else from the file.
+pub fn push_hosts(env: Option<String>, file: Option<Vec<String>>) -> anyhow::Result<Vec<String>> {
+    let listed = |text: String| text.split(',').map(str::to_owned).collect();
+    let hosts: Vec<String> = env.map(listed).or(file).unwrap_or_default();
+    let hosts: Vec<_> = hosts.iter().map(|host| host.trim().to_ascii_lowercase()).collect();
+    match hosts.iter().find(|host| host.is_empty() || host.contains(['/', '*', '@', ' '])) {
+        Some(host) => bail!("push_hosts: {host:?} is not the name of a host, such as push.example.org"),
+        None => Ok(hosts),
+    }
+}
+
 /// What a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,6 +91,8 @@ pub enum Kind {
     Ntfy,
     /// Any program, by Standard Webhooks.
     Webhook,
+    /// A browser, by Web Push; browsers subscribe themselves, on the page.
+    Browser,
 }
 
 /// What happened to an approval.
@@ -181,12 +212,18 @@ impl Kind {
             Self::Telegram => "telegram",
             Self::Ntfy => "ntfy",
             Self::Webhook => "webhook",
+            Self::Browser => "browser",
         }
     }
 
     /// What it tells when nothing else is said.
     pub fn usual_events(self) -> Vec<Event> {
-        if self == Self::Webhook { Event::ALL.to_vec() } else { vec![Event::Created] }
+        match self {
+            Self::Webhook => Event::ALL.to_vec(),
+            // What became of an approval takes the place of the notification that it waits.
+            Self::Browser => vec![Event::Created, Event::Decided, Event::TimedOut, Event::Cancelled],
+            _ => vec![Event::Created],
+        }
     }
 }
 
@@ -224,12 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn push_hosts_are_names_of_hosts() {
+        let named = push_hosts(Some("Push.example.org, 127.0.0.1".to_owned()), Some(vec!["other".to_owned()]));
+        assert_eq!(named.unwrap(), ["push.example.org", "127.0.0.1"]);
+        for wrong in ["https://push.example.org", "*.example.org", ""] {
+            assert!(push_hosts(None, Some(vec![wrong.to_owned()])).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn names_are_the_same_in_sql_and_json() {
         for event in Event::ALL {
             assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
             assert_eq!(Event::from_name(event.as_str()), Some(event));
         }
-        for kind in [Kind::Email, Kind::Slack, Kind::Teams, Kind::Discord, Kind::Telegram, Kind::Ntfy, Kind::Webhook] {
+        for kind in [
+            Kind::Email,
+            Kind::Slack,
+            Kind::Teams,
+            Kind::Discord,
+            Kind::Telegram,
+            Kind::Ntfy,
+            Kind::Webhook,
+            Kind::Browser,
+        ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }

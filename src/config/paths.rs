@@ -24,6 +24,11 @@ pub fn data_dir() -> anyhow::Result<PathBuf> {
     Ok(project()?.data_local_dir().to_path_buf())
 }
 
+/// Locked by the hub that serves this data dir, for as long as it lives.
+pub fn hub_lock(data_dir: &Path) -> PathBuf {
+    data_dir.join("hub.lock")
+}
+
 /// Holds the base URL of the running local hub, such as `http://127.0.0.1:7420`.
 pub fn local_url(data_dir: &Path) -> PathBuf {
     data_dir.join("local").join("hub.url")

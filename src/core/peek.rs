@@ -27,8 +27,8 @@ pub enum Sight<'a> {
 pub struct Answer<'a> {
     /// The request's id, as [`Id::key`](super::frame::Id::key) has it.
     pub key: &'a str,
-    /// The value of `result`, or nothing of an error.
-    result: Option<&'a [u8]>,
+    /// The raw value of `result`, or nothing of an error.
+    pub result: Option<&'a [u8]>,
 }
 
 /// Looks at a server's line, without its line end.

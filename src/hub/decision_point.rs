@@ -121,12 +121,14 @@ impl DecisionPoint {
         }
     }
 
-    /// Keeps and logs trouble, when it begins and when it ends.
+    /// Keeps and logs trouble, when it begins, becomes another and ends.
     fn note(&self, trouble: Option<&String>) {
         let before = std::mem::replace(&mut self.state().trouble, trouble.cloned());
         match (before, trouble) {
-            (None, Some(why)) => tracing::error!(why, "the external decision point cannot be asked; calls are denied"),
-            (Some(_), None) => tracing::info!("the external decision point answers again"),
+            (before, Some(why)) if before.as_ref() != Some(why) => {
+                tracing::error!(why, "the external decision point cannot be asked; calls are denied")
+            }
+            (Some(_), None) => tracing::warn!("the external decision point answers again"),
             _ => {}
         }
     }

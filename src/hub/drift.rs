@@ -4,11 +4,12 @@
 //! stays accepted, so that two versions of a server can live side by side.
 
 use serde_json::json;
+use sqlx::any::AnyRow;
 
 use super::Hub;
 use super::accounts::admin;
 use super::error::{Actor, ChangeError};
-use super::model::Tool;
+use super::model::{Tool, ToolDrift};
 use super::servers::record;
 use super::store::{StoreError, Tx, rows};
 use crate::core::ids::Digest;
@@ -73,12 +74,26 @@ pub(super) async fn compare(
     Ok(())
 }
 
+/// How the definition that a call's client was shown differs from what was accepted.
+pub(super) async fn of_call(
+    tx: &mut Tx,
+    server: &str,
+    tool: &str,
+    shown: Option<&Digest>,
+) -> Result<Option<ToolDrift>, StoreError> {
+    let row = row(tx, server, tool).await?;
+    let Some(row) = row else { return Ok(None) };
+    let listed = rows::tool(&row)?;
+    rows::drift(&row, &listed, shown.unwrap_or(&listed.definition))
+}
+
+async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<AnyRow>, StoreError> {
+    let found = sqlx::query("select * from tools where server = $1 and name = $2").bind(server).bind(tool);
+    Ok(found.fetch_optional(tx.sql()).await?)
+}
+
 async fn accepted(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Vec<Digest>>, StoreError> {
-    let row = sqlx::query("select * from tools where server = $1 and name = $2")
-        .bind(server)
-        .bind(tool)
-        .fetch_optional(tx.sql())
-        .await?;
+    let row = row(tx, server, tool).await?;
     Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.accepted))
 }
 
@@ -121,11 +136,7 @@ impl Hub {
                 if let Err(refusal) = admin(tx, &by).await? {
                     return Ok(Err(refusal));
                 }
-                let row = sqlx::query("select * from tools where server = $1 and name = $2")
-                    .bind(server.as_str())
-                    .bind(tool.as_str())
-                    .fetch_optional(tx.sql())
-                    .await?;
+                let row = row(tx, &server, &tool).await?;
                 let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
                     return Ok(Err(ChangeError::NotFound(format!("tool {tool} on a server {server}"))));
                 };

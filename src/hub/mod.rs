@@ -38,6 +38,7 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -57,12 +58,20 @@ pub struct Settings {
     pub grant_for_ms: i64,
     /// How long a shim that lost its connection may stay away, in milliseconds.
     pub resume_within_ms: i64,
+    /// Hosts of push services beside those of the usual browsers; they may be private.
+    pub push_hosts: Vec<String>,
 }
 
 impl Default for Settings {
     /// What holds when nobody says anything; no base URL, and nothing gated on a new server.
     fn default() -> Self {
-        Self { base_url: None, new_server_threshold: None, grant_for_ms: 600_000, resume_within_ms: 15_000 }
+        Self {
+            base_url: None,
+            new_server_threshold: None,
+            grant_for_ms: 600_000,
+            resume_within_ms: 15_000,
+            push_hosts: Vec::new(),
+        }
     }
 }
 
@@ -79,6 +88,8 @@ struct Inner {
     new_server_threshold: Option<Level>,
     grant_for_ms: i64,
     resume_within_ms: i64,
+    push_hosts: Vec<String>,
+    push_key: OnceCell<Arc<notify::PushKey>>,
     base_url: RwLock<Option<String>>,
     ready_rules: policies::ReadyRules,
     decision_point: Option<DecisionPoint>,
@@ -106,6 +117,8 @@ impl Hub {
             new_server_threshold: settings.new_server_threshold,
             grant_for_ms: settings.grant_for_ms,
             resume_within_ms: settings.resume_within_ms,
+            push_hosts: settings.push_hosts,
+            push_key: OnceCell::new(),
             base_url: RwLock::new(None),
             ready_rules: policies::ReadyRules::default(),
             decision_point,

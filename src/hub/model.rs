@@ -104,6 +104,9 @@ pub struct Approval {
     pub duration_ms: Option<i64>,
     /// What the server says the tool does; a claim.
     pub description: Option<String>,
+    /// How the tool's definition differed from what was accepted when it was called, if it did; both texts only in the
+    /// queue and in the answer to `GET /approvals/{id}`.
+    pub drift: Option<ToolDrift>,
     /// What happened to it, oldest first; only in the answer to `GET /approvals/{id}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Vec<TimelineEntry>>,
@@ -274,7 +277,7 @@ pub struct Tool {
 }
 
 /// A definition that waits to be accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolDrift {
     /// New, or changed.
     pub kind: Drift,

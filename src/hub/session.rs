@@ -178,7 +178,7 @@ impl Session<'_> {
                 Event::Heard(_) => Err(End::Lost),
                 Event::Woken(Some(wake)) => self.woken(wake).await,
                 Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
-                Event::Cut(cut) => Err(End::Cut(cut)),
+                Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
                 Event::Draining => Err(self.drain().await),
                 Event::Stale => self.push_policy().await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
@@ -194,6 +194,21 @@ impl Session<'_> {
     async fn drain(&mut self) -> End {
         let _ = send(self.socket, &ToWrap::Draining).await;
         End::Draining
+    }
+
+    /// What became of the calls that are held is told first, where the shim may not come back to hear it.
+    async fn cut(&mut self, cut: Cut, joined: &mut Joined) -> End {
+        if !matches!(cut, Cut::Revoked | Cut::Elsewhere) {
+            return End::Cut(cut);
+        }
+        while let Ok(wake) = joined.wakes.try_recv() {
+            if let Wake::Approval(_) = wake
+                && let Err(end) = self.woken(wake).await
+            {
+                return end;
+            }
+        }
+        End::Cut(cut)
     }
 
     async fn hear(&mut self, frame: Message) -> Result<(), End> {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::redact;
 use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::wire::{Hello, VERSION};
@@ -13,7 +14,7 @@ pub struct Identity {
     pub instance: InstanceId,
     /// The wrapped server's name.
     pub server: String,
-    /// The wrapped server's command line.
+    /// The wrapped server's command line, without the secrets in it.
     pub command: Vec<String>,
     /// The client's name until it has named itself.
     pub client: Option<String>,
@@ -22,7 +23,7 @@ pub struct Identity {
 impl Identity {
     /// A new run.
     pub fn new(server: String, command: &[OsString], client: Option<String>) -> Self {
-        let command = command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let command = redact::command(command.iter().map(|part| part.to_string_lossy().into_owned()));
         Self { instance: InstanceId(new_id()), server, command, client }
     }
 

@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::backoff::Backoff;
 use super::connect::{self, Refused, Socket};
-use super::hub_client::{FromHub, GOODBYE_WITHIN};
+use super::hub_client::{FromHub, GOODBYE_WITHIN, QUEUE};
 use super::local::Local;
 use super::say::say;
 use crate::config::wrap::{Endpoint, HubAt};
 use crate::core::gate::messages::{Answer, Ruled};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust::Level;
-use crate::wire::{self, DEAD_SECONDS, DecodeError, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap};
+use crate::wire::{self, DEAD_SECONDS, DecodeError, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap, Welcome};
 
 /// How long a hub may take to accept a connection, and then to answer `hello`.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -150,9 +150,9 @@ impl Link {
         if let Err(end) = send(&mut socket, &ToHub::Hello(hello)).await {
             return (end, false);
         }
-        let welcome = match timeout(CONNECT_WITHIN, next(&mut socket)).await {
-            Ok(Ok(Some(ToWrap::Welcome(welcome)))) => welcome,
-            Ok(Ok(other)) => return (End::Lost(format!("instead of a welcome came {other:?}")), false),
+        let mut early = Vec::new();
+        let welcome = match timeout(CONNECT_WITHIN, self.await_welcome(&mut socket, &mut early)).await {
+            Ok(Ok(welcome)) => welcome,
             Ok(Err(end)) => return (end, false),
             Err(_) => return (End::Lost("no welcome in time".to_owned()), false),
         };
@@ -164,11 +164,38 @@ impl Link {
         if self.to_relay.send(FromHub::Answer(welcome)).await.is_err() {
             return (End::Bye, true);
         }
+        for message in early {
+            if let Err(end) = self.say_to(&mut socket, message).await {
+                return (end, true);
+            }
+        }
         (self.talk(socket).await, true)
     }
 
+    /// The hub's answer to `hello`. What the relay says before it comes waits in `early`, except its goodbye: the end
+    /// of the program must not wait for the hub.
+    async fn await_welcome(&mut self, socket: &mut Socket, early: &mut Vec<ToHub>) -> Result<Welcome, End> {
+        loop {
+            let said = tokio::select! {
+                message = next(socket) => match message? {
+                    Some(ToWrap::Welcome(welcome)) => return Ok(welcome),
+                    other => return Err(End::Lost(format!("instead of a welcome came {other:?}"))),
+                },
+                said = self.from_relay.recv(), if early.len() < QUEUE => said.unwrap_or(ToHub::Bye),
+            };
+            if said != ToHub::Bye {
+                early.push(said);
+                continue;
+            }
+            for message in early.drain(..).chain([ToHub::Bye]) {
+                self.say_to(socket, message).await?;
+            }
+        }
+    }
+
     async fn talk(&mut self, mut socket: Socket) -> End {
-        let mut ping = interval(Duration::from_secs(PING_SECONDS));
+        let period = Duration::from_secs(PING_SECONDS);
+        let mut ping = interval_at(tokio::time::Instant::now() + period, period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
@@ -224,12 +251,13 @@ impl Link {
         if text.len() > MAX_MESSAGE_BYTES {
             return self.too_large(message).await;
         }
-        write(socket, Message::text(text)).await?;
-        if message == ToHub::Bye {
-            let _ = timeout(GOODBYE_WITHIN, socket.close(None)).await;
-            return Err(End::Bye);
+        if message != ToHub::Bye {
+            return write(socket, Message::text(text)).await;
         }
-        Ok(())
+        // One write for the goodbye and the close.
+        let leave = async { socket.feed(Message::text(text)).await.and(socket.close(None).await) };
+        let _ = timeout(GOODBYE_WITHIN, leave).await;
+        Err(End::Bye)
     }
 
     /// A call whose arguments double in size when they are quoted: no approver could be shown it.

@@ -197,6 +197,20 @@ async fn a_close_code_ends_in_the_refusal_it_stands_for() {
 }
 
 #[tokio::test]
+async fn a_goodbye_does_not_wait_for_the_welcome() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let (mut socket, ()) = tokio::join!(hub.accept(), greet(&mut client));
+    client.ask(Ask::Cancel(cancel("a")));
+    let begun = Instant::now();
+    client.goodbye().await;
+    assert!(begun.elapsed() < GOODBYE_WITHIN);
+    assert!(matches!(hear(&mut socket).await, ToHub::Hello(_)));
+    assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel("a")), "what was said first is not lost");
+    assert_eq!(hear(&mut socket).await, ToHub::Bye);
+}
+
+#[tokio::test]
 async fn a_goodbye_to_nobody_does_not_wait() {
     // A port that takes connections and never answers.
     let (_hub, endpoint) = Hub::start().await;

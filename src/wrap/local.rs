@@ -3,13 +3,13 @@
 //!
 //! Several shims may start at once: a lock file lets one of them start the hub, the others wait for it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::process::{Child, Command};
 
 use super::say::say;
@@ -43,11 +43,19 @@ impl Local {
         Self { data_dir, config, started: None, next_start: None, complained: false }
     }
 
-    /// Where the running hub says it is.
+    /// Where the running hub says it is. What a hub said that was killed is not believed: somebody else may listen
+    /// there by now, and would be given the token.
     pub fn locate(&self) -> anyhow::Result<Endpoint> {
+        ensure!(self.runs(), "no hub serves {}", self.data_dir.display());
         let url = paths::local_url(&self.data_dir);
         let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
         Ok(Endpoint { base: base_url(&text)?, token: read_token(&paths::local_agent_token(&self.data_dir))? })
+    }
+
+    /// Whether a hub of this data dir lives.
+    fn runs(&self) -> bool {
+        let lock = File::open(paths::hub_lock(&self.data_dir));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The hub answered.
@@ -168,6 +176,10 @@ mod tests {
         assert!(local.locate().is_err());
         write_private(&paths::local_url(dir.path()), "http://127.0.0.1:7421\n");
         write_private(&paths::local_agent_token(dir.path()), "hitl_a_x\n");
+        assert!(local.locate().is_err(), "the hub that wrote them is gone");
+        let lock = private_file(&paths::hub_lock(dir.path())).unwrap();
+        assert!(local.locate().is_err(), "and left its lock file");
+        lock.try_lock().unwrap();
         let endpoint = local.locate().unwrap();
         assert_eq!((endpoint.base.as_str(), endpoint.token.0.as_str()), ("http://127.0.0.1:7421", "hitl_a_x"));
     }

@@ -8,8 +8,13 @@ const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromiu
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** Launches it, with the fonts that pictures are made with. */
-export function launch() {
+export const launch = () => chromium.launch(options({}));
+
+/** The same with a profile in a folder, as a person has one: only there do notifications live on. */
+export const launchPersistent = (folder, env) => chromium.launchPersistentContext(folder, { ...options(env), viewport: { width: 1280, height: 860 }, locale: "en-GB" });
+
+function options(env) {
   const executablePath = candidates.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error("no Chromium found: install the package `chromium`, or set CHROMIUM to its path");
-  return chromium.launch({ executablePath, args: flags, env: { ...process.env, FONTCONFIG_FILE: fileURLToPath(new URL("fonts.conf", import.meta.url)) } });
+  return { executablePath, args: flags, env: { ...process.env, FONTCONFIG_FILE: fileURLToPath(new URL("fonts.conf", import.meta.url)), ...env } };
 }

@@ -182,6 +182,14 @@ export const enrolment = (now = Date.now()) => ({ code: "BCDF-GHJK", host: "buil
 const channel = (kind, more) => ({ id: randomUUID(), kind, name: "", enabled: true, from_file: false, events: ["created", "expiring"], servers: [], threshold: null, quiet_hours: null, settings: {}, secrets: { url: true }, target: "", ...more });
 
 /** Ways to be told: one works, one fails, one is off. */
+/** A public key as a hub has one. */
+export const pushKey = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8";
+
+export const browsers = (now = Date.now()) => [
+  { id: "browser_1", name: "Chrome on Android", added_at: now - 9 * 86_400_000, state: { waiting: 0, given_up: 0, last_at: now - 130_000, last_error: null } },
+  { id: "browser_2", name: "Safari on Mac", added_at: now - 3 * 86_400_000, state: { waiting: 2, given_up: 1, last_at: now - 30_000, last_error: "it answered 500 Internal Server Error" } },
+];
+
 export const channels = (now = Date.now()) => [
   channel("slack", { name: "On call", target: "hooks.slack.com", threshold: "medium", quiet_hours: { from: "22:00", to: "07:00", zone: "Europe/Berlin" }, state: { waiting: 0, given_up: 0, last_at: now - 240_000, last_error: null } }),
   channel("webhook", { target: "hooks.acme.example", servers: ["github"], state: { waiting: 3, given_up: 1, last_at: now - 20_000, last_error: "the other side answered 503 Service Unavailable" } }),

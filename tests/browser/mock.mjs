@@ -8,17 +8,17 @@ import { fileURLToPath } from "node:url";
 import * as fixtures from "./fixtures.mjs";
 
 const assets = fileURLToPath(new URL("../../src/hub/page/assets/", import.meta.url));
-const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json" };
 const headers = {
   "Content-Security-Policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types hitl-worker",
   "X-Content-Type-Options": "nosniff",
   "Cache-Control": "no-store",
 };
 
 /** Starts a mock hub; `state` can be changed while it runs, `add` and `settle` also tell the open pages. */
 export async function startMock({ port = 0, signedIn = true } = {}) {
-  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], users: fixtures.users(), channels: [], user: { name: "lin", role: "admin" }, signedIn, seen: [], calls: [], delay: 0 };
+  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], users: fixtures.users(), channels: [], browsers: [], user: { name: "lin", role: "admin" }, signedIn, seen: [], calls: [], delay: 0 };
   const streams = new Set();
   let seq = 1;
   const emit = (event, data) => {
@@ -100,7 +100,7 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       return decide(id, action, body.reason);
     },
     "GET users": () => [200, { items: state.users, next_cursor: null }],
-    "GET notifications": () => [200, { items: state.channels, revision: "1" }],
+    "GET notifications": ([what]) => [200, what === "browsers" ? { items: state.browsers, key: fixtures.pushKey } : { items: state.channels, revision: "1" }],
     "GET enrolments": () => [200, fixtures.enrolment()],
     "GET health": () => [200, { decision_point: null }],
     "GET servers": ([name, what]) => (what === "coverage" ? [200, fixtures.coverage(state.servers.find((s) => s.name === name))] : name ? [200, state.servers.find((s) => s.name === name)] : [200, { items: state.servers, next_cursor: null }]),
@@ -165,7 +165,7 @@ function timeline(a) {
 }
 
 async function asset(path, response) {
-  const name = path.startsWith("/assets/") ? path.slice(8) : "index.html";
+  const name = path.startsWith("/assets/") ? path.slice(8) : path === "/sw.js" ? "sw.js" : "index.html";
   try {
     const data = await readFile(join(assets, normalize(name)));
     response.writeHead(200, { ...headers, "Content-Type": types[extname(name)] ?? "application/octet-stream" }).end(data);

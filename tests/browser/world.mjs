@@ -3,7 +3,7 @@
 
 import { spawn, execFile } from "node:child_process";
 import { createInterface } from "node:readline";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,9 +36,9 @@ export async function until(look, what, ms = 30_000) {
   }
 }
 
-/** Everything a test needs; `close` ends all of it. */
-export async function startWorld() {
-  const hub = mocked ? await mockedHub() : await realHub();
+/** Everything a test needs; `close` ends all of it. `config` is the text of the hub's config file. */
+export async function startWorld({ config } = {}) {
+  const hub = mocked ? await mockedHub() : await realHub(config);
   const browser = await launch();
   const pages = [];
   const shims = [];
@@ -92,11 +92,12 @@ export async function startWorld() {
   };
 }
 
-async function realHub() {
+async function realHub(config) {
   const bin = programs();
   const data = mkdtempSync(join(tmpdir(), "hitl-page-"));
-  const env = { ...process.env, HITL_DATA_DIR: data, HITL_CONFIG: "", NO_COLOR: "1" };
+  const env = { ...process.env, HITL_DATA_DIR: data, HITL_PUSH_HOSTS: "127.0.0.1", NO_COLOR: "1" };
   delete env.HITL_CONFIG;
+  if (config) writeFileSync((env.HITL_CONFIG = join(data, "config.toml")), config);
   let address = "";
   let child;
   const cli = (args, input) => {

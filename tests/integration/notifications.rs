@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Hub, Ledger, Receiver, Smtp, Wrap, eventually};
+use crate::support::{Approver, Client, Hub, Ledger, Push, Receiver, Smtp, Wrap, eventually};
 
 /// A hub, its administrator, and a client of the ledger server, whose `delete_repo` is gated from the start.
 async fn ready() -> (Hub, Approver, Client, Ledger) {
@@ -143,4 +143,67 @@ async fn every_other_channel_is_told_with_a_link_and_without_the_arguments() {
         assert!(message.contains(&link) && message.contains("delete"), "{path}: {message}");
         assert!(!message.contains("very-secret-name"), "{path}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_browser_is_told_by_web_push_that_a_library_which_is_not_ours_opens() {
+    let (hub, approver, mut client, _ledger) = ready().await;
+    let mut push = Push::start().await;
+    approver.post("/notifications/browsers", push.subscription("/phone")).await;
+    call(&mut client).await;
+    let approval = approver.the_pending_approval().await;
+    let id = approval["id"].as_str().unwrap();
+    let got = push.next().await;
+    assert_eq!((&got["path"], &got["signed"]), (&json!("/phone"), &json!(true)));
+    assert_eq!(got["key"], approver.get("/notifications/browsers").await["key"], "the key it subscribed with");
+    assert_eq!(got["claims"]["aud"], push.origin());
+    let left = got["claims"]["exp"].as_i64().unwrap() - now();
+    assert!((3_600..=86_400).contains(&left), "{left} s");
+    let headers = &got["headers"];
+    assert_eq!((&headers["content-encoding"], &headers["urgency"]), (&json!("aes128gcm"), &json!("high")));
+    let ttl: i64 = headers["ttl"].as_str().unwrap().parse().unwrap();
+    assert!((280..=300).contains(&ttl), "no longer than the approval waits: {ttl}");
+    let topic = headers["topic"].as_str().unwrap();
+    assert_eq!(topic, id.replace('-', ""));
+    assert!(got["length"].as_i64().unwrap() <= 4096);
+    let says = &got["says"];
+    for (key, value) in [("tool", "delete_repo"), ("server", "github"), ("agent", "claude"), ("tag", id)] {
+        assert_eq!(says[key], value, "{says}");
+    }
+    assert_eq!(says["link"], format!("{}/approvals/{id}", hub.url));
+    assert!(!says.to_string().contains("very-secret-name"), "{says}");
+    approver.reject(&approval, "Wrong environment").await;
+    let outcome = push.next().await;
+    assert_eq!((&outcome["says"]["title"], &outcome["says"]["tag"]), (&json!("Rejected"), &json!(id)));
+    assert_eq!((&outcome["headers"]["topic"], &outcome["headers"]["urgency"]), (&json!(topic), &json!("normal")));
+}
+
+#[tokio::test]
+async fn a_push_service_that_is_busy_is_asked_again_and_one_that_knows_the_browser_no_longer_never() {
+    let (mut hub, approver, mut client, _ledger) = ready().await;
+    let mut push = Push::start().await;
+    let gone = approver.post("/notifications/browsers", push.subscription("/gone")).await;
+    approver.post("/notifications/browsers", push.subscription("/busy-once")).await;
+    let before = approver.get("/notifications/browsers").await["key"].clone();
+    call(&mut client).await;
+    let mut paths = Vec::new();
+    for _ in 0..3 {
+        paths.push(push.next().await["path"].as_str().unwrap().to_owned());
+    }
+    paths.sort();
+    assert_eq!(paths, ["/busy-once", "/busy-once", "/gone"]);
+    eventually("the lost browser is removed", || async {
+        let all = approver.get("/notifications/browsers").await["items"].clone();
+        (all.as_array().unwrap().iter().all(|browser| browser["id"] != gone["id"])).then_some(())
+    })
+    .await;
+    // A browser is bound to the key: it must be the same after a restart.
+    hub.crash().await;
+    let hub = hub.start_again().await;
+    assert_eq!(hub.sign_in().await.get("/notifications/browsers").await["key"], before);
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::messages::{ToolDefinition, Tools};
 use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, Mode, member};
+use crate::core::peek::{Answer, Sight};
 
 /// More requests than this are not waited for: a server that never answers must not fill memory.
 const MAX_ASKED: usize = 64;
@@ -17,8 +18,10 @@ pub(super) struct Listing {
     tools: Vec<ToolDefinition>,
     digests: HashMap<String, Digest>,
     complete: bool,
-    /// The raw list these tools came from, when one page was all of it: clients ask for the same list again and again.
-    whole: Option<String>,
+    /// The raw result these tools came from, when one page was all of it: clients ask for the same list again and again.
+    whole: Option<Vec<u8>>,
+    /// The raw result that is being read.
+    latest: Option<Vec<u8>>,
 }
 
 impl Listing {
@@ -34,16 +37,29 @@ impl Listing {
         !self.asked.is_empty()
     }
 
-    /// The server answered a request; if that was for a page that says anything new, everything known by now.
+    /// Whether a line that looks so is the whole list as it is known: then it need not be read. Otherwise
+    /// [`answered`](Self::answered) may learn from it.
+    pub(super) fn repeats(&mut self, line: Sight<'_>) -> bool {
+        self.latest = None;
+        let Sight::Answer(Answer { key, result: Some(result) }) = line else { return false };
+        if self.asked.get(key) != Some(&true) {
+            return false;
+        }
+        if self.whole.as_deref() == Some(result) {
+            self.asked.remove(key);
+            return true;
+        }
+        self.latest = Some(result.to_vec());
+        false
+    }
+
+    /// The server answered a request; if that was for a page, everything known by now.
     pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Option<Tools> {
         let first = self.asked.remove(key)?;
+        let latest = self.latest.take();
         let result = result?;
-        let raw = member(result, "tools")?.raw;
         let complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
-        if first && complete && self.whole.as_deref() == Some(raw) {
-            return None;
-        }
-        let items = json::elements(raw)?;
+        let items = json::elements(member(result, "tools")?.raw)?;
         if first {
             self.clear();
         }
@@ -51,7 +67,7 @@ impl Listing {
             self.learn(definition);
         }
         self.complete = complete;
-        self.whole = (first && complete).then(|| raw.to_owned());
+        self.whole = latest.filter(|_| first && complete);
         self.known()
     }
 

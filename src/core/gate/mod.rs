@@ -158,6 +158,9 @@ impl Gate {
             self.on_passing_line(line, now);
             return Fate::Forward;
         }
+        if self.is_known_list(line) {
+            return Fate::Forward;
+        }
         match frame::read_server(line) {
             ServerFrame::Response { id, result } => self.on_response(&id, result.as_deref(), now),
             ServerFrame::Progress { token, .. } if self.holds_token(&token) => {

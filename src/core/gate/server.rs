@@ -29,6 +29,12 @@ impl Gate {
         }
     }
 
+    /// Whether a line says nothing but the tools that are known already, and nothing waits that it could touch.
+    pub(super) fn is_known_list(&mut self, line: &[u8]) -> bool {
+        let nothing_waits = self.held.is_empty() && self.released.is_empty();
+        nothing_waits && self.listing.is_watching() && self.listing.repeats(peek::look(line))
+    }
+
     fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) {
         if let Some(call) = self.awaited.take(id.key.as_ref()) {
             self.log_passed(&call, outcome_of(result), now);

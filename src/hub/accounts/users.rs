@@ -12,6 +12,7 @@ use crate::hub::Hub;
 use crate::hub::bus::Target;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{Role, User};
+use crate::hub::notify;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
 
 /// The fields of `PUT /users/{name}`; those left out stay as they are.
@@ -274,6 +275,7 @@ async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 
 async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     end_sessions(tx, name).await?;
+    notify::forget_browsers(tx, name).await?;
     sqlx::query("delete from links where user_name = $1").bind(name).execute(tx.sql()).await?;
     sqlx::query("delete from users where name = $1").bind(name).execute(tx.sql()).await?;
     Ok(())

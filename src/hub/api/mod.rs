@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Router, http::StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -109,6 +109,8 @@ impl Api {
             .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
             .route("/notifications", get(notifications::list).put(notifications::change))
             .route("/notifications/test", post(notifications::test))
+            .route("/notifications/browsers", get(notifications::browsers).post(notifications::add_browser))
+            .route("/notifications/browsers/{id}", delete(notifications::remove_browser))
             .route("/activity", get(logs::activity))
             .route("/audit", get(logs::audit))
             .fallback(no_route)

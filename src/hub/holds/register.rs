@@ -13,6 +13,7 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::Hub;
 use crate::hub::approvals::record;
+use crate::hub::drift;
 use crate::hub::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Tx};
@@ -196,11 +197,12 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
+    let drift = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
-         created_at, deadline_at, outcome, identity) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19) \
+         created_at, deadline_at, outcome, identity, drift) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19, $20) \
          returning *",
     )
     .bind(request.id.as_str())
@@ -222,6 +224,7 @@ async fn insert(
     .bind(now)
     .bind(deadline)
     .bind(identity.as_str())
+    .bind(drift.map(|drift| json!(drift).to_string()))
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);

@@ -179,7 +179,13 @@ pub(super) fn shown(channel: &Channel) -> &str {
     if channel.name.is_empty() { channel.kind.as_str() } else { &channel.name }
 }
 
-async fn put(tx: &mut Tx, channel: &Channel, place: usize, from_file: bool, now: i64) -> Result<(), StoreError> {
+pub(super) async fn put(
+    tx: &mut Tx,
+    channel: &Channel,
+    place: usize,
+    from_file: bool,
+    now: i64,
+) -> Result<(), StoreError> {
     let config = serde_json::to_string(channel).map_err(|error| StoreError::Failed(error.to_string()))?;
     // What failed before is tried again at once: somebody has just changed something.
     sqlx::query(
@@ -225,11 +231,13 @@ async fn drop_unheard(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// All channels, those of the file first.
+/// All channels but those of browsers, those of the file first.
 pub(super) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, StoreError> {
-    let rows = sqlx::query("select config, from_file from channels order by from_file desc, place, id")
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "select config, from_file from channels where kind <> 'browser' order by from_file desc, place, id",
+    )
+    .fetch_all(connection)
+    .await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         let from_file: i64 = row.try_get("from_file")?;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{kinds, quiet};
-use crate::config::notify::Channel;
+use super::{kinds, push, quiet};
+use crate::config::notify::{Channel, Kind};
 
 /// How many channels there may be.
 pub(super) const MOST: usize = 100;
@@ -13,6 +13,9 @@ pub(super) fn one(channel: &Channel) -> Result<(), String> {
     let id_fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if channel.id.is_empty() || channel.id.len() > 64 || !channel.id.bytes().all(id_fits) {
         return Err("id must be 1 to 64 letters, digits, _ and -".to_owned());
+    }
+    if channel.kind == Kind::Browser || channel.id.starts_with(push::PREFIX) {
+        return Err("browsers subscribe themselves, on the page; no other channel is called browser_…".to_owned());
     }
     if channel.name.chars().count() > 100 || channel.name.contains('\0') {
         return Err("name has at most 100 characters".to_owned());

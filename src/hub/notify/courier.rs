@@ -12,7 +12,7 @@ use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::Message;
 use super::outbox::{ATTEMPTS, Claim, Way};
-use crate::config::notify::Channel;
+use crate::config::notify::{Channel, Kind};
 use crate::hub::Hub;
 use crate::hub::store::StoreError;
 
@@ -82,10 +82,10 @@ impl Round {
     }
 
     async fn start(&mut self, id: &str) -> Result<(), StoreError> {
-        let Some((channel, version)) = self.hub.channel_in_use(id).await? else { return Ok(()) };
+        let Some((channel, version)) = self.hub.stored_channel(id).await? else { return Ok(()) };
         let sender = match self.senders.get(id) {
             Some((same, sender)) if *same == version => sender.clone(),
-            _ => kinds::sender(&channel).unwrap_or_else(|why| Arc::new(Broken(why))),
+            _ => self.hub.sender(&channel).await?.unwrap_or_else(|why| Arc::new(Broken(why))),
         };
         self.senders.insert(id.to_owned(), (version, sender.clone()));
         let worker = Worker { hub: self.hub.clone(), timeout: self.timeout, channel, version, sender };
@@ -174,6 +174,16 @@ impl Worker {
         match error {
             Some(error) => tracing::warn!(channel = id, name, %error, attempts = ATTEMPTS, "notifications fail"),
             None => tracing::warn!(channel = id, name, "notifications get through again"),
+        }
+    }
+}
+
+impl Hub {
+    /// The sender for a channel, or why there is none.
+    pub(super) async fn sender(&self, channel: &Channel) -> Result<Result<Arc<dyn Sender>, String>, StoreError> {
+        match channel.kind {
+            Kind::Browser => self.browser_sender(&channel.id).await,
+            _ => Ok(kinds::sender(channel)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url, redirect};
 
 use super::address::is_public;
@@ -25,6 +25,9 @@ pub(super) enum Failure {
     /// It never will be: wrong address, wrong key, refused.
     #[error("{0}")]
     Permanent(String),
+    /// There is nobody any more.
+    #[error("{0}")]
+    Gone(String),
     /// Not this message, now.
     #[error("{0}")]
     Transient(String),
@@ -59,12 +62,23 @@ impl Endpoint {
         self
     }
 
+    /// What the URL begins with, as browsers write an origin.
+    pub(super) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// Sends a JSON body.
-    pub(super) async fn post(&self, headers: HeaderMap, body: String) -> Result<(), Failure> {
+    pub(super) async fn post(&self, mut headers: HeaderMap, body: String) -> Result<(), Failure> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(headers, body.into_bytes()).await
+    }
+
+    /// Sends a body of the type that the headers say.
+    pub(super) async fn send(&self, headers: HeaderMap, body: Vec<u8>) -> Result<(), Failure> {
         if body.len() > MOST_BODY {
             return Err(Failure::Permanent(format!("the message has {} bytes, more than {MOST_BODY}", body.len())));
         }
-        let request = self.client.post(self.url.clone()).header("content-type", "application/json").headers(headers);
+        let request = self.client.post(self.url.clone()).headers(headers);
         match request.body(body).send().await {
             Ok(response) => judge(response).await,
             Err(error) if error.is_builder() => Err(Failure::Permanent(words(&error))),
@@ -150,6 +164,7 @@ async fn judge(response: Response) -> Result<(), Failure> {
         (429 | 503, Some(pause)) => Failure::Busy(why, pause),
         (429, None) => Failure::Busy(why, Duration::from_secs(5)),
         (408 | 425, _) => Failure::Transient(why),
+        (404 | 410, _) => Failure::Gone(why),
         (400..=499, _) => Failure::Permanent(why),
         _ => Failure::Unreachable(why),
     })

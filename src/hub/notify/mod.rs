@@ -2,7 +2,7 @@
 //!
 //! Rows of the `outbox` are written in the transaction of what they tell of ([`outbox`]); the [`courier`] sends them
 //! from there, at least once, never in the way of a request. What a message says is in [`message`], how it looks in
-//! each place in [`kinds`]. A message never decides anything: its link opens the page.
+//! each place in [`kinds`] and, for browsers, in [`push`]. A message never decides anything: its link opens the page.
 
 mod address;
 mod channels;
@@ -12,12 +12,15 @@ mod http;
 mod kinds;
 mod message;
 mod outbox;
+mod push;
 mod quiet;
 mod text;
 mod view;
 
 pub use self::channels::{Change, Changed};
 pub(in crate::hub) use self::outbox::tell;
+pub use self::push::{Browser, Keys, Subscription};
+pub(in crate::hub) use self::push::{Key as PushKey, forget_user as forget_browsers};
 pub use self::view::{State, View};
 
 use std::time::Duration;

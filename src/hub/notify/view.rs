@@ -7,7 +7,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::channels::{self, revision_of};
-use super::kinds;
+use super::http::Failure;
+use super::kinds::{self, Sender};
 use super::message::{Message, Notice};
 use crate::config::notify::{Channel, Event, Kind, QuietHours};
 use crate::core::trust::Level;
@@ -91,22 +92,27 @@ impl Hub {
 
     /// Sends a made-up message through a channel at once; `Ok(Err(_))` says in words why it did not arrive.
     pub async fn test_notification(&self, id: &str, by: &Actor) -> Result<Result<(), String>, ChangeError> {
-        if matches!(by, Actor::User(user) if user.role < Role::Admin) {
+        // A browser is tried by its owner, and by nobody else.
+        let allowed = match (self.owner_of_browser(id).await?, by) {
+            (Some(owner), by) => owner == by.name(),
+            (None, Actor::User(user)) => user.role >= Role::Admin,
+            (None, Actor::Operator) => true,
+        };
+        if !allowed {
             return Err(ChangeError::Forbidden);
         }
-        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
-        let stored = channels::all(&mut connection).await?;
-        drop(connection);
-        let Some(found) = stored.into_iter().find(|one| one.channel.id == id) else {
+        let Some((channel, _)) = self.stored_channel(id).await? else {
             return Err(ChangeError::NotFound(format!("channel {id:?}")));
         };
-        let outcome = self.try_out(&found.channel).await;
+        let outcome = match self.sender(&channel).await? {
+            Ok(sender) => self.try_out(&channel, &*sender).await,
+            Err(why) => Err(Failure::Permanent(why)),
+        };
         self.note_outcome(id, outcome.clone().err()).await?;
-        Ok(outcome)
+        Ok(outcome.map_err(|failure| failure.to_string()))
     }
 
-    async fn try_out(&self, channel: &Channel) -> Result<(), String> {
-        let sender = kinds::sender(channel)?;
+    async fn try_out(&self, channel: &Channel, sender: &dyn Sender) -> Result<(), Failure> {
         let recipients = if channel.kind == Kind::Email { channel.settings.to.clone() } else { vec![String::new()] };
         for recipient in recipients {
             let now = self.now();
@@ -121,9 +127,7 @@ impl Hub {
                 base: self.base_url().unwrap_or_default(),
                 now,
             };
-            super::courier::within(super::TIMEOUT, sender.send(&message))
-                .await
-                .map_err(|failure| failure.to_string())?;
+            super::courier::within(super::TIMEOUT, sender.send(&message)).await?;
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ const PAGES: [&str; 12] = [
 /// The page's routes. They need no session: nothing in the files is secret.
 pub fn routes() -> Router<Api> {
     let pages = PAGES.iter().fold(Router::new(), |router, path| router.route(path, get(index)));
-    pages.route("/assets/{*path}", get(asset)).route("/favicon.ico", get(favicon))
+    pages.route("/assets/{*path}", get(asset)).route("/favicon.ico", get(favicon)).route("/sw.js", get(worker))
 }
 
 async fn index(headers: HeaderMap) -> Response {
@@ -44,6 +44,11 @@ async fn index(headers: HeaderMap) -> Response {
 
 async fn favicon(headers: HeaderMap) -> Response {
     serve("icons/0.svg", &headers)
+}
+
+/// At the root, because a service worker is responsible for what lies below its own address.
+async fn worker(headers: HeaderMap) -> Response {
+    serve("sw.js", &headers)
 }
 
 async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {

@@ -4,14 +4,25 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+
+use crate::config::paths;
 
 /// An existing data dir.
 #[derive(Clone, Debug)]
 pub struct DataDir(PathBuf);
 
 impl DataDir {
+    /// Removes what a hub left that was killed: whoever listens there now is a stranger.
+    pub fn forget_urls(&self) {
+        for url in [self.hub_url(), paths::local_url(&self.0)] {
+            // Mostly there is none.
+            let _ = fs::remove_file(url);
+        }
+    }
+
     /// Makes it if it is missing, 0700.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         create_private(path)
@@ -72,6 +83,10 @@ pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// How often, and how far apart, a taken lock is tried again: a shim that asks whether a hub runs holds it for a moment.
+const TRIES: u32 = 10;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
 /// Held for as long as a hub serves; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
@@ -79,7 +94,7 @@ pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 impl Lock {
     /// The locks of a hub: on its data dir, and on its SQLite store when that lies elsewhere.
     pub fn of_hub(dir: &DataDir, database: &str) -> anyhow::Result<Vec<Self>> {
-        let mut locks = vec![Self::take(&dir.path().join("hub.lock"), dir.path())?];
+        let mut locks = vec![Self::take(&paths::hub_lock(dir.path()), dir.path())?];
         if let Some(path) = sqlite_path(database).filter(|path| *path != dir.path().join("hub.db")) {
             let mut lock = path.clone().into_os_string();
             lock.push(".lock");
@@ -91,7 +106,15 @@ impl Lock {
     fn take(path: &Path, of: &Path) -> anyhow::Result<Self> {
         let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path);
         let file = file.with_context(|| format!("cannot open lock file {}", path.display()))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 1..TRIES {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(TRY_AGAIN_AFTER);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => bail!(
                 "another hitl-hub is serving {} already; stop it first, or choose another with --data-dir",

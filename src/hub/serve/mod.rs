@@ -60,12 +60,14 @@ pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
     notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
     let dir = DataDir::open(&settings.data_dir)?;
     let _locks = Lock::of_hub(&dir, &settings.database)?;
+    dir.forget_urls();
     let tls = load_tls(&settings).await?;
     let listener = bind(&settings, local).await?;
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
     let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
     hub.use_channels_of_file(settings.notify.clone()).await?;
+    hub.make_push_key().await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
@@ -112,6 +114,7 @@ pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::
         new_server_threshold: settings.new_server_threshold,
         grant_for_ms: milliseconds(settings.grant_for),
         resume_within_ms: milliseconds(settings.resume_within),
+        push_hosts: settings.push_hosts.clone(),
     };
     Ok(Hub::open_with(store, settings, Clock::real(), decision_point).await?)
 }

@@ -34,6 +34,7 @@ struct Inner {
     writer: AnyPool,
     jobs: mpsc::Sender<Box<dyn Job>>,
     bus: Bus,
+    like: &'static str,
 }
 
 impl std::fmt::Debug for Inner {
@@ -70,12 +71,18 @@ impl Store {
         let bus = Bus::new(newest);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus })))
+        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
     }
 
     /// For reading; SQLite refuses writes here.
     pub(in crate::hub) fn read(&self) -> &AnyPool {
         &self.0.readers
+    }
+
+    /// The operator that finds a pattern whatever the case of its letters: the one word that the databases have not in
+    /// common. Lower case made of both sides would do for both, and takes twice as long.
+    pub(in crate::hub) fn like(&self) -> &'static str {
+        self.0.like
     }
 
     /// Who is woken after a commit.

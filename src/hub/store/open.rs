@@ -26,6 +26,8 @@ pub(super) struct Pools {
     pub(super) writer: AnyPool,
     /// How the writer begins: with the write lock, so that nothing it reads can change under it.
     pub(super) begin: &'static [&'static str],
+    /// The operator that finds a pattern whatever the case of its letters.
+    pub(super) like: &'static str,
 }
 
 /// Opens, checks and migrates.
@@ -63,6 +65,7 @@ async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
         writer: writer.connect_with(options.clone()).await.map_err(|error| cannot(&error))?,
         readers: readers.connect_with(options).await.map_err(|error| cannot(&error))?,
         begin: &["begin immediate"],
+        like: "like",
     })
 }
 
@@ -134,6 +137,7 @@ async fn postgres(url: &str) -> Result<Pools, StoreError> {
         writer: pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?,
         readers: pool.max_connections(8).connect_with(options).await.map_err(cannot)?,
         begin: &["begin", "update chain set seq = seq where id = 1"],
+        like: "ilike",
     })
 }
 

@@ -91,6 +91,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         outcome_at: optional_number(row, "outcome_at")?,
         duration_ms: optional_number(row, "duration_ms")?,
         description: optional(row, "description")?,
+        drift: optional(row, "drift")?.map(|drift| json(&drift, "definitions")).transpose()?,
         timeline: None,
     })
 }
@@ -184,16 +185,22 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
     };
     let accepted = json(&text(row, "accepted")?, "accepted definitions")?;
     let mut listed = Listed { tool, accepted, definition: Digest(text(row, "definition_sha256")?) };
-    if let Some(kind) = listed.drift(&listed.definition) {
-        listed.tool.drift = Some(ToolDrift {
-            kind,
-            since: optional_number(row, "drift_since")?.unwrap_or_default(),
-            sha256: listed.definition.clone(),
-            old: optional(row, "accepted_definition")?,
-            new: optional(row, "definition")?,
-        });
-    }
+    listed.tool.drift = drift(row, &listed, &listed.definition)?;
     Ok(listed)
+}
+
+/// How this definition of the tool in a row of `tools` differs from what was accepted, with both texts where they are
+/// kept: of a definition that the server has listed otherwise since, only the digest is.
+pub(in crate::hub) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
+    let Some(kind) = listed.drift(shown) else { return Ok(None) };
+    let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
+    Ok(Some(ToolDrift {
+        kind,
+        since: optional_number(row, "drift_since")?.unwrap_or_default(),
+        sha256: shown.clone(),
+        old: optional(row, "accepted_definition")?,
+        new,
+    }))
 }
 
 /// A row of `audit`.

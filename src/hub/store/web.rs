@@ -1,5 +1,6 @@
 //! Browser sessions for `tower-sessions`.
 //!
+//! The store knows only the hash of a session's id: who reads the store cannot take a session over.
 //! The session's entry `user` names its owner: removing the user or setting a password ends the session.
 
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result, SessionStore};
 
 use super::{Store, StoreError};
+use crate::core::ids::Digest;
 
 type Answer<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
 
@@ -24,8 +26,8 @@ fn backend(error: impl std::fmt::Display) -> Error {
 
 impl WebSessions {
     async fn insert(&self, record: &Record) -> Result<bool> {
-        let text = serde_json::to_string(record).map_err(|error| Error::Encode(error.to_string()))?;
-        let (id, user, expires_at) = (record.id.to_string(), owner(record), expiry_ms(record));
+        let (id, text) = (key(&record.id), text(record)?);
+        let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
                 Box::pin(async move {
@@ -47,8 +49,8 @@ impl WebSessions {
     }
 
     async fn update(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_string(record).map_err(|error| Error::Encode(error.to_string()))?;
-        let (id, user, expires_at) = (record.id.to_string(), owner(record), expiry_ms(record));
+        let (id, text) = (key(&record.id), text(record)?);
+        let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
                 Box::pin(async move {
@@ -68,16 +70,20 @@ impl WebSessions {
 
     async fn find(&self, id: &Id) -> Result<Option<Record>> {
         let text: Option<String> = sqlx::query_scalar("select data from web_sessions where id = $1")
-            .bind(id.to_string())
+            .bind(key(id))
             .fetch_optional(self.0.read())
             .await
             .map_err(backend)?;
         // The layer itself drops what has expired; the sweeper removes it.
-        text.map(|text| serde_json::from_str(&text).map_err(|error| Error::Decode(error.to_string()))).transpose()
+        let read = |text: String| {
+            let record: Record = serde_json::from_str(&text).map_err(|error| Error::Decode(error.to_string()))?;
+            Ok(Record { id: *id, ..record })
+        };
+        text.map(read).transpose()
     }
 
     async fn remove(&self, id: &Id) -> Result<()> {
-        let id = id.to_string();
+        let id = key(id);
         self.0
             .write(move |tx| {
                 Box::pin(async move {
@@ -88,6 +94,17 @@ impl WebSessions {
             .await
             .map_err(backend)
     }
+}
+
+/// What the store calls a session.
+fn key(id: &Id) -> String {
+    Digest::of(id.to_string().as_bytes()).to_string()
+}
+
+/// A session without its id.
+fn text(record: &Record) -> Result<String> {
+    let nameless = Record { id: Id(0), ..record.clone() };
+    serde_json::to_string(&nameless).map_err(|error| Error::Encode(error.to_string()))
 }
 
 fn owner(record: &Record) -> Option<String> {

@@ -3,7 +3,9 @@
 //! The transaction begins with the write lock, so a job may read and then write without a race, across processes too.
 //! A job that fails is undone alone; a commit that fails fails all of them, and nobody is woken.
 
-use futures_util::future::BoxFuture;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
@@ -120,7 +122,7 @@ async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
     for mut job in batch {
         let ran = match lost.clone() {
             Some(error) => Err(error),
-            None if alone => job.run(&mut tx).await.map(Ok),
+            None if alone => run_job(&mut tx, &mut *job).await.map(Ok),
             None => apart(&mut tx, &mut *job).await,
         };
         lost = ran.as_ref().err().cloned();
@@ -139,11 +141,17 @@ async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
     done
 }
 
+/// Runs a job. One that panics fails alone: without the writer, the hub would be dead and not know it.
+async fn run_job(tx: &mut Tx, job: &mut dyn Job) -> Result<(), StoreError> {
+    let ran = AssertUnwindSafe(job.run(tx)).catch_unwind().await;
+    ran.unwrap_or_else(|_| Err(StoreError::Failed("a change ended in a panic, see the log".to_owned())))
+}
+
 /// Runs one job behind a savepoint. The outer error means that the whole transaction is lost.
 async fn apart(tx: &mut Tx, job: &mut dyn Job) -> Result<Result<(), StoreError>, StoreError> {
     let (notices, due, head) = (tx.notices.len(), tx.due, tx.head.clone());
     sqlx::query("savepoint job").execute(tx.sql()).await?;
-    let result = job.run(tx).await;
+    let result = run_job(tx, job).await;
     if result.is_err() {
         sqlx::query("rollback to savepoint job").execute(tx.sql()).await?;
         tx.notices.truncate(notices);

@@ -37,6 +37,23 @@ async fn what_was_written_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
+    let desk = Desk::new().await;
+    let held = desk.hold().await;
+    let doomed = desk.hub.0.store.write(|tx| {
+        Box::pin(async move {
+            sqlx::query("delete from approvals").execute(tx.sql()).await?;
+            panic!("on purpose");
+            #[allow(unreachable_code)]
+            Ok::<(), StoreError>(())
+        })
+    });
+    assert!(matches!(doomed.await, Err(StoreError::Failed(why)) if why.contains("panic")));
+    assert_eq!(desk.now(&held.id).await.status, Status::Pending);
+    desk.hold().await;
+}
+
+#[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     for desk in Desk::everywhere().await {
         let newer = desk.hub.0.store.write(|tx| {

@@ -6,7 +6,7 @@ pub mod screen;
 pub mod server;
 
 use anyhow::ensure;
-use serde_json::{Map, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use self::agent::{Agent, Outcome};
@@ -18,6 +18,7 @@ use super::signals::Signals;
 
 const SERVER: &str = "demo-github";
 const REASON: &str = "Wrong environment";
+
 /// Plays the demo; the exit code is 0 when the call ended as it was decided.
 pub async fn run(options: Demo) -> anyhow::Result<u8> {
     let screen = Screen::stdout();
@@ -36,15 +37,15 @@ pub async fn run(options: Demo) -> anyhow::Result<u8> {
 async fn play(hub: &Hub, options: Demo, screen: Screen) -> anyhow::Result<u8> {
     screen.line(Who::Hub, &format!("listens on {}", hub.url));
     let (sender, mut messages) = mpsc::unbounded_channel();
-    let agent = Agent::start(hub.wrap(SERVER, &["demo-server"])?, sender).await?;
-    let ended = act(hub, &agent, &mut messages, options, screen).await;
+    let mut agent = Agent::start(hub.wrap(SERVER, &["demo-server"])?, sender).await?;
+    let ended = act(hub, &mut agent, &mut messages, options, screen).await;
     agent.stop().await;
     ended
 }
 
 async fn act(
     hub: &Hub,
-    agent: &Agent,
+    agent: &mut Agent,
     messages: &mut mpsc::UnboundedReceiver<String>,
     options: Demo,
     screen: Screen,
@@ -52,19 +53,18 @@ async fn act(
     screen.line(Who::Server, &format!("{SERVER}, wrapped by hitl-wrap: {}", agent.tools().await?.join(", ")));
     screen.gap();
     screen.line(Who::Agent, "calls list_repos");
-    let listed = agent.call("list_repos", Map::new()).await?;
+    let listed = agent.call("list_repos", json!({})).await?;
     ensure!(!listed.is_error, "list_repos failed: {}", listed.text);
     screen.line(Who::Server, &format!("{}   (not gated)", listed.text));
     screen.gap();
 
     while messages.try_recv().is_ok() {}
     screen.line(Who::Agent, &format!("calls delete_repo {{\"name\":\"{VICTIM}\"}}"));
-    let arguments = json!({"name": VICTIM}).as_object().cloned().unwrap_or_default();
     let outcome = tokio::select! {
-        outcome = agent.call("delete_repo", arguments) => outcome?,
+        outcome = agent.call("delete_repo", json!({"name": VICTIM})) => outcome?,
         error = wait(hub, messages, options, screen) => return Err(error),
     };
-    let left = agent.call("list_repos", Map::new()).await?;
+    let left = agent.call("list_repos", json!({})).await?;
     conclude(&outcome, &left, options.auto, screen)
 }
 

@@ -69,6 +69,13 @@ impl Approver {
         assert!(answer.status < 300, "PUT {path}: {answer:?}");
     }
 
+    /// Adds something that must be addable.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self.ask(Method::POST, path, Some(body)).await;
+        assert!(answer.status < 300, "POST {path}: {answer:?}");
+        answer.body
+    }
+
     /// The approvals that wait now.
     pub async fn queue(&self) -> Vec<Value> {
         self.get("/approvals?status=pending").await["items"].as_array().unwrap().clone()

@@ -131,10 +131,15 @@ impl Client {
         self.write(format!("{message}\n").as_bytes()).await;
     }
 
+    /// An id that no request has had.
+    pub fn next_id(&mut self) -> i64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
     /// Sends a request without waiting, and returns its id.
     pub async fn request(&mut self, method: &str, params: Value) -> i64 {
-        let id = self.next_id;
-        self.next_id += 1;
+        let id = self.next_id();
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await;
         id
     }
@@ -148,7 +153,8 @@ impl Client {
 
     /// The next message.
     pub async fn next(&mut self) -> Value {
-        let line = self.stdout.next().await.expect("the stream goes on");
+        let line = self.stdout.next().await;
+        let line = line.unwrap_or_else(|| panic!("the stream ended; stderr:\n{}", self.stderr.text()));
         serde_json::from_slice(&line).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&line)))
     }
 
@@ -187,8 +193,13 @@ impl Client {
         let id = self.request("initialize", params).await;
         self.answer(id).await;
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        self.list_tools().await;
+    }
+
+    /// Lists the tools, and returns what it was shown.
+    pub async fn list_tools(&mut self) -> Value {
         let id = self.request("tools/list", json!({})).await;
-        self.answer(id).await;
+        self.answer(id).await["result"]["tools"].take()
     }
 
     /// Takes a request back.

@@ -15,6 +15,8 @@ pub struct Hub {
     child: Child,
     /// Its base URL.
     pub url: String,
+    /// What it says on stderr.
+    pub stderr: Lines,
     set_up_link: Option<String>,
     place: Arc<Place>,
 }
@@ -23,23 +25,30 @@ pub struct Hub {
 struct Place {
     data: TempDir,
     database: Option<String>,
+    env: Vec<(String, String)>,
 }
 
 impl Hub {
     /// A hub on a free port with an empty store.
     pub async fn start() -> Self {
-        Self::start_first(None).await
+        Self::start_first(None, &[]).await
+    }
+
+    /// The same with these variables set.
+    pub async fn start_with(env: &[(&str, &str)]) -> Self {
+        Self::start_first(None, env).await
     }
 
     /// A hub on a free port with its store in this database.
     pub async fn start_on(database: &str) -> Self {
-        Self::start_first(Some(database.to_owned())).await
+        Self::start_first(Some(database.to_owned()), &[]).await
     }
 
-    async fn start_first(database: Option<String>) -> Self {
-        let place = Arc::new(Place { data: tempfile::tempdir().unwrap(), database });
-        let (mut hub, mut stderr) = Self::start_at(place, "127.0.0.1:0").await;
-        let line = stderr.next_with("set up your account: ").await;
+    async fn start_first(database: Option<String>, env: &[(&str, &str)]) -> Self {
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let place = Arc::new(Place { data: tempfile::tempdir().unwrap(), database, env });
+        let mut hub = Self::start_at(place, "127.0.0.1:0").await;
+        let line = hub.stderr.next_with("set up your account: ").await;
         hub.set_up_link = line.split("account: ").nth(1).map(|link| link.trim().to_owned());
         hub
     }
@@ -49,13 +58,15 @@ impl Hub {
         let listen = self.url.strip_prefix("http://").unwrap().to_owned();
         let place = self.place.clone();
         drop(self);
-        Self::start_at(place, &listen).await.0
+        Self::start_at(place, &listen).await
     }
 
-    /// Starts it; also returns all it says on stderr.
-    async fn start_at(place: Arc<Place>, listen: &str) -> (Self, Lines) {
+    async fn start_at(place: Arc<Place>, listen: &str) -> Self {
         let mut command = command(&binary("hitl-hub"), place.data.path());
         command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.envs(place.env.iter().cloned());
+        // Push services of tests are on this machine.
+        command.env("HITL_PUSH_HOSTS", "127.0.0.1");
         if let Some(database) = &place.database {
             command.args(["--database", database]);
         }
@@ -63,7 +74,7 @@ impl Hub {
         let stderr = Lines::of(child.stderr.take().unwrap());
         let address = stderr.clone().next_with("hitl-hub: listening on ").await;
         let url = address.split("listening on ").nth(1).unwrap().trim().to_owned();
-        (Self { child, url, set_up_link: None, place }, stderr)
+        Self { child, url, stderr, set_up_link: None, place }
     }
 
     /// Its data dir.

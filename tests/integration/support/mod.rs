@@ -1,22 +1,32 @@
 //! Helpers that read as sentences. Nothing here sleeps for a guess: everything waits for something to be seen.
 
 mod approver;
+mod cerbos;
 mod client;
+mod fate;
 pub mod hub;
 mod ledger;
 mod lines;
+pub mod point;
+mod push;
 mod receiver;
 mod sdk;
 mod smtp;
+pub mod toolbox;
 
 pub use self::approver::{Answer, Approver};
+pub use self::cerbos::Cerbos;
 pub use self::client::{Client, Wrap, text_of};
+pub use self::fate::Fate;
 pub use self::hub::Hub;
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
+pub use self::point::Point;
+pub use self::push::Push;
 pub use self::receiver::Receiver;
 pub use self::sdk::Sdk;
 pub use self::smtp::Smtp;
+pub use self::toolbox::Toolbox;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

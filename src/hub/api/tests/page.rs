@@ -42,6 +42,8 @@ async fn every_file_the_page_asks_for_is_there_with_its_type() {
             "js" => "text/javascript; charset=utf-8",
             "css" => "text/css; charset=utf-8",
             "svg" => "image/svg+xml",
+            "png" => "image/png",
+            "webmanifest" => "application/manifest+json",
             other => panic!("what is the type of {other}?"),
         };
         assert_eq!(header(response.headers(), "content-type"), expected, "{link}");
@@ -73,5 +75,33 @@ async fn nothing_outside_the_page_is_served() {
     ] {
         let response = running.stranger().get(path).await;
         assert_eq!(response.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_service_worker_lies_at_the_root_and_the_page_may_start_no_other() {
+    let running = Running::start().await;
+    let response = running.stranger().get("/sw.js").await;
+    assert_eq!(header(response.headers(), "content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(header(response.headers(), "cache-control"), "no-cache");
+    let policy = header(response.headers(), "content-security-policy");
+    for part in
+        ["worker-src 'self'", "manifest-src 'self'", "trusted-types hitl-worker", "require-trusted-types-for 'script'"]
+    {
+        assert!(policy.contains(part), "{part} missing in {policy}");
+    }
+    assert!(response.text().await.unwrap().contains("notificationclick"));
+}
+
+#[tokio::test]
+async fn everything_the_manifest_names_is_there() {
+    let running = Running::start().await;
+    let stranger = running.stranger();
+    let manifest: serde_json::Value = stranger.get("/assets/manifest.webmanifest").await.json().await.unwrap();
+    assert_eq!((&manifest["display"], &manifest["scope"]), (&"standalone".into(), &"/".into()));
+    assert_eq!(stranger.get(manifest["start_url"].as_str().unwrap()).await.status(), 200);
+    for icon in manifest["icons"].as_array().unwrap() {
+        let response = stranger.get(icon["src"].as_str().unwrap()).await;
+        assert_eq!(header(response.headers(), "content-type"), icon["type"].as_str().unwrap(), "{icon}");
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn sender(channel: &Channel) -> Result<Arc<dyn Sender>, String> {
         Kind::Telegram => Arc::new(telegram::sender(settings)?),
         Kind::Ntfy => Arc::new(ntfy::sender(settings)?),
         Kind::Webhook => Arc::new(webhook::sender(settings)?),
+        Kind::Browser => return Err("a browser is written to with the keys of its subscription".to_owned()),
     })
 }
 
@@ -76,6 +77,7 @@ pub(super) fn keys(kind: Kind) -> (&'static [&'static str], &'static [&'static s
         Kind::Telegram => (&["token", "chat_id", "url", "allow_private"], &["token", "url"]),
         Kind::Ntfy => (&["url", "topic", "token", "allow_private"], &["url", "topic", "token"]),
         Kind::Webhook => (&["url", "secret", "allow_private"], &["url", "secret"]),
+        Kind::Browser => (&[], &[]),
     }
 }
 

@@ -142,5 +142,11 @@ export const activity = (filter) => call("GET", `/activity${query(filter)}`);
 export const notifications = () => call("GET", "/notifications");
 /** @param {object[]} channels @param {string} revision */
 export const putNotifications = (channels, revision) => call("PUT", "/notifications", { channels, revision });
+/** Those of whoever is signed in, and what a browser subscribes with. @returns {Promise<{items: import("./types.js").Browser[], key: string}>} */
+export const browsers = () => call("GET", "/notifications/browsers");
+/** @param {object} subscription @returns {Promise<import("./types.js").Browser>} */
+export const addBrowser = (subscription) => call("POST", "/notifications/browsers", subscription);
+/** @param {string} id */
+export const removeBrowser = (id) => call("DELETE", `/notifications/browsers/${seg(id)}`);
 /** @param {string} id */
 export const testNotification = (id) => call("POST", "/notifications/test", { id });

@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import * as live from "./live.js";
 import * as keys from "./keys.js";
 import * as prefs from "./prefs.js";
+import * as push from "./push.js";
 import { get, set, subscribe, useStore } from "./store.js";
 import { waiting } from "./queue.js";
 import { interceptLinks, useRoute } from "./router.js";
@@ -88,6 +89,7 @@ function drawTitle() {
 prefs.apply();
 keys.listen();
 interceptLinks();
+push.listen();
 subscribe(drawTitle);
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 void begin();

@@ -6,6 +6,7 @@ import { synchronise } from "./clock.js";
 import { read } from "./sse.js";
 import { upsert, reconcile } from "./queue.js";
 import { announce } from "./notify.js";
+import { settled } from "./push.js";
 import { visible } from "./glyphs.js";
 
 /** @typedef {import("./types.js").Approval} Approval */
@@ -112,7 +113,8 @@ export function take(approval) {
   const before = get().queue.find((item) => item.approval.id === approval.id);
   touched.add(approval.id);
   set({ queue: upsert(get().queue, approval, Date.now()) });
-  if (!before && approval.status === "pending") tell(approval);
+  if (approval.status !== "pending") void settled(approval.id).catch(() => {});
+  else if (!before) tell(approval);
 }
 
 /** Says that a card is new, to eyes and ears that are elsewhere. @param {Approval} approval */

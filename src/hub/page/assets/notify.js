@@ -1,6 +1,7 @@
 // Desktop notifications and the optional sound for new approvals. No arguments ever leave the page this way.
 
 import * as prefs from "./prefs.js";
+import * as push from "./push.js";
 import { get } from "./store.js";
 import { visible } from "./glyphs.js";
 import { waiting } from "./queue.js";
@@ -27,10 +28,17 @@ export function announce(approval) {
   const title = many ? `${count} approvals are waiting` : `${visible(approval.tool)} on ${visible(approval.server)}`;
   const who = `${visible(approval.agent.name)}${approval.user ? ` for ${visible(approval.user)}` : ""}`;
   const body = many ? "Open the queue to decide." : `${who} asks for approval. Trust: ${approval.trust}.`;
-  const note = new Notification(title, { body, tag: many ? "hitl-queue" : `hitl-${approval.id}`, icon: "/assets/icons/0.svg" });
+  const path = many ? "/approvals" : `/approvals/${encodeURIComponent(approval.id)}`;
+  void show(title, { body, tag: many ? "hitl-queue" : `hitl-${approval.id}`, icon: "/assets/icons/app-192.png" }, path);
+}
+
+/** @param {string} title @param {NotificationOptions & {tag: string}} options @param {string} path */
+async function show(title, options, path) {
+  if (await push.show(title, options, path).catch(() => false)) return;
+  const note = new Notification(title, options);
   note.onclick = () => {
     window.focus();
-    navigate(many ? "/approvals" : `/approvals/${encodeURIComponent(approval.id)}`);
+    navigate(path);
     note.close();
   };
 }

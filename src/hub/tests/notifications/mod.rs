@@ -3,6 +3,7 @@
 mod burst;
 mod channels;
 mod delivering;
+mod push;
 mod receiver;
 mod shapes;
 

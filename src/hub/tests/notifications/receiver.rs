@@ -18,6 +18,7 @@ use super::PATIENCE;
 pub(super) struct Got {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
+    pub(super) bytes: Vec<u8>,
     pub(super) text: String,
     pub(super) body: Value,
 }
@@ -70,9 +71,11 @@ impl Receiver {
     }
 
     async fn take(&self, uri: &Uri, headers: HeaderMap, body: &[u8]) -> Response {
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        let body = serde_json::from_str(&text).unwrap();
-        let got = Got { path: uri.path().to_owned(), headers, text, body };
+        // What is sealed is neither text nor JSON.
+        let text = String::from_utf8_lossy(body).into_owned();
+        let bytes = body.to_vec();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        let got = Got { path: uri.path().to_owned(), headers, bytes, text, body };
         let answer = self.inner.answers.lock().unwrap().pop_front();
         self.inner.got.send_modify(|all| all.push(got));
         match answer {

@@ -7,7 +7,7 @@ use super::webhook;
 use crate::hub::tests::desk::Desk;
 
 /// Markup of every vendor, mentions, a line end, a header, a right-to-left override, a NUL's neighbour.
-const HOSTILE: &str =
+pub(super) const HOSTILE: &str =
     "<!channel> @everyone @channel [x](http://evil.example) <b>&\"'*_`~|\r\nBcc: eve@x\u{202e}\u{200b}<at>all</at>";
 
 /// What a channel of this kind is sent for a call with a hostile name.
@@ -27,7 +27,7 @@ async fn message(kind: &str, settings: Value) -> (Got, String) {
 }
 
 /// No value anywhere in the payload holds a line end of the name's, or hidden characters.
-fn calm(value: &Value) {
+pub(super) fn calm(value: &Value) {
     match value {
         Value::String(text) => {
             assert!(!text.contains("\r\nBcc") && !text.contains(['\u{202e}', '\u{200b}', '\r']), "{text:?}");

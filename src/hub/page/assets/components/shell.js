@@ -4,6 +4,7 @@ import { html, cls } from "../ui.js";
 import { set, useStore, dismiss } from "../store.js";
 import * as api from "../api.js";
 import * as live from "../live.js";
+import * as push from "../push.js";
 import { waiting } from "../queue.js";
 import { useKeys } from "../keys.js";
 import { navigate } from "../router.js";
@@ -77,6 +78,8 @@ function Person() {
   const session = useStore((state) => state.session);
   const leave = async () => {
     live.stop();
+    // Who is signed out is not told here any more.
+    await push.turnOff().catch(() => {});
     await api.signOut().catch(() => {});
     location.assign("/signin");
   };

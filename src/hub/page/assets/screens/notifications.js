@@ -10,6 +10,7 @@ import { ApprovalTabs } from "../components/tabs.js";
 import { Ago, Command, Switch, Trouble } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
 import { Text } from "../components/text.js";
+import { Browsers } from "./notifications-browsers.js";
 import { ChannelForm } from "./notifications-form.js";
 import { kinds, kindOf, eventWords } from "./notifications-kinds.js";
 
@@ -53,13 +54,14 @@ export function Notifications() {
     <header class="screen-head"><h1 id="title">Approvals</h1><${ApprovalTabs} at="notifications" />
       <span class="grow"></span>${admin && channels.length > 0 && html`<${Add} onAdd=${setEditing} />`}</header>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    <${Browsers} />
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${data && channels.length === 0 && html`<${Nobody} admin=${admin} onAdd=${setEditing} />`}
     ${channels.length > 0 && html`<ul class="channels">
       ${channels.map((channel) => html`<${OneChannel} key=${channel.id} channel=${channel} admin=${admin} onEdit=${() => setEditing(channel)} onRemove=${() => setLeaving(channel)}
         onSwitch=${(/** @type {boolean} */ enabled) => attempt(replace(channel, { ...asInput(channel), enabled }))} onTested=${reload} />`)}
     </ul>
-    <p class="quiet small">Messages never carry arguments, except mail that is told to. Their links only open this page. In this browser, desktop notifications are under Settings.</p>`}
+    <p class="quiet small">Messages never carry arguments, except mail that is told to. Their links only open this page. Notifications while this page is open are under Settings.</p>`}
     ${editing && html`<${ChannelForm} channel=${editing} onClose=${() => setEditing(null)}
       onSave=${async (/** @type {object} */ input) => { await (editing.id ? replace(editing, input) : save([...own.map(asInput), input])); setEditing(null); }} />`}
     ${leaving && html`<${Dialog} title=${`Remove ${visible(called(leaving))}?`} onClose=${() => setLeaving(null)}>

@@ -123,6 +123,6 @@ function Note({ tool, admin, onChange }) {
     await onChange({ reason: String(reason ?? "").trim() || null });
   };
   if (editing)
-    return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" value=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
+    return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" defaultValue=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
   return html`<p class="small">${tool.reason && html`<span>Approvers are told: “<${Text} of=${tool.reason} />” </span>`}${admin && html`<button class="link small" onClick=${() => edit(true)}>${tool.reason ? "Change" : "Say why it needs approval"}</button>`}</p>`;
 }

@@ -1,0 +1,58 @@
+//! What the hub costs: decisions, events, idle shims, policy changes. `cargo bench --bench hub`.
+//!
+//! Both real programs and a real store; `benches/README.md` says how to read the numbers.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
+
+mod approver;
+mod crowd;
+mod decisions;
+#[allow(dead_code)] // shared with the other bench
+#[path = "../relay/echo.rs"]
+mod echo;
+mod flood;
+#[allow(dead_code)]
+#[path = "../relay/hub.rs"]
+mod hub;
+mod shim;
+mod yardstick;
+
+use approver::Approver;
+use hub::Hub;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == "echo-server") {
+        return echo::serve();
+    }
+    let quick = args.iter().any(|arg| arg == "--quick");
+    tokio::runtime::Runtime::new().unwrap().block_on(run(quick));
+}
+
+async fn run(quick: bool) {
+    println!("| what | measured | ratio | goal |\n|---|---|---|---|");
+    let hub = Hub::start();
+    let approver = Approver::sign_in(&hub).await;
+    let commits = yardstick::measure(&hub.data_dir()).await;
+    row("one flushed commit, p50", &ms(commits.alone), "1", "");
+    row("commits of 64 together, rows/s", &format!("{:.0}", commits.together), "1", "");
+    decisions::measure(&hub, &approver, &commits, quick).await;
+    flood::measure(&hub, &approver, &commits).await;
+    crowd::measure(if quick { 500 } else { 8_000 }).await;
+}
+
+/// One line of the table.
+fn row(what: &str, measured: &str, ratio: &str, goal: &str) {
+    println!("| {what} | {measured} | {ratio} | {goal} |");
+}
+
+/// Milliseconds with two digits.
+fn ms(time: std::time::Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+/// The middle one.
+fn median<T: Ord + Copy>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values[values.len() / 2]
+}

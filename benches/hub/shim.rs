@@ -1,0 +1,89 @@
+//! A shim without a server: its side of the websocket, and nothing else.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use hitl::core::call;
+use hitl::core::gate::messages::{Era, Request};
+use hitl::core::ids::{ApprovalId, ClientId, InstanceId};
+use hitl::wire::{self, Hello, ToHub, ToWrap};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+const SERVER: &str = "bench";
+
+/// A connected and welcomed shim.
+pub struct Shim {
+    socket: WebSocketStream<TcpStream>,
+    client_id: ClientId,
+}
+
+impl Shim {
+    /// Connects, authenticates and waits for the welcome.
+    pub async fn connect(url: &str, token: &str) -> Self {
+        let address = url.strip_prefix("http://").unwrap();
+        let mut request = format!("ws://{address}{}", wire::PATH).into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request.headers_mut().insert("sec-websocket-protocol", wire::SUBPROTOCOL.parse().unwrap());
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let limits = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
+        let (socket, _) = client_async_with_config(request, stream, Some(limits)).await.unwrap();
+        let mut shim = Self { socket, client_id: ClientId::from("") };
+        shim.say(&ToHub::Hello(hello())).await;
+        let ToWrap::Welcome(welcome) = shim.hear().await else { panic!("a welcome comes first") };
+        shim.client_id = welcome.client_id;
+        shim
+    }
+
+    /// Holds a call; returns its approval when the hub has it.
+    pub async fn hold(&mut self, arguments: &str) -> ApprovalId {
+        let id = ApprovalId::from(uuid::Uuid::now_v7().to_string().as_str());
+        let tool = "gated";
+        self.say(&ToHub::Request(Request {
+            id: id.clone(),
+            tool: tool.to_owned(),
+            arguments: arguments.to_owned(),
+            definition: None,
+            digest: call::digest(&self.client_id, SERVER, tool, None, arguments),
+            era: Era::Legacy,
+            client: None,
+            hold_seconds: None,
+        }))
+        .await;
+        self.wait(|message| matches!(message, ToWrap::Registered(_))).await;
+        id
+    }
+
+    /// Waits for a message; others are not looked at.
+    pub async fn wait(&mut self, wanted: impl Fn(&ToWrap) -> bool) {
+        while !wanted(&self.hear().await) {}
+    }
+
+    async fn say(&mut self, message: &ToHub) {
+        self.socket.send(Message::text(wire::encode(message))).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> ToWrap {
+        loop {
+            if let Message::Text(text) = self.socket.next().await.expect("the hub is there").unwrap() {
+                return wire::decode(&text, &wire::TO_WRAP).unwrap();
+            }
+        }
+    }
+}
+
+fn hello() -> Hello {
+    Hello {
+        version: wire::VERSION,
+        wrap_version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: InstanceId(uuid::Uuid::now_v7().to_string()),
+        server: SERVER.to_owned(),
+        command: Vec::new(),
+        client: None,
+        user: None,
+        host: None,
+        resume: Vec::new(),
+    }
+}

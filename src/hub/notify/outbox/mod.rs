@@ -1,0 +1,104 @@
+//! The outbox: rows written with what they tell of ([`tell`]), claimed under a lease, ended once.
+//!
+//! A claim whose hub dies is free again when its lease is over, and its messages are sent with the same ids.
+
+mod claim;
+mod settle;
+mod tell;
+
+pub(in crate::hub) use self::tell::tell;
+
+use super::channels;
+use super::http::Failure;
+use super::message::Notice;
+use crate::config::notify::{Channel, Event};
+use crate::core::ids::ApprovalId;
+use crate::hub::Hub;
+use crate::hub::store::StoreError;
+
+/// So long before its deadline an approval is about to time out.
+const EXPIRING_MS: i64 = 60_000;
+/// After so many attempts a message is given up.
+pub(super) const ATTEMPTS: i64 = 10;
+
+/// A message that waits, claimed.
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) recipient: String,
+    pub(super) event: Event,
+    pub(super) notice: Notice,
+    attempts: i64,
+}
+
+/// What one hub may send now; the first of them, and how many others it stands for.
+pub(super) struct Claim {
+    lease: String,
+    pub(super) first: Row,
+    pub(super) more: usize,
+    failures: i64,
+}
+
+/// How a channel wants to send.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    /// One message may stand for many.
+    pub(super) gathers: bool,
+    /// Milliseconds from one message to the next.
+    pub(super) pace_ms: i64,
+}
+
+impl Hub {
+    /// Channels that have something open, and when the first of it can be sent.
+    pub(in crate::hub) async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let found: Vec<(String, i64, i64)> = sqlx::query_as(
+            "select channels.id, channels.ready_at, min(case when outbox.lease_until > outbox.next_at \
+             then outbox.lease_until else outbox.next_at end) from outbox \
+             join channels on channels.id = outbox.channel and channels.enabled = 1 \
+             where outbox.ended_at is null group by channels.id, channels.ready_at",
+        )
+        .fetch_all(self.0.store.read())
+        .await?;
+        Ok(found.into_iter().map(|(id, ready, due)| (id, ready.max(due))).collect())
+    }
+
+    /// A channel and its version, whether it is in use or not.
+    pub(super) async fn stored_channel(&self, id: &str) -> Result<Option<(Channel, i64)>, StoreError> {
+        let found: Option<(String, i64)> = sqlx::query_as("select config, version from channels where id = $1")
+            .bind(id)
+            .fetch_optional(self.0.store.read())
+            .await?;
+        found.map(|(config, version)| Ok((channels::read(&config)?, version))).transpose()
+    }
+
+    /// Claims what this channel may send next, as long as it is of this version.
+    pub(super) async fn claim(&self, id: &str, version: i64, way: Way) -> Result<Option<Claim>, StoreError> {
+        let (hub, id) = (self.clone(), id.to_owned());
+        self.write(move |tx| Box::pin(async move { claim::claim(tx, &id, version, way, hub.now()).await })).await
+    }
+
+    /// Notes what became of a claim; says whether the channel began or ceased to fail.
+    pub(super) async fn settle(
+        &self,
+        id: &str,
+        claim: Claim,
+        outcome: Result<(), Failure>,
+    ) -> Result<bool, StoreError> {
+        let (hub, id) = (self.clone(), id.to_owned());
+        self.write(move |tx| Box::pin(async move { settle::settle(tx, &id, claim, outcome, hub.now()).await })).await
+    }
+
+    /// Notes how a test message fared.
+    pub(super) async fn note_outcome(&self, id: &str, failure: Option<Failure>) -> Result<(), StoreError> {
+        let (hub, id) = (self.clone(), id.to_owned());
+        self.write(move |tx| Box::pin(async move { settle::note_test(tx, &id, failure, hub.now()).await })).await
+    }
+
+    /// The arguments of an approval's call.
+    pub(super) async fn arguments_of(&self, id: &ApprovalId) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("select arguments from approvals where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(self.0.store.read())
+            .await?;
+        Ok(found)
+    }
+}
