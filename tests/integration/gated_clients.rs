@@ -97,7 +97,7 @@ async fn sees_every_end(start: fn(Wrap, Value) -> Sdk) {
 
 #[tokio::test]
 async fn python_v1_sees_every_end_of_a_gated_call() {
-    sees_every_end(|wrap, calls| Sdk::python_v1_calling(wrap, calls)).await;
+    sees_every_end(Sdk::python_v1_calling).await;
 }
 
 #[tokio::test]
