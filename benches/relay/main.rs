@@ -2,6 +2,7 @@
 //!
 //! A fast echo server is put behind nothing, behind a byte copy, behind the least that an intercepting relay must do
 //! (raw-peek), and behind `hitl-wrap` with a hub. This one binary plays server, relays and driver.
+//! `--soak` sends a million calls through the shim instead, and looks at its memory.
 //! `benches/README.md` says how to read the numbers.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
@@ -12,6 +13,7 @@ mod hub;
 mod measure;
 mod relays;
 mod report;
+mod soak;
 mod subject;
 
 use std::process::Command;
@@ -20,6 +22,8 @@ use hub::Hub;
 use measure::Plan;
 use subject::Subject;
 
+/// Where the shim stands among the subjects.
+const WRAP: usize = 3;
 /// Set in the driver that is already pinned to one core.
 const PINNED: &str = "HITL_BENCH_PINNED";
 
@@ -30,7 +34,7 @@ fn main() {
         Some("copy") => relays::copy(&args[1..]),
         Some("peek") => relays::peek(&args[1..]),
         _ if std::env::var_os(PINNED).is_none() && can_pin() => pin(&args),
-        _ => drive(Plan::from_args(&args)),
+        _ => drive(&args),
     }
 }
 
@@ -45,7 +49,8 @@ fn can_pin() -> bool {
     Command::new("taskset").args(["-c", "1", "true"]).status().is_ok_and(|status| status.success())
 }
 
-fn drive(plan: Plan) {
+fn drive(args: &[String]) {
+    let plan = Plan::from_args(args);
     let hub = Hub::start();
     let token = hub.add_agent("bench");
     let me = std::env::current_exe().unwrap().display().to_string();
@@ -69,6 +74,11 @@ fn drive(plan: Plan) {
     ];
     for subject in &mut subjects {
         subject.sockets = plan.sockets;
+    }
+    if args.iter().any(|arg| arg == "--soak") {
+        let well = soak::run(&subjects[WRAP], args);
+        drop(hub);
+        std::process::exit(i32::from(!well));
     }
     report::print(&subjects, &measure::all(&subjects, &plan), std::env::var_os(PINNED).is_some());
 }

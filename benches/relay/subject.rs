@@ -170,8 +170,22 @@ impl Running {
 
     /// Peak resident memory in KiB.
     pub fn peak_rss(&self) -> f64 {
+        self.status("VmHWM:")
+    }
+
+    /// Resident memory in KiB.
+    pub fn rss(&self) -> f64 {
+        self.status("VmRSS:")
+    }
+
+    /// How often it has gone to sleep.
+    pub fn wakes(&self) -> f64 {
+        self.status("voluntary_ctxt_switches:")
+    }
+
+    fn status(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 

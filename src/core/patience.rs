@@ -41,7 +41,9 @@ impl HoldFor {
 
 /// Whether a cancellation's reason says that the client's own timer fired, so that a retry may follow (`mcp.md`).
 pub fn is_client_timeout(reason: &str) -> bool {
-    reason.contains("timed out") || reason.contains("-32001") || reason == "MCP request cancelled by caller"
+    // The last one is Codex, the two before it rmcp.
+    let whole = ["request timeout", "maximum total timeout exceeded", "MCP request cancelled by caller"];
+    reason.contains("timed out") || reason.contains("-32001") || whole.contains(&reason)
 }
 
 #[cfg(test)]
@@ -86,6 +88,8 @@ mod tests {
             "SdkError: Request timed out",
             "McpError: MCP error -32001: Request timed out",
             "MCP request cancelled by caller",
+            "request timeout",
+            "maximum total timeout exceeded",
         ] {
             assert!(is_client_timeout(reason), "{reason}");
         }

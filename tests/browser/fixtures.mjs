@@ -220,6 +220,7 @@ export function activity(count = 120, now = Date.now()) {
   const calls = [["list_repos", "github", "pass"], ["get_file_contents", "github", "pass"], ["push_files", "github", "bypass"], ["execute_sql", "postgres-prod", "gate"], ["search_mail", "mailbox", "pass"], ["delete_thread", "mailbox", "deny"]];
   return Array.from({ length: count }, (_, i) => {
     const [name, server, verdict] = calls[(i * 5 + (i >> 3)) % calls.length];
-    return { id: count - i, at: now - i * 8300, agent: short(agentList[i % 3]), server, tool: name, verdict, approval: verdict === "gate" ? randomUUID() : null, outcome: verdict === "deny" ? "not_executed" : "succeeded", duration_ms: verdict === "deny" ? null : 20 + ((i * 97) % 900) };
+    const [outcome, duration_ms] = verdict === "deny" ? ["not_executed", null] : ({ 2: ["released", null], 5: ["failed", 0], 7: ["unknown", null] }[i] ?? ["succeeded", 20 + ((i * 97) % 900)]);
+    return { id: count - i, at: now - i * 8300, agent: short(agentList[i % 3]), server, tool: name, verdict, approval: verdict === "gate" ? randomUUID() : null, outcome, duration_ms };
   });
 }

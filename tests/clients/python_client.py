@@ -1,9 +1,10 @@
 """An MCP client on the official Python SDK (v1 or v2, whichever runs this), driven by one JSON argument.
 
-{"command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}}], "api": "session" | "client",
-"name": ...}
+{"command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}, "cancel": bool}],
+"api": "session" | "client", "name": ...}
 
-Prints what it sees as JSON lines: tools, progress, result, error, closed. With "api": "client" it uses the v2 SDK's
+Prints what it sees as JSON lines: tools, progress, result, error, cancelled, closed. A call with "cancel" is taken back
+at its first progress, by cancelling its task; v1 says nothing of that by itself, so there it is said by hand. With "api": "client" it uses the v2 SDK's
 own Client, which looks for a modern server first.
 """
 
@@ -11,8 +12,9 @@ import asyncio
 import json
 import sys
 
+import anyio
 import mcp
-from mcp import ClientSession, StdioServerParameters
+from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.stdio import stdio_client
 from mcp.types import Implementation
 
@@ -25,6 +27,26 @@ async def on_progress(progress, total, message):
     say("progress", progress=progress, total=total, message=message)
 
 
+async def take_back(session):
+    """The SDK v1 numbers its requests and leaves cancelling to the program."""
+    params = types.CancelledNotificationParams(requestId=session._request_id - 1, reason="changed my mind")
+    notification = types.CancelledNotification(method="notifications/cancelled", params=params)
+    await session.send_notification(types.ClientNotification(notification))
+
+
+async def call_and_cancel(session, call):
+    with anyio.CancelScope() as scope:
+
+        async def on_first(progress, total, message):
+            await on_progress(progress, total, message)
+            if not hasattr(mcp, "Client"):
+                await take_back(session)
+            scope.cancel()
+
+        await session.call_tool(call["tool"], call.get("arguments"), progress_callback=on_first)
+    say("cancelled" if scope.cancelled_caught else "result")
+
+
 def is_error(result):
     return result.isError if hasattr(result, "isError") else result.is_error
 
@@ -33,6 +55,9 @@ async def play(session, calls):
     listed = await session.list_tools()
     say("tools", names=[tool.name for tool in listed.tools])
     for call in calls:
+        if call.get("cancel"):
+            await call_and_cancel(session, call)
+            continue
         try:
             result = await session.call_tool(call["tool"], call.get("arguments"), progress_callback=on_progress)
             text = "".join(part.text for part in result.content if part.type == "text")

@@ -1,5 +1,5 @@
 // An MCP client on the official TypeScript SDK, driven by one JSON argument as python_client.py is:
-// {"sdk": "v1" | "v2", "command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}}]}
+// {"sdk": "v1" | "v2", "command": [...], "env": {...}, "calls": [{"tool": ..., "arguments": {...}, "cancel": bool}]}
 
 const spec = JSON.parse(process.argv[2]);
 
@@ -22,14 +22,20 @@ const client = new Client({ name: "typescript-test", version: "1" });
 await client.connect(new StdioClientTransport({ command, args, env: spec.env, stderr: "inherit" }));
 const { tools } = await client.listTools();
 say("tools", { names: tools.map((tool) => tool.name) });
-for (const { tool, arguments: given } of spec.calls) {
+for (const { tool, arguments: given, cancel } of spec.calls) {
+  const stop = new AbortController();
   try {
-    const onprogress = ({ progress, total, message }) => say("progress", { progress, total: total ?? null, message });
-    const result = await call(client, { name: tool, arguments: given }, { onprogress, resetTimeoutOnProgress: true });
+    const onprogress = ({ progress, total, message }) => {
+      say("progress", { progress, total: total ?? null, message });
+      if (cancel) stop.abort();
+    };
+    const options = { onprogress, resetTimeoutOnProgress: true, signal: stop.signal };
+    const result = await call(client, { name: tool, arguments: given }, options);
     const text = result.content.map((part) => part.text ?? "").join("");
     say("result", { is_error: result.isError === true, text });
   } catch (error) {
-    say("error", { kind: error.constructor.name, text: String(error.message) });
+    if (stop.signal.aborted) say("cancelled");
+    else say("error", { kind: error.constructor.name, text: String(error.message) });
   }
 }
 await client.close();

@@ -1,6 +1,6 @@
 """Runs a command between a client and us, and keeps every byte of both directions as it passes.
 
-Usage: tee.py NAME COMMAND [ARGS...]    writes NAME.in (what the client sent) and NAME.out (what it was sent)
+Usage: tee.py NAME COMMAND [ARGS...]    writes NAME-PID.in (what the client sent) and NAME-PID.out (what it was sent)
 """
 
 import ctypes
@@ -31,12 +31,12 @@ child = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.
 
 
 def to_child():
-    copy(0, child.stdin.fileno(), sys.argv[1] + ".in")
+    copy(0, child.stdin.fileno(), f"{sys.argv[1]}-{os.getpid()}.in")
     child.stdin.close()
 
 
 threading.Thread(target=to_child, daemon=True).start()
-copy(child.stdout.fileno(), 1, sys.argv[1] + ".out")
+copy(child.stdout.fileno(), 1, f"{sys.argv[1]}-{os.getpid()}.out")
 code = child.wait()
 sys.stdout.flush()
 os._exit(code if code >= 0 else 128 - code)

