@@ -216,6 +216,19 @@ test("the history is searched, filtered and exported", async () => {
   assert.match(page.url(), /status=approved/);
 });
 
+test("what is half typed into the search stays when the list is drawn again", async () => {
+  const page = await world.open("/history");
+  await ready(page);
+  await page.getByLabel(/^Search/).pressSequentially("half");
+  const listed = page.waitForResponse(/\/api\/v1\/approvals\?/);
+  const call = shim.call("delete_repo", '{"repo":"while-typing"}');
+  await until(async () => (await page.request.get("/api/v1/approvals?status=pending")).text().then((text) => text.includes("while-typing")), "the held call");
+  call.cancel();
+  await listed;
+  await page.getByText("while-typing").or(page.locator("tbody tr").first()).first().waitFor();
+  assert.equal(await page.getByLabel(/^Search/).inputValue(), "half");
+});
+
 const screens = { approvals: "/approvals", history: "/history", servers: "/servers", server: "/servers/github", agents: "/agents", users: "/users", enrol: "/enrol", notifications: "/notifications", activity: "/activity" };
 
 /** States of the administration that take long to reach, each with its name: the hub's answers are made up, the page is not. */

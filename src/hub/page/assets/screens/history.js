@@ -90,7 +90,7 @@ function HistoryFilters({ filter, rows, active, onChange }) {
   const pairs = (/** @type {string[]} */ names) => [...new Set(names)].sort().map((name) => [name, name]);
   const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) => onChange({ [field]: event.target.value });
   return html`<div class="filters" role="search">
-    <input id="filter" type="search" placeholder="Search" aria-label="Search tool, server, agent, arguments and reason" value=${filter.q} onChange=${input("q")} />
+    <${Search} value=${filter.q} onSearch=${(/** @type {string} */ q) => onChange({ q })} />
     <${Select} label="Outcome" value=${filter.status} options=${Object.entries(statusWords).slice(1)} onChange=${(/** @type {string} */ status) => onChange({ status })} />
     <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
     <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
@@ -123,4 +123,11 @@ function Row({ row, me }) {
     <td data-th="Took" class="num">${took}</td>
     <td data-th="Call"><${OutcomeWord} outcome=${row.outcome} />${row.duration_ms !== null && html`<div class="quiet small">${duration(row.duration_ms)}</div>`}</td>
   </tr>`;
+}
+
+/** Keeps what is being typed when the list behind it is drawn again. @param {{value: string, onSearch: (words: string) => void}} props */
+function Search({ value, onSearch }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  return html`<input id="filter" type="search" placeholder="Search" aria-label="Search tool, server, agent, arguments and reason" value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onChange=${(/** @type {any} */ e) => onSearch(e.target.value)} />`;
 }
