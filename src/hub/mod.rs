@@ -35,7 +35,7 @@ pub mod sweeper;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
@@ -90,6 +90,7 @@ struct Inner {
     resume_within_ms: i64,
     push_hosts: Vec<String>,
     push_key: OnceCell<Arc<notify::PushKey>>,
+    push_client: OnceLock<reqwest::Client>,
     base_url: RwLock<Option<String>>,
     ready_rules: policies::ReadyRules,
     decision_point: Option<DecisionPoint>,
@@ -119,6 +120,7 @@ impl Hub {
             resume_within_ms: settings.resume_within_ms,
             push_hosts: settings.push_hosts,
             push_key: OnceCell::new(),
+            push_client: OnceLock::new(),
             base_url: RwLock::new(None),
             ready_rules: policies::ReadyRules::default(),
             decision_point,

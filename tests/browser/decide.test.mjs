@@ -2,6 +2,7 @@
 
 import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
+import { complaints } from "./axe.mjs";
 import { startWorld, until } from "./world.mjs";
 
 let world;
@@ -217,6 +218,21 @@ test("a decision anywhere settles every open page", async () => {
   await call.card.getByRole("button", { name: "Wrong environment" }).click();
   await settled(there, "Rejected by lin");
   await call.answer;
+});
+
+test("a card shows on demand what differs from the last approved call of the tool", async () => {
+  const page = await world.open();
+  const first = hold(page);
+  await approve(page, first.card);
+  await first.answer;
+  const { card, mark } = hold(page);
+  await card.getByRole("button", { name: "Compare with the last approved call" }).click();
+  await card.locator(".diff-removed", { hasText: first.mark }).waitFor({ timeout: 5000 });
+  await card.locator(".diff-added", { hasText: mark }).waitFor({ timeout: 5000 });
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await complaints(page, ".card:has(.compared)"), [], colorScheme);
+  }
 });
 
 test("a batch tells about each card, also about the one that was decided elsewhere", async () => {

@@ -102,10 +102,13 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
     "GET users": () => [200, { items: state.users, next_cursor: null }],
     "GET notifications": ([what]) => [200, what === "browsers" ? { items: state.browsers, key: fixtures.pushKey } : { items: state.channels, revision: "1" }],
     "GET enrolments": () => [200, fixtures.enrolment()],
-    "GET health": () => [200, { decision_point: null }],
+    "GET health": () => [200, { decision_point: state.point ?? null }],
+    "POST servers": ([name, what], body) => (what === "simulate" ? [200, { verdict: "gate", bypass: false, trust: "high", reasons: ["trust high ≥ threshold high", `an administrator's note: ${body.tool} cannot be undone`] }] : [404, { detail: `no ${what} on ${name}` }]),
     "GET servers": ([name, what]) => (what === "coverage" ? [200, fixtures.coverage(state.servers.find((s) => s.name === name))] : name ? [200, state.servers.find((s) => s.name === name)] : [200, { items: state.servers, next_cursor: null }]),
     "PUT servers": ([name, , tool], body) => {
       const server = state.servers.find((s) => s.name === name);
+      const bad = body.rules?.findIndex?.((rule) => !["gate", "deny"].includes(rule.effect)) ?? -1;
+      if (bad >= 0) return [400, { detail: `rules[${bad}]: unknown variant`, place: `rules[${bad}]` }];
       if (!tool) Object.assign(server.policy, body);
       else changeTool(server.tools.find((t) => t.name === tool), body);
       emit("policy", { subject: name });

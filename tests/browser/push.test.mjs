@@ -85,7 +85,7 @@ test("the switch asks for leave, subscribes, and the browser is listed", real, a
   await list.getByText("this browser").waitFor();
   assert.equal(await switched(page).getAttribute("aria-checked"), "true");
   assert.equal(await page.evaluate(() => localStorage.getItem("subscribed")), "[true,65]");
-  await list.getByRole("button", { name: /Send a test/ }).click();
+  await list.getByRole("button", { name: /Send test to/ }).click();
   await page.locator(".toast", { hasText: "took the test message" }).waitFor();
   await deliver(page);
   assert.equal((await until(() => notifications()[0], "the notification")).title, "Test message");
@@ -176,7 +176,7 @@ test("a browser that was removed elsewhere says so, and signing out ends what it
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
   await other.reload();
-  await other.getByText("Nobody is told yet").waitFor();
+  await other.getByText("No channel yet").waitFor();
   assert.equal(await browsers(other).count(), 0);
   assert.equal(await page.evaluate(() => localStorage.getItem("subscribed")), null);
 });

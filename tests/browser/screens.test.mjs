@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { startWorld, until, mocked } from "./world.mjs";
 import * as fixtures from "./fixtures.mjs";
+import { complaints } from "./axe.mjs";
 
 const { hostile } = fixtures;
 
-const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 let world;
 let shim;
 before(async () => {
@@ -23,13 +23,6 @@ const ready = async (page) => {
   await page.locator("h1").first().waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
 };
-
-/** What axe has to say against the page, as short lines. */
-async function complaints(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-  return violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary?.split("\n")[1] ?? ""}`));
-}
 
 test("a link to an approval survives the sign-in, and shows the final state when it is decided", async () => {
   const page = await world.open("/approvals");
@@ -231,7 +224,7 @@ async function* administration(page) {
   const server = await (await page.request.get(path)).json();
   server.tools[0].drift = fixtures.drift();
   server.policy.rules = fixtures.rules;
-  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
+  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/notifications/browsers": { items: fixtures.browsers(), key: fixtures.pushKey }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
   for (const [address, json] of Object.entries(answers)) await page.route(`**${address}`, (route) => route.fulfill({ json }));
   await page.goto("/servers/github");
   await page.locator("#cov-agent").selectOption({ index: 1 });
@@ -244,8 +237,8 @@ async function* administration(page) {
   await page.getByRole("dialog").waitFor();
   yield "a changed tool";
   await page.goto("/notifications");
-  await page.getByText("failing").waitFor();
-  yield "channels";
+  await page.getByText("failing").nth(1).waitFor();
+  yield "channels and browsers";
   await page.getByRole("button", { name: /^Edit/ }).first().click();
   await page.getByRole("dialog").waitFor();
   yield "a channel's form";

@@ -43,11 +43,22 @@ const shots = [
   ["agents", "/agents", (s) => s.agents.forEach((agent, i) => (agent.last_seen = Date.now() - i * 3_700_000))],
   ["agent-token", "/agents", () => {}, async (page) => { await page.getByRole("button", { name: "New agent" }).click(); await page.getByLabel("Name").fill("Nightly build"); await page.getByRole("button", { name: "Create" }).click(); await page.getByText("shown this one time").waitFor(); }],
   ["server-policy", "/servers/github", (s) => { s.servers[0].tools[0].drift = fixtures.drift(); s.servers[0].policy.rules = fixtures.rules; }, async (page) => { await page.locator("#cov-agent").selectOption({ index: 1 }); await page.locator(".coverage").waitFor(); }, { full: true }],
+  ["server-no-tools", "/servers/github", (s) => (s.servers[0] = { ...fixtures.crowd(0), sessions: 0 })],
+  ["server-one-tool", "/servers/github", (s) => (s.servers[0] = fixtures.crowd(1)), null, { full: true }],
+  ["server-300-tools", "/servers/github", (s) => (s.servers[0] = fixtures.crowd(300)), null, { full: true }],
+  ["server-simulate", "/servers/github", (s) => s.history.push(...fixtures.history()), async (page) => { await page.getByLabel("Take a call from the history").selectOption({ index: 1 }); await page.getByRole("button", { name: "Try it" }).click(); await page.locator(".answer").waitFor(); await page.locator(".answer").scrollIntoViewIfNeeded(); }],
+  ["server-fault", "/servers/github", () => {}, async (page) => { await page.getByLabel("Argument rules as JSON").fill('[\n  { "effect": "gate" },\n  { "effect": "perhaps" }\n]'); await page.getByRole("button", { name: "Save the rules" }).click(); await page.locator("#rules-fault").waitFor(); await page.locator("#rules-fault").scrollIntoViewIfNeeded(); }],
+  ["server-point-down", "/servers/github", (s) => (s.point = { ok: false, trouble: "it did not answer within 2 seconds" })],
+  ["pending-drift", "/approvals", (s) => s.queue.push(fixtures.approval({ tool: "create_issue", trust: "medium", reasons: ["the tool's definition changed, and nobody has accepted the new one yet"], drift: fixtures.drift() }), fixtures.approval({ tool: "peek", trust: "low", reasons: ["the tool is new on this server, and nobody has accepted it yet"], drift: { ...fixtures.drift(), kind: "new", old: undefined } }))],
+  ["pending-compare", "/approvals", (s) => (s.queue.push(...fixtures.realistic()), s.history.push(...fixtures.history())), async (page) => { await page.getByRole("button", { name: "Compare" }).nth(1).click(); await page.locator(".compared").waitFor(); }],
   ["server-drift", "/servers/github", (s) => (s.servers[0].tools[0].drift = fixtures.drift()), async (page) => { await page.locator(".badge.drift").click(); await page.getByRole("dialog").waitFor(); }],
   ["notifications", "/notifications", (s) => (s.channels = fixtures.channels())],
   ["notifications-empty", "/notifications", () => {}],
+  ["notifications-everything", "/notifications", (s) => { s.channels = fixtures.everyChannel(); s.browsers = fixtures.browsers(); }, null, { full: true }],
+  ["notifications-viewer", "/notifications", (s) => { s.channels = fixtures.channels(); s.user = { name: "kim", role: "viewer" }; }, null, { full: true }],
   ["notifications-form", "/notifications", () => {}, async (page) => { await page.getByRole("button", { name: "Add Email" }).click(); await page.getByRole("dialog").waitFor(); }],
   ["users", "/users", () => {}],
+  ["users-ceilings", "/users", () => {}, async (page) => { await page.getByRole("button", { name: "Change the ceilings of ada" }).click(); await page.getByRole("dialog").waitFor(); }],
   ["enrol", "/enrol", () => {}],
   ["enrol-confirm", "/enrol#BCDF-GHJK", () => {}, async (page) => { await page.getByLabel("Servers").selectOption("some"); await page.getByLabel("github").waitFor(); }],
   ["activity", "/activity", (s) => s.activity.push(...fixtures.activity())],
@@ -64,7 +75,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       fill?.(hub.state);
       const context = await browser.newContext({ viewport, colorScheme: theme, deviceScaleFactor: size === "phone" ? 2 : 1, hasTouch: size === "phone", locale: "en-GB", timezoneId: "Europe/Berlin" });
       const page = await context.newPage();
-      page.on("console", (message) => message.type() === "error" && !/401|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
+      page.on("console", (message) => message.type() === "error" && !/40[01]|ERR_FAILED|ERR_INCOMPLETE/.test(message.text()) && (problems++, console.error(`${name}: ${message.text()}`)));
       page.on("pageerror", (error) => (problems++, console.error(`${name}: ${error.stack}`)));
       await page.goto(hub.url + (address ?? `/approvals/${hub.state.history[0].id}`));
       await page.locator("h1").first().waitFor();

@@ -139,9 +139,19 @@ async function realHub(config) {
     },
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.
-    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" } }) {
-      const token = await cli(["agent", "add", agent, "--user", user]);
-      return realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token });
+    // With `tools`, these are what its server lists; with `token`, it is an agent that is there already.
+    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" }, tools, token }) {
+      token ??= await cli(["agent", "add", agent, "--user", user]);
+      const file = tools && join(data, `tools-${++agents}.json`);
+      if (tools) writeFileSync(file, JSON.stringify(tools));
+      const shim = await realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }, file);
+      return { ...shim, token };
+    },
+    /** Starts `hitl-wrap` with its home in a folder of its own: the process. */
+    wrap(...args) {
+      const home = mkdtempSync(join(data, "home-"));
+      const alone = { ...process.env, HOME: home, HITL_DATA_DIR: home, HITL_CONFIG: join(home, "config.toml"), NO_COLOR: "1" };
+      return Object.assign(spawn(join(bin, "hitl-wrap"), args, { env: alone, stdio: ["ignore", "pipe", "pipe"] }), { home });
     },
     async stop() {
       child.kill("SIGTERM");
@@ -156,8 +166,8 @@ async function realHub(config) {
   };
 }
 
-async function realShim(program, server, client, env) {
-  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url))], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
+async function realShim(program, server, client, env, tools) {
+  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url)), ...(tools ? [tools] : [])], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
   // A test that ends while its client still speaks closes the pipe under it.
   child.stdin.on("error", () => {});
   const waiting = new Map();

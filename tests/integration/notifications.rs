@@ -1,5 +1,7 @@
 //! From a gated call of a real server to the message, through real mail servers and an HTTP endpoint.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{Approver, Client, Hub, Ledger, Push, Receiver, Smtp, Wrap, eventually};
@@ -201,6 +203,51 @@ async fn a_push_service_that_is_busy_is_asked_again_and_one_that_knows_the_brows
     hub.crash().await;
     let hub = hub.start_again().await;
     assert_eq!(hub.sign_in().await.get("/notifications/browsers").await["key"], before);
+}
+
+#[tokio::test]
+async fn a_channel_that_fails_is_logged_once_and_once_again_when_it_is_well() {
+    let (hub, approver, mut client, _ledger) = ready().await;
+    let closed = closed_port();
+    let slack = |url: String| {
+        let settings = json!({ "url": url, "allow_private": true });
+        json!({ "channels": [{ "id": "ops", "kind": "slack", "name": "Ops", "settings": settings }] })
+    };
+    approver.put("/notifications", slack(closed)).await;
+    call(&mut client).await;
+    let first = error(&approver, "ops", "refused").await["last_at"].clone();
+    eventually("a second attempt", || async {
+        let state = state(&approver, "ops").await;
+        (state["last_at"] != first && state["waiting"] == 1).then_some(())
+    })
+    .await;
+    let receiver = Receiver::start().await;
+    approver.put("/notifications", slack(receiver.url.clone())).await;
+    receiver.at("/").await;
+    let mut log = hub.stderr.clone();
+    log.next_with("notifications get through again").await;
+    let said = log.text();
+    assert_eq!(said.matches("notifications fail").count(), 1, "{said}");
+    assert!(!said.contains("very-secret-name"), "{said}");
+}
+
+#[tokio::test]
+async fn a_hub_that_is_asked_to_end_does_not_wait_for_an_endpoint_that_hangs() {
+    let (mut hub, approver, mut client, _ledger) = ready().await;
+    let (plain, receiver) = (Smtp::start("plain").await, Receiver::start().await);
+    let fine = json!({ "id": "fine", "kind": "slack", "settings": { "url": receiver.url, "allow_private": true } });
+    approver.put("/notifications", json!({ "channels": [plain.channel("hangs", "hang@example.org"), fine] })).await;
+    call(&mut client).await;
+    receiver.at("/").await;
+    let began = Instant::now();
+    assert!(hub.terminate().await.success());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+/// Where nobody listens.
+fn closed_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
 }
 
 fn now() -> i64 {

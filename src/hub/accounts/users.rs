@@ -117,6 +117,7 @@ impl Hub {
                     return Ok(Err(last_admin(&name)));
                 }
                 keep_ceilings(tx, &user).await?;
+                notify::forget_browsers(tx, &name, by.name(), hub.now()).await?;
                 remove(tx, &name).await?;
                 record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
                 Ok(Ok(()))
@@ -275,7 +276,6 @@ async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 
 async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     end_sessions(tx, name).await?;
-    notify::forget_browsers(tx, name).await?;
     sqlx::query("delete from links where user_name = $1").bind(name).execute(tx.sql()).await?;
     sqlx::query("delete from users where name = $1").bind(name).execute(tx.sql()).await?;
     Ok(())

@@ -52,8 +52,13 @@ impl Endpoint {
     pub(super) fn new(url: &str, hosts: &[&str], allow_private: bool) -> Result<Self, String> {
         let url = parse(url, hosts, allow_private)?;
         // A vendor's own name needs no guard, so that a proxy of this network may stand between.
-        let client = if allow_private || !hosts.is_empty() { client(None) } else { client(Some(Guard)) };
+        let client = if allow_private || !hosts.is_empty() { unguarded() } else { client(Some(Guard)) };
         Ok(Self { client: client.map_err(|error| format!("cannot make a client: {}", words(&error)))?, url })
+    }
+
+    /// An address that was checked before, over a client that others use too.
+    pub(super) fn over(client: Client, url: Url) -> Self {
+        Self { client, url }
     }
 
     /// The same endpoint with another path.
@@ -87,7 +92,8 @@ impl Endpoint {
     }
 }
 
-fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> {
+/// The URL, if it leads to where it may, as in [`Endpoint::new`].
+pub(super) fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> {
     let url: Url = url.trim().parse().map_err(|_| "the URL is not one".to_owned())?;
     let Some(host) = url.host_str().map(str::to_owned) else {
         return Err("the URL names no host".to_owned());
@@ -115,6 +121,11 @@ fn parse(url: &str, hosts: &[&str], allow_private: bool) -> Result<Url, String> 
 }
 
 const PRIVATE: &str = "the URL leads into a private network, and allow_private is not set";
+
+/// A client that goes wherever a checked URL leads.
+pub(super) fn unguarded() -> reqwest::Result<Client> {
+    client(None)
+}
 
 fn client(guard: Option<Guard>) -> reqwest::Result<Client> {
     // The process has one TLS provider; a second installation is refused and changes nothing.

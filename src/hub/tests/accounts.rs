@@ -261,3 +261,19 @@ async fn a_browser_session_ends_with_its_user_and_does_not_come_back() {
         assert!(sessions.load(&record.id).await.unwrap().is_none());
     }
 }
+
+#[tokio::test]
+async fn who_reads_the_store_cannot_take_a_browser_session_over() {
+    for desk in Desk::everywhere().await {
+        let sessions = WebSessions(desk.hub.store().clone());
+        let mut record = record_of("bob");
+        sessions.create(&mut record).await.unwrap();
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("select id, data from web_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
+        let [(id, data)] = rows.as_slice() else { panic!("one session: {rows:?}") };
+        for stored in [id, data] {
+            assert!(!stored.contains(&record.id.to_string()) && !stored.contains(&record.id.0.to_string()), "{stored}");
+        }
+        assert_eq!(sessions.load(&record.id).await.unwrap().unwrap().id, record.id);
+    }
+}

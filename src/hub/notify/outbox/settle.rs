@@ -1,6 +1,7 @@
 //! What became of a claim: sent, tried again later, or given up; and how its channel does.
 
 use super::{ATTEMPTS, Claim};
+use crate::hub::holds::HUB;
 use crate::hub::notify::http::Failure;
 use crate::hub::notify::push;
 use crate::hub::store::{StoreError, Tx};
@@ -31,7 +32,7 @@ pub(super) async fn settle(
         return Ok(claim.failures > 0);
     };
     if is_lost(id, &failure) {
-        push::forget(tx, id).await?;
+        push::forget(tx, id, HUB, now).await?;
         return Ok(true);
     }
     let given_up = matches!(failure, Failure::Permanent(_) | Failure::Gone(_)) || claim.first.attempts >= ATTEMPTS;
@@ -59,7 +60,7 @@ fn is_lost(id: &str, failure: &Failure) -> bool {
 /// How a test message fared.
 pub(super) async fn note_test(tx: &mut Tx, id: &str, failure: Option<Failure>, now: i64) -> Result<(), StoreError> {
     match failure {
-        Some(failure) if is_lost(id, &failure) => push::forget(tx, id).await,
+        Some(failure) if is_lost(id, &failure) => push::forget(tx, id, HUB, now).await,
         failure => note(tx, id, failure.map(|failure| failure.to_string()), 0, now).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The browsers that people subscribed, each with a channel of its own: its owner's to see and to remove.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sqlx::Row as _;
 
 use super::seal::Recipient;
@@ -8,11 +9,12 @@ use super::{PREFIX, service};
 use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::Hub;
+use crate::hub::bus::Target;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::notify::State;
 use crate::hub::notify::channels::put;
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Tx};
 
 /// How many browsers one person may have.
 const MOST: i64 = 20;
@@ -107,7 +109,7 @@ impl Hub {
         if new.endpoint.len() > 2000 {
             return Err(ChangeError::Invalid("endpoint has at most 2000 characters".to_owned()));
         }
-        service::endpoint(&new.endpoint, &self.0.push_hosts).map_err(ChangeError::Invalid)?;
+        service::address(&new.endpoint, &self.0.push_hosts).map_err(ChangeError::Invalid)?;
         Recipient::new(&new.keys.p256dh, &new.keys.auth).map_err(ChangeError::Invalid)?;
         let new = Subscription { name, ..new };
         let (id, owner, now) = (id_of(&new.endpoint), user.name.clone(), self.now());
@@ -119,14 +121,14 @@ impl Hub {
 
     /// Tells one of the user's browsers no longer.
     pub async fn remove_browser(&self, id: &str, user: &User) -> Result<(), ChangeError> {
-        let (id, owner) = (id.to_owned(), user.name.clone());
+        let (id, owner, now) = (id.to_owned(), user.name.clone(), self.now());
         self.write(move |tx| {
             Box::pin(async move {
                 let found = stored(tx, &id).await?.is_some_and(|browser| browser.user_name == owner);
                 if !found {
                     return Ok(Err(ChangeError::NotFound("such browser of yours".to_owned())));
                 }
-                forget(tx, &id).await.map(Ok)
+                forget(tx, &id, &owner, now).await.map(Ok)
             })
         })
         .await?
@@ -188,11 +190,14 @@ async fn add(
     .execute(tx.sql())
     .await?;
     put(tx, &Channel::of_browser(id), 0, false, now).await?;
+    let detail = json!({ "name": new.name });
+    let entry = Entry { at: now, actor: owner, action: "notifications.browser_added", subject: id, detail };
+    tx.audit(entry, Target::Pages).await?;
     Ok(Ok(()))
 }
 
 /// Removes a browser, and what waits for it.
-pub(in crate::hub::notify) async fn forget(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+pub(in crate::hub::notify) async fn forget(tx: &mut Tx, id: &str, by: &str, now: i64) -> Result<(), StoreError> {
     for sql in [
         "delete from outbox where channel = $1",
         "delete from browsers where id = $1",
@@ -200,15 +205,16 @@ pub(in crate::hub::notify) async fn forget(tx: &mut Tx, id: &str) -> Result<(), 
     ] {
         sqlx::query(sql).bind(id).execute(tx.sql()).await?;
     }
-    Ok(())
+    let entry = Entry { at: now, actor: by, action: "notifications.browser_removed", subject: id, detail: Value::Null };
+    tx.audit(entry, Target::Pages).await.map(drop)
 }
 
 /// Removes the browsers of a user who is removed.
-pub(in crate::hub) async fn forget_user(tx: &mut Tx, user: &str) -> Result<(), StoreError> {
+pub(in crate::hub) async fn forget_user(tx: &mut Tx, user: &str, by: &str, now: i64) -> Result<(), StoreError> {
     let found: Vec<String> =
         sqlx::query_scalar("select id from browsers where user_name = $1").bind(user).fetch_all(tx.sql()).await?;
     for id in found {
-        forget(tx, &id).await?;
+        forget(tx, &id, by, now).await?;
     }
     Ok(())
 }

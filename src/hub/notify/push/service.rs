@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::http::{HeaderName, HeaderValue};
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Url};
 
 use super::seal::Recipient;
 use super::vapid::Key;
 use super::{browsers::Stored, message};
 use crate::hub::Hub;
-use crate::hub::notify::http::{Endpoint, Failure};
+use crate::hub::notify::http::{Endpoint, Failure, parse, unguarded};
 use crate::hub::notify::kinds::Sender;
 use crate::hub::notify::message::Message;
 use crate::hub::store::StoreError;
@@ -28,12 +29,12 @@ const HOSTS: [&str; 5] = [
 const PACE_MS: i64 = 1_000;
 
 /// A push service as a browser named it: `https` to a known one, or whatever leads to a host of `ours`.
-pub(super) fn endpoint(url: &str, ours: &[String]) -> Result<Endpoint, String> {
-    let host = url.parse().ok().and_then(|url: reqwest::Url| url.host_str().map(str::to_owned)).unwrap_or_default();
+pub(super) fn address(url: &str, ours: &[String]) -> Result<Url, String> {
+    let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned)).unwrap_or_default();
     if ours.contains(&host) {
-        return Endpoint::new(url, &[], true);
+        return parse(url, &[], true);
     }
-    Endpoint::new(url, &HOSTS, false).map_err(|_| {
+    parse(url, &HOSTS, false).map_err(|_| {
         format!("{host:?} is no push service that this hub knows; an administrator can name it in push_hosts")
     })
 }
@@ -56,11 +57,21 @@ impl Hub {
         };
         let key = self.push_key().await?;
         let made = || {
-            let endpoint = endpoint(&url, &self.0.push_hosts)?;
+            let url = address(&url, &self.0.push_hosts)?;
+            let endpoint = Endpoint::over(self.push_client()?, url);
             let recipient = Recipient::new(&p256dh, &auth)?;
             Ok(Arc::new(ToBrowser { endpoint, recipient, key }) as Arc<dyn Sender>)
         };
         Ok(made())
+    }
+
+    /// The client for all push services: browsers are many, and their services few.
+    fn push_client(&self) -> Result<Client, String> {
+        if let Some(client) = self.0.push_client.get() {
+            return Ok(client.clone());
+        }
+        let made = unguarded().map_err(|error| format!("cannot make a client: {error}"))?;
+        Ok(self.0.push_client.get_or_init(|| made).clone())
     }
 }
 
@@ -115,7 +126,7 @@ mod tests {
             "https://push.example.org/x",
             "http://127.0.0.1:8080/x",
         ] {
-            assert!(endpoint(url, &ours).is_ok(), "{url}");
+            assert!(address(url, &ours).is_ok(), "{url}");
         }
         for url in [
             "http://fcm.googleapis.com/fcm/send/x",
@@ -130,7 +141,7 @@ mod tests {
             "file:///etc/passwd",
             "",
         ] {
-            assert!(endpoint(url, &[]).is_err(), "{url}");
+            assert!(address(url, &[]).is_err(), "{url}");
         }
     }
 }

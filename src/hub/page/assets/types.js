@@ -5,6 +5,7 @@
 /** @typedef {"waiting"|"not_executed"|"released"|"succeeded"|"failed"|"unknown"} Outcome */
 /** @typedef {"viewer"|"approver"|"admin"} Role */
 /** @typedef {{client_id: string, name: string}} AgentRef */
+/** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string}} ToolDrift */
 /** @typedef {{at: number, actor: string, action: string, detail: string|null}} TimelineEntry */
 
 /**
@@ -29,6 +30,7 @@
  * @property {number|null} outcome_at
  * @property {number|null} duration_ms
  * @property {string|null} description
+ * @property {ToolDrift|null} drift
  * @property {TimelineEntry[]} [timeline]
  */
 
@@ -41,7 +43,7 @@
  * @property {boolean} hitl
  * @property {string|null} reason
  * @property {Record<string, unknown>|null} annotations
- * @property {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string}|null} drift
+ * @property {ToolDrift|null} drift
  * @property {number} [calls]             only when one server is asked for
  * @property {number|null} [last_used]
  * @property {number} [approvals]

@@ -3,8 +3,10 @@
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::receiver::{Answer, Receiver};
+use super::receiver::{Answer, Got, Receiver};
 use super::{courier, eventually, slack, webhook};
+use crate::core::gate::messages::Cancel;
+use crate::core::ids::ApprovalId;
 use crate::hub::tests::desk::Desk;
 
 fn status(status: u16) -> Answer {
@@ -214,4 +216,37 @@ async fn a_minute_before_the_deadline_is_told_and_an_extension_puts_it_off() {
     assert!(receiver.so_far().is_empty());
     desk.clock.advance(extended.deadline_at - 60_000 - desk.hub.now());
     assert!(receiver.one().await.text.contains("about to time out"));
+}
+
+#[tokio::test]
+async fn programs_hear_of_every_turn_that_an_approval_can_take() {
+    let desk = Desk::new().await;
+    let receiver = Receiver::start().await;
+    desk.set(json!([webhook("w", &receiver.url)])).await;
+    desk.courier();
+    let _joined = desk.connect();
+    let sweeper = desk.hub.clone();
+    tokio::spawn(async move { sweeper.run_background().await });
+    let (timed_out, cancelled) = (desk.hold().await, desk.hold().await);
+    let stop = Cancel { approval: cancelled.id, reason: "the user pressed stop".into(), keep: false };
+    desk.hub.cancel(&desk.shim, stop).await.unwrap();
+    desk.clock.advance(timed_out.deadline_at - 60_000 - desk.hub.now());
+    receiver.until("that it expires", |all| all.iter().any(|got| got.body["type"] == "approval.expiring")).await;
+    desk.clock.advance(60_000);
+    let mut heard: Vec<_> = receiver.got(5).await.iter().map(|got| told(got, &timed_out.id)).collect();
+    heard.sort();
+    let expected = [
+        ("approval.cancelled", false),
+        ("approval.created", false),
+        ("approval.created", true),
+        ("approval.expiring", true),
+        ("approval.timed_out", true),
+    ];
+    assert_eq!(heard, expected.map(|(kind, this)| (kind.to_owned(), this)));
+    desk.state("w", "nothing waits", |state| state.waiting == 0).await;
+}
+
+/// What was told, and whether of this approval.
+fn told(got: &Got, id: &ApprovalId) -> (String, bool) {
+    (got.body["type"].as_str().unwrap().to_owned(), got.body["data"]["id"] == id.as_str())
 }

@@ -1,5 +1,6 @@
 //! Notifications over real sockets: an HTTP receiver on this machine, and time in the test's hands.
 
+mod browsers;
 mod burst;
 mod channels;
 mod delivering;
@@ -50,6 +51,18 @@ impl Desk {
             if is_so(&state) { Ok(state) } else { Err(format!("{state:?}")) }
         })
         .await
+    }
+
+    /// Gives the agent and its user a name that no administrator may give, as an older store may hold.
+    async fn rename_agent(&self, name: &str) {
+        let name = name.to_owned();
+        let rename = "update agents set name = $1, user_name = $1";
+        self.hub
+            .write(move |tx| {
+                Box::pin(async move { Ok(sqlx::query(rename).bind(name).execute(tx.sql()).await.map(drop)?) })
+            })
+            .await
+            .unwrap();
     }
 
     /// Registers a call of this tool.

@@ -8,18 +8,15 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
+use super::eventually;
 use super::receiver::{Answer, Got, Receiver};
 use super::shapes::{HOSTILE, calm};
-use super::{eventually, slack};
-use crate::config::notify::Channel;
 use crate::hub::Settings;
-use crate::hub::error::{Actor, ChangeError};
-use crate::hub::model::{Role, User};
-use crate::hub::notify::{Browser, Subscription, check_file};
+use crate::hub::notify::{Browser, Subscription};
 use crate::hub::tests::desk::Desk;
 
 /// A browser's keys; they open one message.
-struct Phone {
+pub(super) struct Phone {
     private: EphemeralPrivateKey,
     public: Vec<u8>,
 }
@@ -27,13 +24,13 @@ struct Phone {
 const AUTH: [u8; 16] = [7; 16];
 
 impl Phone {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let private = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).unwrap();
         let public = private.compute_public_key().unwrap().as_ref().to_vec();
         Self { private, public }
     }
 
-    fn subscription(&self, endpoint: &str) -> Subscription {
+    pub(super) fn subscription(&self, endpoint: &str) -> Subscription {
         let keys = json!({ "p256dh": BASE64.encode(&self.public), "auth": BASE64.encode(AUTH) });
         serde_json::from_value(json!({ "endpoint": endpoint, "keys": keys, "name": "Firefox on Linux" })).unwrap()
     }
@@ -71,7 +68,7 @@ fn expand(salt: &[u8], secret: &[u8], info: &[&[u8]], length: usize) -> Vec<u8> 
 }
 
 /// A desk whose hub may push to this machine.
-async fn desk() -> Desk {
+pub(super) async fn desk() -> Desk {
     allowed(Desk::new().await).await
 }
 
@@ -80,12 +77,12 @@ async fn allowed(desk: Desk) -> Desk {
     desk.served_with(Settings { base_url, push_hosts: vec!["127.0.0.1".into()], ..Settings::default() }).await
 }
 
-async fn subscribed(desk: &Desk, receiver: &Receiver) -> Browser {
+pub(super) async fn subscribed(desk: &Desk, receiver: &Receiver) -> Browser {
     desk.hub.add_browser(Phone::new().subscription(&receiver.url), &desk.approver).await.unwrap()
 }
 
 /// The approver's browsers.
-async fn browsers(desk: &Desk) -> Vec<Browser> {
+pub(super) async fn browsers(desk: &Desk) -> Vec<Browser> {
     desk.hub.browsers(&desk.approver).await.unwrap()
 }
 
@@ -101,13 +98,26 @@ async fn until(desk: &Desk, what: &str, is_so: impl Fn(&Browser) -> bool) -> Bro
     .await
 }
 
-fn topic(got: &Got) -> &str {
+pub(super) fn topic(got: &Got) -> &str {
     got.header("topic")
+}
+
+/// Who did what with browsers, as the audit says.
+pub(super) async fn recorded(desk: &Desk) -> Vec<(String, String)> {
+    let records = serde_json::to_value(desk.hub.audit(0, 100).await.unwrap()).unwrap();
+    let mut found = Vec::new();
+    for record in records.as_array().unwrap() {
+        if let Some(what) = record["action"].as_str().unwrap().strip_prefix("notifications.") {
+            found.push((record["actor"].as_str().unwrap().to_owned(), what.to_owned()));
+        }
+    }
+    found
 }
 
 #[tokio::test]
 async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_no_arguments() {
     let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    desk.rename_agent(&format!("agent{HOSTILE}")).await;
     desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     desk.courier();
     let approval = desk.hold_tool(&format!("delete{HOSTILE}")).await;
@@ -125,12 +135,14 @@ async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_
     assert!(got.header("authorization").starts_with("vapid t=ey"), "{}", got.header("authorization"));
     let said = phone.open(&got.bytes);
     calm(&said);
-    assert!(said["tool"].as_str().unwrap().starts_with("delete<!channel> @everyone"), "{said}");
+    for (key, beginning) in
+        [("tool", "delete<!channel> @everyone"), ("agent", "agent<!channel>"), ("user", "agent<!channel>")]
+    {
+        assert!(said[key].as_str().unwrap().starts_with(beginning), "{said}");
+    }
     for (key, value) in [
         ("title", json!("Approval needed")),
         ("server", json!("github")),
-        ("agent", json!("ci")),
-        ("user", json!("eve")),
         ("seconds_left", json!(300)),
         ("tag", json!(approval.id)),
         ("link", json!(format!("https://hitl.example.org/approvals/{}", approval.id))),
@@ -203,6 +215,7 @@ async fn a_browser_that_its_push_service_knows_no_longer_is_removed() {
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         })
         .await;
+        assert_eq!(recorded(&desk).await.pop(), Some(("hub".into(), "browser_removed".into())));
         desk.hold().await;
         assert!(desk.hub.channels_due().await.unwrap().iter().all(|(id, _)| *id != browser.id));
         assert_eq!(receiver.so_far().len(), 1);
@@ -250,116 +263,14 @@ async fn a_push_service_that_asks_for_time_gets_it() {
 }
 
 #[tokio::test]
-async fn hubs_on_one_store_are_one_sender_and_stay_it_over_restarts() {
-    for desk in Desk::everywhere().await {
-        let key = desk.hub.push_public_key().await.unwrap();
-        assert_eq!(BASE64.decode(&key).unwrap().len(), 65);
-        let fresh: Vec<_> = futures_util::future::join_all((0..4).map(|_| async {
-            let store = crate::hub::store::Store::open(&desk.fresh.url).await.unwrap();
-            let hub = crate::hub::Hub::open(store, Settings::default(), desk.clock.clone()).await.unwrap();
-            hub.push_public_key().await.unwrap()
-        }))
-        .await;
-        assert!(fresh.iter().all(|other| *other == key), "{key} {fresh:?}");
-    }
-}
-
-#[tokio::test]
-async fn hubs_that_start_together_on_an_empty_store_make_one_key() {
-    for desk in Desk::everywhere().await {
-        let hubs = (0..4).map(|_| async {
-            let store = crate::hub::store::Store::open(&desk.fresh.url).await.unwrap();
-            crate::hub::Hub::open(store, Settings::default(), desk.clock.clone()).await.unwrap()
-        });
-        let hubs = futures_util::future::join_all(hubs).await;
-        let keys = futures_util::future::join_all(hubs.iter().map(|hub| hub.push_public_key())).await;
-        let keys: Vec<_> = keys.into_iter().map(Result::unwrap).collect();
-        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_browser_is_its_owners_to_see_to_try_and_to_remove() {
-    let (desk, receiver) = (desk().await, Receiver::start().await);
-    let browser = subscribed(&desk, &receiver).await;
-    assert_eq!((browser.name.as_str(), browser.added_at), ("Firefox on Linux", desk.hub.now()));
-    assert!(desk.hub.browsers(&desk.admin).await.unwrap().is_empty());
-    let (admin, owner) = (Actor::User(desk.admin.clone()), Actor::User(desk.approver.clone()));
-    let refused = desk.hub.test_notification(&browser.id, &admin).await;
-    assert!(matches!(refused, Err(ChangeError::Forbidden)), "{refused:?}");
-    assert_eq!(desk.hub.test_notification(&browser.id, &owner).await.unwrap(), Ok(()));
-    assert_eq!(topic(&receiver.one().await), "test");
-    let refused = desk.hub.remove_browser(&browser.id, &desk.admin).await;
-    assert!(matches!(refused, Err(ChangeError::NotFound(_))), "{refused:?}");
-    desk.hub.remove_browser(&browser.id, &desk.approver).await.unwrap();
-    assert!(browsers(&desk).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_browser_goes_over_to_whoever_signs_in_there_and_to_nobody_who_only_knows_its_address() {
-    let (desk, receiver) = (desk().await, Receiver::start().await);
-    let phone = Phone::new();
-    let subscription = phone.subscription(&receiver.url);
-    desk.hub.add_browser(subscription.clone(), &desk.approver).await.unwrap();
-    let mut stolen = subscription.clone();
-    stolen.keys.auth = BASE64.encode([9; 16]);
-    let refused = desk.hub.add_browser(stolen, &desk.admin).await;
-    assert!(matches!(refused, Err(ChangeError::Conflict(_))), "{refused:?}");
-    desk.hub.add_browser(subscription, &desk.admin).await.unwrap();
-    assert!(browsers(&desk).await.is_empty());
-    assert_eq!(desk.hub.browsers(&desk.admin).await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn nobody_has_more_than_twenty_browsers_and_none_outlives_its_user() {
-    let desk = desk().await;
-    let user: User = desk.hub.add_user("kim", Role::Viewer, None, &Actor::Operator).await.unwrap();
-    let phone = Phone::new();
-    for number in 0..20 {
-        desk.hub.add_browser(phone.subscription(&format!("http://127.0.0.1:9/{number}")), &user).await.unwrap();
-    }
-    let refused = desk.hub.add_browser(phone.subscription("http://127.0.0.1:9/more"), &user).await;
-    assert!(matches!(refused, Err(ChangeError::Conflict(_))), "{refused:?}");
-    desk.hub.add_browser(phone.subscription("http://127.0.0.1:9/0"), &user).await.unwrap();
-    desk.hub.remove_user("kim", &Actor::Operator).await.unwrap();
-    assert!(desk.hub.browsers(&user).await.unwrap().is_empty());
-    desk.hold().await;
-    assert!(desk.hub.channels_due().await.unwrap().is_empty(), "nothing is written for them");
-}
-
-#[tokio::test]
-async fn what_is_no_subscription_to_a_push_service_is_refused_in_words() {
-    let desk = Desk::new().await;
-    let phone = Phone::new();
-    let mut nameless = phone.subscription("https://fcm.googleapis.com/x");
-    nameless.name = " ".into();
-    let mut keyless = phone.subscription("https://fcm.googleapis.com/x");
-    keyless.keys.p256dh = "AAAA".into();
-    for (subscription, words) in [
-        (phone.subscription("https://192.168.0.1/x"), "push_hosts"),
-        (phone.subscription("http://127.0.0.1:9/x"), "push_hosts"),
-        (phone.subscription("https://evil.example/x"), "\"evil.example\" is no push service"),
-        (nameless, "name"),
-        (keyless, "keys.p256dh"),
-        (phone.subscription(&format!("https://fcm.googleapis.com/{}", "x".repeat(2000))), "endpoint"),
-    ] {
-        let refused = desk.hub.add_browser(subscription, &desk.approver).await.unwrap_err();
-        assert!(matches!(&refused, ChangeError::Invalid(why) if why.contains(words)), "{refused:?}");
-    }
-}
-
-#[tokio::test]
-async fn browsers_are_no_channels_of_the_page_or_the_file() {
-    let (desk, receiver) = (desk().await, Receiver::start().await);
-    let browser = subscribed(&desk, &receiver).await;
-    desk.set(json!([slack("s", "http://127.0.0.1:9/")])).await;
-    desk.hub.use_channels_of_file(vec![]).await.unwrap();
-    assert_eq!(desk.hub.notifications().await.unwrap().0.len(), 1);
-    assert_eq!(browsers(&desk).await.len(), 1);
-    for channel in [json!({ "id": "b", "kind": "browser" }), slack(&browser.id, "http://127.0.0.1:9/")] {
-        let refused = desk.try_set(json!([channel])).await.unwrap_err();
-        assert!(matches!(&refused, ChangeError::Invalid(why) if why.contains("on the page")), "{refused:?}");
-        let channel: Channel = serde_json::from_value(channel).unwrap();
-        assert!(check_file(&[channel]).unwrap_err().contains("on the page"));
-    }
+async fn the_longest_names_fit_into_one_message() {
+    let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
+    let long = "\u{1f980}".repeat(1_000);
+    desk.rename_agent(&long).await;
+    desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
+    desk.courier();
+    desk.hold_tool(&long[..240]).await;
+    let got = receiver.one().await;
+    assert!((1_000..=4_096).contains(&got.bytes.len()), "{}", got.bytes.len());
+    assert!(phone.open(&got.bytes)["agent"].as_str().unwrap().ends_with('…'));
 }

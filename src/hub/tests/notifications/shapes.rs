@@ -14,6 +14,7 @@ pub(super) const HOSTILE: &str =
 async fn message(kind: &str, settings: Value) -> (Got, String) {
     let receiver = Receiver::start().await;
     let desk = Desk::new().await;
+    desk.rename_agent(&format!("agent{HOSTILE}")).await;
     let mut settings = settings;
     settings["url"] = json!(receiver.url);
     settings["allow_private"] = json!(true);

@@ -11,6 +11,8 @@ import { Trust, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Who, Why, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
+import { DriftNote } from "./drift.js";
+import { Compare } from "./compare.js";
 import { Decision } from "./decision.js";
 
 /** @typedef {import("../types.js").Item} Item */
@@ -81,8 +83,9 @@ function FullCard({ item }) {
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
+    <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} />
-    <${Claim} text=${approval.description} />
+    <div class="card-more"><${Claim} text=${approval.description} /><${Compare} approval=${approval} inCard /></div>
     <${Decision} item=${item} />
   </article>`;
 }

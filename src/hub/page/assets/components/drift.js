@@ -7,15 +7,15 @@ import { visible } from "../glyphs.js";
 import { Text } from "./text.js";
 import { Ago } from "./controls.js";
 import { Dialog } from "./dialog.js";
+import { Diff } from "./diff.js";
 
-/** A definition, one member a line, as far as it can be read. @param {string|undefined} raw */
-function laid(raw) {
-  try {
-    return JSON.stringify(JSON.parse(raw ?? ""), null, 2);
-  } catch {
-    return raw ?? "";
-  }
-}
+/** @typedef {import("../types.js").ToolDrift} ToolDrift */
+
+/** What came in place of what was accepted. @param {{drift: ToolDrift}} props */
+const Definitions = ({ drift }) =>
+  drift.new === undefined || drift.new === null
+    ? html`<p class="quiet">${drift.old ? html`It was accepted as <code class="json-inline"><${Text} of=${drift.old} /></code>, and the server has described it differently again since.` : "Its definition is not kept."}</p>`
+    : html`<${Diff} before=${drift.old ?? ""} after=${drift.new} class="definition" what=${drift.old ? "The definition, accepted and now" : "The definition"} same="What is kept of both is the same; they differ further on." />`;
 
 /** @param {{server: string, tool: import("../types.js").Tool, admin: boolean, onDone: () => Promise<void>}} props */
 export function Drift({ server, tool, admin, onDone }) {
@@ -35,10 +35,18 @@ export function Drift({ server, tool, admin, onDone }) {
   return html`<button class="badge drift" onClick=${() => setOpen(true)}>${drift.kind === "new" ? "new tool" : "changed"}</button>
     ${open && html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
       <p class="quiet small">Seen <${Ago} at=${drift.since} />. Until an admin accepts it, its calls wait for approval wherever changed tools are gated.</p>
-      <div class="definitions">
-        ${drift.old && html`<div><h3>Accepted before</h3><pre class="mono" tabindex="0"><${Text} of=${laid(drift.old)} newlines /></pre></div>`}
-        <div><h3>Now</h3><pre class="mono" tabindex="0"><${Text} of=${laid(drift.new)} newlines /></pre></div>
-      </div>
+      <${Definitions} drift=${drift} />
       ${admin && html`<div class="actions"><button class="button primary" onClick=${accept}>Accept this definition</button><button class="button ghost" onClick=${() => setOpen(false)}>Not now</button></div>`}
     </${Dialog}>`}`;
+}
+
+/** The same on an approval: what the tool was when it was accepted, and when it was called. @param {{approval: import("../types.js").Approval}} props */
+export function DriftNote({ approval: { drift, server } }) {
+  if (!drift) return null;
+  const where = html`<a href=${`/servers/${encodeURIComponent(server)}`}>server's page</a>`;
+  return html`<details class="drift-note" open=${drift.kind === "changed"}>
+    <summary><span class="badge drift">${drift.kind === "new" ? "new tool" : "changed tool"}</span> ${drift.kind === "new" ? "Nobody has accepted this tool yet." : "The server describes this tool differently than when it was accepted."}</summary>
+    <${Definitions} drift=${drift} />
+    <p class="quiet small">Approving this call accepts nothing: an admin does that on the ${where}.</p>
+  </details>`;
 }

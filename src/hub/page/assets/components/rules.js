@@ -74,7 +74,7 @@ export function Rules({ server, admin, onSaved }) {
     <header class="panel-head"><h2 id="rules">Argument rules</h2><span class="quiet">${server.policy.rules.length}</span></header>
     <p class="quiet small">Each rule names tools by a glob and conditions on the arguments by JSON pointers; all of them must hold. Effect: <code>gate</code> or <code>deny</code>. Operators: equals, glob, regex, contains, less, greater, exists, each with <code>"not": true</code> if you like.</p>
     ${admin || saved
-      ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(6, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
+      ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(9, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
       : html`<p class="quiet">There are none.</p>`}
     ${fault && html`<p class="trouble" role="alert" id="rules-fault"><span>Line ${fault.line}: <${Text} of=${fault.words} /></span></p>`}
     ${admin && html`<div class="actions"><button class="button" disabled=${text === saved} onClick=${save}>Save the rules</button>

@@ -3,6 +3,8 @@
 import { html, useState } from "../ui.js";
 import * as api from "../api.js";
 import { useLoad } from "../load.js";
+import { moment } from "../format.js";
+import { visible } from "../glyphs.js";
 import { Text, Name } from "./text.js";
 import { Trust } from "./controls.js";
 
@@ -27,35 +29,53 @@ function AgentChoice({ value, onPick, id }) {
   </select>`;
 }
 
+/** A call of the last days to start from. @param {{server: string, onPick: (past: import("../types.js").Approval) => void}} props */
+function PastCall({ server, onPick }) {
+  const { data: calls } = useLoad(() => api.approvals({ server, limit: 30 }).then((page) => page.items), [server]);
+  if (!calls?.length) return null;
+  const pick = (/** @type {any} */ event) => {
+    const past = calls.find((call) => call.id === event.target.value);
+    if (past) onPick(past);
+  };
+  return html`<label>Take a call from the history<select onChange=${pick}>
+    <option value="">Or write one below…</option>
+    ${calls.map((call) => html`<option value=${call.id}>${visible(call.tool)}, ${visible(call.agent.name)}, ${moment(call.created_at, Date.now())}</option>`)}
+  </select></label>`;
+}
+
 /** @param {{server: Server}} props */
 export function Simulate({ server }) {
   const [agent, setAgent] = useState("");
   const [tool, setTool] = useState("");
   const [text, setText] = useState("{}");
-  const [approval, setApproval] = useState("");
   const [answer, setAnswer] = useState(/** @type {Ruling|null} */ (null));
   const [error, setError] = useState("");
   const run = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
-      const call = approval.trim() ? { approval: approval.trim(), ...(agent ? { agent } : {}) } : { agent, tool, arguments: text.trim() || "{}" };
-      setAnswer(await api.simulate(server.name, call));
+      setAnswer(await api.simulate(server.name, { agent, tool, arguments: text.trim() || "{}" }));
       setError("");
     } catch (problem) {
       setAnswer(null);
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
+  const take = (/** @type {import("../types.js").Approval} */ past) => {
+    setAgent(past.agent.client_id);
+    setTool(past.tool);
+    setText(past.arguments);
+    setAnswer(null);
+  };
   return html`<section class="panel" aria-labelledby="simulate">
     <h2 id="simulate">Try a call</h2>
     <p class="quiet small">Nothing runs: this only says what the call would come to now, and why.</p>
     <form class="stack" onSubmit=${run}>
-      <label for="sim-agent">Agent</label><${AgentChoice} id="sim-agent" value=${agent} onPick=${setAgent} />
-      <label>Tool<input list="sim-tools" autocomplete="off" value=${tool} disabled=${!!approval.trim()} onInput=${(/** @type {any} */ e) => setTool(e.target.value)} /></label>
+      <${PastCall} server=${server.name} onPick=${take} />
+      <label>Agent<${AgentChoice} id="sim-agent" value=${agent} onPick=${setAgent} /></label>
+      <label>Tool<input list="sim-tools" autocomplete="off" value=${tool} onInput=${(/** @type {any} */ e) => setTool(e.target.value)} /></label>
       <datalist id="sim-tools">${server.tools.map((one) => html`<option value=${one.name}></option>`)}</datalist>
-      <label>Arguments as JSON<textarea class="mono" rows="3" spellcheck="false" disabled=${!!approval.trim()} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea></label>
-      <label>Or the id of an approval in the history<input autocomplete="off" value=${approval} onInput=${(/** @type {any} */ e) => setApproval(e.target.value)} /></label>
-      <div class="actions"><button class="button" disabled=${!(approval.trim() || (agent && tool))}>Try it</button></div>
+      <label>Arguments as JSON<textarea class="mono" rows="3" spellcheck="false" value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea></label>
+      <div class="actions"><button class="button" disabled=${!(agent && tool)}>Try it</button></div>
     </form>
     ${error && html`<p class="trouble" role="alert"><${Text} of=${error} /></p>`}
     ${answer && html`<div class="answer" role="status"><p><${Verdict} ruling=${answer} /> <${Trust} level=${answer.trust} /></p><${Reasons} reasons=${answer.reasons} /></div>`}

@@ -59,9 +59,9 @@ const Table = ({ agents, admin, onLimit, onRevoke }) => html`<div class="table-w
     <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
     <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
     <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
-    <td data-th="Trust limits"><${LimitList} limits=${agent.trust} />${agent.servers && html`<div class="small quiet">only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}</div>`}</td>
+    <td data-th="Trust limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div>${agent.servers && html`<div class="small quiet">only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}</div>`}</div></td>
     <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
-    ${admin && html`<td class="row-end"><button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Trust</button> <button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
+    ${admin && html`<td class="row-end"><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
   </tr>`)}</tbody>
 </table></div>`;
 

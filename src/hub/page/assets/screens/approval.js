@@ -13,6 +13,7 @@ import { Trust, Status, When, Trouble, CopyButton } from "../components/controls
 import { Countdown } from "../components/countdown.js";
 import { Who, Why, Claim } from "../components/who.js";
 import { Arguments } from "../components/arguments.js";
+import { DriftNote } from "../components/drift.js";
 import { Decision } from "../components/decision.js";
 import { useSeen } from "../components/card.js";
 import { Compare } from "../components/compare.js";
@@ -64,6 +65,7 @@ function Whole({ item }) {
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
+    <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} wholeHash=${true} />
     <${Claim} text=${approval.description} />
     <${Facts} approval=${approval} />

@@ -23,7 +23,7 @@ const obstacles = {
 const promise = "A notification with tool, server and agent, even when no tab is open. Pressing it opens the approval and decides nothing; arguments are never sent.";
 
 export function Browsers() {
-  const { data, error, reload } = useLoad(api.browsers, []);
+  const { data, error, reload } = useLoad(api.browsers, [], ["policy"]);
   const [here, setHere] = useState("");
   const [busy, setBusy] = useState(false);
   const [obstacle, setObstacle] = useState(push.obstacle());
@@ -81,6 +81,6 @@ function OneBrowser({ browser: { id, name, added_at: since, state }, here, onTes
     <div><p><${Text} of=${name} class="strong" />${here && html` <span class="badge">this browser</span>`}${state.last_error && html` <span class="badge status-rejected">failing</span>`}</p>
       <p class="quiet small">since <${Ago} at=${since} />${state.last_at && !state.last_error && html` · last told <${Ago} at=${state.last_at} />`}${state.waiting > 0 && ` · ${state.waiting} waiting`}${state.given_up > 0 && ` · ${state.given_up} given up this week`}</p>
       ${state.last_error && html`<p class="hint"><${Text} of=${state.last_error} /></p>`}</div>
-    <span class="actions"><button class="button small" disabled=${busy} aria-label=${`Send a test to ${visible(name)}`} onClick=${test}>${busy ? "Sending…" : "Send test"}</button><button class="link danger" aria-label=${`Remove ${visible(name)}`} onClick=${onRemove}>Remove</button></span>
+    <span class="actions"><button class="button small" disabled=${busy} aria-label=${`Send test to ${visible(name)}`} onClick=${test}>${busy ? "Sending…" : "Send test"}</button><button class="link danger" aria-label=${`Remove ${visible(name)}`} onClick=${onRemove}>Remove</button></span>
   </li>`;
 }

@@ -90,7 +90,7 @@ const Add = ({ onAdd }) => html`<select aria-label="Add a channel" value="" onCh
 
 /** @param {{admin: boolean, onAdd: (channel: Channel) => void}} props */
 const Nobody = ({ admin, onAdd }) => html`<div class="empty">
-  <h2>Nobody is told yet</h2>
+  <h2>No channel yet</h2>
   <p>Whoever has this page open sees waiting calls at once. Add a channel, and others hear of them too, with a link to the approval and without its arguments.</p>
   ${admin ? html`<div class="panel"><ul class="rows">
     ${Object.entries(kinds).map(([kind, { words, about }]) => html`<li><span><strong>${words}</strong><br /><span class="quiet small">${about}</span></span><button class="button small" onClick=${() => onAdd(fresh(kind))} aria-label=${`Add ${words}`}>Add</button></li>`)}

@@ -69,10 +69,17 @@ function Health() {
   return point && !point.ok ? html`<p class="trouble" role="alert">The external decision point cannot be asked, so calls are denied: <${Text} of=${point.trouble} /></p>` : null;
 }
 
+/** So that what comes after them is in reach; a server may have thousands. */
+const TOOLS_AT_FIRST = 40;
+const TOOLS_MORE = 200;
+
 /** @param {{server: Server, admin: boolean, onChange: (tool: string, change: object) => Promise<void>, onAccepted: () => Promise<void>}} props */
 function Tools({ server, admin, onChange, onAccepted }) {
   const [find, setFind] = useState("");
-  const tools = server.tools.filter((tool) => tool.name.toLowerCase().includes(find.toLowerCase()));
+  const [most, setMost] = useState(TOOLS_AT_FIRST);
+  const found = server.tools.filter((tool) => tool.name.toLowerCase().includes(find.toLowerCase()));
+  // What waits to be accepted must not be far down in a long list.
+  const tools = [...found.filter((tool) => tool.drift), ...found.filter((tool) => !tool.drift)].slice(0, most);
   if (!server.tools.length)
     return html`<div class="panel"><h2>Tools</h2><p class="quiet">The client has not listed this server's tools yet. Until it does, calls are gated if anything on this server is.</p></div>`;
   return html`<section class="panel" aria-labelledby="tools">
@@ -82,10 +89,11 @@ function Tools({ server, admin, onChange, onAccepted }) {
       ${tools.map((tool) => html`<${OneTool} key=${tool.name} server=${server.name} tool=${tool} onAccepted=${onAccepted} words=${verdict(server, tool)} admin=${admin} onChange=${(/** @type {object} */ change) => onChange(tool.name, change)} />`)}
     </ul>
     ${tools.length === 0 && html`<p class="quiet">No tool is called that.</p>`}
+    ${found.length > tools.length && html`<p class="more"><button class="button small" onClick=${() => setMost(most + TOOLS_MORE)}>Show ${found.length - tools.length > TOOLS_MORE ? `${TOOLS_MORE} more of ${found.length}` : plural(found.length - tools.length, "more tool")}</button></p>`}
   </section>`;
 }
 
-const sources = { name: "from its name", hint: "destructive by its hint", admin: "set by an admin" };
+const sources = { name: "by name", hint: "by hint", admin: "set by an admin" };
 
 /** @param {{server: string, tool: Tool, words: string, admin: boolean, onChange: (change: object) => Promise<void>, onAccepted: () => Promise<void>}} props */
 function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
@@ -100,9 +108,8 @@ function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
   return html`<li class="tool-row">
     <div class="tool-main">
       <p><${Name} of=${tool.name} class="strong" /> <${Trust} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
-      ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 90).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
-      <p class="quiet small">${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")} asked for` : ""}</p>
-      <${Note} tool=${tool} admin=${admin} onChange=${change} />
+      ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 140).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
+      <${Note} tool=${tool} admin=${admin} onChange=${change}>${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")}` : ""}</${Note}>
     </div>
     <span class=${words === "passes" ? "verdict" : "verdict gated"}>${words}</span>
     <select aria-label=${`Trust level of ${shown}`} disabled=${!admin || busy} value=${level} onChange=${(/** @type {any} */ e) => change({ trust: e.target.value || null })}>
@@ -113,8 +120,8 @@ function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
   </li>`;
 }
 
-/** Why the tool needs approval, in an admin's words; approvers see it on the card. @param {{tool: Tool, admin: boolean, onChange: (change: object) => Promise<void>}} props */
-function Note({ tool, admin, onChange }) {
+/** Its use, and why it needs approval in an admin's words; approvers see these on the card. @param {{tool: Tool, admin: boolean, onChange: (change: object) => Promise<void>, children?: unknown}} props */
+function Note({ tool, admin, onChange, children }) {
   const [editing, edit] = useState(false);
   const save = async (/** @type {any} */ event) => {
     event.preventDefault();
@@ -124,5 +131,5 @@ function Note({ tool, admin, onChange }) {
   };
   if (editing)
     return html`<form class="inline" onSubmit=${save}><input name="reason" maxlength="1000" autocomplete="off" aria-label=${`Why ${visible(tool.name)} needs approval`} placeholder="Why this needs approval" defaultValue=${tool.reason ?? ""} /><button class="button small">Save</button><button type="button" class="link" onClick=${() => edit(false)}>Cancel</button></form>`;
-  return html`<p class="small">${tool.reason && html`<span>Approvers are told: “<${Text} of=${tool.reason} />” </span>`}${admin && html`<button class="link small" onClick=${() => edit(true)}>${tool.reason ? "Change" : "Say why it needs approval"}</button>`}</p>`;
+  return html`<p class="small"><span class="quiet">${children}</span>${tool.reason && html`<span class="quiet"> · </span><span>approvers are told “<${Text} of=${tool.reason} />”</span>`}${admin && html`<span class="quiet"> · </span><button class="link" onClick=${() => edit(true)}>${tool.reason ? "Change" : "Add a reason"}</button>`}</p>`;
 }

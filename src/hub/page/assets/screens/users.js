@@ -53,8 +53,8 @@ const Table = ({ users, onRole, onLimit, onRemove }) => html`<div class="table-w
     <td data-th="Role"><select aria-label=${`Role of ${visible(user.name)}`} value=${user.role} onChange=${(/** @type {any} */ e) => onRole(user, e.target.value)}>
       ${roles.map((role) => html`<option value=${role} selected=${user.role === role}>${role}</option>`)}
     </select></td>
-    <td data-th="Ceilings"><${LimitList} limits=${user.ceilings} /></td>
-    <td class="row-end"><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Ceilings</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
+    <td data-th="Ceilings"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
+    <td class="row-end"><button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
   </tr>`)}</tbody>
 </table></div>`;
 
