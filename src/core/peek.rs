@@ -4,6 +4,10 @@
 //! length once; whatever it cannot tell for sure it leaves to [`frame::read_server`](super::frame::read_server). Only
 //! the log depends on it, never what passes.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::approval::Outcome;
 
 /// A longer line is not searched: how it ended is known from its last bytes, or not at all.
@@ -86,7 +90,9 @@ impl Answer<'_> {
 
 /// Whether the word occurs at all; `None` of a result that is too long to be searched.
 fn mentions_error(result: &[u8]) -> Option<bool> {
-    (result.len() <= SEARCHED_BYTES).then(|| memchr::memmem::find(result, b"\"isError\"").is_some())
+    // Made once: for a short line, making it costs more than the search.
+    static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"isError\""));
+    (result.len() <= SEARCHED_BYTES).then(|| WORD.find(result).is_some())
 }
 
 fn key(literal: &[u8]) -> Option<&str> {

@@ -24,6 +24,7 @@ pub(super) struct Awaited {
 }
 
 /// A call that passed.
+#[derive(Clone)]
 pub(super) struct Passing {
     tool: String,
     bypass: bool,
@@ -85,7 +86,7 @@ impl Awaited {
         for call in &mut untold[..long] {
             self.told += 1;
             call.number = Some(self.told);
-            running.push(call.activity(Outcome::Released, now));
+            running.push(call.clone().activity(Outcome::Released, now));
         }
         running
     }
@@ -93,11 +94,11 @@ impl Awaited {
 
 impl Passing {
     /// What the log is told of it. How long it took is known only of a call whose end is.
-    pub(super) fn activity(&self, outcome: Outcome, now: Instant) -> Activity {
+    pub(super) fn activity(self, outcome: Outcome, now: Instant) -> Activity {
         let age_ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
         Activity {
             age_ms,
-            tool: self.tool.clone(),
+            tool: self.tool,
             verdict: Verdict::Pass,
             bypass: self.bypass,
             arguments_sha256: None,

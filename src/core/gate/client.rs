@@ -142,7 +142,7 @@ impl Gate {
         let Some(id) = request else { return Fate::Forward };
         // A server does not answer what was cancelled.
         if let Some(call) = self.awaited.take(&id.key) {
-            self.log_passed(&call, Outcome::Unknown, now);
+            self.log_passed(call, Outcome::Unknown, now);
         }
         if let Some(released) = self.released.get_mut(id.key.as_ref()) {
             released.cancelled = true;

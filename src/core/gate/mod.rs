@@ -252,7 +252,7 @@ impl Gate {
             self.report(released, Outcome::Unknown, now);
         }
         for call in self.awaited.take_all() {
-            self.log_passed(&call, Outcome::Unknown, now);
+            self.log_passed(call, Outcome::Unknown, now);
         }
         self.schedule();
     }
@@ -340,11 +340,11 @@ impl Gate {
     /// A call passes: the log is told when it is known how it ended.
     fn expect_answer(&mut self, key: &str, tool: &str, bypass: bool, now: Instant) {
         for lost in self.awaited.expect(key, tool, bypass, now) {
-            self.log_passed(&lost, Outcome::Unknown, now);
+            self.log_passed(lost, Outcome::Unknown, now);
         }
     }
 
-    fn log_passed(&mut self, call: &Passing, outcome: Outcome, now: Instant) {
+    fn log_passed(&mut self, call: Passing, outcome: Outcome, now: Instant) {
         self.actions.push_back(Action::ToHub(Ask::Call(call.activity(outcome, now))));
     }
 

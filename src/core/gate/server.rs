@@ -18,7 +18,7 @@ impl Gate {
             Sight::Answer(answer) => {
                 if let Some(call) = self.awaited.take(answer.key) {
                     let outcome = answer.outcome().or_else(|| outcome_by_reading(line));
-                    self.log_passed(&call, outcome.unwrap_or(Outcome::Unknown), now);
+                    self.log_passed(call, outcome.unwrap_or(Outcome::Unknown), now);
                 }
             }
             Sight::Unclear => {
@@ -37,7 +37,7 @@ impl Gate {
 
     fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) {
         if let Some(call) = self.awaited.take(id.key.as_ref()) {
-            self.log_passed(&call, outcome_of(result), now);
+            self.log_passed(call, outcome_of(result), now);
         }
     }
 
