@@ -9,7 +9,7 @@ use crate::wire::ToHub;
 /// The oldest call of a batch waits this long, at most, while the hub is there.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// So many calls are sent without waiting longer.
-const FULL_BATCH: usize = 256;
+const FULL_BATCH: usize = 512;
 /// So many are kept while the hub is away; later ones are only counted.
 const MOST: usize = 4096;
 
