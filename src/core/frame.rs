@@ -230,7 +230,7 @@ fn is_string(member: &Member<'_>) -> bool {
 }
 
 /// Refuses members whose name another reader could take for one of `names`.
-fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), String> {
+pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), String> {
     for member in members {
         let name = member.name.as_ref();
         if !names.contains(&name) && names.iter().any(|known| fold(known) == fold(name)) {

@@ -49,6 +49,11 @@ impl Refused {
         }
     }
 
+    /// Whether the hub knows who we are and does not let us in; a hub of another version is as good as away.
+    pub fn is_about_us(self) -> bool {
+        matches!(self, Self::Token | Self::Forbidden)
+    }
+
     /// What to do about it; `hub` is the hub's name in words.
     pub fn advice(self, hub: &str) -> String {
         match self {

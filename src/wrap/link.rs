@@ -94,6 +94,9 @@ impl Link {
                 }
                 End::Draining => backoff.lost(),
                 End::Refused(refused) => {
+                    if refused.is_about_us() && self.to_relay.send(FromHub::Answer(Answer::Refused)).await.is_err() {
+                        return;
+                    }
                     self.say_once(refused.advice(&self.name()));
                     backoff.refused()
                 }

@@ -290,7 +290,7 @@ impl Relay {
         match from {
             FromHub::Connected => self.hub.hello(self.identity.hello(self.gate.client(), self.gate.held())),
             FromHub::Answer(answer) => {
-                if answer == Answer::Lost {
+                if matches!(answer, Answer::Lost | Answer::Refused) {
                     self.hub.lost();
                 }
                 self.gate.handle_answer(answer, now);

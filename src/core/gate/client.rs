@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::held::{Held, Stage};
+use super::hub::not_let_in;
 use super::messages::Ask;
 use super::released::Released;
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
@@ -61,6 +62,10 @@ impl Gate {
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
         if self.server_gone {
             return self.turn_down(call, &Refusal::ServerGone);
+        }
+        if self.refused {
+            self.log_call(&call.name, Verdict::Deny, None);
+            return self.turn_down(call, &not_let_in());
         }
         if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
             return self.turn_down(call, &Refusal::Overloaded);

@@ -14,6 +14,7 @@ use crate::core::reply::Refusal;
 impl Gate {
     pub(super) fn on_welcome(&mut self, agent: ClientId, policy: Table, now: Instant) {
         self.connected = true;
+        self.refused = false;
         self.agent = Some(agent);
         self.policy = Some(policy);
         self.actions.extend(self.listing.known().map(|tools| Action::ToHub(Ask::Tools(tools))));
@@ -33,6 +34,17 @@ impl Gate {
                 }
             };
             index += usize::from(kept);
+        }
+    }
+
+    /// The table was this agent's; whoever is not let in any more has none.
+    pub(super) fn on_refused(&mut self) {
+        self.connected = false;
+        self.refused = true;
+        self.policy = None;
+        self.continuations = super::released::Continuations::default();
+        while let Some(held) = self.take(0) {
+            self.refuse(&held, &not_let_in());
         }
     }
 
@@ -148,5 +160,12 @@ impl Gate {
             change(deadline, seen);
             held.speak(now);
         }
+    }
+}
+
+/// What a call is told whose agent the hub does not let in.
+pub(super) fn not_let_in() -> Refusal {
+    Refusal::Denied {
+        reasons: vec!["the hub does not let this agent in (unknown, revoked, or not for this server)".to_owned()],
     }
 }

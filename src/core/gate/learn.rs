@@ -3,12 +3,20 @@
 use std::collections::HashMap;
 
 use super::messages::{ToolDefinition, Tools};
+use crate::core::frame::look_alikes;
 use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, Mode, member};
 use crate::core::peek::{Answer, Sight};
 
 /// More requests than this are not waited for: a server that never answers must not fill memory.
 const MAX_ASKED: usize = 64;
+
+/// What of a list is read here, and must not be read otherwise by others.
+const MEMBERS: [&str; 2] = ["tools", "nextCursor"];
+
+/// A list that one reader takes for other tools than another.
+#[derive(Debug)]
+pub(super) struct Ambiguous;
 
 /// What the client's tool lists have shown so far.
 #[derive(Default)]
@@ -54,21 +62,20 @@ impl Listing {
     }
 
     /// The server answered a request; if that was for a page, everything known by now.
-    pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Option<Tools> {
-        let first = self.asked.remove(key)?;
+    pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Result<Option<Tools>, Ambiguous> {
+        let Some(first) = self.asked.remove(key) else { return Ok(None) };
         let latest = self.latest.take();
-        let result = result?;
-        let complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
-        let items = json::elements(member(result, "tools")?.raw)?;
+        let Some(result) = result else { return Ok(None) };
+        look_alikes(result, &MEMBERS).map_err(|_| Ambiguous)?;
+        let Some(items) = member(result, "tools").and_then(|tools| json::elements(tools.raw)) else { return Ok(None) };
+        let tools = items.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
         if first {
             self.clear();
         }
-        for definition in items {
-            self.learn(definition);
-        }
-        self.complete = complete;
-        self.whole = latest.filter(|_| first && complete);
-        self.known()
+        tools.into_iter().for_each(|tool| self.learn(tool));
+        self.complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
+        self.whole = latest.filter(|_| first && self.complete);
+        Ok(self.known())
     }
 
     /// Everything known, to be told again after a reconnect.
@@ -87,13 +94,15 @@ impl Listing {
         self.clear();
     }
 
-    fn learn(&mut self, definition: &str) {
-        let Ok(members) = json::object(definition, Mode::Lenient, &[]) else { return };
-        let Some(name) = member(&members, "name").filter(|name| name.kind == Kind::String) else { return };
-        let name = json::unescape(name.raw).into_owned();
-        // Of two entries with one name, both are told; calls are bound to the last, as clients take it.
-        self.digests.insert(name.clone(), Digest::of(definition.as_bytes()));
-        self.tools.push(ToolDefinition { name, definition: definition.to_owned() });
+    fn learn(&mut self, tool: ToolDefinition) {
+        let digest = Digest::of(tool.definition.as_bytes());
+        // Of two entries with one name, the model sees both: calls are bound to both, which nobody has accepted.
+        let digest = match self.digests.get(&tool.name) {
+            Some(twin) if *twin != digest => Digest::of_fields(&[twin.as_str().as_bytes(), digest.as_str().as_bytes()]),
+            _ => digest,
+        };
+        self.digests.insert(tool.name.clone(), digest);
+        self.tools.push(tool);
     }
 
     fn clear(&mut self) {
@@ -102,4 +111,12 @@ impl Listing {
         self.complete = false;
         self.whole = None;
     }
+}
+
+/// A tool with its one name.
+fn named(definition: &str) -> Result<ToolDefinition, Ambiguous> {
+    let members = json::object(definition, Mode::Lenient, &[]).map_err(|_| Ambiguous)?;
+    look_alikes(&members, &["name"]).map_err(|_| Ambiguous)?;
+    let name = member(&members, "name").filter(|name| name.kind == Kind::String).ok_or(Ambiguous)?;
+    Ok(ToolDefinition { name: json::unescape(name.raw).into_owned(), definition: definition.to_owned() })
 }

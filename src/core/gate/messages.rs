@@ -174,6 +174,8 @@ pub enum Answer {
     Seen(ApprovalId),
     /// The connection is lost; it will be made again.
     Lost,
+    /// The hub was reached and does not let this agent in: what it said before holds no longer.
+    Refused,
 }
 
 /// A call that is on the approvers' page.

@@ -86,6 +86,8 @@ pub struct Gate {
     policy: Option<Table>,
     agent: Option<ClientId>,
     connected: bool,
+    /// The hub was reached last time and did not let this agent in.
+    refused: bool,
     client: Option<ClientInfo>,
     /// In the order they came.
     held: Vec<Held>,
@@ -112,6 +114,7 @@ impl Gate {
             policy: None,
             agent: None,
             connected: false,
+            refused: false,
             client: None,
             held: Vec::new(),
             held_bytes: 0,
@@ -176,7 +179,8 @@ impl Gate {
                 self.listing.forget();
                 Fate::Forward
             }
-            ServerFrame::Unreadable if !self.held.is_empty() => {
+            // It may be an answer to a held call, or a tool list that the client reads and we do not.
+            ServerFrame::Unreadable if !self.held.is_empty() || self.listing.is_watching() => {
                 self.drop_server_line("a line that is not one unambiguous JSON object")
             }
             ServerFrame::Progress { .. } | ServerFrame::Other | ServerFrame::Unreadable => Fate::Forward,
@@ -209,6 +213,7 @@ impl Gate {
             }
             Answer::Seen(approval) => self.with_waiting(&approval, now, |_, seen| *seen = true),
             Answer::Lost => self.connected = false,
+            Answer::Refused => self.on_refused(),
         }
         self.schedule();
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::learn::Ambiguous;
 use super::messages::{Ask, CallOutcome};
 use super::released::{self, Released};
 use super::{Action, Fate, Gate, MAX_OUTCOMES};
@@ -57,8 +58,10 @@ impl Gate {
             return fate;
         }
         self.on_passing_response(id, result, now);
-        if let Some(tools) = self.listing.answered(&id.key, result) {
-            self.actions.push_back(Action::ToHub(Ask::Tools(tools)));
+        match self.listing.answered(&id.key, result) {
+            Ok(tools) => self.actions.extend(tools.map(|tools| Action::ToHub(Ask::Tools(tools)))),
+            // What the client takes for the tools must be what the policy is on.
+            Err(Ambiguous) => return self.drop_server_line("a tool list that readers take differently"),
         }
         Fate::Forward
     }
@@ -68,7 +71,7 @@ impl Gate {
     }
 
     pub(super) fn drop_server_line(&mut self, what: &str) -> Fate {
-        self.log(format!("dropped from the server while calls wait: {what}"));
+        self.log(format!("dropped a line of the server: {what}"));
         Fate::Consumed
     }
 

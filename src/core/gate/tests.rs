@@ -750,3 +750,55 @@ fn a_tool_shown_otherwise_than_the_table_knows_it_is_the_hubs_to_judge_at_once()
     assert_eq!(stand.client(&call("2", "pass")), Fate::Consumed, "before the hub has said a word of the change");
     assert!(stand.asks().iter().any(|ask| matches!(ask, Ask::Request(request) if request.tool == "pass")));
 }
+
+#[test]
+fn an_agent_that_the_hub_does_not_let_in_may_do_nothing_until_it_does() {
+    let mut stand = Stand::new();
+    let held = stand.held("1", "gated");
+    stand.answer(Answer::Lost);
+    assert_eq!(stand.client(&call("2", "pass")), Fate::Forward, "a hub that is away takes nothing back");
+    stand.answer(Answer::Refused);
+    let said = stand.client_lines();
+    assert_eq!((said.len(), &said[0]["id"]), (1, &Value::from(1)));
+    assert!(said[0].to_string().contains("Permission denied"), "{said:?}");
+    assert_eq!(stand.client(&call("3", "pass")), Fate::Consumed);
+    assert!(stand.client_lines()[0].to_string().contains("does not let this agent in"));
+    stand.answer(Answer::Go(Release { approval: held.id.clone(), digest: held.digest.clone() }));
+    assert_eq!(stand.server_lines(), Vec::<String>::new());
+    stand.welcome();
+    assert_eq!(stand.client(&call("4", "pass")), Fate::Forward);
+}
+
+#[test]
+fn a_list_that_readers_take_differently_is_nobodys_list() {
+    let bad = [
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}],"tools":[{"name":"a","x":1}]}}"#.as_slice(),
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]},"result":{"tools":[]}}"#,
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}],"Tools":[{"name":"a","x":1}]}}"#,
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","name":"b"}]}}"#,
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","Name":"b"}]}}"#,
+        br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"title":"a"}]}}"#,
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"a\",\"x\":\"\xff\"}]}}",
+    ];
+    for line in bad {
+        let mut stand = Stand::new();
+        stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        let fate = stand.gate.handle_server(line, stand.now);
+        assert_eq!(fate, Fate::Consumed, "{}", String::from_utf8_lossy(line));
+        assert!(stand.asks().is_empty());
+    }
+}
+
+#[test]
+fn two_definitions_of_one_name_are_a_third_that_nobody_accepted() {
+    let (one, other) = (r#"{"name":"a","x":1}"#, r#"{"name":"a","x":2}"#);
+    for (listed, same) in [([one, one], true), ([one, other], false), ([other, one], false)] {
+        let mut stand = Stand::new();
+        stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+        stand.server(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}]}}}}"#, listed.join(",")));
+        stand.asks();
+        let definition = stand.held("2", "a").definition;
+        let known = [one, other].map(|tool| Some(Digest::of(tool.as_bytes())));
+        assert_eq!(known.contains(&definition), same, "{listed:?}");
+    }
+}
