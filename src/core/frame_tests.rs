@@ -186,3 +186,21 @@ fn server_lines_are_seen_through() {
         assert!(matches!(read_server(unreadable.as_bytes()), ServerFrame::Unreadable), "{unreadable}");
     }
 }
+
+#[test]
+fn what_a_call_carries_besides_is_everything_but_the_transports_own() {
+    for (params, extra) in [
+        (r#""name":"t""#, None),
+        (r#""name":"t","arguments":{"a":1},"_meta":{"progressToken":1,"traceparent":"x"}"#, None),
+        (r#""name":"t","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#, None),
+        (r#""name":"t","_meta":{"progressToken":1,"force": 1e2}"#, Some(r#"{"_meta":{"force":1e2}}"#)),
+        (r#""task":{"ttl":1},"name":"t","x\u0022":[ ]"#, Some(r#"{"task":{"ttl":1},"x\"":[ ]}"#)),
+        (
+            r#""name":"t","inputResponses":{"a":1},"requestState":"s""#,
+            Some(r#"{"inputResponses":{"a":1},"requestState":"s"}"#),
+        ),
+    ] {
+        let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
+        assert_eq!(call_of(&line).extra.as_deref(), extra, "{params}");
+    }
+}

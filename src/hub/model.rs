@@ -86,6 +86,8 @@ pub struct Approval {
     pub arguments: String,
     /// SHA-256 of that text.
     pub arguments_sha256: Digest,
+    /// The raw JSON text of what else the server is given with the call, if anything.
+    pub extra: Option<String>,
     /// When it was registered.
     pub created_at: i64,
     /// When it times out.

@@ -142,6 +142,7 @@ async fn a_call_too_large_for_the_hub_is_denied() {
         id: "a".into(),
         tool: "t".into(),
         arguments: "\"".repeat(MAX_MESSAGE_BYTES / 2),
+        extra: None,
         definition: None,
         digest: Digest::of(b""),
         era: crate::core::gate::messages::Era::Legacy,

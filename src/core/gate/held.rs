@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::core::call::{self, NO_ARGUMENTS};
+use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
@@ -47,6 +47,9 @@ pub(super) struct Held {
     pub(super) id: String,
     pub(super) tool: String,
     arguments: Option<Range<usize>>,
+    extra: Option<String>,
+    /// The same without what continues an earlier call.
+    pub(super) beside: Option<String>,
     pub(super) token: Option<Token>,
     era: Era,
     /// As this request names it, else as `initialize` did.
@@ -95,6 +98,8 @@ impl Held {
             id: call.id.raw.to_owned(),
             tool: call.name.clone().into_owned(),
             arguments: call.arguments.map(|arguments| range_in(line, arguments)),
+            extra: call.extra.clone(),
+            beside: call.continues.as_ref().map_or_else(|| call.extra.clone(), |continues| continues.beside.clone()),
             token,
             era: call.era,
             client: call.client.clone(),
@@ -118,7 +123,14 @@ impl Held {
 
     /// The digest of what would run, computed from the line itself.
     pub(super) fn digest(&self, agent: &ClientId, server: &str) -> Digest {
-        call::digest(agent, server, &self.tool, self.definition.as_ref(), self.arguments())
+        call::digest(&Bound {
+            agent,
+            server,
+            tool: &self.tool,
+            definition: self.definition.as_ref(),
+            arguments: self.arguments(),
+            extra: self.extra.as_deref(),
+        })
     }
 
     pub(super) fn to_request(&self, agent: &ClientId, server: &str) -> Request {
@@ -126,6 +138,7 @@ impl Held {
             id: self.request.clone(),
             tool: self.tool.clone(),
             arguments: self.arguments().to_owned(),
+            extra: self.extra.clone(),
             definition: self.definition.clone(),
             digest: self.digest(agent, server),
             era: self.era,

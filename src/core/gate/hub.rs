@@ -141,7 +141,8 @@ impl Gate {
         }
         self.written.push_back(held.approval.clone());
         let arguments = held.arguments().to_owned();
-        let mut released = Released::new(&held.id, held.approval.clone(), &held.tool, Some(&arguments), now);
+        let what = (held.tool.as_str(), Some(arguments.as_str()), held.beside.clone());
+        let mut released = Released::new(&held.id, held.approval.clone(), what, now);
         released.spoken = held.take_spoken();
         self.released.insert(held.key, released);
         self.actions.push_back(Action::ToServer(held.line));

@@ -50,10 +50,13 @@ pub struct Request {
     pub tool: String,
     /// The raw JSON text of the arguments as the client sent them; `{}` when it sent none.
     pub arguments: String,
+    /// What else the call carries, as a JSON object; see [`Call::extra`](crate::core::frame::Call::extra).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<String>,
     /// SHA-256 of the tool's definition, when the shim saw it listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Digest>,
-    /// [`call_digest`](crate::core::call::digest) over agent, server, tool, definition and arguments.
+    /// [`call_digest`](crate::core::call::digest) over all that an approval binds.
     pub digest: Digest,
     /// The protocol era of this request.
     pub era: Era,

@@ -2,7 +2,7 @@
 //!
 //! A server of the modern era may answer a call with `resultType: "input_required"`; the client then calls again with
 //! `inputResponses` and the `requestState` it was given (2026-07-28, multi round-trip requests). That call continues
-//! the approved one if tool, arguments and state are exactly those, once; anything else is a new call.
+//! the approved one if tool, arguments, state and all else are exactly those, once; anything else is a new call.
 
 use std::time::{Duration, Instant};
 
@@ -27,11 +27,20 @@ pub(super) struct Released {
     pub(super) spoken: Option<(String, i64)>,
     tool: String,
     arguments: String,
+    /// What else it carried, without what continued an earlier one.
+    beside: Option<String>,
 }
 
 impl Released {
-    pub(super) fn new(id: &str, approval: ApprovalId, tool: &str, arguments: Option<&str>, at: Instant) -> Self {
+    /// Of the request `id`.
+    pub(super) fn new(
+        id: &str,
+        approval: ApprovalId,
+        (tool, arguments, beside): (&str, Option<&str>, Option<String>),
+        at: Instant,
+    ) -> Self {
         Self {
+            beside,
             id: id.to_owned(),
             approval,
             at,
@@ -79,11 +88,12 @@ impl Continuations {
 
     /// The approval that this call continues, used up by asking.
     pub(super) fn take(&mut self, call: &Call<'_>, now: Instant) -> Option<ApprovalId> {
-        let continues = call.continues?;
+        let continues = call.continues.as_ref()?;
         self.0.retain(|(_, _, until)| *until > now);
         let arguments = call.arguments.unwrap_or(NO_ARGUMENTS);
         let index = self.0.iter().position(|(released, asked, _)| {
-            released.tool == call.name && released.arguments == arguments && asked.state.as_deref() == continues.state
+            let same = released.tool == call.name && released.arguments == arguments;
+            same && released.beside == continues.beside && asked.state.as_deref() == continues.state
         })?;
         Some(self.0.remove(index).0.approval)
     }

@@ -637,6 +637,8 @@ fn retry_that_differs_is_gated_anew() {
         retry("2", r#"{"n":2}"#, "\"s1\""),
         retry("2", r#"{"n":1}"#, "\"s2\""),
         retry("2", r#"{"n":1}"#, "null"),
+        retry("2", r#"{"n":1}"#, "\"s1\"").replace("\"requestState\"", "\"_meta\":{\"force\":true},\"requestState\""),
+        retry("2", r#"{"n":1}"#, "\"s1\"").replace("\"requestState\"", "\"task\":{},\"requestState\""),
         call("1", "delete").replace("\"id\":1", "\"id\":2"),
     ] {
         let mut stand = Stand::new();
@@ -801,4 +803,22 @@ fn two_definitions_of_one_name_are_a_third_that_nobody_accepted() {
         let known = [one, other].map(|tool| Some(Digest::of(tool.as_bytes())));
         assert_eq!(known.contains(&definition), same, "{listed:?}");
     }
+}
+
+#[test]
+fn an_approval_binds_what_is_sent_besides_the_arguments() {
+    let plain = call("1", "delete");
+    let more = plain.replace("\"_meta\":{", "\"task\":{ },\"_meta\":{\"force\":true,");
+    assert_ne!(plain, more);
+    let requests = [plain, more].map(|line| {
+        let mut stand = Stand::new();
+        stand.client(&line);
+        match stand.asks().as_slice() {
+            [Ask::Request(request)] => request.clone(),
+            other => panic!("{other:?}"),
+        }
+    });
+    assert_eq!(requests[0].extra, None);
+    assert_eq!(requests[1].extra.as_deref(), Some(r#"{"task":{ },"_meta":{"force":true}}"#));
+    assert_ne!(requests[0].digest, requests[1].digest);
 }

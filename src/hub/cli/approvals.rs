@@ -129,6 +129,7 @@ fn card(approval: &Value) -> String {
         ("outcome", text(&approval["outcome"])),
         ("sha256", text(&approval["arguments_sha256"])),
         ("arguments", text(&approval["arguments"])),
+        ("also sent", text(&approval["extra"])),
     ];
     terminal::table(&rows.map(|(name, value)| vec![name.to_owned(), value]))
 }

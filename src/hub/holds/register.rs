@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::Shim;
 use crate::core::approval::{RELEASE_GRACE_MS, Status};
-use crate::core::call;
+use crate::core::call::{self, Bound};
 use crate::core::gate::messages::{ClientInfo, Request};
 use crate::core::ids::Digest;
 use crate::core::policy::{Ruling, Verdict};
@@ -73,9 +73,10 @@ fn check(shim: &Shim, request: &Request) -> Result<(), &'static str> {
     if !object || serde_json::from_str::<&RawValue>(&request.arguments).is_err() {
         return Err("the arguments are not a JSON object");
     }
-    let digest =
-        call::digest(&shim.client_id, &shim.server, &request.tool, request.definition.as_ref(), &request.arguments);
-    if digest != request.digest {
+    if request.extra.as_ref().is_some_and(|extra| serde_json::from_str::<&RawValue>(extra).is_err()) {
+        return Err("what is sent besides the arguments is not JSON");
+    }
+    if call::digest(&bound(shim, request)) != request.digest {
         return Err("the digest does not fit the call");
     }
     Ok(())
@@ -135,7 +136,7 @@ async fn join(
 ) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
         "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
-         arguments_sha256 = $7, grace_until = case when status = 'approved' then $8 else grace_until end \
+         arguments_sha256 = $7, extra = $11, grace_until = case when status = 'approved' then $8 else grace_until end \
          where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
          and (status = 'pending' and deadline_at > $9 \
          or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
@@ -151,6 +152,7 @@ async fn join(
     .bind(now + RELEASE_GRACE_MS)
     .bind(now)
     .bind(now - grant_ms)
+    .bind(request.extra.as_deref())
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -164,7 +166,18 @@ async fn join(
 }
 
 fn identity(shim: &Shim, request: &Request) -> Digest {
-    call::identity(&shim.client_id, &shim.server, &request.tool, request.definition.as_ref(), &request.arguments)
+    call::identity(&bound(shim, request))
+}
+
+fn bound<'a>(shim: &'a Shim, request: &'a Request) -> Bound<'a> {
+    Bound {
+        agent: &shim.client_id,
+        server: &shim.server,
+        tool: &request.tool,
+        definition: request.definition.as_ref(),
+        arguments: &request.arguments,
+        extra: request.extra.as_deref(),
+    }
 }
 
 async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
@@ -201,8 +214,8 @@ async fn insert(
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
-         created_at, deadline_at, outcome, identity, drift) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19, $20) \
+         created_at, deadline_at, outcome, identity, drift, extra) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19, $20, $21) \
          returning *",
     )
     .bind(request.id.as_str())
@@ -225,6 +238,7 @@ async fn insert(
     .bind(deadline)
     .bind(identity.as_str())
     .bind(drift.map(|drift| json!(drift).to_string()))
+    .bind(request.extra)
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);

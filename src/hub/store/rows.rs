@@ -82,6 +82,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         reasons: json(&text(row, "reasons")?, "reasons")?,
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        extra: optional(row, "extra")?,
         created_at: number(row, "created_at")?,
         deadline_at: number(row, "deadline_at")?,
         decided_at: optional_number(row, "decided_at")?,

@@ -38,7 +38,8 @@ async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
 }
 
 fn release_of(desk: &Desk, approval: &ApprovalId, arguments: &str) -> Release {
-    let digest = call::digest(&desk.shim.client_id, &desk.shim.server, "delete_repo", None, arguments);
+    let digest =
+        call::digest(&call::Bound::plain(&desk.shim.client_id, &desk.shim.server, "delete_repo", None, arguments));
     Release { approval: approval.clone(), digest }
 }
 
@@ -112,9 +113,16 @@ async fn another_agent_definition_or_order_of_keys_is_another_call() {
             assert_ne!(desk.hold_request(desk.request(arguments)).await.id, first.id, "{arguments}");
         }
         let definition = Some(crate::core::ids::Digest::of(b"changed"));
-        let digest = call::digest(&desk.shim.client_id, "github", "delete_repo", definition.as_ref(), SENT);
+        let digest =
+            call::digest(&call::Bound::plain(&desk.shim.client_id, "github", "delete_repo", definition.as_ref(), SENT));
         let changed = Request { definition, digest, ..desk.request(SENT) };
         assert_ne!(desk.hold_request(changed).await.id, first.id);
+        let extra = Some(r#"{"task":{}}"#.to_owned());
+        let plain = call::Bound::plain(&desk.shim.client_id, "github", "delete_repo", None, SENT);
+        let digest = call::digest(&call::Bound { extra: extra.as_deref(), ..plain });
+        let more = desk.hold_request(Request { extra: extra.clone(), digest, ..desk.request(SENT) }).await;
+        assert_ne!(more.id, first.id);
+        assert_eq!(more.extra, extra);
         assert!(desk.hub.held(&first.id).await.unwrap().unwrap().kept);
     }
 }

@@ -149,7 +149,13 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     good.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("write_file", "")]))).await;
     let shim = crate::hub::holds::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
     let mut call = request(&shim, "list_repos", "{}");
-    call.digest = crate::core::call::digest(&shim.client_id, &shim.server, "list_repos", Some(&digest), "{}");
+    call.digest = crate::core::call::digest(&crate::core::call::Bound::plain(
+        &shim.client_id,
+        &shim.server,
+        "list_repos",
+        Some(&digest),
+        "{}",
+    ));
     call.definition = Some(digest);
     evil.say(&ToHub::Request(call)).await;
     assert!(matches!(evil.hear().await, ToWrap::Registered(_)));

@@ -225,11 +225,13 @@ impl Shim {
     /// Asks for `delete_repo` and waits until it is on the page.
     async fn hold(&mut self, arguments: &str) -> ApprovalId {
         let id = ApprovalId(uuid::Uuid::now_v7().to_string());
-        let digest = call::digest(&self.agent.client_id, &self.server, "delete_repo", None, arguments);
+        let digest =
+            call::digest(&call::Bound::plain(&self.agent.client_id, &self.server, "delete_repo", None, arguments));
         let request = Request {
             id: id.clone(),
             tool: "delete_repo".to_owned(),
             arguments: arguments.to_owned(),
+            extra: None,
             definition: None,
             digest,
             era: Era::Legacy,

@@ -50,13 +50,23 @@ export function shapeOf(approval) {
 }
 
 /**
+ * What the server is given besides the arguments, to be laid out and folded as they are.
+ * @template {{id: string, arguments: string, extra?: string|null}} A
+ * @param {A} approval
+ * @returns {A}
+ */
+export const besides = (approval) => ({ ...approval, id: `${approval.id}+`, arguments: approval.extra ?? "{}", extra: null });
+
+/**
  * How many folds nobody opened yet.
- * @param {{id: string, arguments: string}} approval
+ * @param {{id: string, arguments: string, extra?: string|null}} approval
  * @param {Map<string, Set<string>>} opened
+ * @returns {number}
  */
 export function unopened(approval, opened) {
   const seen = opened.get(approval.id);
-  return shapeOf(approval).folds.filter((fold) => !seen?.has(fold)).length;
+  const folded = shapeOf(approval).folds.filter((fold) => !seen?.has(fold)).length;
+  return folded + (approval.extra ? unopened(besides(approval), opened) : 0);
 }
 
 /** @param {string} text */

@@ -21,6 +21,7 @@
  * @property {string[]} reasons
  * @property {string} arguments  raw JSON text
  * @property {string} arguments_sha256
+ * @property {string|null} [extra]  raw JSON text of what else the server is given
  * @property {number} created_at
  * @property {number} deadline_at
  * @property {number|null} decided_at

@@ -2,7 +2,7 @@
 
 import { html, useMemo } from "../ui.js";
 import { get, set, useStore } from "../store.js";
-import { shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../fold.js";
+import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../fold.js";
 import { lineText } from "../tokens.js";
 import { visible } from "../glyphs.js";
 import { number, plural } from "../format.js";
@@ -25,19 +25,24 @@ export function open(approval, folds) {
   set({ opened });
 }
 
-/** @param {{approval: Approval, wholeHash?: boolean}} props */
+/** Everything that the server is given. @param {{approval: Approval, wholeHash?: boolean}} props */
 export function Arguments({ approval, wholeHash }) {
+  return html`<${Text} approval=${approval} title="Arguments" hash=${wholeHash ? approval.arguments_sha256 : `${approval.arguments_sha256.slice(0, 12)}…`} />
+    ${approval.extra && html`<${Text} approval=${besides(approval)} title="Also sent with the call" />`}`;
+}
+
+/** @param {{approval: Approval, title: string, hash?: string}} props */
+function Text({ approval, title, hash }) {
   const opened = useStore((state) => state.opened.get(approval.id)) ?? none;
   const shape = useMemo(() => shapeOf(approval), [approval.id, approval.arguments]);
   const closed = shape.folds.filter((fold) => !opened.has(fold)).length;
-  const hash = approval.arguments_sha256;
-  return html`<div class="args" role="group" aria-label="Arguments">
+  return html`<div class="args" role="group" aria-label=${title}>
     <header class="args-head">
-      <span class="args-title">Arguments</span>
+      <span class="args-title">${title}</span>
       <span class="quiet">${plural(shape.characters, "character")}</span>
       <span class="grow"></span>
       ${closed > 1 && html`<button class="link" onClick=${() => open(approval, shape.folds)}>Open all ${closed} folds</button>`}
-      <span class="hash quiet" title=${`SHA-256 of the raw arguments: ${hash}`}>sha256 <span class="mono">${wholeHash ? hash : `${hash.slice(0, 12)}…`}</span></span>
+      ${hash && html`<span class="hash quiet" title=${`SHA-256 of the raw arguments: ${approval.arguments_sha256}`}>sha256 <span class="mono">${hash}</span></span>`}
       <${CopyButton} text=${approval.arguments} label="Copy raw" />
     </header>
     <${Notes} approval=${approval} />
