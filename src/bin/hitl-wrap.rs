@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
@@ -14,7 +13,7 @@ use hitl::wrap::{self, cli, demo, login, say};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::Demo(options)) => block_on(demo::run(options)),

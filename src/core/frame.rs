@@ -270,6 +270,12 @@ pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), 
     Ok(())
 }
 
+/// Whether a forgiving reader could take one name for the other.
+#[cfg(feature = "hub")]
+pub(super) fn looks_like(name: &str, known: &str) -> bool {
+    fold(name) == fold(known)
+}
+
 /// A name as the most forgiving reader would see it: NFKC, lower case, without blanks and invisible characters.
 fn fold(name: &str) -> String {
     let visible = |c: &char| !c.is_control() && !c.is_whitespace() && !is_format(*c);

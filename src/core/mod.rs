@@ -12,6 +12,8 @@ pub mod ids;
 pub mod json;
 pub mod patience;
 pub mod peek;
+#[cfg(feature = "hub")]
+mod pointer;
 pub mod policy;
 pub mod reply;
 #[cfg(feature = "hub")]

@@ -7,6 +7,8 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::pointer;
+
 /// The most rules a server may have.
 pub const MAX_RULES: usize = 200;
 /// The most conditions a rule may have.
@@ -69,6 +71,7 @@ pub struct Condition {
 }
 
 /// How a condition compares. A missing member meets none of these, so it meets all of them with `not`.
+/// Where a member's name only looks like the one that is meant (`Path` for `path`), nothing can be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
@@ -223,7 +226,8 @@ impl Ready {
 
     fn hit(&self, arguments: &Value) -> Option<Hit> {
         for (condition, pattern) in &self.when {
-            match pattern.holds(condition, arguments.pointer(&condition.pointer)) {
+            let found = pointer::find(arguments, &condition.pointer);
+            match found.and_then(|found| pattern.holds(condition, found)) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(why) => {
@@ -391,6 +395,25 @@ mod tests {
         );
         assert!(reason(r#"{"pointer":"/a","op":"regex","value":"x","not":true}"#, r#"{"a":{}}"#).is_some());
         assert!(reason(r#"{"pointer":"/a","op":"exists"}"#, "not json").is_some());
+    }
+
+    #[test]
+    fn a_member_that_looks_like_the_one_meant_puts_a_rule_in_doubt() {
+        let deny = rules(
+            r#"[{"effect":"deny","description":"no /etc","when":[{"pointer":"/path","op":"glob","value":"/etc/**"}]}]"#,
+        )
+        .unwrap();
+        for arguments in
+            [r#"{"Path":"/etc/passwd"}"#, r#"{"path":"/tmp/x","PATH":"/etc/passwd"}"#, r#"{"p\u0061th ":1}"#]
+        {
+            let hits = deny.hits("t", arguments);
+            assert!(hits.len() == 1 && hits[0].doubt && hits[0].effect == Effect::Deny, "{arguments}: {hits:?}");
+        }
+        assert_eq!(
+            deny.hits("t", r#"{"Path":"/tmp"}"#)[0].reason,
+            r#"no /etc: cannot be evaluated (/path could be read from the member "Path")"#
+        );
+        assert!(deny.hits("t", r#"{"paths":"/etc/passwd"}"#).is_empty());
     }
 
     #[test]

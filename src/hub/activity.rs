@@ -26,6 +26,12 @@ pub struct ActivityFilter {
     pub cursor: Option<String>,
 }
 
+/// How many calls of one agent the log keeps, and how many of all of them.
+const MAX_OF_ONE: i64 = 20_000;
+const MAX_OF_ALL: i64 = 100_000;
+/// Every so many rows the log is cut, by so many more than it must: counting reads all of it.
+const CUT_EVERY: i64 = 1_000;
+
 impl Hub {
     /// A page of calls, newest first.
     pub async fn activity(&self, filter: &ActivityFilter) -> Result<Page<ActivityRow>, StoreError> {
@@ -53,6 +59,40 @@ impl Hub {
         let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(Page { items, next_cursor })
     }
+}
+
+/// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another.
+pub(in crate::hub) async fn bound(tx: &mut Tx, last: i64, now_last: i64) -> Result<(), StoreError> {
+    if last / CUT_EVERY == now_last / CUT_EVERY {
+        return Ok(());
+    }
+    let counts: Vec<(String, i64)> =
+        sqlx::query_as("select client_id, count(*) from activity group by client_id").fetch_all(tx.sql()).await?;
+    let share = share(counts.iter().map(|(_, count)| *count).collect());
+    for (agent, _) in counts.iter().filter(|(_, count)| *count > share) {
+        sqlx::query(
+            "delete from activity where client_id = $1 and id <= \
+             (select id from activity where client_id = $1 order by id desc limit 1 offset $2)",
+        )
+        .bind(agent.as_str())
+        .bind(share)
+        .execute(tx.sql())
+        .await?;
+    }
+    Ok(())
+}
+
+/// How many rows each agent may keep so that all of them fit: who has fewer leaves room to the others.
+fn share(mut counts: Vec<i64>) -> i64 {
+    counts.sort_unstable();
+    let (mut room, mut agents) = (MAX_OF_ALL - CUT_EVERY, i64::try_from(counts.len()).unwrap_or(i64::MAX));
+    for count in counts {
+        if count > room / agents {
+            return (room / agents).clamp(1, MAX_OF_ONE - CUT_EVERY);
+        }
+        (room, agents) = (room - count, agents - 1);
+    }
+    MAX_OF_ONE - CUT_EVERY
 }
 
 /// Writes the end of a call into the row that was made while it ran; `false` when there is none.
@@ -86,4 +126,18 @@ pub(in crate::hub) async fn lose_running(
     .execute(tx.sql())
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_most_makes_room_first() {
+        assert_eq!(share(vec![]), 19_000);
+        assert_eq!(share(vec![1_000_000, 3]), 19_000, "one agent has a bound of its own");
+        assert_eq!(share(vec![10_000; 9]), 19_000, "all fit");
+        assert_eq!(share(vec![20_000, 20_000, 20_000, 20_000, 20_000, 9_000]), 18_000);
+        assert_eq!(share(vec![2; 100_000]), 1, "every agent keeps its last");
+    }
 }

@@ -11,8 +11,8 @@ const SIGN_IN_MS: i64 = 600_000;
 /// What a code is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKind {
-    /// The first account: makes this user as administrator when it is redeemed. Good until used, until the next one
-    /// is minted, or until there is any user.
+    /// The first administrator: makes this user one when it is redeemed. Good until used, until the next one is
+    /// minted, or until there is an administrator.
     SetUp(String),
     /// Signs this user in; good for ten minutes.
     SignIn(String),
@@ -49,6 +49,14 @@ impl Hub {
     /// The user whom this code signs in; the code is used up.
     pub async fn redeem_link(&self, code: &str) -> Result<Option<User>, StoreError> {
         let (hash, now) = (hashed(code), self.now());
+        // Anybody may send codes, and only one that is there is worth the writer's time.
+        let known: i64 = sqlx::query_scalar("select count(*) from links where hash = $1")
+            .bind(hash.as_str())
+            .fetch_one(self.0.store.read())
+            .await?;
+        if known == 0 {
+            return Ok(None);
+        }
         self.write(move |tx| {
             Box::pin(async move {
                 let found: Option<(String, String, Option<i64>)> =
@@ -59,7 +67,7 @@ impl Hub {
                 match found {
                     Some((_, _, Some(expires_at))) if expires_at <= now => Ok(None),
                     Some((kind, user, _)) if kind == "sign_in" => accounts::find_user(tx, &user).await,
-                    Some((kind, user, _)) if kind == "set_up" => first_user(tx, &user, now).await,
+                    Some((kind, user, _)) if kind == "set_up" => first_admin(tx, &user, now).await,
                     _ => Ok(None),
                 }
             })
@@ -68,11 +76,18 @@ impl Hub {
     }
 }
 
-/// A set-up link is void as soon as there is any user: it may have lain in a log for months.
-async fn first_user(tx: &mut Tx, name: &str, now: i64) -> Result<Option<User>, StoreError> {
-    let users: i64 = sqlx::query_scalar("select count(*) from users").fetch_one(tx.sql()).await?;
-    if users > 0 {
+/// A set-up link is void as soon as there is an administrator: it may have lain in a log for months. Until then it is
+/// the way to become one, under another name where somebody else has this one.
+async fn first_admin(tx: &mut Tx, name: &str, now: i64) -> Result<Option<User>, StoreError> {
+    let admins: i64 = sqlx::query_scalar("select count(*) from users where role = 'admin'").fetch_one(tx.sql()).await?;
+    if admins > 0 {
         return Ok(None);
     }
-    accounts::insert_user(tx, name, Role::Admin, None, name, now).await
+    let others = (2..100).map(|number| format!("admin-{number}"));
+    for name in [name.to_owned(), "admin".to_owned()].into_iter().chain(others) {
+        if let Some(user) = accounts::insert_user(tx, &name, Role::Admin, None, &name, now).await? {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
 }

@@ -33,8 +33,6 @@ const MAX_TEXT: usize = 4096;
 const MAX_DEFINITION: usize = 16_384;
 /// How many calls of one message are kept.
 const MAX_CALLS: usize = 4096;
-/// How many calls the activity log keeps.
-const MAX_ACTIVITY: i64 = 100_000;
 
 impl Hub {
     /// Notes that a shim with this agent's token is there, and makes its server known. `false`: there are too many.
@@ -87,7 +85,7 @@ impl Hub {
         .await
     }
 
-    /// Appends calls to the activity log and drops its oldest when it is full.
+    /// Appends calls to the activity log and drops its oldest where it is full.
     ///
     /// What the shim or we had to drop is counted in a row of its own, so that the log says where it has a hole.
     pub(in crate::hub) async fn log_calls(
@@ -107,8 +105,9 @@ impl Hub {
                 if calls.iter().any(|call| call.bypass) {
                     bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
                 }
-                let mut id: i64 =
+                let last: i64 =
                     sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
+                let mut id = last;
                 for call in calls.into_iter().take(MAX_CALLS) {
                     id += 1;
                     log_call(tx, &shim, id, call, clock.now()).await?;
@@ -117,8 +116,7 @@ impl Hub {
                     id += 1;
                     log_dropped(tx, &shim, id, dropped, clock.now()).await?;
                 }
-                sqlx::query("delete from activity where id <= $1").bind(id - MAX_ACTIVITY).execute(tx.sql()).await?;
-                Ok(())
+                activity::bound(tx, last, id).await
             })
         })
         .await

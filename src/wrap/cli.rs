@@ -94,6 +94,28 @@ pub enum Auto {
     Reject,
 }
 
+/// Words that will mean something else than a server one day, and so mean none today.
+const NOT_BUILT_YET: [&str; 4] = ["install", "uninstall", "status", "doctor"];
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    pub fn read(args: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let args: Vec<_> = args.collect();
+        let cli = Self::try_parse_from(&args)?;
+        let before = args.len().checked_sub(cli.wrap.command.len() + 1).and_then(|index| args.get(index));
+        let word = cli.wrap.command.first().and_then(|word| word.to_str());
+        match word.filter(|word| NOT_BUILT_YET.contains(word) && before.is_none_or(|before| before != "--")) {
+            Some(word) => Err(not_built_yet(word)),
+            None => Ok(cli),
+        }
+    }
+}
+
+fn not_built_yet(word: &str) -> clap::Error {
+    let why = format!("`{word}` is not built yet; for a server of that name, write `hitl-wrap -- {word} ...`");
+    Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, why)
+}
+
 impl WrapArgs {
     /// The flags without the command.
     pub fn flags(&self) -> Flags {
@@ -126,7 +148,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("hitl-wrap").chain(line.split_whitespace()))
+        Cli::read(std::iter::once("hitl-wrap").chain(line.split_whitespace()).map(Into::into))
     }
 
     fn wrapped(line: &str) -> (Flags, Vec<String>) {
@@ -153,6 +175,18 @@ mod tests {
         assert_eq!(wrapped("--server x -- completions").1, ["completions"]);
         assert_eq!(wrapped("npx demo").1, ["npx", "demo"]);
         assert_eq!(wrapped("help").1, ["help"]);
+    }
+
+    #[test]
+    fn a_command_that_is_not_built_yet_is_no_server() {
+        for line in ["install", "uninstall", "status --json", "doctor", "--server x install", "install -- npx"] {
+            let error = parse(line).expect_err(line);
+            assert!(error.exit_code() == 2 && error.to_string().contains("write `hitl-wrap -- "), "{line}: {error}");
+        }
+        assert_eq!(wrapped("-- install -y").1, ["install", "-y"]);
+        assert_eq!(wrapped("--server x -- status").1, ["status"]);
+        assert_eq!(wrapped("./install").1, ["./install"]);
+        assert_eq!(wrapped("npx install").1, ["npx", "install"]);
     }
 
     #[test]

@@ -276,7 +276,7 @@ async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 
 async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     end_sessions(tx, name).await?;
-    sqlx::query("delete from links where user_name = $1").bind(name).execute(tx.sql()).await?;
+    sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'").bind(name).execute(tx.sql()).await?;
     sqlx::query("delete from users where name = $1").bind(name).execute(tx.sql()).await?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
-    api.attempts.count(peer, None)?;
+    api.attempts.machine(peer)?;
     let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let upgrade = upgrade.protocols([wire::ENROL_SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
@@ -110,12 +110,10 @@ async fn refuse(mut socket: WebSocket, reason: &str) {
 pub async fn show(
     State(api): State<Api>,
     Admin(user): Admin,
-    ConnectInfo(connection): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
     Path(code): Path<String>,
 ) -> Result<Json<Enrolment>, Problem> {
     // Guessing is as limited as it is for passwords.
-    api.attempts.count(api.site.peer(&headers, connection.ip()), Some(&format!("enrol {}", user.name)))?;
+    api.attempts.code(&user.name)?;
     api.hub.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
 }
 

@@ -63,7 +63,7 @@ impl Problem {
 
     /// Too often; try again after so many seconds.
     pub fn too_often(seconds: u64) -> Self {
-        let detail = format!("too many attempts to sign in; try again in {seconds} seconds");
+        let detail = format!("too many attempts; try again in {seconds} seconds");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 

@@ -136,15 +136,18 @@ pub async fn sign_in(
 }
 
 async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem> {
-    api.attempts.count(peer, fields.name.as_deref())?;
     match fields {
         SignIn { name: Some(name), password: Some(password), code: None } => {
+            api.attempts.password(peer, &name)?;
             let user = api.hub.verify_password(&name, &password).await?;
             user.ok_or_else(|| Problem::signed_out("the name or the password is wrong"))
         }
-        SignIn { name: None, password: None, code: Some(code) } => api.hub.redeem_link(&code).await?.ok_or_else(|| {
-            Problem::signed_out("this link was used already or is too old; `hitl-hub open` makes a new one")
-        }),
+        SignIn { name: None, password: None, code: Some(code) } => match api.hub.redeem_link(&code).await? {
+            Some(user) => Ok(user),
+            None => Err(api.attempts.wrong_link(peer).err().unwrap_or_else(|| {
+                Problem::signed_out("this link was used already or is too old; `hitl-hub open` makes a new one")
+            })),
+        },
         _ => Err(Problem::invalid("the body must hold name and password, or code")),
     }
 }

@@ -114,6 +114,10 @@ fn row(approval: &Value) -> Vec<String> {
 fn card(approval: &Value) -> String {
     let time = |key: &str| approval[key].as_i64().map_or_else(|| "-".to_owned(), terminal::time);
     let reasons = approval["reasons"].as_array().map(|list| list.iter().map(text).collect::<Vec<_>>().join("; "));
+    let decided = approval["decided_at"].as_i64().map(|at| match approval["decided_by"].as_str() {
+        Some(by) => format!("{} by {}", terminal::time(at), terminal::inert(by)),
+        None => terminal::time(at),
+    });
     let rows = [
         ("approval", text(&approval["id"])),
         ("status", text(&approval["status"])),
@@ -124,14 +128,15 @@ fn card(approval: &Value) -> String {
         ("gated by", reasons.unwrap_or_default()),
         ("created", time("created_at")),
         ("deadline", time("deadline_at")),
-        ("decided", format!("{} by {}", time("decided_at"), text(&approval["decided_by"]))),
+        ("decided", decided.unwrap_or_default()),
         ("reason", text(&approval["reason"])),
         ("outcome", text(&approval["outcome"])),
         ("sha256", text(&approval["arguments_sha256"])),
         ("arguments", text(&approval["arguments"])),
         ("also sent", text(&approval["extra"])),
     ];
-    terminal::table(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+    let known = rows.into_iter().filter(|(name, value)| *name != "decided" || !value.is_empty());
+    terminal::table(&known.map(|(name, value)| vec![name.to_owned(), value]).collect::<Vec<_>>())
 }
 
 /// Follows the events until the hub or the reader ends them.
@@ -150,4 +155,19 @@ async fn watch(client: &Client, json: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_decided_is_shown_once_somebody_did() {
+        let decided = |card: &str| card.lines().find(|line| line.starts_with("decided")).map(str::to_owned);
+        assert_eq!(decided(&card(&json!({ "id": "a", "status": "pending", "decided_at": null }))), None);
+        let line = decided(&card(&json!({ "decided_at": 0, "decided_by": "ada" }))).unwrap();
+        assert!(line.ends_with(" by ada"), "{line}");
+        let line = decided(&card(&json!({ "decided_at": 0, "decided_by": null }))).unwrap();
+        assert!(!line.contains(" by "), "{line}");
+    }
 }

@@ -20,7 +20,8 @@ use crate::hub::store::{Entry, StoreError, Tx};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// The channels. Secret settings that are left out stay as they are; an empty text clears them.
+    /// The channels. Secret settings that are left out stay as they are while the address does; an empty text clears
+    /// them.
     pub channels: Vec<Channel>,
     /// The `revision` this change was made from; when given and another was faster, nothing is changed.
     #[serde(default)]
@@ -137,7 +138,8 @@ fn completed(channels: Vec<Channel>, before: &[Stored]) -> Result<(Vec<Channel>,
             return Err(ChangeError::Conflict(why));
         }
         let kept = old.filter(|old| old.channel.kind == channel.kind);
-        keep_secrets(&mut channel.settings, kept.map(|old| &old.channel.settings));
+        keep_secrets(&mut channel.settings, kept.map(|old| &old.channel.settings))
+            .map_err(|why| ChangeError::Invalid(format!("{}: {why}", shown(&channel))))?;
         if channel.kind == Kind::Webhook && channel.settings.secret.is_none() {
             let secret =
                 kinds::new_secret().map_err(|error| ChangeError::Store(StoreError::Failed(error.to_string())))?;
@@ -156,22 +158,38 @@ fn completed(channels: Vec<Channel>, before: &[Stored]) -> Result<(Vec<Channel>,
     Ok((complete, new_secrets))
 }
 
-/// A secret that is left out stays, one that is empty goes.
-fn keep_secrets(new: &mut Settings, old: Option<&Settings>) {
-    let pairs = [
-        (&mut new.url, old.map(|old| &old.url)),
-        (&mut new.secret, old.map(|old| &old.secret)),
-        (&mut new.token, old.map(|old| &old.token)),
-        (&mut new.topic, old.map(|old| &old.topic)),
-        (&mut new.password, old.map(|old| &old.password)),
+/// A secret that is left out stays, one that is empty goes; none follows a channel to another address, where whoever
+/// changes channels could read what was never shown to them.
+fn keep_secrets(new: &mut Settings, old: Option<&Settings>) -> Result<(), String> {
+    keep(&mut new.url, old.and_then(|old| old.url.as_ref()));
+    let moved = old.is_some_and(|old| address(old) != address(new));
+    let others = [
+        ("secret", &mut new.secret, old.and_then(|old| old.secret.as_ref())),
+        ("token", &mut new.token, old.and_then(|old| old.token.as_ref())),
+        ("topic", &mut new.topic, old.and_then(|old| old.topic.as_ref())),
+        ("password", &mut new.password, old.and_then(|old| old.password.as_ref())),
     ];
-    for (new, old) in pairs {
-        match new {
-            None => *new = old.cloned().flatten(),
-            Some(hidden) if hidden.0.is_empty() => *new = None,
-            Some(_) => {}
+    for (key, new, old) in others {
+        if moved && new.is_none() && old.is_some() {
+            return Err(format!("the channel goes to another address now, so settings.{key} must be entered again"));
         }
+        keep(new, old);
     }
+    Ok(())
+}
+
+fn keep(new: &mut Option<Hidden>, old: Option<&Hidden>) {
+    match new {
+        None => *new = old.cloned(),
+        Some(hidden) if hidden.0.is_empty() => *new = None,
+        Some(_) => {}
+    }
+}
+
+/// Who gets to see the secrets of a channel: scheme, host and port of its URL, or the mail server.
+fn address(settings: &Settings) -> impl PartialEq + use<> {
+    let origin = settings.url.as_ref().and_then(|url| reqwest::Url::parse(&url.0).ok()).map(|url| url.origin());
+    (origin, settings.host.clone(), settings.port, settings.tls.unwrap_or_default())
 }
 
 /// What a channel is called where it has no name.

@@ -165,7 +165,7 @@ async fn publish(
 async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &str) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     eprintln!("hitl-hub: listening on {scheme}://{addr}");
-    if hub.users().await?.is_empty() {
+    if hub.first_admin().await?.is_none() {
         let code = hub.mint_link(LinkKind::SetUp(local::os_user())).await?;
         eprintln!("hitl-hub: set up your account: {base_url}/signin#{code}");
     }

@@ -101,7 +101,7 @@ async fn a_sign_in_link_works_once_and_for_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_set_up_link_makes_the_first_user_and_is_void_once_there_is_one() {
+async fn a_set_up_link_makes_the_first_administrator_and_is_void_once_there_is_one() {
     let desk = Desk::new().await;
     let void = desk.hub.mint_link(LinkKind::SetUp("root".into())).await.unwrap();
     assert_eq!(desk.hub.redeem_link(&void).await.unwrap(), None);
@@ -121,6 +121,35 @@ async fn a_set_up_link_makes_the_first_user_and_is_void_once_there_is_one() {
     assert_eq!(desk.hub.redeem_link(&older).await.unwrap(), None, "a newer link replaces the older");
     assert_eq!(desk.hub.redeem_link(&code).await.unwrap().map(|user| user.role), Some(Role::Admin));
     assert_eq!(desk.hub.redeem_link(&code).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_set_up_link_stays_good_until_there_is_an_administrator() {
+    let desk = Desk::new().await;
+    let only_an_approver = "delete from users where role = 'admin'";
+    let write = |tx: &'static str| {
+        desk.hub.0.store.write(move |store| {
+            Box::pin(async move {
+                sqlx::query(tx).execute(store.sql()).await?;
+                Ok(())
+            })
+        })
+    };
+    write(only_an_approver).await.unwrap();
+    let code = desk.hub.mint_link(LinkKind::SetUp("root".into())).await.unwrap();
+    let first = desk.hub.redeem_link(&code).await.unwrap().expect("an approver does not void it");
+    assert_eq!((first.name.as_str(), first.role), ("root", Role::Admin));
+
+    write(only_an_approver).await.unwrap();
+    let code = desk.hub.mint_link(LinkKind::SetUp("bob".into())).await.unwrap();
+    let beside_bob = desk.hub.redeem_link(&code).await.unwrap().expect("another name");
+    assert_eq!((beside_bob.name.as_str(), beside_bob.role), ("admin", Role::Admin));
+    assert_eq!(desk.hub.user("bob").await.unwrap().map(|bob| bob.role), Some(Role::Approver));
+
+    write(only_an_approver).await.unwrap();
+    let code = desk.hub.mint_link(LinkKind::SetUp("bob".into())).await.unwrap();
+    desk.hub.remove_user("bob", &Actor::Operator).await.unwrap();
+    assert_eq!(desk.hub.redeem_link(&code).await.unwrap().map(|user| user.name).as_deref(), Some("bob"));
 }
 
 #[tokio::test]

@@ -59,3 +59,31 @@ async fn a_call_that_ran_when_its_shim_was_lost_is_unknown_until_the_shim_tells(
         assert_eq!((rows.len(), rows[0].outcome, rows[0].duration_ms), (1, Some(Outcome::Succeeded), Some(9_000)));
     }
 }
+
+#[tokio::test]
+async fn an_agent_that_calls_all_the_time_pushes_out_only_its_own_calls() {
+    for desk in Desk::everywhere().await {
+        let fill = "insert into activity (id, at, client_id, agent_name, server, tool, verdict) \
+                    with recursive n (id) as (select 1 union all select id + 1 from n where id < 20999) \
+                    select id, 0, case when id <= 10 then 'quiet' else 'noisy' end, 'a', 's', 't', 'pass' from n";
+        let write = desk.hub.0.store.write(move |tx| {
+            Box::pin(async move {
+                sqlx::query(fill).execute(tx.sql()).await?;
+                Ok(())
+            })
+        });
+        write.await.unwrap();
+        desk.hub.log_calls(&desk.shim, vec![told(Outcome::Succeeded, Some(1), None)], 0).await.unwrap();
+        let count = async |agent: &str| -> i64 {
+            let found = sqlx::query_scalar("select count(*) from activity where client_id = $1").bind(agent.to_owned());
+            found.fetch_one(desk.hub.0.store.read()).await.unwrap()
+        };
+        let kept = (count("quiet").await, count("noisy").await, count(desk.shim.client_id.as_str()).await);
+        assert_eq!(kept, (10, 19_000, 1));
+        let oldest: i64 = sqlx::query_scalar("select min(id) from activity where client_id = 'noisy'")
+            .fetch_one(desk.hub.0.store.read())
+            .await
+            .unwrap();
+        assert_eq!(oldest, 2_000, "the oldest go");
+    }
+}

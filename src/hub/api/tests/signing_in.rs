@@ -76,6 +76,22 @@ async fn guessing_is_slowed_down_and_a_link_still_signs_in() {
 }
 
 #[tokio::test]
+async fn wrong_links_are_slowed_down_and_shut_out_neither_a_right_one_nor_passwords() {
+    let running = Running::start().await;
+    running.add_user("ada", Role::Admin).await;
+    let mut person = running.stranger();
+    let mut answers = Vec::new();
+    while answers.last() != Some(&429) && answers.len() < 300 {
+        let wrong = person.request(Method::POST, "/api/v1/session").json(&json!({ "code": "x" }));
+        answers.push(wrong.send().await.unwrap().status().as_u16());
+    }
+    assert!(answers[0] == 401 && answers.last() == Some(&429), "{answers:?}");
+    assert_eq!(try_password(&running.stranger(), "ada", PASSWORD).await.status(), 200);
+    let code = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    person.sign_in(&json!({ "code": code })).await;
+}
+
+#[tokio::test]
 async fn a_link_signs_in_once() {
     let running = Running::start().await;
     for kind in [LinkKind::SetUp("ada".to_owned()), LinkKind::SignIn("ada".to_owned())] {

@@ -84,6 +84,41 @@ async fn a_webhooks_secret_is_shown_once_and_stays_until_it_is_cleared() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_not_entered_again_does_not_follow_a_channel_to_another_address() {
+    let desk = Desk::new().await;
+    let mail = |key: &str, value: Value| {
+        let mut settings = json!({ "host": "mx.example.org", "username": "u", "from": "f@x.org", "to": ["a@x.org"] });
+        settings[key] = value;
+        json!({ "id": "c", "kind": "email", "settings": settings })
+    };
+    let of = |kind: &str, settings: Value| json!({ "id": "c", "kind": kind, "settings": settings });
+    let secret = format!("whsec_{}", "A".repeat(43) + "=");
+    let hook = json!({ "url": "https://a.example/x", "secret": secret });
+    let ntfy = json!({ "topic": "ops", "token": "tk_x" });
+    let bot = json!({ "url": "https://api.telegram.org:443", "token": "1:A", "chat_id": "1" });
+    for (before, after, words) in [
+        (of("webhook", hook.clone()), of("webhook", json!({ "url": "https://b.example/x" })), "settings.secret"),
+        (of("webhook", hook.clone()), of("webhook", json!({ "url": "https://a.example:8443/x" })), "settings.secret"),
+        (of("ntfy", ntfy), of("ntfy", json!({ "topic": "ops", "url": "https://b.example" })), "settings.token"),
+        (of("telegram", bot), of("telegram", json!({ "url": "", "chat_id": "1" })), "settings.token"),
+        (mail("password", json!("hunter2")), mail("host", json!("b.example")), "settings.password"),
+        (mail("password", json!("hunter2")), mail("port", json!(2525)), "settings.password"),
+        (mail("password", json!("hunter2")), mail("tls", json!("tls")), "settings.password"),
+    ] {
+        desk.set(json!([])).await;
+        desk.set(json!([before])).await;
+        let error = desk.try_set(json!([after])).await.expect_err(&after.to_string());
+        assert!(matches!(&error, ChangeError::Invalid(why) if why.contains(words)), "{after}: {error}");
+    }
+    desk.set(json!([])).await;
+    desk.set(json!([of("webhook", hook)])).await;
+    let moved_within = desk.set(json!([of("webhook", json!({ "url": "https://a.example:443/y" }))])).await;
+    assert!(moved_within.new_secrets.is_empty(), "another path is the same address");
+    let entered = desk.set(json!([of("webhook", json!({ "url": "https://b.example/", "secret": secret }))])).await;
+    assert!(entered.new_secrets.is_empty(), "the same secret, entered again");
+}
+
+#[tokio::test]
 async fn a_channel_that_makes_no_sense_is_refused_in_words() {
     let desk = Desk::new().await;
     for (channel, words) in [
