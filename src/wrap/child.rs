@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::ends::{Sink, Source};
+use super::program;
 
 /// After the client closed our stdin, a server may take this long.
 pub const GRACE_AFTER_EOF: Duration = Duration::from_secs(2);
@@ -162,7 +163,7 @@ pub fn exit_code(status: ExitStatus) -> u8 {
 }
 
 fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Streams)> {
-    let mut command = Command::new(program);
+    let mut command = Command::new(program::find(program));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     strip_environment(&mut command);
     die_with_us(&mut command);

@@ -16,6 +16,7 @@ pub mod lines;
 pub mod link;
 pub mod local;
 pub mod login;
+pub mod program;
 pub mod redact;
 pub mod relay;
 pub mod run;
