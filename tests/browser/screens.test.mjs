@@ -88,6 +88,21 @@ test("numbers are shown as they were sent", async () => {
   call.cancel();
 });
 
+test("what is sent besides the arguments is on the card, and its folds must be opened, too", async () => {
+  const page = await world.open("/approvals");
+  const call = shim.call("delete_repo", '{"name":"acme/besides"}', `,"task":{"ttl":60000},"inputResponses":{"note":"${"x".repeat(4000)}","force":true}`);
+  const card = page.locator("article.card", { hasText: "acme/besides" });
+  const besides = card.getByRole("group", { name: "Also sent with the call" });
+  await besides.getByText('"force"').waitFor();
+  await card.getByText("Open the 1 folded part of the arguments to approve.").waitFor();
+  await page.clock.fastForward(2000);
+  assert.equal(await card.locator(".approve").isDisabled(), true);
+  await besides.getByRole("button", { name: /more characters/ }).click();
+  await card.locator(".approve:enabled").waitFor();
+  assert.equal(await card.getByRole("group", { name: "Arguments" }).count(), 1);
+  call.cancel();
+});
+
 test("what is folded says how much it is, and must be opened before it can be approved", async () => {
   const page = await world.open("/approvals");
   const call = shim.call("delete_repo", hostile.huge());

@@ -26,6 +26,7 @@ const shots = [
   ["pending-long-names", "/approvals", (s) => s.queue.push(...fixtures.longNames())],
   ["pending-hostile", "/approvals", (s) => s.queue.push(...fixtures.hostileCards()), null, { full: true }],
   ["pending-batch", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => page.keyboard.press("Shift+X")],
+  ["pending-besides", "/approvals", (s) => s.queue.push(fixtures.approval({ extra: '{"task":{"ttl":60000},"_meta":{"force":true}}' }))],
   ["pending-reject", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), page.keyboard.press("r"))],
   ["pending-confirm", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page) => (await page.keyboard.press("j"), await page.locator(".approve:enabled").first().waitFor(), page.keyboard.press("a"))],
   ["pending-settled", "/approvals", (s) => s.queue.push(...fixtures.realistic()), async (page, hub) => { await page.hover(".card >> nth=0"); hub.settle(hub.state.queue[0].id, { status: "rejected", decided_by: "grace", reason: "Wrong environment" }); await page.locator(".settled").waitFor(); }],

@@ -188,8 +188,9 @@ async function realShim(program, server, client, env, tools) {
   await request("tools/list", "{}").answer;
   return {
     /** Calls a tool; `answer` is the text that the client receives in the end. */
-    call(tool, raw = "{}") {
-      const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}}`);
+    /** @param {string} tool @param {string} [raw] the arguments @param {string} [besides] more members of params */
+    call(tool, raw = "{}", besides = "") {
+      const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}${besides}}`);
       const cancel = () => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"the user pressed stop"}}`);
       return { answer: answer.then((m) => m.result?.content?.[0]?.text ?? JSON.stringify(m.error)), cancel };
     },
@@ -213,9 +214,9 @@ async function mockedHub() {
     close: () => mock.close(),
     async shim(server) {
       return {
-        call(tool, raw = "{}") {
+        call(tool, raw = "{}", besides = "") {
           const trust = tool.startsWith("delete") ? "high" : tool.startsWith("create") ? "medium" : "low";
-          const made = mock.add({ tool, server, trust, arguments: raw, agent: { client_id: "agt_7k2m9qx4", name: "laptop" }, client: { name: "test-client", version: "1.0" }, created_at: Date.now(), deadline_at: Date.now() + 300_000 });
+          const made = mock.add({ tool, server, trust, arguments: raw, extra: besides && `{${besides.slice(1)}}`, agent: { client_id: "agt_7k2m9qx4", name: "laptop" }, client: { name: "test-client", version: "1.0" }, created_at: Date.now(), deadline_at: Date.now() + 300_000 });
           const answer = until(() => made.status !== "pending" && (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`), "an answer", 60_000);
           return { answer, cancel: () => mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }) };
         },
