@@ -1,8 +1,8 @@
 //! A cheap look at a server's line: which request it answers, and how that ended.
 //!
 //! It reads the first and the last members of the envelope, as servers write them, and searches a line of moderate
-//! length once; whatever it cannot tell for sure it leaves to [`frame::read_server`](super::frame::read_server). Only
-//! the log depends on it, never what passes.
+//! length once; whatever it cannot tell for sure it leaves to [`frame::read_server`](super::frame::read_server). On
+//! it depend the log, and that a tool list is not read again whose bytes are those of one that was read.
 
 use std::sync::LazyLock;
 

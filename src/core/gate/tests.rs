@@ -822,3 +822,20 @@ fn an_approval_binds_what_is_sent_besides_the_arguments() {
     assert_eq!(requests[1].extra.as_deref(), Some(r#"{"task":{ },"_meta":{"force":true}}"#));
     assert_ne!(requests[0].digest, requests[1].digest);
 }
+
+#[test]
+fn a_known_list_with_anything_else_on_its_line_is_read_again() {
+    let known = r#"{"tools":[{"name":"a"}]}"#;
+    let line = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+    for (again, fate) in [
+        (known.to_owned(), Fate::Forward),
+        (format!(r#"{known},"result":{{"tools":[{{"name":"a","x":1}}]}}"#), Fate::Consumed),
+        (format!(r#"{{"tools":[{{"name":"a","x":1}}]}},"result":{known}"#), Fate::Consumed),
+    ] {
+        let mut stand = Stand::new();
+        for (result, fate) in [(known, Fate::Forward), (again.as_str(), fate)] {
+            stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+            assert_eq!(stand.server(&line(result)), fate, "{result}");
+        }
+    }
+}
