@@ -5,31 +5,14 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::{Approver, Hub, Ledger, Sdk, Wrap, inspector, node22};
+use crate::support::{Place, Sdk, Wrap, inspector, node22};
 
 /// What the seed promises the agent's user to see.
 const FIRST_PROGRESS: &str = "Tool 'delete_repo' requires admin approval before execution. Waiting for approval";
 /// What an approver has in the last of the calls, in seconds.
 const SHORT: u32 = 5;
 
-struct Place {
-    hub: Hub,
-    approver: Approver,
-    token: String,
-    ledger: Ledger,
-}
-
 impl Place {
-    async fn new() -> Self {
-        let hub = Hub::start().await;
-        let (approver, token) = (hub.sign_in().await, hub.add_agent("claude").await);
-        Self { hub, approver, token, ledger: Ledger::new() }
-    }
-
-    fn wrap(&self) -> Wrap {
-        Wrap::around(self.ledger.server()).named("repos").with_hub(&self.hub, &self.token)
-    }
-
     /// Approves what waits.
     async fn approve(&self) -> Value {
         let pending = self.approver.the_pending_approval().await;

@@ -2,34 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Hub, Ledger, Sdk, Wrap, text_of};
+use crate::support::{Client, Place, Sdk, Wrap, text_of};
 
 /// A client's name that the config file below gives little patience.
 const IMPATIENT: &str = "claude-ai";
 
-struct Place {
-    hub: Hub,
-    approver: Approver,
-    token: String,
-    ledger: Ledger,
-}
-
 impl Place {
-    async fn new() -> Self {
-        let hub = Hub::start().await;
-        let (approver, token) = (hub.sign_in().await, hub.add_agent("claude").await);
-        Self { hub, approver, token, ledger: Ledger::new() }
-    }
-
-    fn wrap(&self) -> Wrap {
-        let wrap = Wrap::around(self.ledger.server()).named("repos").with_hub(&self.hub, &self.token);
+    fn impatient(&self) -> Wrap {
+        let wrap = self.wrap();
         let config = wrap.home().join("hold.toml");
         std::fs::write(&config, format!("hold_for_clients = {{ \"{IMPATIENT}\" = 2 }}\n")).unwrap();
         wrap.env("HITL_CONFIG", config.display().to_string())
     }
 
     async fn client(&self) -> Client {
-        let mut client = self.wrap().start();
+        let mut client = self.impatient().start();
         client.initialize_as(IMPATIENT).await;
         client
     }
@@ -117,7 +104,7 @@ async fn rejection_nobody_heard_is_told_to_the_retry() {
 #[tokio::test]
 async fn client_whose_own_timer_fired_finds_its_card_again() {
     let place = Place::new().await;
-    let mut client = place.wrap().start();
+    let mut client = place.impatient().start();
     client.initialize().await;
     let id = client.call("delete_repo", json!({ "repo": "a" })).await;
     client.progress().await;
@@ -138,7 +125,7 @@ async fn client_whose_own_timer_fired_finds_its_card_again() {
 async fn python_client_that_calls_again_gets_its_result_from_one_card() {
     let place = Place::new().await;
     let calls = [("delete_repo", json!({ "repo": "a" })), ("delete_repo", json!({ "repo": "a" }))];
-    let mut client = Sdk::python_named(place.wrap(), IMPATIENT, &calls);
+    let mut client = Sdk::python_named(place.impatient(), IMPATIENT, &calls);
     let first = client.next("result").await;
     assert_eq!(first["is_error"], true, "{first}");
     assert!(first["text"].as_str().unwrap().contains("Call the tool again"), "{first}");

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
+use super::upgrade::speaking;
 use super::who::Admin;
 use crate::hub::Hub;
 use crate::hub::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
@@ -34,12 +35,7 @@ pub async fn open(
 ) -> Result<Response, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
     api.attempts.machine(peer)?;
-    let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let upgrade = upgrade.protocols([wire::ENROL_SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        let detail = format!("this hub speaks {} only", wire::ENROL_SUBPROTOCOL);
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
-    }
+    let upgrade = speaking(wire::ENROL_SUBPROTOCOL, "", upgrade)?;
     let link = format!("{}/enrol", api.site.base_url);
     let upgrade = upgrade.max_message_size(wire::BUFFER_BYTES).max_frame_size(wire::BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| wait(api.hub, socket, peer.to_string(), link)))

@@ -22,6 +22,7 @@ pub mod site;
 #[cfg(test)]
 #[cfg(feature = "wrap")]
 mod tests;
+mod upgrade;
 pub mod users;
 pub mod who;
 pub mod wrap;

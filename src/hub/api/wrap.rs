@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::Api;
 use super::problem::Problem;
+use super::upgrade::speaking;
 use super::who::{Credential, credential};
 use crate::hub::model::Agent;
 use crate::hub::session;
@@ -23,13 +24,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let agent = agent(&api, &headers).await?;
-    let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let upgrade = upgrade.protocols([wire::SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        let detail =
-            format!("this hub speaks {} only; the versions of hitl-wrap and hitl-hub differ", wire::SUBPROTOCOL);
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, detail));
-    }
+    let upgrade = speaking(wire::SUBPROTOCOL, "; the versions of hitl-wrap and hitl-hub differ", upgrade)?;
     let peer = api.site.peer(&headers, connection.ip());
     Ok(upgrade
         .max_message_size(wire::MAX_MESSAGE_BYTES)
