@@ -24,7 +24,7 @@ use crate::hub::model::{PolicyChange, ToolChange};
 use crate::hub::session;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A hub that listens.
 pub(super) struct Served {
