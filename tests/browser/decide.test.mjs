@@ -128,7 +128,7 @@ test("keys do nothing in fields, with modifiers, or when they are switched off",
 test("G and then another letter goes from screen to screen", async () => {
   const page = await world.open("/servers");
   // The line is opened when the page listens to keys.
-  await page.locator(".dot-on").waitFor();
+  await page.locator(".person .dot-on").waitFor();
   // However long the second letter takes, here it comes in time.
   await page.clock.setFixedTime(Date.now());
   for (const [key, path] of Object.entries({ n: "/notifications", h: "/history", s: "/servers", p: "/approvals" })) {
@@ -153,8 +153,8 @@ test("a card cannot be approved in its first half second", async () => {
     });
   });
   const { card, answer } = hold(page);
-  assert.equal(await page.evaluate(() => globalThis.firstSight), true);
   await armed(card);
+  assert.equal(await page.evaluate(() => globalThis.firstSight), true);
   await card.locator(".reject-open").click();
   await card.getByRole("button", { name: "Unauthorized scope" }).click();
   await answer;

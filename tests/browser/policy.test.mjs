@@ -204,12 +204,17 @@ test("a user's ceiling, set on the page, denies tools above it with what is need
   assert.equal(await page.locator("tr", { hasText: "kim" }).getByText("Ceilings", { exact: true }).count(), 0);
 });
 
-test("a machine that runs `hitl-wrap login` is confirmed by comparing the code, and has its token then", real, async () => {
+/** A machine that shows its code. */
+async function loggingIn() {
   const login = world.hub.wrap("login", world.url);
-  const lines = createInterface({ input: login.stdout });
   const said = [];
-  lines.on("line", (line) => said.push(line));
+  createInterface({ input: login.stdout }).on("line", (line) => said.push(line));
   const code = await until(() => said.map((line) => /confirm the code (\S+)/.exec(line)?.[1]).find(Boolean), "the code");
+  return { login, said, code };
+}
+
+test("a machine that runs `hitl-wrap login` is confirmed by comparing the code, and has its token then", real, async () => {
+  const { login, said, code } = await loggingIn();
   const link = said.map((line) => /(http\S+\/enrol#\S+)/.exec(line)?.[1]).find(Boolean);
   assert.ok(link?.endsWith(`#${code}`), said.join("\n"));
 
@@ -240,11 +245,7 @@ test("a machine that runs `hitl-wrap login` is confirmed by comparing the code, 
   await page.goto("/agents");
   await page.locator("tr", { hasText: "ada's new laptop" }).getByText("only on github, files").waitFor();
 
-  const second = world.hub.wrap("login", world.url);
-  const [again] = await until(async () => {
-    const line = await new Promise((done) => createInterface({ input: second.stdout }).on("line", (text) => /code (\S+)/.test(text) && done(text)));
-    return /code (\S+)/.exec(line).slice(1);
-  }, "another code");
+  const { login: second, code: again } = await loggingIn();
   await page.goto(`/enrol#${again}`);
   await page.reload();
   await page.getByRole("button", { name: "No, send it away" }).click();

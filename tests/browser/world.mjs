@@ -193,6 +193,8 @@ async function realShim(program, server, client, env, tools) {
     const message = JSON.parse(line);
     waiting.get(message.id)?.(message);
   });
+  // Nobody waits for a program that is gone.
+  child.once("exit", () => waiting.forEach((answer) => answer({ error: "hitl-wrap has ended" })));
   let last = 0;
   const send = (text) => child.stdin.write(`${text}\n`);
   const request = (method, params) => {
