@@ -18,7 +18,7 @@ use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 
 /// The longest a test waits for what must happen.
-pub(super) const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// A hub that listens.
 pub(in crate::hub::tests) struct Served {
