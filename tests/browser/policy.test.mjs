@@ -93,6 +93,18 @@ test("a call is tried without making it: pasted, and taken from the history", re
   await clean(page, "a call that was tried");
 });
 
+test("the longest name of a tool in the history leaves the form its width", real, async () => {
+  const name = `delete_${"x".repeat(240)}`;
+  const shim = await world.shim("wide", { tools: [item(name)] });
+  const call = shim.call(name);
+  const page = await world.open("/servers/wide", { viewport: { width: 390, height: 844 } });
+  await until(async () => (await api(page, "approvals?server=wide")).items.length, "the call in the list");
+  call.cancel();
+  await page.reload();
+  await page.getByLabel("Take a call from the history").locator("option", { hasText: name }).waitFor({ state: "attached" });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+});
+
 test("coverage says of every tool what it comes to for the chosen agent, and follows its limits", real, async () => {
   await world.shim("covered", { agent: "narrow" });
   const page = await world.open("/servers/covered");
