@@ -3,7 +3,7 @@
 import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { complaints } from "./axe.mjs";
-import { startWorld, until } from "./world.mjs";
+import { startWorld, until, mocked } from "./world.mjs";
 
 let world;
 let shim;
@@ -219,6 +219,21 @@ test("a decision anywhere settles every open page", async () => {
   await call.card.getByRole("button", { name: "Wrong environment" }).click();
   await settled(there, "Rejected by lin");
   await call.answer;
+});
+
+test("a card says when nobody waits any more, and what an approval of it waits for", { skip: mocked }, async () => {
+  const page = await world.open();
+  const { card, cancel, mark } = hold(page);
+  await armed(card);
+  cancel("McpError: MCP error -32001: Request timed out");
+  await card.getByText("Nobody waits right now.").waitFor();
+  assert.deepEqual(await complaints(page, ".card:has(.handed-off)"), []);
+  await approve(page, card);
+  await settled(card, "waits for the client to call again");
+  const again = shim.call("delete_repo", `{"repo":"${mark}"}`);
+  assert.match(await again.answer, /^ran/);
+  await page.goto(`/approvals/${await card.getAttribute("data-id")}`);
+  for (const step of ["stopped waiting and will call again", "called again", "released the call to the server", "reported the outcome: succeeded"]) await page.locator(".step", { hasText: step }).waitFor();
 });
 
 test("a card shows on demand what differs from the last approved call of the tool", async () => {

@@ -211,7 +211,7 @@ async function realShim(program, server, client, env, tools) {
     /** @param {string} tool @param {string} [raw] the arguments @param {string} [besides] more members of params */
     call(tool, raw = "{}", besides = "") {
       const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}${besides}}`);
-      const cancel = () => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"the user pressed stop"}}`);
+      const cancel = (reason = "the user pressed stop") => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":${JSON.stringify(reason)}}}`);
       return { answer: answer.then((m) => m.result?.content?.[0]?.text ?? JSON.stringify(m.error)), cancel };
     },
     close: () => child.kill("SIGKILL"),

@@ -87,6 +87,6 @@ function Settled({ item: { approval, late } }) {
   return html`<div class=${`card-foot settled settled-${approval.status}`}>
     <span class="settled-mark" aria-hidden="true">${marks[approval.status]}</span>
     <span>${late ? winnerWords(approval) : words[approval.status]}</span>
-    ${approval.status === "approved" && html`<span class="quiet">·</span> <${OutcomeWord} outcome=${approval.outcome} />`}
+    ${approval.status === "approved" && html`<span class="quiet">·</span> <${OutcomeWord} of=${approval} />`}
   </div>`;
 }

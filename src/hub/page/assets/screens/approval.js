@@ -7,11 +7,11 @@ import { useLoad } from "../load.js";
 import { take } from "../live.js";
 import { focus, pressApprove, mayDecide } from "../decide.js";
 import { useKeys } from "../keys.js";
-import { duration, outcomeWords } from "../format.js";
+import { duration, outcomeOf, actionWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
 import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
 import { Countdown } from "../components/countdown.js";
-import { Who, Why, Claim } from "../components/who.js";
+import { Who, Why, HandedOff, Claim } from "../components/who.js";
 import { Arguments } from "../components/arguments.js";
 import { DriftNote } from "../components/drift.js";
 import { Decision } from "../components/decision.js";
@@ -65,6 +65,7 @@ function Whole({ item }) {
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
+    <${HandedOff} approval=${approval} />
     <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} wholeHash=${true} />
     <${Claim} text=${approval.description} />
@@ -80,22 +81,9 @@ function Facts({ approval }) {
   return html`<dl class="facts">
     ${fact("Asked", html`<${When} at=${approval.created_at} />`)}
     ${fact(decided ? "Decided" : "Deadline", html`<${When} at=${decided ?? approval.deadline_at} />${decided && ` after ${duration(decided - approval.created_at)}`}`)}
-    ${decided && fact("Call", `${outcomeWords[approval.outcome]}${ran !== null && ran !== undefined ? ` in ${duration(ran)}` : ""}`)}
+    ${decided && fact("Call", `${outcomeOf(approval)}${ran !== null && ran !== undefined ? ` in ${duration(ran)}` : ""}`)}
   </dl>`;
 }
-
-/** @type {Record<string, string>} */
-const actionWords = {
-  "approval.created": "asked",
-  "approval.seen": "opened the card",
-  "approval.extended": "gave more time",
-  "approval.approved": "approved",
-  "approval.rejected": "rejected",
-  "approval.timed_out": "timed out",
-  "approval.cancelled": "cancelled",
-  "approval.released": "released the call to the server",
-  "approval.outcome": "reported the outcome",
-};
 
 /** @param {{entries: import("../types.js").TimelineEntry[], agent: import("../types.js").AgentRef}} props */
 function Timeline({ entries, agent }) {

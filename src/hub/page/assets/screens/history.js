@@ -121,7 +121,7 @@ function Row({ row, me }) {
     <td data-th="Outcome"><${Status} status=${row.status} />${row.reason && html`<div class="reason small"><${Text} of=${row.reason} /></div>`}</td>
     <td data-th="Decided by">${row.decided_by ? (row.decided_by === me ? "you" : html`<${Text} of=${row.decided_by} />`) : html`<span class="quiet">nobody</span>`}</td>
     <td data-th="Took" class="num">${took}</td>
-    <td data-th="Call"><${OutcomeWord} outcome=${row.outcome} />${row.duration_ms !== null && html`<div class="quiet small">${duration(row.duration_ms)}</div>`}</td>
+    <td data-th="Call"><${OutcomeWord} of=${row} />${row.duration_ms !== null && html`<div class="quiet small">${duration(row.duration_ms)}</div>`}</td>
   </tr>`;
 }
 
