@@ -28,7 +28,10 @@ function hold(page, tool = "delete_repo") {
 }
 const armed = (card) => card.locator(".approve:enabled").waitFor();
 /** Settled cards stay for as long as the pointer rests on one; otherwise the page takes them away after a while. */
-const settled = (card, words) => card.locator(".settled", { hasText: words }).waitFor();
+const settled = async (card, words) => {
+  await card.hover();
+  await card.locator(".settled", { hasText: words }).waitFor();
+};
 /** High trust takes two presses that are not one double click. */
 async function approve(page, card) {
   await armed(card);
@@ -204,7 +207,6 @@ test("two approvers at once: the slower one is shown who was faster", async () =
   });
   await there.locator(".reject-open").click();
   await there.getByRole("button", { name: "Reject", exact: true }).click();
-  await there.hover();
   await settled(there, "lin approved this already");
   assert.match(await call.answer, /^ran/);
 });
@@ -246,6 +248,7 @@ test("a card says when nobody waits any more, and what an approval of it waits f
   const page = await world.open();
   const { card, cancel, mark } = hold(page);
   await armed(card);
+  const id = await card.getAttribute("data-id");
   cancel("McpError: MCP error -32001: Request timed out");
   await card.getByText("Nobody waits right now.").waitFor();
   assert.deepEqual(await complaints(page, ".card:has(.handed-off)"), []);
@@ -253,7 +256,7 @@ test("a card says when nobody waits any more, and what an approval of it waits f
   await settled(card, "waits for the client to call again");
   const again = shim.call("delete_repo", `{"repo":"${mark}"}`);
   assert.match(await again.answer, /^ran/);
-  await page.goto(`/approvals/${await card.getAttribute("data-id")}`);
+  await page.goto(`/approvals/${id}`);
   for (const step of ["stopped waiting and will call again", "called again", "released the call to the server", "reported the outcome: succeeded"]) await page.locator(".step", { hasText: step }).waitFor();
 });
 
