@@ -88,9 +88,10 @@ async function decide(id, action, body) {
   }
 }
 
-/** @param {string} id @param {Approval} approval @param {boolean} [late] */
+/** The time to read it begins with our answer, also when an event brought the end before. @param {string} id @param {Approval} approval @param {boolean} [late] */
 function settle(id, approval, late) {
-  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late }), rejecting: null });
+  const settledAt = approval.status === "pending" ? undefined : Date.now();
+  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late, settledAt }), rejecting: null });
   deselect(id);
   if (approval.status !== "pending") moveOn(id);
 }

@@ -91,7 +91,7 @@ function escape() {
   else focus(null);
 }
 
-/** Takes settled cards away, but never while the pointer rests on the list, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
+/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
 function useSweep(list, queue) {
   const anchor = useRef(/** @type {{element: Element, top: number}|null} */ (null));
   const settled = queue.some((item) => item.settledAt);
@@ -99,7 +99,7 @@ function useSweep(list, queue) {
     if (!settled) return;
     const timer = setInterval(() => {
       if (list.current?.matches(":hover")) return;
-      const old = get().queue.filter((item) => item.settledAt && Date.now() - item.settledAt >= KEEP_MS);
+      const old = get().queue.filter((item) => item.settledAt && !item.busy && Date.now() - item.settledAt >= KEEP_MS);
       if (!old.length) return;
       const ids = new Set(old.map((item) => item.approval.id));
       if (ids.has(get().focus ?? "")) moveOn(get().focus ?? "");
