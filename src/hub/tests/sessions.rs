@@ -24,7 +24,7 @@ use crate::hub::model::{PolicyChange, ToolChange};
 use crate::hub::session;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// A hub that listens.
 pub(super) struct Served {
@@ -107,7 +107,7 @@ impl Wire {
         self.say_text(&wire::encode(message)).await;
     }
 
-    async fn say_text(&mut self, text: &str) {
+    pub(super) async fn say_text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
