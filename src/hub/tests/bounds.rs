@@ -34,6 +34,12 @@ impl Desk {
         shim
     }
 
+    /// Spends all that the agent has for this.
+    fn spend_all(&self, cost: Cost) {
+        let spend = |_| self.hub.0.budgets.spend(&self.agent.client_id, cost, 1, self.hub.now()).is_ok();
+        assert!(!(0..10_000).all(spend), "there is no end");
+    }
+
     /// How many records there are of this action.
     async fn records(&self, action: &str) -> usize {
         let mut records = Vec::new();
@@ -155,7 +161,7 @@ async fn lists_that_change_without_end_are_kept_in_measure_and_the_last_one_when
     let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
     wire.say(&ToHub::Tools(lists("Lists"))).await;
     table(&mut wire).await;
-    while desk.hub.0.budgets.spend(&desk.agent.client_id, Cost::List, 1, desk.hub.now()).is_ok() {}
+    desk.spend_all(Cost::List);
     let before = desk.hub.last_seq();
     assert_eq!(desk.hub.learn(&desk.shim, &lists("Lists")).await.unwrap(), Learned::Now, "nothing new costs nothing");
     for words in ["Lists all", "Lists more"] {
@@ -223,7 +229,7 @@ async fn a_call_that_comes_again_without_end_is_refused_and_its_approval_stays()
     let held = desk.hold().await;
     let keep = |approval| Cancel { approval, reason: "timeout".into(), keep: true };
     desk.hub.cancel(&desk.shim, keep(held.id.clone())).await.unwrap();
-    while desk.hub.0.budgets.spend(&desk.agent.client_id, Cost::Retry, 1, desk.hub.now()).is_ok() {}
+    desk.spend_all(Cost::Retry);
     let before = desk.hub.last_seq();
     let again = desk.request("{\"repo\":\"a\"}");
     let answer = desk.hub.register(&desk.shim, again.clone(), &Opinion::None).await.unwrap();
