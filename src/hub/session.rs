@@ -29,7 +29,7 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::wire::{self, ToHub, ToWrap, close};
 
-/// A message that cannot be sent in this time ends the session.
+/// A message that cannot be sent in this time ends the session; so long may a shim take to close its side.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
@@ -131,7 +131,15 @@ async fn say_goodbye(socket: &mut WebSocket, end: End) {
     // A close frame has room for 123 bytes.
     let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
     let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    let _ = timeout(SEND_WITHIN, socket.send(frame)).await;
+    let _ = timeout(SEND_WITHIN, shut(socket, frame)).await;
+}
+
+/// Says the last word and reads until the shim has closed, too: what it still sends would be answered by a reset, which
+/// it might see in place of the code.
+async fn shut(socket: &mut WebSocket, frame: Message) {
+    if socket.send(frame).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
 }
 
 async fn send(socket: &mut WebSocket, message: &ToWrap) -> Result<(), End> {

@@ -75,6 +75,17 @@ async fn revoking_an_agent_closes_its_connection_at_once() {
 }
 
 #[tokio::test]
+async fn a_shim_that_says_more_than_the_hub_hears_is_told_why_it_closed() {
+    let hub = Served::new().await;
+    let mut wire = hub.mute().await;
+    for _ in 0..200 {
+        wire.say_text("{\"type\":\"riddle\"}").await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(wire.hear_end().await, wire::close::BAD_MESSAGE);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_the_call_with_a_reason_and_leaves_no_card() {
     let hub = Served::new().await;
     let (mut wire, held) = hub.holding().await;
