@@ -41,6 +41,8 @@ pub enum Refusal {
     },
     /// What was approved is not what would run.
     Mismatch,
+    /// The server has shown the tool defined otherwise since.
+    ToolChanged,
     /// The client cannot wait any longer; the approval can.
     Pending {
         /// Where to decide.
@@ -62,6 +64,7 @@ impl Refusal {
             Self::HubAway { .. } => "hub_unreachable",
             Self::Cancelled { .. } => "cancelled",
             Self::Mismatch => "mismatch",
+            Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
             Self::Overloaded => "overloaded",
@@ -99,6 +102,10 @@ impl Refusal {
             Self::Mismatch => format!(
                 "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
                  executed. Contact your admin."
+            ),
+            Self::ToolChanged => format!(
+                "Tool '{tool}' was approved, but its server has changed it since the approver was shown it. It was not \
+                 executed. Call the tool again to ask for approval of what it is now."
             ),
             Self::Pending { link } => format!(
                 "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
@@ -254,6 +261,7 @@ mod tests {
             Refusal::HubAway { hub: "http://h".into() },
             Refusal::Cancelled { reason: "why".into() },
             Refusal::Mismatch,
+            Refusal::ToolChanged,
             Refusal::Pending { link: "http://h".into() },
             Refusal::ServerGone,
             Refusal::Overloaded,
