@@ -2,6 +2,8 @@
 //!
 //! A refusal is a result with `isError: true`, so that the model sees it (`mcp.md`); each says that nothing ran.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -10,6 +12,40 @@ use super::ids::ApprovalId;
 
 /// The longest progress message, in characters (`mcp.md`: Claude Code shows about 200).
 pub const MAX_MESSAGE_CHARS: usize = 200;
+
+/// The hub, as a client is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubName {
+    /// One that somebody set up: usually its URL.
+    At(String),
+    /// This user's own; its log.
+    Here(String),
+}
+
+impl From<&str> for HubName {
+    fn from(url: &str) -> Self {
+        Self::At(url.to_owned())
+    }
+}
+
+impl fmt::Display for HubName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(url) => write!(f, "hub at {url}"),
+            Self::Here(_) => f.write_str("hub on this machine"),
+        }
+    }
+}
+
+impl HubName {
+    /// What to do when it cannot be reached, before the tool is called again.
+    fn advice(&self) -> String {
+        match self {
+            Self::At(_) => "Check that hitl-hub is running there".to_owned(),
+            Self::Here(log) => format!("Start `hitl-hub serve --local`, or read in {log} why it does not start"),
+        }
+    }
+}
 
 /// Why a call was not executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +67,16 @@ pub enum Refusal {
     },
     /// The hub could not be asked.
     HubAway {
-        /// The hub, usually its URL.
-        hub: String,
+        /// The hub.
+        hub: HubName,
     },
     /// The hub took it off the list, or an approval was not used in time.
     Cancelled {
         /// Why, in words.
         reason: String,
     },
+    /// The hub was asked, and did not say in time whether the call needs approval.
+    NoRuling,
     /// What was approved is not what would run.
     Mismatch,
     /// The server has shown the tool defined otherwise since.
@@ -63,6 +101,7 @@ impl Refusal {
             Self::Denied { .. } => "denied",
             Self::HubAway { .. } => "hub_unreachable",
             Self::Cancelled { .. } => "cancelled",
+            Self::NoRuling => "no_ruling",
             Self::Mismatch => "mismatch",
             Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
@@ -92,12 +131,17 @@ impl Refusal {
                 reasons.join("; ")
             ),
             Self::HubAway { hub } => format!(
-                "Tool '{tool}' requires admin approval, but the approval hub at {hub} cannot be reached. It was not \
-                 executed. Check that hitl-hub is running there, then call the tool again."
+                "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached. It was not executed. \
+                 {}, then call the tool again.",
+                hub.advice()
             ),
             Self::Cancelled { reason } => format!(
                 "The approval request for tool '{tool}' was cancelled: {reason}. It was not executed. Do not retry \
                  unless the user asks."
+            ),
+            Self::NoRuling => format!(
+                "The approval hub did not say in time whether tool '{tool}' needs approval. It was not executed. Call \
+                 the tool again."
             ),
             Self::Mismatch => format!(
                 "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
@@ -196,17 +240,17 @@ pub fn checking(tool: &str) -> String {
 }
 
 /// Messages while the hub cannot be reached.
-pub fn hub_away(tool: &str, hub: &str, left_seconds: u64) -> String {
+pub fn hub_away(tool: &str, hub: &HubName, left_seconds: u64) -> String {
     let tool = clip(tool, 60);
     format!(
-        "Tool '{tool}' waits for the approval hub at {hub}, which cannot be reached. Refused in {}.",
+        "Tool '{tool}' waits for the approval {hub}, which cannot be reached. Refused in {}.",
         duration(left_seconds)
     )
 }
 
 /// Messages while a registered call's hub is away.
-pub fn hub_lost(hub: &str, left_seconds: u64) -> String {
-    format!("Waiting for approval; the hub at {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
+pub fn hub_lost(hub: &HubName, left_seconds: u64) -> String {
+    format!("Waiting for approval; the {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
 }
 
 /// A duration in words: `5 minutes`, `1 minute 30 seconds`, `1 hour`.
@@ -260,6 +304,7 @@ mod tests {
             Refusal::Denied { reasons: vec!["why".into()] },
             Refusal::HubAway { hub: "http://h".into() },
             Refusal::Cancelled { reason: "why".into() },
+            Refusal::NoRuling,
             Refusal::Mismatch,
             Refusal::ToolChanged,
             Refusal::Pending { link: "http://h".into() },
@@ -281,6 +326,18 @@ mod tests {
         assert_eq!(value["result"]["resultType"], "complete");
         assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["status"], "rejected");
         assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["approval"], "a");
+    }
+
+    #[test]
+    fn a_hub_is_named_by_where_it_is_and_what_helps() {
+        let text = |hub: HubName| Refusal::HubAway { hub }.text("t");
+        let there = text("http://h".into());
+        assert!(
+            there.contains("hub at http://h cannot") && there.contains("hitl-hub is running there, then"),
+            "{there}"
+        );
+        let here = text(HubName::Here("/d/hub.log".into()));
+        assert!(here.contains("hub on this machine cannot be reached") && here.contains("/d/hub.log"), "{here}");
     }
 
     #[test]

@@ -35,9 +35,11 @@ use self::hub_client::HubClient;
 use self::identity::{Identity, new_id};
 use self::relay::{Parts, Relay};
 use self::signals::Signals;
+use crate::config::paths;
 use crate::config::wrap::{HubAt, Wrap};
 use crate::core::gate::{Gate, Settings};
 use crate::core::ids::ApprovalId;
+use crate::core::reply::HubName;
 
 /// Runs `command` behind the gate until it ends; returns the exit code.
 pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
@@ -87,10 +89,9 @@ fn warn_of_plain_text(hub: &HubAt) {
 }
 
 /// The hub as refusals name it.
-fn hub_name(hub: &HubAt) -> String {
+fn hub_name(hub: &HubAt) -> HubName {
     match hub {
-        HubAt::Remote { endpoint } => endpoint.base.clone(),
-        // Its port is known only when it runs; this is the one it takes when it can.
-        HubAt::Local { .. } => "http://127.0.0.1:7420".to_owned(),
+        HubAt::Remote { endpoint } => HubName::At(endpoint.base.clone()),
+        HubAt::Local { data_dir, .. } => HubName::Here(paths::local_log(data_dir).display().to_string()),
     }
 }

@@ -28,7 +28,7 @@ use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
 use super::patience::HoldFor;
 use super::policy::{Table, Verdict};
-use super::reply::Refusal;
+use super::reply::{HubName, Refusal};
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;
@@ -43,8 +43,8 @@ const MAX_WRITTEN: usize = 1024;
 pub struct Settings {
     /// The wrapped server's name, from the command line.
     pub server: String,
-    /// The hub as refusals name it, usually its URL.
-    pub hub: String,
+    /// The hub as refusals name it.
+    pub hub: HubName,
     /// This run of the shim.
     pub instance: InstanceId,
     /// How long a call waits for a hub that cannot be reached.

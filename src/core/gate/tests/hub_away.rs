@@ -38,6 +38,17 @@ fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
 }
 
 #[test]
+fn a_hub_that_is_there_and_does_not_rule_in_time_is_not_called_away() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "other"));
+    stand.actions();
+    stand.pass_time(30);
+    let answers = stand.client_lines();
+    let text = text_of(&answers[answers.len() - 1]);
+    assert!(text.contains("did not say in time") && text.contains("Call the tool again"), "{text}");
+}
+
+#[test]
 fn hub_lost_and_back_is_asked_again_with_the_same_id() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
