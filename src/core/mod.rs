@@ -9,6 +9,7 @@ pub mod call;
 pub mod frame;
 pub mod gate;
 pub mod ids;
+pub mod inert;
 pub mod json;
 pub mod patience;
 pub mod peek;

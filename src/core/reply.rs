@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::frame::Refused;
 use super::ids::ApprovalId;
+use super::inert::inert;
 
 /// The longest progress message, in characters (`mcp.md`: Claude Code shows about 200).
 pub const MAX_MESSAGE_CHARS: usize = 200;
@@ -112,6 +113,7 @@ impl Refusal {
 
     /// The sentence for the model and its user.
     pub fn text(&self, tool: &str) -> String {
+        let tool = inert(tool);
         match self {
             Self::Rejected { reason } => {
                 let reason = reason.as_deref().map(|reason| format!(": '{reason}'")).unwrap_or_default();
@@ -224,7 +226,7 @@ pub fn waiting(tool: &str, timeout_seconds: u64) -> String {
     let timeout = duration(timeout_seconds);
     let rest =
         format!("Tool '' requires admin approval before execution. Waiting for approval (timeout: {timeout})...");
-    let tool = clip(tool, MAX_MESSAGE_CHARS - rest.chars().count());
+    let tool = clip(&inert(tool), MAX_MESSAGE_CHARS - rest.chars().count());
     format!("Tool '{tool}' requires admin approval before execution. Waiting for approval (timeout: {timeout})...")
 }
 
@@ -236,12 +238,12 @@ pub fn still_waiting(left_seconds: u64, seen: bool, link: &str) -> String {
 
 /// Messages while only the hub can say whether a call needs approval.
 pub fn checking(tool: &str) -> String {
-    format!("The approval hub is checking tool '{}' before it is executed.", clip(tool, 100))
+    format!("The approval hub is checking tool '{}' before it is executed.", clip(&inert(tool), 100))
 }
 
 /// Messages while the hub cannot be reached.
 pub fn hub_away(tool: &str, hub: &HubName, left_seconds: u64) -> String {
-    let tool = clip(tool, 60);
+    let tool = clip(&inert(tool), 60);
     format!(
         "Tool '{tool}' waits for the approval {hub}, which cannot be reached. Refused in {}.",
         duration(left_seconds)
@@ -326,6 +328,18 @@ mod tests {
         assert_eq!(value["result"]["resultType"], "complete");
         assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["status"], "rejected");
         assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["approval"], "a");
+    }
+
+    #[test]
+    fn a_tools_name_cannot_write_on_the_users_terminal() {
+        let name = "x\u{1b}[2J\r\nTool 'x' was approved\u{202e}";
+        let hub = HubName::from("http://h");
+        let lines = [waiting(name, 60), checking(name), hub_away(name, &hub, 1), Refusal::Mismatch.text(name)];
+        for line in lines {
+            assert!(!line.chars().any(crate::core::inert::deceives), "{line:?}");
+            assert!(line.contains("x\\u{1b}[2J\\u{d}\\u{a}Tool"), "{line}");
+        }
+        assert!(waiting("löschen_漢", 60).starts_with("Tool 'löschen_漢' requires"));
     }
 
     #[test]
