@@ -182,20 +182,48 @@ async fn a_refusal_says_what_to_do() {
     let (result, ()) = tokio::join!(connect::open(&endpoint), refuse);
     let Err(connect::Failure::Refused(refused)) = result else { panic!("it is refused") };
     assert_eq!(refused, Refused::Token);
-    assert!(refused.advice("the hub").contains("hitl-hub agent add"));
+    let advice = refused.advice("the hub", "", false);
+    assert!(advice.contains("hitl-hub agent add") && advice.contains("all calls are refused"), "{advice}");
+    let own = refused.advice("the hub on this machine", "", true);
+    assert!(own.contains("started again") && !own.contains("agent_token_file"), "{own}");
 }
 
 #[tokio::test]
-async fn a_close_code_ends_in_the_refusal_it_stands_for() {
+async fn a_close_code_ends_in_the_refusal_it_stands_for_with_the_hubs_own_reason() {
     for (code, refused) in [(4401, Refused::Token), (4403, Refused::Forbidden), (4426, Refused::Version)] {
-        let (hub, endpoint) = Hub::start().await;
-        let close = async {
-            let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
-            hub.accept().await.close(Some(frame)).await.unwrap();
-        };
-        let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
-        assert_eq!(next(&mut socket.unwrap()).await, Err(End::Refused(refused)));
+        let end = closed_with(code, "too many\u{1b}[2J servers").await;
+        assert_eq!(end, End::Refused(refused, "too many\\u{1b}[2J servers".to_owned()));
     }
+    let advice = Refused::Forbidden.advice("the hub", "too many servers", false);
+    assert!(advice.starts_with("the hub does not let this agent in (too many servers)"), "{advice}");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_hub_closes_is_lost_for_the_reason_it_gives() {
+    let end = closed_with(4400, "no\nsuch\u{202e} server").await;
+    assert_eq!(end, End::Lost("it closed the connection (code 4400: no\\u{a}such\\u{202e} server)".to_owned()));
+    assert_eq!(closed_with(1012, "").await, End::Lost("it closed the connection (code 1012)".to_owned()));
+}
+
+/// How a connection ends that the hub closes like this.
+async fn closed_with(code: u16, reason: &'static str) -> End {
+    let (hub, endpoint) = Hub::start().await;
+    let close = async {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+        hub.accept().await.close(Some(frame)).await.unwrap();
+    };
+    let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
+    next(&mut socket.unwrap()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn what_kept_a_connection_from_being_made_is_said_once() {
+    let base = format!("http://{}", {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    });
+    let error = format!("{:#}", connect::open_to_enrol(&base).await.unwrap_err());
+    assert_eq!(error.matches("refused").count(), 1, "{error}");
 }
 
 #[tokio::test]
