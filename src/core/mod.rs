@@ -11,6 +11,7 @@ pub mod gate;
 pub mod ids;
 pub mod inert;
 pub mod json;
+pub mod names;
 pub mod patience;
 pub mod peek;
 #[cfg(feature = "hub")]

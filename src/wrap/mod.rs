@@ -46,6 +46,7 @@ pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
     match Child::spawn(&command) {
         Ok((child, streams)) => {
             warn_of_plain_text(&settings.hub);
+            hint_at_name(&settings);
             Ok(relay(settings, &command, child, streams)?.run().await)
         }
         Err(error) => {
@@ -85,6 +86,16 @@ fn warn_of_plain_text(hub: &HubAt) {
         && endpoint.is_plain_text()
     {
         say::say(&format!("the connection to the hub at {} is not encrypted; use https://", endpoint.base));
+    }
+}
+
+/// Policy goes by the server's name, and that of what starts it is every other server's, too.
+fn hint_at_name(settings: &Wrap) {
+    if settings.is_named_after_launcher {
+        say::say(&format!(
+            "this server is called {:?}, like all others that are started so; name it with --server NAME",
+            settings.server
+        ));
     }
 }
 
