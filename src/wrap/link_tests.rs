@@ -11,6 +11,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use super::*;
 use crate::config::wrap::Secret;
 use crate::core::gate::messages::{Ask, Cancel, Decided, Decision, Request as Held};
+use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::ids::Digest;
 use crate::core::policy::Table;
 use crate::wire::Welcome;
@@ -214,6 +215,20 @@ async fn closed_with(code: u16, reason: &'static str) -> End {
     };
     let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
     next(&mut socket.unwrap()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn everything_that_is_said_at_once_after_a_welcome_arrives() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let mut socket = hub.welcome(&mut client).await;
+    let said = MAX_HELD + MAX_OUTCOMES_AWAY + 1;
+    for number in 0..said {
+        client.ask(Ask::Cancel(cancel(&number.to_string())));
+    }
+    for number in 0..said {
+        assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel(&number.to_string())));
+    }
 }
 
 #[tokio::test]

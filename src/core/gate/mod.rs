@@ -34,8 +34,10 @@ use super::reply::{HubName, Refusal};
 pub const MAX_HELD: usize = 256;
 /// How many bytes of held calls there are, at most.
 pub const MAX_HELD_BYTES: usize = 64 << 20;
-/// How many outcomes are kept to be told again after a reconnect.
+/// How many outcomes are kept to be told again after a reconnect: the hub may not have heard the last ones.
 const MAX_OUTCOMES: usize = 64;
+/// How many are kept while the hub is away, because it has heard none of those.
+pub const MAX_OUTCOMES_AWAY: usize = 512;
 /// How many written approvals are remembered, to know a repeated *go* for what it is.
 const MAX_WRITTEN: usize = 1024;
 
