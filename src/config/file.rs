@@ -146,7 +146,11 @@ mod tests {
     fn a_fault_is_one_line_that_says_where_it_is_and_what() {
         for (text, place, what) in [
             ("hub = \"é\"\nhub_wait = \"x\"", "line 2, column 12, hub_wait: ", "string \"x\""),
-            ("hold_for = \"soon\"", "line 1, column 12, hold_for: ", "\"forever\" or a number of seconds, not \"soon\""),
+            (
+                "hold_for = \"soon\"",
+                "line 1, column 12, hold_for: ",
+                "\"forever\" or a number of seconds, not \"soon\"",
+            ),
             ("hub_wait = 1\n\nhold_for = 0", "line 3, column ", "a number of seconds"),
             ("hold_for = -1", "line 1, column ", "a number of seconds"),
             ("hold_for = [1]", "line 1, column ", "a number of seconds"),
