@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use anyhow::{Context as _, anyhow, bail};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::notify;
+use crate::core::patience::HoldFor;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub struct File {
     /// wrap: seconds a gated call waits for a hub that cannot be reached.
     pub hub_wait: Option<u64>,
     /// wrap: `auto`, `forever` or seconds: how long a call is held before the client is told to call again.
+    #[serde(default, deserialize_with = "hold_for")]
     pub hold_for: Option<String>,
     /// wrap: seconds by `clientInfo.name`, instead of what is known of that client; 0 is for ever.
     #[serde(default)]
@@ -90,9 +93,40 @@ impl File {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => return Ok(Self::default()),
             Err(error) => return Err(error).with_context(|| format!("cannot read config file {}", path.display())),
         };
-        // toml's message names line, column and key.
-        toml::from_str(&text).with_context(|| format!("config file {} is not valid", path.display()))
+        Self::parse(&text).map_err(|fault| anyhow!("config file {}, {fault}", path.display()))
     }
+
+    /// Reads its text; a fault is one line that says where it is, at which key, and what.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            before.map(|before| format!("{}: ", place(before))).unwrap_or_default() + error.message().trim()
+        })
+    }
+}
+
+/// Where in a text one is after this much of it, as people count, and whose value begins there. The value itself may be
+/// a secret.
+fn place(before: &str) -> String {
+    let (line, last) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default());
+    let key = last.split_once('=').map(|(key, _)| format!(", {}", key.trim())).unwrap_or_default();
+    format!("line {line}, column {}{key}", last.chars().count() + 1)
+}
+
+/// A number of seconds, or one of the words; checked here, where the place of a fault is known.
+fn hold_for<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "hold_for must be \"auto\", \"forever\" or a number of seconds")]
+    enum Given {
+        Seconds(u64),
+        Words(String),
+    }
+    let text = match Given::deserialize(from)? {
+        Given::Seconds(seconds) => seconds.to_string(),
+        Given::Words(words) => words,
+    };
+    HoldFor::parse(&text).map_err(D::Error::custom)?;
+    Ok(Some(text))
 }
 
 #[cfg(test)]
@@ -105,9 +139,30 @@ mod tests {
         let path = dir.path().join("config.toml");
         std::fs::write(&path, "hub = \"http://127.0.0.1:1\"\nhubb_wait = 3\n").unwrap();
         let message = format!("{:#}", File::load(&path, true).unwrap_err());
-        for part in ["config.toml", "line 2", "hubb_wait"] {
+        for part in ["config.toml, line 2, column 1: ", "hubb_wait"] {
             assert!(message.contains(part), "{part} missing in {message}");
         }
+    }
+
+    #[test]
+    fn a_fault_is_one_line_that_says_where_it_is_and_what() {
+        for (text, place, what) in [
+            ("hub = \"é\"\nhub_wait = \"x\"", "line 2, column 12, hub_wait: ", "string \"x\""),
+            (
+                "hold_for = \"soon\"",
+                "line 1, column 12, hold_for: ",
+                "\"forever\" or a number of seconds, not \"soon\"",
+            ),
+            ("hub_wait = 1\n\nhold_for = 0", "line 3, column ", "a number of seconds"),
+            ("hold_for = -1", "line 1, column ", "a number of seconds"),
+            ("hold_for = [1]", "line 1, column ", "a number of seconds"),
+            ("hub = 'x", "line 1, column ", "'"),
+            ("[[notify]]\nkind = \"x\"\n", "line ", "x"),
+        ] {
+            let fault = File::parse(text).unwrap_err();
+            assert!(fault.starts_with(place) && fault.contains(what) && !fault.contains('\n'), "{fault}");
+        }
+        assert_eq!(File::parse("hold_for = 50").unwrap().hold_for.as_deref(), Some("50"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::file::{File, LogFormat};
 use super::paths;
 use super::secret;
 pub use super::secret::Secret;
+use crate::core::names;
 use crate::core::patience::HoldFor;
 
 /// Seconds a gated call waits for a hub that cannot be reached, when nothing else is said.
@@ -35,6 +36,8 @@ pub struct Flags {
 pub struct Wrap {
     /// The wrapped server's name.
     pub server: String,
+    /// It is that of a program which starts many different servers, because nobody gave another one.
+    pub is_named_after_launcher: bool,
     /// The client's name until it has named itself.
     pub client: Option<String>,
     /// Where decisions are made.
@@ -84,14 +87,17 @@ impl Wrap {
             // Without a home directory there is no file to read, and nothing else may need one.
             None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false))?,
         };
-        let server = flags.server.or_else(|| env("HITL_SERVER")).unwrap_or_else(|| base_name(command));
-        ensure!(!server.trim().is_empty(), "the server name is empty: give one with --server");
+        let given = flags.server.or_else(|| env("HITL_SERVER"));
+        let is_named_after_launcher = given.is_none() && is_launcher(&base_name(command));
+        let server = given.unwrap_or_else(|| base_name(command));
+        ensure!(names::is_name(&server), "the server name {server:?} is not {}; give one with --server", names::RULE);
         let hub = match flags.hub.or_else(|| env("HITL_HUB")).or_else(|| file.hub.clone()) {
             Some(url) => HubAt::Remote { endpoint: Endpoint { base: base_url(&url)?, token: token(&file, &env)? } },
             None => HubAt::Local { data_dir: data_dir(&file, &env)?, config: named },
         };
         Ok(Self {
             server,
+            is_named_after_launcher,
             client: flags.client.or_else(|| env("HITL_CLIENT")),
             hub,
             hub_wait: hub_wait(&file, &env)?,
@@ -110,12 +116,17 @@ impl Endpoint {
 
     /// Whether it leaves this machine without encryption.
     pub fn is_plain_text(&self) -> bool {
-        let Some(rest) = self.base.strip_prefix("http://") else { return false };
-        let host = rest.split('/').next().unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        !(name == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+        is_plain_text(&self.base)
     }
+}
+
+/// Whether what is said to a hub at this URL leaves this machine without encryption.
+pub fn is_plain_text(base: &str) -> bool {
+    let Some(rest) = base.strip_prefix("http://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    !(name == "localhost" || address.is_ok_and(|address| address.is_loopback()))
 }
 
 /// Checks a hub's URL and takes the slash off its end.
@@ -190,6 +201,16 @@ fn base_name(command: &str) -> String {
     name.to_owned()
 }
 
+/// Whether a program is known to start servers that somebody else wrote.
+fn is_launcher(name: &str) -> bool {
+    const LAUNCHERS: [&str; 24] = [
+        "bun", "bunx", "cargo", "deno", "docker", "dotnet", "env", "go", "java", "node", "npm", "npx", "php", "pipx",
+        "pnpm", "podman", "ruby", "sh", "bash", "tsx", "uv", "uvx", "wsl", "yarn",
+    ];
+    // Such as python3.12.
+    LAUNCHERS.contains(&name) || name.starts_with("python")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +264,42 @@ mod tests {
         }
         let named = Flags { server: Some("github".to_owned()), ..flags };
         assert_eq!(Wrap::load(named, "npx", NOTHING).unwrap().server, "github");
+    }
+
+    #[test]
+    fn only_who_wraps_a_launcher_without_a_name_is_hinted_at() {
+        let (_dir, config) = dir_with_config("");
+        let flags = Flags { config: Some(config), ..Flags::default() };
+        let hinted =
+            |flags: &Flags, command: &str| Wrap::load(flags.clone(), command, NOTHING).unwrap().is_named_after_launcher;
+        for command in ["npx", "/usr/bin/python3.12", r"C:\node\npx.cmd", "docker"] {
+            assert!(hinted(&flags, command), "{command}");
+        }
+        assert!(!hinted(&flags, "/opt/mcp-server-git"));
+        assert!(!hinted(&Flags { server: Some("npx".to_owned()), ..flags }, "npx"));
+    }
+
+    #[test]
+    fn a_server_name_that_no_hub_takes_is_refused_at_once() {
+        let (_dir, config) = dir_with_config("");
+        for name in ["  x", "..", "a\nb", &"x".repeat(129)] {
+            let flags = Flags { server: Some(name.to_owned()), config: Some(config.clone()), ..Flags::default() };
+            let message = Wrap::load(flags, "npx", NOTHING).unwrap_err().to_string();
+            assert!(
+                message.contains("1 to 128") && message.contains("--server") && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn hold_for_is_a_word_or_a_number() {
+        for (text, seconds) in [("\"50\"", Some(50)), ("50", Some(50)), ("\"forever\"", Some(0)), ("\"auto\"", None)] {
+            let (_dir, config) = dir_with_config(&format!("hold_for = {text}\n"));
+            let flags = Flags { config: Some(config), ..Flags::default() };
+            let settings = Wrap::load(flags, "npx", NOTHING).unwrap();
+            assert_eq!(settings.hold_for.fixed.map(|fixed| fixed.as_secs()), seconds, "{text}");
+        }
     }
 
     #[test]

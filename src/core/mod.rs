@@ -9,7 +9,9 @@ pub mod call;
 pub mod frame;
 pub mod gate;
 pub mod ids;
+pub mod inert;
 pub mod json;
+pub mod names;
 pub mod patience;
 pub mod peek;
 #[cfg(feature = "hub")]

@@ -2,14 +2,51 @@
 //!
 //! A refusal is a result with `isError: true`, so that the model sees it (`mcp.md`); each says that nothing ran.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::json;
 
 use super::frame::Refused;
 use super::ids::ApprovalId;
+use super::inert::inert;
 
 /// The longest progress message, in characters (`mcp.md`: Claude Code shows about 200).
 pub const MAX_MESSAGE_CHARS: usize = 200;
+
+/// The hub, as a client is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubName {
+    /// One that somebody set up: usually its URL.
+    At(String),
+    /// This user's own; its log.
+    Here(String),
+}
+
+impl From<&str> for HubName {
+    fn from(url: &str) -> Self {
+        Self::At(url.to_owned())
+    }
+}
+
+impl fmt::Display for HubName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(url) => write!(f, "hub at {url}"),
+            Self::Here(_) => f.write_str("hub on this machine"),
+        }
+    }
+}
+
+impl HubName {
+    /// What to do when it cannot be reached, before the tool is called again.
+    fn advice(&self) -> String {
+        match self {
+            Self::At(_) => "Check that hitl-hub is running there".to_owned(),
+            Self::Here(log) => format!("Start `hitl-hub serve --local`, or read in {log} why it does not start"),
+        }
+    }
+}
 
 /// Why a call was not executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +68,20 @@ pub enum Refusal {
     },
     /// The hub could not be asked.
     HubAway {
-        /// The hub, usually its URL.
-        hub: String,
+        /// The hub.
+        hub: HubName,
     },
     /// The hub took it off the list, or an approval was not used in time.
     Cancelled {
         /// Why, in words.
         reason: String,
     },
+    /// The hub was asked, and did not say in time whether the call needs approval.
+    NoRuling,
     /// What was approved is not what would run.
     Mismatch,
+    /// The server has shown the tool defined otherwise since.
+    ToolChanged,
     /// The client cannot wait any longer; the approval can.
     Pending {
         /// Where to decide.
@@ -61,7 +102,9 @@ impl Refusal {
             Self::Denied { .. } => "denied",
             Self::HubAway { .. } => "hub_unreachable",
             Self::Cancelled { .. } => "cancelled",
+            Self::NoRuling => "no_ruling",
             Self::Mismatch => "mismatch",
+            Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
             Self::Overloaded => "overloaded",
@@ -70,6 +113,7 @@ impl Refusal {
 
     /// The sentence for the model and its user.
     pub fn text(&self, tool: &str) -> String {
+        let tool = inert(tool);
         match self {
             Self::Rejected { reason } => {
                 let reason = reason.as_deref().map(|reason| format!(": '{reason}'")).unwrap_or_default();
@@ -89,16 +133,25 @@ impl Refusal {
                 reasons.join("; ")
             ),
             Self::HubAway { hub } => format!(
-                "Tool '{tool}' requires admin approval, but the approval hub at {hub} cannot be reached. It was not \
-                 executed. Check that hitl-hub is running there, then call the tool again."
+                "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached. It was not executed. \
+                 {}, then call the tool again.",
+                hub.advice()
             ),
             Self::Cancelled { reason } => format!(
                 "The approval request for tool '{tool}' was cancelled: {reason}. It was not executed. Do not retry \
                  unless the user asks."
             ),
+            Self::NoRuling => format!(
+                "The approval hub did not say in time whether tool '{tool}' needs approval. It was not executed. Call \
+                 the tool again."
+            ),
             Self::Mismatch => format!(
                 "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
                  executed. Contact your admin."
+            ),
+            Self::ToolChanged => format!(
+                "Tool '{tool}' was approved, but its server has changed it since the approver was shown it. It was not \
+                 executed. Call the tool again to ask for approval of what it is now."
             ),
             Self::Pending { link } => format!(
                 "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
@@ -173,7 +226,7 @@ pub fn waiting(tool: &str, timeout_seconds: u64) -> String {
     let timeout = duration(timeout_seconds);
     let rest =
         format!("Tool '' requires admin approval before execution. Waiting for approval (timeout: {timeout})...");
-    let tool = clip(tool, MAX_MESSAGE_CHARS - rest.chars().count());
+    let tool = clip(&inert(tool), MAX_MESSAGE_CHARS - rest.chars().count());
     format!("Tool '{tool}' requires admin approval before execution. Waiting for approval (timeout: {timeout})...")
 }
 
@@ -185,21 +238,21 @@ pub fn still_waiting(left_seconds: u64, seen: bool, link: &str) -> String {
 
 /// Messages while only the hub can say whether a call needs approval.
 pub fn checking(tool: &str) -> String {
-    format!("The approval hub is checking tool '{}' before it is executed.", clip(tool, 100))
+    format!("The approval hub is checking tool '{}' before it is executed.", clip(&inert(tool), 100))
 }
 
 /// Messages while the hub cannot be reached.
-pub fn hub_away(tool: &str, hub: &str, left_seconds: u64) -> String {
-    let tool = clip(tool, 60);
+pub fn hub_away(tool: &str, hub: &HubName, left_seconds: u64) -> String {
+    let tool = clip(&inert(tool), 60);
     format!(
-        "Tool '{tool}' waits for the approval hub at {hub}, which cannot be reached. Refused in {}.",
+        "Tool '{tool}' waits for the approval {hub}, which cannot be reached. Refused in {}.",
         duration(left_seconds)
     )
 }
 
 /// Messages while a registered call's hub is away.
-pub fn hub_lost(hub: &str, left_seconds: u64) -> String {
-    format!("Waiting for approval; the hub at {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
+pub fn hub_lost(hub: &HubName, left_seconds: u64) -> String {
+    format!("Waiting for approval; the {hub} cannot be reached, trying again. {} left.", duration(left_seconds))
 }
 
 /// A duration in words: `5 minutes`, `1 minute 30 seconds`, `1 hour`.
@@ -223,83 +276,5 @@ fn clip(text: &str, max: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_message_is_the_products() {
-        assert_eq!(
-            waiting("delete_repo", 300),
-            "Tool 'delete_repo' requires admin approval before execution. Waiting for approval (timeout: 5 minutes)..."
-        );
-        assert!(waiting(&"x".repeat(300), 300).chars().count() <= MAX_MESSAGE_CHARS);
-    }
-
-    #[test]
-    fn a_rejection_carries_the_reason() {
-        let rejected = Refusal::Rejected { reason: Some("Wrong environment".into()) };
-        assert_eq!(
-            rejected.text("delete_repo"),
-            "Tool 'delete_repo' was rejected by admin: 'Wrong environment'. It was not executed. Do not retry unless \
-             the user asks. Contact your admin if you believe this is an error."
-        );
-    }
-
-    #[test]
-    fn every_refusal_says_that_nothing_ran() {
-        for refusal in [
-            Refusal::Rejected { reason: None },
-            Refusal::TimedOut { after_seconds: 5 },
-            Refusal::Denied { reasons: vec!["why".into()] },
-            Refusal::HubAway { hub: "http://h".into() },
-            Refusal::Cancelled { reason: "why".into() },
-            Refusal::Mismatch,
-            Refusal::Pending { link: "http://h".into() },
-            Refusal::ServerGone,
-            Refusal::Overloaded,
-        ] {
-            assert!(refusal.text("t").contains("not executed"), "{refusal:?}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_is_a_result_the_model_sees() {
-        let line =
-            Refusal::Rejected { reason: Some("\"no\"\n".into()) }.line("9007199254740993", "t", Some(&"a".into()));
-        let text = String::from_utf8(line).unwrap();
-        assert!(text.starts_with(r#"{"jsonrpc":"2.0","id":9007199254740993,"result":"#) && !text.contains('\n'));
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["result"]["isError"], true);
-        assert_eq!(value["result"]["resultType"], "complete");
-        assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["status"], "rejected");
-        assert_eq!(value["result"]["_meta"]["dev.hitl/decision"]["approval"], "a");
-    }
-
-    #[test]
-    fn durations_are_words() {
-        for (seconds, words) in [
-            (300, "5 minutes"),
-            (60, "1 minute"),
-            (90, "1 minute 30 seconds"),
-            (5, "5 seconds"),
-            (3600, "1 hour"),
-            (0, "0 seconds"),
-        ] {
-            assert_eq!(duration(seconds), words);
-        }
-    }
-
-    #[test]
-    fn progress_is_written_with_the_token_as_sent() {
-        let line = |thousandths| String::from_utf8(progress_line("\"\"", thousandths, "m")).unwrap();
-        assert!(line(-300_000).contains(r#""progressToken":"","progress":-300,"message":"m""#));
-        assert!(line(-299_999).contains(r#""progress":-299.999,"#));
-        assert!(line(-1).contains(r#""progress":-0.001,"#));
-    }
-
-    #[test]
-    fn messages_are_clipped_by_characters() {
-        assert_eq!(clip("äöü", 3), "äöü");
-        assert_eq!(clip("äöüß", 3), "äö…");
-    }
-}
+#[path = "reply_tests.rs"]
+mod tests;

@@ -237,11 +237,18 @@ impl Scales {
         self.policy.gate_changed_tools.unwrap_or_else(|| self.policy.gates_anything(&self.tools))
     }
 
+    /// Why tools that are not listed wait, if they do: one that nobody has seen yet is newer than a new one.
+    fn unlisted_waits(&self) -> Option<&'static str> {
+        if self.policy.gates_anything(self.tools.iter()) {
+            return Some("something on this server is gated");
+        }
+        self.gates_drift().then_some("new tools wait until somebody accepts them")
+    }
+
     /// Why a tool counts as unknown, if it does.
     fn unknown(&self, listed: Option<&Tool>) -> Option<String> {
         let Some(tool) = listed else {
-            let why = "the server has not listed this tool, and something on this server is gated";
-            return self.policy.gates_anything(&self.tools).then(|| why.to_owned());
+            return self.unlisted_waits().map(|why| format!("the server has not listed this tool, and {why}"));
         };
         let drift = tool.drift.filter(|_| self.gates_drift())?;
         Some(match drift {

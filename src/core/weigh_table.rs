@@ -124,6 +124,7 @@ impl ServerRow {
         ServerPolicy {
             require_all: field("require_all") == true,
             bypass: bypass.unwrap_or_default().iter().map(|name| name.as_str().into()).collect(),
+            gate_changed_tools: serde_json::from_value(field("gate_changed_tools")).unwrap(),
             rules: serde_json::from_value::<Option<Vec<Rule>>>(field("rules")).unwrap().unwrap_or_default(),
             ..ServerPolicy::of_new_server(serde_json::from_value(field("threshold")).unwrap())
         }

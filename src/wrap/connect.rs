@@ -54,15 +54,21 @@ impl Refused {
         matches!(self, Self::Token | Self::Forbidden)
     }
 
-    /// What to do about it; `hub` is the hub's name in words.
-    pub fn advice(self, hub: &str) -> String {
+    /// What to do about it; `hub` is the hub's name in words, `reason` what it said itself, if anything, and `local`
+    /// whether it is this user's own.
+    pub fn advice(self, hub: &str, reason: &str, local: bool) -> String {
+        let said = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
         match self {
+            Self::Token if local => format!(
+                "{hub} does not accept its own agent token{said}; end hitl-hub: it is started again, with a new one. \
+                 Until then all calls are refused"
+            ),
             Self::Token => format!(
-                "{hub} does not accept the agent token (unknown or revoked); make a new one with `hitl-hub agent add \
-                 NAME` and put it in agent_token_file. Until then calls that need approval are refused"
+                "{hub} does not accept the agent token, which is unknown or revoked{said}; make a new one with \
+                 `hitl-hub agent add NAME` and put it in agent_token_file. Until then all calls are refused"
             ),
             Self::Forbidden => {
-                format!("{hub} does not let this agent in; ask its admin. Calls that need approval are refused")
+                format!("{hub} does not let this agent in{said}; ask its admin. Until then all calls are refused")
             }
             Self::Version => format!(
                 "{hub} speaks another protocol version than hitl-wrap {}; install the same release of both. Calls \
@@ -90,7 +96,7 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
             426 => Failure::Refused(Refused::Version),
             status => Failure::Unreachable(format!("it answered with HTTP status {status}")),
         }),
-        Err(error) => Err(Failure::Unreachable(error.to_string())),
+        Err(error) => Err(Failure::Unreachable(cause(&error))),
     }
 }
 
@@ -121,7 +127,15 @@ pub async fn open_to_enrol(base: &str) -> anyhow::Result<Socket> {
             404 => anyhow::anyhow!("the hub at {base} cannot enrol machines; use `hitl-hub agent add` there"),
             status => anyhow::anyhow!("the hub at {base} answered with HTTP status {status}"),
         }),
-        Err(error) => Err(error).with_context(|| format!("the hub at {base} cannot be reached")),
+        Err(error) => Err(anyhow::anyhow!("the hub at {base} cannot be reached: {}", cause(&error))),
+    }
+}
+
+/// The error in words, once: the library's own name the system's error, and have it as their source, too.
+fn cause(error: &tungstenite::Error) -> String {
+    match error {
+        tungstenite::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
     }
 }
 

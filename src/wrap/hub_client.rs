@@ -13,10 +13,13 @@ use tokio::time::timeout;
 use super::link::Link;
 use crate::config::wrap::HubAt;
 use crate::core::gate::messages::{Answer, Ask};
+use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::wire::{Hello, ToHub};
 
-/// Messages on their way in each direction.
-pub const QUEUE: usize = 64;
+/// Messages on their way in each direction: room for everything that is said at once after a welcome, or a shim with
+/// more to say would connect again and again without having said it.
+pub const QUEUE: usize = 1024;
+const _: () = assert!(MAX_HELD + MAX_OUTCOMES_AWAY < QUEUE);
 /// How long the end of the program waits for the goodbye.
 pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// What the connection tells the relay.

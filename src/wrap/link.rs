@@ -10,6 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::backoff::Backoff;
 use super::connect::{self, Refused, Socket};
@@ -18,6 +19,7 @@ use super::local::Local;
 use super::say::say;
 use crate::config::wrap::{Endpoint, HubAt};
 use crate::core::gate::messages::{Answer, Ruled};
+use crate::core::inert::inert;
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust::Level;
 use crate::wire::{self, DEAD_SECONDS, DecodeError, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap, Welcome};
@@ -28,6 +30,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const SEND_WITHIN: Duration = Duration::from_secs(DEAD_SECONDS);
 /// A hub that is away for so many attempts is worth a line on stderr.
 const AWAY_AFTER: u32 = 4;
+/// So much is repeated of why the hub closed the connection; a close frame has room for 123 bytes.
+const MAX_REASON_CHARS: usize = 200;
+/// What stands for the code of a close frame that has none.
+const NO_CODE: u16 = 1005;
 
 enum At {
     Remote(Endpoint),
@@ -55,7 +61,7 @@ enum End {
     Lost(String),
     /// The hub stops for a moment.
     Draining,
-    /// The hub does not want us until a person does something; its own words, if it has any.
+    /// The hub does not want us until a person does something; what it said of it.
     Refused(Refused, String),
 }
 
@@ -93,12 +99,12 @@ impl Link {
                     backoff.lost()
                 }
                 End::Draining => backoff.lost(),
-                End::Refused(refused, why) => {
+                End::Refused(refused, reason) => {
                     if refused.is_about_us() && self.to_relay.send(FromHub::Answer(Answer::Refused)).await.is_err() {
                         return;
                     }
-                    let says = if why.is_empty() { String::new() } else { format!(". It says: {why}") };
-                    self.say_once(refused.advice(&self.name()) + &says);
+                    let local = matches!(self.at, At::Local(_));
+                    self.say_once(refused.advice(&self.name(), &reason, local));
                     backoff.refused()
                 }
             };
@@ -333,15 +339,7 @@ async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
     match socket.next().await {
         None => Err(End::Lost("it closed the connection".to_owned())),
         Some(Err(error)) => Err(End::Lost(error.to_string())),
-        Some(Ok(Message::Close(frame))) => {
-            let code = frame.as_ref().map(|frame| u16::from(frame.code));
-            Err(match code.and_then(Refused::from_close) {
-                Some(refused) => {
-                    End::Refused(refused, frame.map_or_else(String::new, |frame| frame.reason.to_string()))
-                }
-                None => End::Lost(format!("it closed the connection (code {})", code.unwrap_or(1005))),
-            })
-        }
+        Some(Ok(Message::Close(frame))) => Err(closed(frame)),
         Some(Ok(Message::Text(text))) => match wire::decode(&text, &wire::TO_WRAP) {
             Ok(message) => Ok(Some(message)),
             Err(DecodeError::UnknownType(kind)) => {
@@ -351,6 +349,18 @@ async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
             Err(error) => Err(End::Lost(error.to_string())),
         },
         Some(Ok(_)) => Ok(None),
+    }
+}
+
+/// What a close frame says, or that there is none.
+fn closed(frame: Option<CloseFrame>) -> End {
+    let code = frame.as_ref().map_or(NO_CODE, |frame| u16::from(frame.code));
+    let reason = frame.map_or_else(String::new, |frame| inert(frame.reason.trim()));
+    let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
+    match Refused::from_close(code) {
+        Some(refused) => End::Refused(refused, reason),
+        None if reason.is_empty() => End::Lost(format!("it closed the connection (code {code})")),
+        None => End::Lost(format!("it closed the connection (code {code}: {reason})")),
     }
 }
 

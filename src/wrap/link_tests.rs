@@ -11,6 +11,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use super::*;
 use crate::config::wrap::Secret;
 use crate::core::gate::messages::{Ask, Cancel, Decided, Decision, Request as Held};
+use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::ids::Digest;
 use crate::core::policy::Table;
 use crate::wire::Welcome;
@@ -182,20 +183,59 @@ async fn a_refusal_says_what_to_do() {
     let (result, ()) = tokio::join!(connect::open(&endpoint), refuse);
     let Err(connect::Failure::Refused(refused)) = result else { panic!("it is refused") };
     assert_eq!(refused, Refused::Token);
-    assert!(refused.advice("the hub").contains("hitl-hub agent add"));
+    let advice = refused.advice("the hub", "", false);
+    assert!(advice.contains("hitl-hub agent add") && advice.contains("all calls are refused"), "{advice}");
+    let own = refused.advice("the hub on this machine", "", true);
+    assert!(own.contains("started again") && !own.contains("agent_token_file"), "{own}");
 }
 
 #[tokio::test]
-async fn a_close_code_ends_in_the_refusal_it_stands_for() {
+async fn a_close_code_ends_in_the_refusal_it_stands_for_with_the_hubs_own_reason() {
     for (code, refused) in [(4401, Refused::Token), (4403, Refused::Forbidden), (4426, Refused::Version)] {
-        let (hub, endpoint) = Hub::start().await;
-        let close = async {
-            let frame = CloseFrame { code: CloseCode::from(code), reason: "because".into() };
-            hub.accept().await.close(Some(frame)).await.unwrap();
-        };
-        let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
-        assert_eq!(next(&mut socket.unwrap()).await, Err(End::Refused(refused, "because".into())));
+        let end = closed_with(code, "too many\u{1b}[2J servers").await;
+        assert_eq!(end, End::Refused(refused, "too many\\u{1b}[2J servers".to_owned()));
     }
+    let advice = Refused::Forbidden.advice("the hub", "too many servers", false);
+    assert!(advice.starts_with("the hub does not let this agent in (too many servers)"), "{advice}");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_hub_closes_is_lost_for_the_reason_it_gives() {
+    let end = closed_with(4400, "no\nsuch\u{202e} server").await;
+    assert_eq!(end, End::Lost("it closed the connection (code 4400: no\\u{a}such\\u{202e} server)".to_owned()));
+    assert_eq!(closed_with(1012, "").await, End::Lost("it closed the connection (code 1012)".to_owned()));
+}
+
+/// How a connection ends that the hub closes like this.
+async fn closed_with(code: u16, reason: &'static str) -> End {
+    let (hub, endpoint) = Hub::start().await;
+    let close = async {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+        hub.accept().await.close(Some(frame)).await.unwrap();
+    };
+    let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
+    next(&mut socket.unwrap()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn everything_that_is_said_at_once_after_a_welcome_arrives() {
+    let (hub, endpoint) = Hub::start().await;
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let mut socket = hub.welcome(&mut client).await;
+    let said = MAX_HELD + MAX_OUTCOMES_AWAY + 1;
+    for number in 0..said {
+        client.ask(Ask::Cancel(cancel(&number.to_string())));
+    }
+    for number in 0..said {
+        assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel(&number.to_string())));
+    }
+}
+
+#[tokio::test]
+async fn what_kept_a_connection_from_being_made_is_said_once() {
+    // Nobody listens there, and no test ever does.
+    let error = format!("{:#}", connect::open_to_enrol("http://127.0.0.1:1").await.unwrap_err());
+    assert_eq!(error.matches("refused").count(), 1, "{error}");
 }
 
 #[tokio::test]

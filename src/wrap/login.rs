@@ -4,20 +4,24 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::{self, Socket};
 use super::identity;
+use super::say::say;
 use crate::config::file::File;
 use crate::config::paths;
-use crate::config::wrap::base_url;
+use crate::config::wrap::{base_url, is_plain_text};
 use crate::wire::{self, EnrolHello, ToEnrolling};
 
 /// Enrols this machine; `config` is the config file to write instead of this user's own.
 pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
     let base = base_url(url)?;
+    if let Some(warning) = warning(&base) {
+        say(&warning);
+    }
     let config = config.map_or_else(paths::config_file, Ok)?;
     // What cannot be written is found out before anybody is asked.
     let before = std::fs::read_to_string(&config).or_else(missing).context("cannot read the config file")?;
@@ -46,6 +50,12 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
             }
         }
     }
+}
+
+/// What there is to say before the token is on its way.
+fn warning(base: &str) -> Option<String> {
+    let why = "is not encrypted: whoever can listen on the way gets the agent token, too; use https://";
+    is_plain_text(base).then(|| format!("the connection to the hub at {base} {why}"))
 }
 
 fn tell(code: &str, link: &str, seconds: u64) -> anyhow::Result<()> {
@@ -83,7 +93,7 @@ fn missing(error: std::io::Error) -> std::io::Result<String> {
 fn with_hub(text: &str, hub: &str, token_file: &Path) -> anyhow::Result<String> {
     let token_file = token_file.to_str().context("the config dir's path is not UTF-8")?;
     let after = with_key(&with_key(text, "agent_token_file", token_file), "hub", hub);
-    let read: File = toml::from_str(&after).context("the config file is not valid; mend it first")?;
+    let read = File::parse(&after).map_err(|fault| anyhow!("the config file is not valid; mend it first: {fault}"))?;
     let as_meant = read.hub.as_deref() == Some(hub) && read.agent_token_file.as_deref() == Some(Path::new(token_file));
     ensure!(
         as_meant,
@@ -134,6 +144,13 @@ mod tests {
         );
         assert_eq!(with_hub(&after, "https://new", Path::new("/c/agent-token")).unwrap(), after);
         assert!(with_hub("nonsense", "https://new", Path::new("/t")).is_err());
+    }
+
+    #[test]
+    fn a_token_that_would_cross_the_network_in_the_clear_is_warned_of() {
+        assert!(warning("http://hub.example.com").unwrap().contains("agent token"));
+        assert_eq!(warning("https://hub.example.com"), None);
+        assert_eq!(warning("http://127.0.0.1:7420"), None);
     }
 
     #[cfg(unix)]

@@ -35,15 +35,18 @@ use self::hub_client::HubClient;
 use self::identity::{Identity, new_id};
 use self::relay::{Parts, Relay};
 use self::signals::Signals;
+use crate::config::paths;
 use crate::config::wrap::{HubAt, Wrap};
 use crate::core::gate::{Gate, Settings};
 use crate::core::ids::ApprovalId;
+use crate::core::reply::HubName;
 
 /// Runs `command` behind the gate until it ends; returns the exit code.
 pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
     match Child::spawn(&command) {
         Ok((child, streams)) => {
             warn_of_plain_text(&settings.hub);
+            hint_at_name(&settings);
             Ok(relay(settings, &command, child, streams)?.run().await)
         }
         Err(error) => {
@@ -86,11 +89,20 @@ fn warn_of_plain_text(hub: &HubAt) {
     }
 }
 
+/// Policy goes by the server's name, and that of what starts it is every other server's, too.
+fn hint_at_name(settings: &Wrap) {
+    if settings.is_named_after_launcher {
+        say::say(&format!(
+            "this server is called {:?}, like all others that are started so; name it with --server NAME",
+            settings.server
+        ));
+    }
+}
+
 /// The hub as refusals name it.
-fn hub_name(hub: &HubAt) -> String {
+fn hub_name(hub: &HubAt) -> HubName {
     match hub {
-        HubAt::Remote { endpoint } => endpoint.base.clone(),
-        // Its port is known only when it runs; this is the one it takes when it can.
-        HubAt::Local { .. } => "http://127.0.0.1:7420".to_owned(),
+        HubAt::Remote { endpoint } => HubName::At(endpoint.base.clone()),
+        HubAt::Local { data_dir, .. } => HubName::Here(paths::local_log(data_dir).display().to_string()),
     }
 }

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
+use crate::core::inert::inert;
+
 /// Lines that may wait; more are dropped, so that a noisy server cannot fill memory.
 const QUEUE_LINES: usize = 128;
 /// How long the end of the program waits for the last lines.
@@ -53,14 +55,10 @@ fn start() -> SyncSender<Message> {
     queue
 }
 
-/// Control characters are written as escapes: the text may quote a client or a server, and stderr may be a terminal.
+/// Made inert: the text may quote a client or a server, and stderr may be a terminal.
 fn one_line(text: &str) -> String {
-    let mut line = String::from("hitl-wrap: ");
-    for character in text.chars().take(LINE_CHARS) {
-        if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
-    }
-    line.push('\n');
-    line
+    let cut: String = text.chars().take(LINE_CHARS).collect();
+    format!("hitl-wrap: {}\n", inert(&cut))
 }
 
 #[cfg(test)]
@@ -69,6 +67,6 @@ mod tests {
 
     #[test]
     fn a_quoted_terminal_escape_is_harmless() {
-        assert_eq!(one_line("from \u{1b}[2Jserver\nnext"), "hitl-wrap: from \\u{1b}[2Jserver\\nnext\n");
+        assert_eq!(one_line("from \u{1b}[2Jserver\nnext"), "hitl-wrap: from \\u{1b}[2Jserver\\u{a}next\n");
     }
 }

@@ -30,6 +30,29 @@ async fn unknown_key_is_an_error_of_both_programs_that_names_file_line_and_key()
 }
 
 #[tokio::test]
+async fn what_cannot_be_meant_is_refused_at_once_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "hold_for = \"soon\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let runs = [
+        ("hitl-wrap", vec!["--server", "..", "--", "true"], "1 to 128 visible characters"),
+        ("hitl-wrap", vec!["--config", config, "--", "true"], "line 1, column "),
+        ("hitl-hub", vec!["config", "check", "--config", config], "not \"soon\""),
+    ];
+    for (program, args, what) in runs {
+        let mut command = tokio::process::Command::new(binary(program));
+        command.args(&args).env("HOME", dir.path()).env("HITL_DATA_DIR", dir.path()).stdin(Stdio::null());
+        let output =
+            tokio::time::timeout(crate::support::PATIENCE, command.output()).await.expect("it gives up").unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(what) && stderr.trim_end().lines().count() == 1, "{program} {args:?}: {stderr}");
+        assert_ne!(output.status.code(), Some(0), "{program} {args:?}");
+        assert!(program != "hitl-wrap" || output.status.code() == Some(2), "{program} {args:?}: {}", output.status);
+    }
+}
+
+#[tokio::test]
 async fn settings_come_from_the_file_when_nothing_else_says_them() {
     let hub = Hub::start().await;
     let approver = hub.sign_in().await;

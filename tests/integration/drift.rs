@@ -102,3 +102,29 @@ async fn tool_that_changes_in_the_middle_of_a_session_waits_from_the_list_on_tha
     while !fate(&mut client, &approver, "poke").await.passed() {}
     assert!(fate(&mut client, &approver, "peek").await.passed());
 }
+
+#[tokio::test]
+async fn tool_that_changes_while_its_call_waits_does_not_run_under_the_old_approval() {
+    let hub = Hub::start().await;
+    let approver = hub.sign_in().await;
+    let token = hub.add_agent("claude").await;
+    let toolbox = Toolbox::of(&first());
+    let mut client = start(&hub, &toolbox, &token).await;
+    approver.knows_tool("box", "stay").await;
+    approver.set_policy("box", json!({ "require_all": true })).await;
+    let held = client.call("peek", json!({})).await;
+    let card = approver.the_pending_approval().await;
+
+    toolbox.put(&second());
+    client.list_tools().await;
+    assert_eq!(approver.approve(&card).await.status, 200);
+    let answer = client.answer(held).await;
+    assert!(text_of(&answer).contains("It was not executed. Call the tool again"), "{answer}");
+    approver.wait_for(card["id"].as_str().unwrap(), "outcome", "not_executed").await;
+
+    let again = client.call("peek", json!({})).await;
+    let card = approver.the_pending_approval().await;
+    assert_eq!(card["drift"]["kind"], "changed");
+    assert_eq!(approver.approve(&card).await.status, 200);
+    assert_eq!(text_of(&client.answer(again).await), "peek ran");
+}

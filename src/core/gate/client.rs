@@ -147,6 +147,7 @@ impl Gate {
 
     pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str, now: Instant) -> Fate {
         let Some(id) = request else { return Fate::Forward };
+        self.listing.cancelled(&id.key);
         // A server does not answer what was cancelled.
         if let Some(call) = self.awaited.take(&id.key) {
             self.log_passed(call, Outcome::Unknown, now);

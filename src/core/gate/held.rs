@@ -7,7 +7,7 @@ use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::reply::{self, Refusal};
+use crate::core::reply::{self, HubName, Refusal};
 
 /// A held call says something at least this often.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(10);
@@ -166,7 +166,7 @@ impl Held {
     }
 
     /// The refusal when waiting ends without an answer of the hub.
-    pub(super) fn refusal_at(&self, now: Instant, connected: bool, hub: &str) -> Refusal {
+    pub(super) fn refusal_at(&self, now: Instant, connected: bool, hub: &HubName) -> Refusal {
         let handed_off = self.hand_off.is_some_and(|at| at <= now);
         match &self.stage {
             Stage::Waiting { link, .. } if handed_off => Refusal::Pending { link: link.clone() },
@@ -174,12 +174,13 @@ impl Held {
             Stage::Releasing { .. } if connected => {
                 Refusal::Cancelled { reason: "the hub did not confirm the approval in time".into() }
             }
-            Stage::Unruled | Stage::Asked | Stage::Releasing { .. } => Refusal::HubAway { hub: hub.to_owned() },
+            Stage::Asked if connected => Refusal::NoRuling,
+            Stage::Unruled | Stage::Asked | Stage::Releasing { .. } => Refusal::HubAway { hub: hub.clone() },
         }
     }
 
     /// The progress notification that is due, if the client asked for any.
-    pub(super) fn progress(&mut self, now: Instant, connected: bool, hub: &str) -> Option<Vec<u8>> {
+    pub(super) fn progress(&mut self, now: Instant, connected: bool, hub: &HubName) -> Option<Vec<u8>> {
         let left = self.seconds_left(now);
         let message = self.message(now, connected, hub, left);
         let ruled = self.stage != Stage::Unruled && !self.doubtful;
@@ -204,7 +205,7 @@ impl Held {
         (deadline.saturating_duration_since(now) + Duration::from_millis(500)).as_secs()
     }
 
-    fn message(&self, now: Instant, connected: bool, hub: &str, left: u64) -> String {
+    fn message(&self, now: Instant, connected: bool, hub: &HubName, left: u64) -> String {
         let first = self.token.as_ref().is_some_and(|token| !token.announced);
         let give_up = self.give_up.saturating_duration_since(now).as_secs();
         match &self.stage {

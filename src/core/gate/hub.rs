@@ -74,15 +74,17 @@ impl Gate {
     pub(super) fn on_decided(&mut self, decided: Decided, now: Instant) {
         let Some(index) = self.held.iter().position(|held| held.approval == decided.approval) else { return };
         let refusal = match decided.decision {
-            Decision::Approved { digest, .. } => {
-                if self.digest_at(index).as_ref() == Some(&digest) {
+            Decision::Approved { digest, .. } => match self.objection(index, &digest) {
+                Some(refusal) => {
+                    self.cancel_at_hub(decided.approval, why_not(&refusal));
+                    refusal
+                }
+                None => {
                     let grace = Duration::from_millis(u64::try_from(RELEASE_GRACE_MS).unwrap_or_default());
                     self.held[index].stage = Stage::Releasing { deadline: now + grace };
                     return self.ask_release(index);
                 }
-                self.cancel_at_hub(decided.approval, "the digest of the approved call does not match");
-                Refusal::Mismatch
-            }
+            },
             Decision::Rejected { reason, .. } => Refusal::Rejected { reason },
             Decision::TimedOut => Refusal::TimedOut { after_seconds: self.waited(index, now) },
             Decision::Cancelled { reason } => Refusal::Cancelled { reason },
@@ -100,6 +102,20 @@ impl Gate {
 
     fn digest_at(&self, index: usize) -> Option<Digest> {
         Some(self.held.get(index)?.digest(self.agent.as_ref()?, &self.settings.server))
+    }
+
+    /// Why an approved call may not run all the same, if so: the approval must be of this very line, and of the tool as
+    /// the client was shown it last.
+    fn objection(&self, index: usize, approved: &Digest) -> Option<Refusal> {
+        let held = self.held.get(index)?;
+        let shown = self.listing.definition(&held.tool);
+        if self.digest_at(index).as_ref() != Some(approved) {
+            Some(Refusal::Mismatch)
+        } else if held.definition.as_ref().zip(shown).is_some_and(|(approved, shown)| approved != shown) {
+            Some(Refusal::ToolChanged)
+        } else {
+            self.server_gone.then_some(Refusal::ServerGone)
+        }
     }
 
     pub(super) fn ask_release(&mut self, index: usize) {
@@ -128,13 +144,13 @@ impl Gate {
 
     /// The only way from held to the server. The entry is taken and marked before the line is handed on.
     fn write_released(&mut self, index: usize, go: &Release, now: Instant) {
-        let matches = self.digest_at(index).as_ref() == Some(&go.digest);
+        let objection = self.objection(index, &go.digest);
         let Some(mut held) = self.take(index) else { return };
-        if !matches || self.server_gone {
+        if let Some(refusal) = objection {
             let outcome =
                 CallOutcome { approval: held.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
             self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-            return self.refuse(&held, if matches { &Refusal::ServerGone } else { &Refusal::Mismatch });
+            return self.refuse(&held, &refusal);
         }
         if self.written.len() == MAX_WRITTEN {
             self.written.pop_front();
@@ -161,6 +177,15 @@ impl Gate {
             change(deadline, seen);
             held.speak(now);
         }
+    }
+}
+
+/// The same for the record.
+fn why_not(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::ToolChanged => "the tool was defined otherwise after the approver had been shown it",
+        Refusal::ServerGone => "the server ended",
+        _ => "the digest of the approved call does not match",
     }
 }
 

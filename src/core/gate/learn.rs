@@ -1,6 +1,6 @@
 //! Learning tools from the client's own `tools/list`: pages merged, forgotten when the server says they changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::messages::{ToolDefinition, Tools};
 use crate::core::frame::look_alikes;
@@ -8,7 +8,7 @@ use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, Mode, member};
 use crate::core::peek::{Answer, Sight};
 
-/// More requests than this are not waited for: a server that never answers must not fill memory.
+/// So many requests are waited for, the newest: a server that never answers must not fill memory.
 const MAX_ASKED: usize = 64;
 
 /// What of a list is read here, and must not be read otherwise by others.
@@ -21,8 +21,8 @@ pub(super) struct Ambiguous;
 /// What the client's tool lists have shown so far.
 #[derive(Default)]
 pub(super) struct Listing {
-    /// Lists that were asked for, by request id, and whether they are first pages.
-    asked: HashMap<String, bool>,
+    /// Lists that were asked for, by request id, oldest first, and whether they are first pages.
+    asked: VecDeque<(String, bool)>,
     tools: Vec<ToolDefinition>,
     digests: HashMap<String, Digest>,
     complete: bool,
@@ -35,9 +35,21 @@ pub(super) struct Listing {
 impl Listing {
     /// The client asked for a page.
     pub(super) fn asked(&mut self, key: &str, first: bool) {
-        if self.asked.len() < MAX_ASKED {
-            self.asked.insert(key.to_owned(), first);
+        self.take_asked(key);
+        if self.asked.len() == MAX_ASKED {
+            self.asked.pop_front();
         }
+        self.asked.push_back((key.to_owned(), first));
+    }
+
+    /// The client took a request back: whatever is answered, it will not look at it.
+    pub(super) fn cancelled(&mut self, key: &str) {
+        self.take_asked(key);
+    }
+
+    fn take_asked(&mut self, key: &str) -> Option<bool> {
+        let index = self.asked.iter().position(|(asked, _)| asked == key)?;
+        self.asked.remove(index).map(|(_, first)| first)
     }
 
     /// Whether an answer is awaited.
@@ -50,11 +62,11 @@ impl Listing {
     pub(super) fn repeats(&mut self, line: Sight<'_>) -> bool {
         self.latest = None;
         let Sight::Answer(Answer { key, result: Some(result) }) = line else { return false };
-        if self.asked.get(key) != Some(&true) {
+        if !self.asked.iter().any(|(asked, first)| *first && asked == key) {
             return false;
         }
         if self.whole.as_deref() == Some(result) {
-            self.asked.remove(key);
+            self.take_asked(key);
             return true;
         }
         self.latest = Some(result.to_vec());
@@ -63,7 +75,7 @@ impl Listing {
 
     /// The server answered a request; if that was for a page, everything known by now.
     pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Result<Option<Tools>, Ambiguous> {
-        let Some(first) = self.asked.remove(key) else { return Ok(None) };
+        let Some(first) = self.take_asked(key) else { return Ok(None) };
         let latest = self.latest.take();
         let Some(result) = result else { return Ok(None) };
         look_alikes(result, &MEMBERS).map_err(|_| Ambiguous)?;

@@ -28,14 +28,16 @@ use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId, InstanceId};
 use super::patience::HoldFor;
 use super::policy::{Table, Verdict};
-use super::reply::Refusal;
+use super::reply::{HubName, Refusal};
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;
 /// How many bytes of held calls there are, at most.
 pub const MAX_HELD_BYTES: usize = 64 << 20;
-/// How many outcomes are kept to be told again after a reconnect.
+/// How many outcomes are kept to be told again after a reconnect: the hub may not have heard the last ones.
 const MAX_OUTCOMES: usize = 64;
+/// How many are kept while the hub is away, because it has heard none of those.
+pub const MAX_OUTCOMES_AWAY: usize = 512;
 /// How many written approvals are remembered, to know a repeated *go* for what it is.
 const MAX_WRITTEN: usize = 1024;
 
@@ -43,8 +45,8 @@ const MAX_WRITTEN: usize = 1024;
 pub struct Settings {
     /// The wrapped server's name, from the command line.
     pub server: String,
-    /// The hub as refusals name it, usually its URL.
-    pub hub: String,
+    /// The hub as refusals name it.
+    pub hub: HubName,
     /// This run of the shim.
     pub instance: InstanceId,
     /// How long a call waits for a hub that cannot be reached.

@@ -12,21 +12,46 @@ use serde_json::Value;
 use super::messages::*;
 use super::tests::{Stand, call, ruling};
 use super::*;
+use crate::core::ids::Digest;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Call { id: u8, tool: &'static str },
-    CancelByClient { id: u8 },
-    Ping { id: u8 },
+    Call {
+        id: u8,
+        tool: &'static str,
+    },
+    CancelByClient {
+        id: u8,
+    },
+    Ping {
+        id: u8,
+    },
     Garbage(&'static str),
-    Server { id: u8 },
-    ServerProgress { id: u8 },
+    Server {
+        id: u8,
+    },
+    /// The client is shown `delete` in this version.
+    List {
+        version: u8,
+    },
+    ServerProgress {
+        id: u8,
+    },
     Register(usize),
-    Approve { index: usize, honest: bool },
+    Approve {
+        index: usize,
+        honest: bool,
+    },
     Reject(usize),
     TimeOut(usize),
-    Go { index: usize, honest: bool },
-    Rule { index: usize, pass: bool },
+    Go {
+        index: usize,
+        honest: bool,
+    },
+    Rule {
+        index: usize,
+        pass: bool,
+    },
     Lost,
     Welcome,
     Time(u64),
@@ -47,6 +72,7 @@ fn event() -> impl Strategy<Value = Event> {
         ].prop_map(Event::Garbage),
         2 => id.clone().prop_map(|id| Event::Server { id }),
         1 => id.prop_map(|id| Event::ServerProgress { id }),
+        1 => (0..3u8).prop_map(|version| Event::List { version }),
         5 => index.clone().prop_map(Event::Register),
         5 => (index.clone(), prop::bool::weighted(0.8)).prop_map(|(index, honest)| Event::Approve { index, honest }),
         1 => index.clone().prop_map(Event::Reject),
@@ -79,6 +105,8 @@ struct Truth {
     /// Whether the server has been given the newest request under an id.
     sent: HashMap<String, bool>,
     written: Vec<String>,
+    /// What the client was shown of `delete` last.
+    shown: Option<Digest>,
     /// The event at hand is a ruling of the hub.
     ruled_last: bool,
 }
@@ -115,6 +143,11 @@ impl Run {
                 prop_assert!(!(held && fate == Fate::Forward), "the server answered a held call");
                 self.truth.with_server.remove(&id.to_string());
             }
+            Event::List { version } => {
+                let definition = format!(r#"{{"name":"delete","version":{version}}}"#);
+                self.stand.lists(&definition);
+                self.truth.shown = Some(Digest::of(definition.as_bytes()));
+            }
             Event::ServerProgress { id } => {
                 let fate = self.stand.server(&format!(
                     r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{id},"progress":1}}}}"#
@@ -132,7 +165,7 @@ impl Run {
             }
             Event::Approve { index, honest } => {
                 if let Some(request) = pick(&self.truth, index) {
-                    let digest = if honest { request.digest } else { super::super::ids::Digest::of(b"forged") };
+                    let digest = if honest { request.digest } else { Digest::of(b"forged") };
                     if honest {
                         self.truth.approved.insert(request.id.clone());
                     }
@@ -151,7 +184,7 @@ impl Run {
             }
             Event::Go { index, honest } => {
                 if let Some(request) = pick(&self.truth, index) {
-                    let digest = if honest { request.digest } else { super::super::ids::Digest::of(b"forged") };
+                    let digest = if honest { request.digest } else { Digest::of(b"forged") };
                     // Only a go that answers a release counts as one in the truth.
                     if honest && self.truth.asked.contains(&request.id) {
                         self.truth.gone.insert(request.id.clone());
@@ -232,6 +265,12 @@ impl Run {
                 && (self.truth.gone.contains(&request.id) && self.truth.approved.contains(&request.id)
                     || self.truth.passed.contains(&request.id))
         });
+        let bound = request.and_then(|request| request.definition.as_ref()).filter(|_| !self.truth.ruled_last);
+        prop_assert!(
+            bound.is_none_or(|bound| Some(bound) == self.truth.shown.as_ref()),
+            "the tool had changed: {}",
+            text
+        );
         let request = request.map(|request| request.id.clone());
         prop_assert!(request.is_some(), "wrote without an approval of exactly this call: {}", text);
         let request = request.map(|request| request.0).unwrap_or_default();

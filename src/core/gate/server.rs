@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::learn::Ambiguous;
 use super::messages::{Ask, CallOutcome};
 use super::released::{self, Released};
-use super::{Action, Fate, Gate, MAX_OUTCOMES};
+use super::{Action, Fate, Gate, MAX_OUTCOMES, MAX_OUTCOMES_AWAY};
 use crate::core::approval::Outcome;
 use crate::core::frame::{self, Id, ServerFrame};
 use crate::core::json::{Member, member};
@@ -78,7 +78,8 @@ impl Gate {
     pub(super) fn report(&mut self, released: Released, outcome: Outcome, now: Instant) {
         let duration_ms = u64::try_from(now.saturating_duration_since(released.at).as_millis()).unwrap_or(u64::MAX);
         let outcome = CallOutcome { approval: released.approval, outcome, duration_ms };
-        if self.outcomes.len() == MAX_OUTCOMES {
+        let most = if self.connected { MAX_OUTCOMES } else { MAX_OUTCOMES_AWAY };
+        while self.outcomes.len() >= most {
             self.outcomes.pop_front();
         }
         self.outcomes.push_back(outcome.clone());

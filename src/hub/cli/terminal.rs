@@ -4,6 +4,9 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
+pub(super) use crate::core::inert::inert;
+use crate::core::inert::spelled;
+
 /// Writes bytes as they are.
 pub(super) fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
@@ -18,37 +21,11 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
     write(format!("{text}\n").as_bytes())
 }
 
-/// Text from elsewhere, for people: whatever could move the cursor, hide, or turn text around is spelled out.
-pub(super) fn inert(text: &str) -> String {
-    replace(text, |c| format!("\\u{{{:x}}}", u32::from(c)))
-}
-
 /// JSON for programs that is safe on a terminal too; such characters stand only inside strings, where the escape means
 /// the same.
 pub(super) fn inert_json(json: &str) -> String {
     let mut units = [0; 2];
-    replace(json, |c| c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect())
-}
-
-fn replace(text: &str, mut spell: impl FnMut(char) -> String) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if deceives(c) {
-            out.push_str(&spell(c))
-        } else {
-            out.push(c)
-        }
-        out
-    })
-}
-
-/// Control characters, and the invisible ones that order, join, tag or select.
-fn deceives(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
-            | '\u{e000}'..='\u{f8ff}')
+    spelled(json, |c| c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect())
 }
 
 /// Rows as columns that line up; cells are inert already.
@@ -81,11 +58,6 @@ pub(super) fn time(unix_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_moves_the_cursor_or_turns_text_around() {
-        assert_eq!(inert("a\u{1b}[2Jb\u{202e}c\nd é 漢"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}d é 漢");
-    }
 
     #[test]
     fn json_keeps_its_meaning() {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::{End, send};
 use crate::core::gate::messages::ClientInfo;
+use crate::core::names;
 use crate::core::policy::Table;
 use crate::hub::Hub;
 use crate::hub::holds::Shim;
@@ -119,14 +120,8 @@ fn check(hello: &Hello) -> Result<(), End> {
     if hello.version != wire::VERSION {
         return Err(upgrade_required());
     }
-    let bad = |text: &str| {
-        text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) || text.trim() != text
-    };
-    if bad(&hello.server) || bad(hello.instance.as_str()) {
-        return Err(End::Refused(
-            close::BAD_MESSAGE,
-            format!("server and instance are 1 to {MAX_NAME} visible characters"),
-        ));
+    if !names::is_name(&hello.server) || !names::is_name(hello.instance.as_str()) {
+        return Err(End::Refused(close::BAD_MESSAGE, format!("the server's name is not {}", names::RULE)));
     }
     if hello.resume.len() > MAX_RESUME {
         return Err(End::Refused(close::BAD_MESSAGE, "too many held calls".to_owned()));

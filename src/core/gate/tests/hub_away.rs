@@ -38,6 +38,37 @@ fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
 }
 
 #[test]
+fn a_hub_that_is_there_and_does_not_rule_in_time_is_not_called_away() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "other"));
+    stand.actions();
+    stand.pass_time(30);
+    let answers = stand.client_lines();
+    let text = text_of(&answers[answers.len() - 1]);
+    assert!(text.contains("did not say in time") && text.contains("Call the tool again"), "{text}");
+}
+
+#[test]
+fn how_calls_ended_while_the_hub_was_away_is_told_of_all_of_them() {
+    let mut stand = Stand::new();
+    let ids: Vec<String> = (1..=200).map(|id| id.to_string()).collect();
+    for id in &ids {
+        let request = stand.held(id, "delete");
+        stand.approve(&request);
+        stand.go(&request);
+        assert_eq!(stand.server_lines(), [call(id, "delete")]);
+    }
+    stand.answer(Answer::Lost);
+    for id in &ids {
+        stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+    }
+    stand.actions();
+    stand.welcome();
+    let told = stand.asks();
+    assert_eq!(told.iter().filter(|ask| matches!(ask, Ask::Outcome(_))).count(), ids.len());
+}
+
+#[test]
 fn hub_lost_and_back_is_asked_again_with_the_same_id() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");

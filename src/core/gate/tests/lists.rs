@@ -43,6 +43,26 @@ fn the_same_list_again_is_not_told_again_until_it_changes() {
 }
 
 #[test]
+fn a_list_that_the_client_took_back_is_not_waited_for() {
+    let mut stand = Stand::new();
+    stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    assert!(stand.gate.watches_server());
+    let taken_back = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(stand.client(taken_back), Fate::Forward);
+    assert!(!stand.gate.watches_server());
+}
+
+#[test]
+fn lists_that_are_never_answered_do_not_keep_later_ones_from_being_learned() {
+    let mut stand = Stand::new();
+    for id in 0..1000 {
+        stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#));
+    }
+    stand.server(r#"{"jsonrpc":"2.0","id":999,"result":{"tools":[{"name":"a"}]}}"#);
+    assert!(matches!(stand.asks().as_slice(), [Ask::Tools(tools)] if tools.items.len() == 1));
+}
+
+#[test]
 fn a_known_list_with_anything_else_on_its_line_is_read_again() {
     let known = r#"{"tools":[{"name":"a"}]}"#;
     let line = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);

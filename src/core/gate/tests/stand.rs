@@ -130,6 +130,13 @@ impl Stand {
         request.clone()
     }
 
+    /// The client lists the tools, and this is all there is.
+    pub(in crate::core::gate) fn lists(&mut self, definition: &str) {
+        self.client(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list"}"#);
+        let fate = self.server(&format!(r#"{{"jsonrpc":"2.0","id":"list","result":{{"tools":[{definition}]}}}}"#));
+        assert_eq!(fate, Fate::Forward);
+    }
+
     pub(super) fn register(&mut self, request: &Request) {
         self.answer(Answer::Registered(Registered {
             id: request.id.clone(),

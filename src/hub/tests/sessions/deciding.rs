@@ -38,8 +38,8 @@ async fn the_shim_hears_once_of_a_reader_of_more_time_and_of_the_rejection_with_
     for _ in 0..3 {
         hub.desk.hub.seen(&call.id, &hub.desk.approver).await.unwrap();
     }
-    hub.desk.hub.extend(&call.id, &hub.desk.approver, Some(60)).await.unwrap();
     assert_eq!(wire.hear().await, ToWrap::Seen { approval: call.id.clone() });
+    hub.desk.hub.extend(&call.id, &hub.desk.approver, Some(60)).await.unwrap();
     let extended = Extended { approval: call.id.clone(), remaining_ms: 360_000 };
     assert_eq!(wire.hear().await, ToWrap::Extended(extended));
     hub.desk.hub.reject(&call.id, &hub.desk.approver, Some("Wrong environment".into())).await.unwrap();

@@ -7,7 +7,7 @@ use crate::core::policy::Verdict;
 use crate::hub::activity::ActivityFilter;
 use crate::hub::error::Actor;
 use crate::hub::tests::desk::{Desk, START, request};
-use crate::wire::{self, ToHub, ToWrap};
+use crate::wire::{self, Hello, ToHub, ToWrap};
 
 #[tokio::test]
 async fn calls_are_logged_with_the_hubs_time() {
@@ -52,11 +52,11 @@ async fn what_breaks_the_protocol_ends_the_connection_with_its_code() {
         wire.say_text(text).await;
         assert_eq!(wire.hear_end().await, code, "{text}");
     }
-    let mut odd = hello("shim-1", Vec::new());
-    odd.server = "a\nb".into();
-    let mut wire = hub.mute().await;
-    wire.say(&ToHub::Hello(odd)).await;
-    assert_eq!(wire.hear_end().await, 4400);
+    for name in ["a\nb", "a\u{202e}b", " a", "..", "."] {
+        let mut wire = hub.mute().await;
+        wire.say(&ToHub::Hello(Hello { server: name.into(), ..hello("shim-1", Vec::new()) })).await;
+        assert_eq!(wire.hear_end().await, 4400, "{name:?}");
+    }
     let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
     wire.say(&ToHub::Hello(hello("shim-1", Vec::new()))).await;
     assert_eq!(wire.hear_end().await, 4400);

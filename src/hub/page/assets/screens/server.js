@@ -83,7 +83,7 @@ function Tools({ server, admin, onChange, onAccepted }) {
   // What waits to be accepted must not be far down in a long list.
   const tools = [...found.filter((tool) => tool.drift), ...found.filter((tool) => !tool.drift)].slice(0, most);
   if (!server.tools.length)
-    return html`<div class="panel"><h2>Tools</h2><p class="quiet">The client has not listed this server's tools yet. Until it does, calls are gated if anything on this server is.</p></div>`;
+    return html`<div class="panel"><h2>Tools</h2><p class="quiet">The client has not listed this server's tools yet. Until it does, calls are gated if anything on this server is, or if new tools always wait.</p></div>`;
   return html`<section class="panel" aria-labelledby="tools">
     <header class="panel-head"><h2 id="tools">Tools</h2><span class="quiet">${server.tools.length}</span><span class="grow"></span>
       ${server.tools.length > 8 && html`<input id="filter" type="search" placeholder="Find a tool" aria-label="Find a tool" value=${find} onInput=${(/** @type {any} */ e) => setFind(e.target.value)} />`}</header>
