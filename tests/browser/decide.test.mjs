@@ -288,6 +288,8 @@ test("a batch tells about each card, also about the one that was decided elsewhe
   });
   for (const { card } of calls) await card.locator(".pick").check();
   await lin.getByRole("button", { name: "Approve 3" }).click();
+  await lin.getByText("Press again: 3 with high trust").waitFor();
+  await lin.clock.fastForward(300);
   await lin.getByRole("button", { name: "Press again: 3 with high trust" }).click();
   await calls[0].card.hover();
   await lin.getByText("2 calls approved, 1 not").first().waitFor();

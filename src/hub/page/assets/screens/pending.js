@@ -5,6 +5,7 @@ import { get, set, useStore } from "../store.js";
 import { focus, pressApprove, mayDecide, moveOn, shifted } from "../decide.js";
 import { visibleCards, neighbour, waiting } from "../queue.js";
 import { useKeys } from "../keys.js";
+import { inSight } from "../sight.js";
 import { navigate } from "../router.js";
 import { plural } from "../format.js";
 import { Card, toggle } from "../components/card.js";
@@ -63,7 +64,7 @@ function keymap(cards) {
     ArrowDown: move(1),
     k: move(-1),
     ArrowUp: move(-1),
-    a: onFocused((at) => pressApprove(at, "key")),
+    a: onFocused((at) => inSight(cardOf(at)) && pressApprove(at, "key")),
     r: onFocused((at) => mayDecide() && set({ rejecting: at, confirm: null })),
     x: onFocused(toggle),
     "Shift+x": () => set({ selected: new Set(pending.every((one) => get().selected.has(one)) ? [] : pending) }),
@@ -78,6 +79,9 @@ function keymap(cards) {
     },
   };
 }
+
+/** @param {string} id */
+const cardOf = (id) => document.querySelector(`.queue > [data-id="${CSS.escape(id)}"]`);
 
 /** Takes back the nearest thing: a confirmation, a panel, the selection, the focus. */
 function escape() {
