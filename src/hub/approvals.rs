@@ -183,7 +183,7 @@ async fn decided(
 
 /// How long an approval may stay unused: longest when it waits for the call to come again.
 fn grace_ms(hub: &Hub, held: &Held) -> i64 {
-    if held.kept {
+    if held.approval.handed_off {
         return hub.0.grant_for_ms;
     }
     let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);

@@ -62,7 +62,7 @@ impl Hub {
                 let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
                 match own {
                     // Nothing stands behind it any more, so there is nothing to take back.
-                    Some(held) if held.kept => Ok(()),
+                    Some(held) if held.approval.handed_off => Ok(()),
                     Some(held) if cancel.keep => keep(tx, &held, grant_ms, &reason, clock.now()).await,
                     Some(held) => take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await,
                     None => Ok(()),

@@ -88,6 +88,8 @@ pub struct Approval {
     pub arguments_sha256: Digest,
     /// The raw JSON text of what else the server is given with the call, if anything.
     pub extra: Option<String>,
+    /// Nobody waits for it at this moment: its client was told to call again, and an identical call takes it up.
+    pub handed_off: bool,
     /// When it was registered.
     pub created_at: i64,
     /// When it times out.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
 
+use futures_util::FutureExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
@@ -16,7 +17,7 @@ use crate::wire::Welcome;
 use crate::wrap::hub_client::{HubClient, QUEUE};
 use crate::wrap::identity::Identity;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Hub(TcpListener);
 
@@ -203,9 +204,8 @@ async fn a_goodbye_does_not_wait_for_the_welcome() {
     let mut client = HubClient::start(HubAt::Remote { endpoint });
     let (mut socket, ()) = tokio::join!(hub.accept(), greet(&mut client));
     client.ask(Ask::Cancel(cancel("a")));
-    let begun = Instant::now();
+    // Were the welcome waited for, nothing of this would be heard: it never comes.
     client.goodbye().await;
-    assert!(begun.elapsed() < GOODBYE_WITHIN);
     assert!(matches!(hear(&mut socket).await, ToHub::Hello(_)));
     assert_eq!(hear(&mut socket).await, ToHub::Cancel(cancel("a")), "what was said first is not lost");
     assert_eq!(hear(&mut socket).await, ToHub::Bye);
@@ -216,7 +216,5 @@ async fn a_goodbye_to_nobody_does_not_wait() {
     // A port that takes connections and never answers.
     let (_hub, endpoint) = Hub::start().await;
     let client = HubClient::start(HubAt::Remote { endpoint });
-    let begun = Instant::now();
-    client.goodbye().await;
-    assert!(begun.elapsed() < GOODBYE_WITHIN);
+    assert_eq!(client.goodbye().now_or_never(), Some(()));
 }

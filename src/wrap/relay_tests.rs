@@ -18,7 +18,7 @@ use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust::Level;
 use crate::wire::ToHub;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Stand {
     stdin: Option<pipe::Sender>,

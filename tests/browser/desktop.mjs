@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launchPersistent } from "./chromium.mjs";
-import { until } from "./world.mjs";
+import { PATIENCE, until } from "./world.mjs";
 
 const python = fileURLToPath(new URL("../.cache/venv/bin/python", import.meta.url));
 const server = (name) => fileURLToPath(new URL(`../servers/${name}`, import.meta.url));
@@ -36,6 +36,7 @@ export async function startDesktop() {
   const shown = await telling(python, ["-I", server("desktop.py")], env);
   const profile = mkdtempSync(join(tmpdir(), "hitl-profile-"));
   const context = await launchPersistent(profile, env);
+  context.setDefaultTimeout(PATIENCE);
   return {
     context,
     /** Everything that was shown or closed, oldest first. */
@@ -46,7 +47,8 @@ export async function startDesktop() {
       await context.close();
       shown.close();
       bus.close();
-      rmSync(profile, { recursive: true, force: true });
+      // Not every process of the browser is gone when it is.
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }

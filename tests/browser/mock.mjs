@@ -165,7 +165,7 @@ const batchItem = (id, [status, answer]) => ({ id, ok: status === 200, status, d
 function timeline(a) {
   const rows = [{ at: a.created_at, actor: a.agent.client_id, action: "approval.created", detail: null }, { at: a.created_at + 2100, actor: "lin", action: "approval.seen", detail: null }];
   if (a.decided_at) rows.push({ at: a.decided_at, actor: a.decided_by ?? "hub", action: `approval.${a.status}`, detail: a.reason });
-  if (a.duration_ms !== null) rows.push({ at: a.decided_at + 20, actor: a.agent.client_id, action: "approval.released", detail: null }, { at: a.decided_at + 20 + a.duration_ms, actor: a.agent.client_id, action: "approval.outcome", detail: a.outcome });
+  if (a.duration_ms !== null) rows.push({ at: a.decided_at + 20, actor: a.agent.client_id, action: "approval.released", detail: null }, { at: a.decided_at + 20 + a.duration_ms, actor: a.agent.client_id, action: "approval.finished", detail: a.outcome });
   return rows;
 }
 

@@ -60,9 +60,10 @@ async function open(path = "/notifications") {
 async function deliver(page) {
   const { says } = await service.next(++told);
   const devtools = await desktop.context.newCDPSession(page);
-  const found = new Promise((done) => devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => registrations[0] && done(registrations[0])));
+  let worker;
+  devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => (worker ??= registrations[0]));
   await devtools.send("ServiceWorker.enable");
-  const { registrationId } = await found;
+  const { registrationId } = await until(() => worker, "the service worker");
   await devtools.send("ServiceWorker.deliverPushMessage", { origin: world.url, registrationId, data: JSON.stringify(says) });
   await devtools.detach();
   return says;

@@ -142,6 +142,7 @@ test("a lost line is said with the time of the data, and everything is right aga
   await page.locator(".dot-on").waitFor();
   await card.locator(".approve:enabled").waitFor();
   await card.locator(".approve").click();
+  await card.locator(".confirming").waitFor();
   await page.clock.fastForward(300);
   await card.locator(".approve").click();
   await card.locator(".settled", { hasText: "Approved by you" }).waitFor();
@@ -155,12 +156,16 @@ test("nobody decides in time: the card says that it counts as rejected", { skip:
   await page.getByLabel("Time to decide").blur();
   await until(async () => (await (await page.request.get("/api/v1/servers/quick")).json()).policy.timeout_seconds === 5, "the new timeout");
   await page.goto("/approvals");
+  await page.locator(".dot-on").waitFor();
+  // The page would take the settled card away after a while.
+  await page.clock.setFixedTime(Date.now());
   const call = quick.call("delete_repo", '{"repo":"slow"}');
   const card = page.locator("article.card", { hasText: '"slow"' });
   await card.locator(".settled", { hasText: "Timed out" }).waitFor();
   assert.match(await call.answer, /not executed/i);
 });
 
+let bypassed = 0;
 test("a tool's switch, the server's policy and the bypass list decide what waits", async () => {
   const page = await world.open("/servers/github");
   await page.getByRole("switch", { name: "Require approval for create_issue" }).click();
@@ -184,11 +189,13 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   await page.getByRole("button", { name: "Let through" }).click();
   await page.getByRole("button", { name: /from the bypass list/ }).last().waitFor();
   if (!mocked) await until(async () => {
-    const call = shim.call("delete_repo", '{"repo":"bypassed"}');
-    const waiting = page.request.get("/api/v1/approvals?status=pending&limit=50").then(async (answer) => JSON.stringify(await answer.json()).includes("bypassed"));
-    const passed = await Promise.race([call.answer.then((text) => text.startsWith("ran")), waiting.then((held) => (held ? false : call.answer.then((text) => text.startsWith("ran"))))]);
-    if (!passed) call.cancel();
-    return passed;
+    const mark = `bypassed-${++bypassed}`;
+    const call = shim.call("delete_repo", `{"repo":"${mark}"}`);
+    let answer = "";
+    call.answer.then((text) => (answer = text));
+    await until(async () => answer || JSON.stringify(await (await page.request.get("/api/v1/approvals?status=pending&limit=50")).json()).includes(mark), "a fate");
+    if (!answer) call.cancel();
+    return answer.startsWith("ran");
   }, "a call that passes");
   const saved = page.waitForResponse((response) => response.request().method() === "PUT");
   await page.getByRole("button", { name: /from the bypass list/ }).last().click();
@@ -364,35 +371,35 @@ test("a background tab notifies the desktop, without any argument", async () => 
   call.cancel();
 });
 
-test("forty cards: a decision shows within 100 ms of the hub's answer", async () => {
+test("forty cards: a decision shows with the hub's answer, and hardly another card is drawn for it", async () => {
   const page = await world.open("/approvals");
   const agents = await Promise.all(["one", "two", "three", "four"].map(world.shim));
-  const calls = Array.from({ length: 40 }, (_, i) => agents[i % 4].call("delete_repo", `{"number":"n${i}"}`));
-  await until(async () => (await page.locator("article.card").count()) === 40, "forty cards");
+  for (let i = 0; i < 40; i++) agents[i % 4].call("delete_repo", `{"number":"n${i}"}`);
+  await until(async () => (await page.locator("article.card .approve:enabled").count()) === 40, "forty cards");
   await page.evaluate(() => {
     const answered = window.fetch;
     window.fetch = async (...what) => {
+      const path = String(what[0]);
+      if (!path.endsWith("/seen")) window.asked?.push(path);
       const answer = await answered(...what);
-      if (String(what[0]).endsWith("/reject")) window.answeredAt = performance.now();
+      if (path.endsWith("/reject")) Object.assign(window, { asked: [], drawn: new Set() });
       return answer;
     };
-    new MutationObserver(() => {
-      const count = document.querySelectorAll(".settled").length;
-      if (count > (window.count ?? 0)) window.shownAt = performance.now();
-      window.count = count;
-    }).observe(document.body, { subtree: true, childList: true });
+    // What only tells the time is drawn with every second.
+    const cardOf = (element) => (element?.closest(".countdown, .age") ? null : element?.closest("article.card")?.dataset.id);
+    const see = ({ target }) => window.drawn?.add(cardOf(target instanceof Element ? target : target.parentElement));
+    new MutationObserver((changes) => changes.forEach(see)).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
   });
-  const times = [];
   for (const place of [0, 5, 10]) {
     const card = page.locator("article.card").nth(place);
     await card.locator(".reject-open").click();
     await card.getByRole("button", { name: "Wrong environment" }).click();
     await card.locator(".settled").waitFor();
-    times.push(await page.evaluate(() => window.shownAt - window.answeredAt));
+    const { asked, drawn } = await page.evaluate(() => ({ asked: window.asked, drawn: [...window.drawn].filter(Boolean) }));
+    assert.deepEqual(asked, [], "the answer says all that is shown");
+    // Itself, and the one that has the focus next.
+    assert.ok(drawn.length <= 2, `${drawn.length} of forty cards are drawn: ${drawn}`);
   }
-  // The middle one: the machine that runs the tests may have something else to do now and then.
-  assert.ok(times.sort((a, b) => a - b)[1] < 100, `${times.map(Math.round)} ms`);
-  for (const call of calls) call.cancel();
 });
 
 test("nothing on these pages broke the content security policy or threw", () => {

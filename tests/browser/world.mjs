@@ -12,6 +12,8 @@ import { launch } from "./chromium.mjs";
 import { startMock } from "./mock.mjs";
 
 const run = promisify(execFile);
+/** How long anything may take before a test says that it did not happen. */
+export const PATIENCE = 60_000;
 export const mocked = process.env.HITL_BROWSER_MOCK === "1";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const PASSWORD = "correct horse battery staple";
@@ -26,7 +28,7 @@ function programs() {
 }
 
 /** Waits until `look` gives something, with a deadline. */
-export async function until(look, what, ms = 30_000) {
+export async function until(look, what, ms = PATIENCE) {
   const deadline = Date.now() + ms;
   for (;;) {
     const found = await look();
@@ -43,15 +45,16 @@ export async function startWorld({ config } = {}) {
   const pages = [];
   const shims = [];
   const violations = [];
+  const calls = [];
   // One sign-in per user: the hub allows only so many in a minute.
   const sessions = new Map();
 
   /** A signed-in page; the browser's own complaints are collected. */
   async function open(path = "/approvals", { user = "lin", signedIn = true, ownSession = false, time, ...options } = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), ...options });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), reducedMotion: "reduce", ...options });
     const page = await context.newPage();
     pages.push(page);
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(PATIENCE);
     // Time flows as ever until a test moves it on.
     await page.clock.install(time === undefined ? {} : { time });
     page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
@@ -63,16 +66,30 @@ export async function startWorld({ config } = {}) {
     return page;
   }
 
-  /** Ends every page, with what it was doing. */
+  /** Ends every page, with what it was doing, and takes back every call: the next test meets nothing of this one. */
   async function closePages() {
+    for (const call of calls.splice(0)) call.cancel();
+    const { request } = pages.find((page) => page.url().startsWith(hub.url())) ?? {};
+    if (request) await until(async () => !(await pendingCount(request)), "the end of every call");
     for (const page of pages.splice(0)) await page.context().close();
+  }
+
+  /** How many wait, as far as whoever is signed in on the page may know; nobody signed in, nothing known. */
+  async function pendingCount(request) {
+    const answer = await request.get(`${hub.url()}/api/v1/approvals?status=pending`);
+    return answer.ok() ? (await answer.json()).items.length : 0;
   }
 
   /** A client with a shim in front of the test server. */
   async function shim(server = "github", who = {}) {
     const made = await hub.shim(server, who);
     shims.push(made);
-    return made;
+    const call = (...what) => {
+      const one = made.call(...what);
+      calls.push(one);
+      return one;
+    };
+    return { ...made, call };
   }
 
   return {
@@ -161,7 +178,8 @@ async function realHub(config) {
     async close() {
       child.kill("SIGKILL");
       await ended();
-      rmSync(data, { recursive: true, force: true });
+      // What is killed may be writing there still.
+      rmSync(data, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }
@@ -175,6 +193,8 @@ async function realShim(program, server, client, env, tools) {
     const message = JSON.parse(line);
     waiting.get(message.id)?.(message);
   });
+  // Nobody waits for a program that is gone.
+  child.once("exit", () => waiting.forEach((answer) => answer({ error: "hitl-wrap has ended" })));
   let last = 0;
   const send = (text) => child.stdin.write(`${text}\n`);
   const request = (method, params) => {
@@ -191,7 +211,7 @@ async function realShim(program, server, client, env, tools) {
     /** @param {string} tool @param {string} [raw] the arguments @param {string} [besides] more members of params */
     call(tool, raw = "{}", besides = "") {
       const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}${besides}}`);
-      const cancel = () => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"the user pressed stop"}}`);
+      const cancel = (reason = "the user pressed stop") => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":${JSON.stringify(reason)}}}`);
       return { answer: answer.then((m) => m.result?.content?.[0]?.text ?? JSON.stringify(m.error)), cancel };
     },
     close: () => child.kill("SIGKILL"),
@@ -217,8 +237,8 @@ async function mockedHub() {
         call(tool, raw = "{}", besides = "") {
           const trust = tool.startsWith("delete") ? "high" : tool.startsWith("create") ? "medium" : "low";
           const made = mock.add({ tool, server, trust, arguments: raw, extra: besides && `{${besides.slice(1)}}`, agent: { client_id: "agt_7k2m9qx4", name: "laptop" }, client: { name: "test-client", version: "1.0" }, created_at: Date.now(), deadline_at: Date.now() + 300_000 });
-          const answer = until(() => made.status !== "pending" && (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`), "an answer", 60_000);
-          return { answer, cancel: () => mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }) };
+          const answer = until(() => made.status !== "pending" && (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`), "an answer");
+          return { answer, cancel: () => made.status === "pending" && mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }) };
         },
         close() {},
       };

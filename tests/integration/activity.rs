@@ -53,5 +53,5 @@ async fn every_call_is_logged_with_its_outcome_and_duration() {
         ]
     );
     let long = log[1]["duration_ms"].as_u64().unwrap();
-    assert!((450..5_000).contains(&long), "{long} ms");
+    assert!((450..120_000).contains(&long), "{long} ms");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Approver, Hub, Ledger, Sdk, Wrap, eventually, everything, time};
+use crate::support::{Answer, Approver, Hub, Ledger, Sdk, Wrap, browser, eventually, everything, time};
 
 /// What the seed promises the agent's user to see.
 const FIRST_PROGRESS: &str =
@@ -37,7 +37,7 @@ async fn approved_call_returns_its_result_to_the_python_sdk() {
     let (_hub, approver, wrap) = echo_is_gated().await;
     let mut client = Sdk::python(wrap, "session", "echo", hello());
 
-    let progress = client.next("progress").await;
+    let progress = client.first_progress().await;
     assert_eq!(progress["message"], FIRST_PROGRESS);
     assert!(progress["progress"].as_f64().unwrap() < 0.0 && progress["total"].is_null(), "{progress}");
     let pending = approver.the_pending_approval().await;
@@ -75,17 +75,19 @@ async fn call_left_alone_is_refused_when_its_time_is_up() {
     let (_hub, approver, wrap) = echo_is_gated().await;
     approver.set_policy("everything", json!({ "timeout_seconds": 5 })).await;
     let mut client = Sdk::python(wrap, "session", "echo", hello());
-    let progress = client.next("progress").await;
+    let progress = client.first_progress().await;
     assert!(progress["message"].as_str().unwrap().contains("(timeout: 5 seconds)"), "{progress}");
-    let pending = approver.the_pending_approval().await;
+    // Among all of them: on a slow machine its time may be up before anybody looks.
+    let all = || async { approver.get("/approvals").await["items"].as_array().unwrap().first().cloned() };
+    let approval = eventually("the approval", all).await;
 
     let result = client.next("result").await;
     assert_eq!(result["is_error"], true);
     let text = result["text"].as_str().unwrap();
     assert!(text.contains("'echo'") && text.contains("not executed"), "{text}");
-    let id = pending["id"].as_str().unwrap();
+    let id = approval["id"].as_str().unwrap();
     approver.wait_for(id, "status", "timed_out").await;
-    assert_eq!(approver.approve(&pending).await.status, 409);
+    assert_eq!(approver.approve(&approval).await.status, 409);
 }
 
 #[tokio::test]
@@ -121,7 +123,7 @@ async fn every_sdk_sees_the_wait_and_the_result() {
             "typescript v1" => Sdk::typescript(wrap, "v1", "echo", hello()),
             _ => Sdk::typescript(wrap, "v2", "echo", hello()),
         };
-        assert_eq!(client.next("progress").await["message"], FIRST_PROGRESS, "{name}");
+        assert_eq!(client.first_progress().await["message"], FIRST_PROGRESS, "{name}");
         let pending = approver.the_pending_approval().await;
         let Answer { status, body } = approver.approve(&pending).await;
         assert_eq!(status, 200, "{name}: {body}");
@@ -240,7 +242,7 @@ async fn what_the_agent_holds_cannot_approve() {
     let pending = approver.the_pending_approval().await;
 
     let id = pending["id"].as_str().unwrap();
-    let http = reqwest::Client::new();
+    let http = browser();
     for path in [format!("/approvals/{id}/approve"), "/approvals/batch".to_owned()] {
         let body = json!({ "ids": [id], "action": "approve" });
         let request = http.post(format!("{}/api/v1{path}", hub.url)).bearer_auth(&token).json(&body);

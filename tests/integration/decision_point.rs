@@ -8,7 +8,7 @@ use crate::support::{Approver, Cerbos, Client, Fate, Hub, Point, Toolbox, Wrap, 
 
 async fn hub_that_asks(url: &str) -> (Hub, Approver) {
     let vars =
-        [("HITL_AUTHZ_URL", url), ("HITL_AUTHZ_TOKEN", TOKEN), ("HITL_AUTHZ_TTL", "0"), ("HITL_AUTHZ_TIMEOUT", "1")];
+        [("HITL_AUTHZ_URL", url), ("HITL_AUTHZ_TOKEN", TOKEN), ("HITL_AUTHZ_TTL", "0"), ("HITL_AUTHZ_TIMEOUT", "60")];
     let hub = Hub::start_with(&vars).await;
     let approver = hub.sign_in().await;
     (hub, approver)

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::{Place, Sdk, Wrap, inspector, node22};
+use crate::support::{Place, Sdk, Wrap, eventually, inspector, node22};
 
 /// What the seed promises the agent's user to see.
 const FIRST_PROGRESS: &str = "Tool 'delete_repo' requires admin approval before execution. Waiting for approval";
@@ -13,16 +13,22 @@ const FIRST_PROGRESS: &str = "Tool 'delete_repo' requires admin approval before 
 const SHORT: u32 = 5;
 
 impl Place {
+    /// The call on this repository, when it waits.
+    async fn pending(&self, repo: &str) -> Value {
+        let named = |card: &Value| card["arguments"].as_str().unwrap().contains(&format!("\"{repo}\""));
+        eventually(repo, || async { self.approver.queue().await.into_iter().find(named) }).await
+    }
+
     /// Approves what waits.
     async fn approve(&self) -> Value {
-        let pending = self.approver.the_pending_approval().await;
+        let pending = self.pending("approved").await;
         assert_eq!(self.approver.approve(&pending).await.status, 200);
         pending
     }
 
     /// Rejects what waits, and lets the next calls wait only shortly.
     async fn reject(&self) {
-        let pending = self.approver.the_pending_approval().await;
+        let pending = self.pending("rejected").await;
         self.approver.set_policy("repos", json!({ "timeout_seconds": SHORT })).await;
         self.approver.reject(&pending, "Wrong environment").await;
     }
@@ -44,18 +50,18 @@ impl Place {
     }
 }
 
-/// The calls of one session, in order: one for each end that a gated call can have.
+/// The calls of one session, in order: one for each end that a gated call can have. Only the last has little time.
 fn calls() -> Value {
     let call =
         |repo: &str| json!({ "tool": "delete_repo", "arguments": { "repo": repo }, "cancel": repo == "cancelled" });
-    ["approved", "rejected", "cancelled", "timed out"].map(call).into_iter().collect()
+    ["approved", "cancelled", "rejected", "timed out"].map(call).into_iter().collect()
 }
 
 /// Plays one session, and sees on both sides what there is to see.
 async fn sees_every_end(start: fn(Wrap, Value) -> Sdk) {
     let place = Place::new().await;
     let mut client = start(place.wrap(), calls());
-    let progress = client.next("progress").await;
+    let progress = client.first_progress().await;
     assert!(progress["message"].as_str().unwrap().starts_with(FIRST_PROGRESS), "{progress}");
     assert!(progress["progress"].as_f64().unwrap() < 0.0 && progress["total"].is_null(), "{progress}");
     let pending = place.approve().await;
@@ -64,17 +70,17 @@ async fn sees_every_end(start: fn(Wrap, Value) -> Sdk) {
     assert!(result["text"].as_str().unwrap().contains("delete_repo done"), "{result}");
     place.approver.wait_for(pending["id"].as_str().unwrap(), "outcome", "succeeded").await;
 
+    client.next("cancelled").await;
     place.reject().await;
     let result = client.next("result").await;
     let text = result["text"].as_str().unwrap();
     assert!(result["is_error"] == true && text.contains("'Wrong environment'"), "{result}");
 
-    client.next("cancelled").await;
     let result = client.next("result").await;
     let text = result["text"].as_str().unwrap();
     assert!(result["is_error"] == true && text.contains("not executed"), "{result}");
     client.next("closed").await;
-    assert_eq!(place.ends().await, ["approved", "rejected", "cancelled", "timed_out"]);
+    assert_eq!(place.ends().await, ["approved", "cancelled", "rejected", "timed_out"]);
     place.only_the_approved_call_ran();
 }
 
@@ -116,7 +122,12 @@ fn inspect(place: &Place, wrap: &Wrap, repo: &str) -> Command {
     let server = json!({ "command": line[0], "args": line[1..], "env": env });
     std::fs::write(&config, json!({ "mcpServers": { "repos": server } }).to_string()).unwrap();
     let mut command = Command::new(node22());
-    command.arg(inspector()).arg("--cli").arg("--config").arg(config).args(["--server", "repos"]);
+    command.arg(inspector()).arg("--cli").arg("--config").arg(config).args([
+        "--server",
+        "repos",
+        "--connect-timeout",
+        "0",
+    ]);
     command.args(["--method", "tools/call", "--tool-name", "delete_repo", "--tool-arg", &format!("repo={repo}")]);
     command.current_dir(place.hub.data_dir()).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command
@@ -145,7 +156,7 @@ async fn inspector_sees_every_end_of_a_gated_call() {
     place.approver.set_policy("repos", json!({ "timeout_seconds": 300 })).await;
     let wrap = place.wrap();
     let mut inspector = inspect(&place, &wrap, "cancelled").spawn().unwrap();
-    let pending = place.approver.the_pending_approval().await;
+    let pending = place.pending("cancelled").await;
     crate::support::signal(inspector.id().unwrap(), rustix::process::Signal::INT);
     inspector.wait().await.unwrap();
     place.approver.wait_for(pending["id"].as_str().unwrap(), "status", "cancelled").await;
@@ -177,22 +188,23 @@ async fn rmcp_sees_every_end_of_a_gated_call() {
     let shown = |result: ServerResult| serde_json::to_string(&result).unwrap();
 
     let handle = call("approved").await;
-    assert!(progress.recv().await.unwrap().starts_with(FIRST_PROGRESS));
+    // On a slow machine it hears of waiting for the hub before.
+    while !progress.recv().await.unwrap().starts_with(FIRST_PROGRESS) {}
     place.approve().await;
     let result = shown(handle.await_response().await.unwrap());
     assert!(result.contains("delete_repo done"), "{result}");
+    let handle = call("cancelled").await;
+    let pending = place.pending("cancelled").await;
+    handle.cancel(Some("changed my mind".to_owned())).await.unwrap();
+    place.approver.wait_for(pending["id"].as_str().unwrap(), "status", "cancelled").await;
     let handle = call("rejected").await;
     place.reject().await;
     let result = shown(handle.await_response().await.unwrap());
     assert!(result.contains("'Wrong environment'") && result.contains("\"isError\":true"), "{result}");
-    let handle = call("cancelled").await;
-    let pending = place.approver.the_pending_approval().await;
-    handle.cancel(Some("changed my mind".to_owned())).await.unwrap();
-    place.approver.wait_for(pending["id"].as_str().unwrap(), "status", "cancelled").await;
     let result = shown(call("timed out").await.await_response().await.unwrap());
     assert!(result.contains("not executed"), "{result}");
     client.cancel().await.unwrap();
-    assert_eq!(place.ends().await, ["approved", "rejected", "cancelled", "timed_out"]);
+    assert_eq!(place.ends().await, ["approved", "cancelled", "rejected", "timed_out"]);
     place.only_the_approved_call_ran();
 }
 

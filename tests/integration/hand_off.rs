@@ -8,16 +8,19 @@ use crate::support::{Client, Place, Sdk, Wrap, text_of};
 const IMPATIENT: &str = "claude-ai";
 
 impl Place {
-    fn impatient(&self) -> Wrap {
+    /// A shim that keeps the impatient client waiting for so many seconds.
+    fn impatient_for(&self, seconds: u32) -> Wrap {
         let wrap = self.wrap();
         let config = wrap.home().join("hold.toml");
-        std::fs::write(&config, format!("hold_for_clients = {{ \"{IMPATIENT}\" = 2 }}\n")).unwrap();
+        std::fs::write(&config, format!("hold_for_clients = {{ \"{IMPATIENT}\" = {seconds} }}\n")).unwrap();
         wrap.env("HITL_CONFIG", config.display().to_string())
     }
 
     async fn client(&self) -> Client {
-        let mut client = self.impatient().start();
+        let mut client = self.impatient_for(3).start();
         client.initialize_as(IMPATIENT).await;
+        // On a slow machine it may take longer than its patience until the shim has met the hub.
+        self.approver.knows_tool("repos", "delete_repo").await;
         client
     }
 
@@ -104,7 +107,7 @@ async fn rejection_nobody_heard_is_told_to_the_retry() {
 #[tokio::test]
 async fn client_whose_own_timer_fired_finds_its_card_again() {
     let place = Place::new().await;
-    let mut client = place.impatient().start();
+    let mut client = place.impatient_for(3).start();
     client.initialize().await;
     let id = client.call("delete_repo", json!({ "repo": "a" })).await;
     client.progress().await;
@@ -125,7 +128,8 @@ async fn client_whose_own_timer_fired_finds_its_card_again() {
 async fn python_client_that_calls_again_gets_its_result_from_one_card() {
     let place = Place::new().await;
     let calls = [("delete_repo", json!({ "repo": "a" })), ("delete_repo", json!({ "repo": "a" }))];
-    let mut client = Sdk::python_named(place.impatient(), IMPATIENT, &calls);
+    // It calls again at once: so long there is to approve.
+    let mut client = Sdk::python_named(place.impatient_for(6), IMPATIENT, &calls);
     let first = client.next("result").await;
     assert_eq!(first["is_error"], true, "{first}");
     assert!(first["text"].as_str().unwrap().contains("Call the tool again"), "{first}");

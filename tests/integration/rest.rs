@@ -8,8 +8,10 @@ use serde_json::json;
 
 use crate::support::{Client, Hub, Ledger, Wrap};
 
-/// How long the shim is watched.
+/// How long the shim is watched at a time.
 const WATCHED: Duration = Duration::from_secs(4);
+/// How often it is, at most: on a slow machine it may still be busy with what was before. One that polls always is.
+const TIMES: usize = 5;
 /// How often it may wake meanwhile: for a ping of its own, one of the hub's, and what those bring.
 const WAKES: u64 = 6;
 
@@ -27,11 +29,18 @@ fn spent(pid: u32) -> (u64, u64) {
 }
 
 async fn does_nothing(client: &mut Client, when: &str) {
-    let (wakes, nanos) = spent(client.pid());
-    client.stays_silent_for(WATCHED).await;
-    let after = spent(client.pid());
-    let (wakes, ran) = (after.0 - wakes, Duration::from_nanos(after.1 - nanos));
-    assert!(wakes <= WAKES && ran < WATCHED / 100, "{when}: woken {wakes} times, {ran:?} on a core");
+    let mut seen = Vec::new();
+    for _ in 0..TIMES {
+        let (wakes, nanos) = spent(client.pid());
+        client.stays_silent_for(WATCHED).await;
+        let after = spent(client.pid());
+        let (wakes, ran) = (after.0 - wakes, Duration::from_nanos(after.1 - nanos));
+        if wakes <= WAKES && ran < WATCHED / 100 {
+            return;
+        }
+        seen.push((wakes, ran));
+    }
+    panic!("{when}: woken so often, so long on a core: {seen:?}");
 }
 
 #[tokio::test]

@@ -130,13 +130,19 @@ fn card(approval: &Value) -> String {
         ("deadline", time("deadline_at")),
         ("decided", decided.unwrap_or_default()),
         ("reason", text(&approval["reason"])),
-        ("outcome", text(&approval["outcome"])),
+        ("outcome", outcome(approval)),
         ("sha256", text(&approval["arguments_sha256"])),
         ("arguments", text(&approval["arguments"])),
         ("also sent", text(&approval["extra"])),
     ];
     let known = rows.into_iter().filter(|(name, value)| *name != "decided" || !value.is_empty());
     terminal::table(&known.map(|(name, value)| vec![name.to_owned(), value]).collect::<Vec<_>>())
+}
+
+/// What became of the call, and whether it has to come again before anything can.
+fn outcome(approval: &Value) -> String {
+    let again = approval["handed_off"] == true && approval["outcome"] == "waiting";
+    text(&approval["outcome"]) + if again { " for the client to call again" } else { "" }
 }
 
 /// Follows the events until the hub or the reader ends them.
@@ -169,5 +175,18 @@ mod tests {
         assert!(line.ends_with(" by ada"), "{line}");
         let line = decided(&card(&json!({ "decided_at": 0, "decided_by": null }))).unwrap();
         assert!(!line.contains(" by "), "{line}");
+    }
+
+    #[test]
+    fn a_card_says_when_the_client_has_to_call_again() {
+        let line = |away: bool, outcome: &str| outcome_line(&json!({ "handed_off": away, "outcome": outcome }));
+        assert!(line(true, "waiting").ends_with("waiting for the client to call again"));
+        assert!(line(false, "waiting").ends_with("waiting"));
+        assert!(line(true, "succeeded").ends_with("succeeded"));
+    }
+
+    fn outcome_line(approval: &Value) -> String {
+        let card = card(approval);
+        card.lines().find(|line| line.starts_with("outcome")).unwrap().trim_end().to_owned()
     }
 }

@@ -84,7 +84,7 @@ pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// How often, and how far apart, a taken lock is tried again: a shim that asks whether a hub runs holds it for a moment.
-const TRIES: u32 = 10;
+const TRIES: u32 = 50;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Held for as long as a hub serves; the operating system lets go of it when the process ends, however it ends.

@@ -19,8 +19,6 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Byp
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
     pub(in crate::hub) instance: InstanceId,
-    /// No live request stands behind it; an identical call may join.
-    pub(in crate::hub) kept: bool,
     pub(in crate::hub) digest: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) grace_until: Option<i64>,
@@ -60,7 +58,6 @@ pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     Ok(Held {
         approval: approval(row)?,
         instance: text(row, "instance")?.into(),
-        kept: number(row, "kept")? != 0,
         digest: Digest(text(row, "digest")?),
         seen_at: optional_number(row, "seen_at")?,
         grace_until: optional_number(row, "grace_until")?,
@@ -83,6 +80,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
         extra: optional(row, "extra")?,
+        handed_off: number(row, "kept")? != 0,
         created_at: number(row, "created_at")?,
         deadline_at: number(row, "deadline_at")?,
         decided_at: optional_number(row, "decided_at")?,

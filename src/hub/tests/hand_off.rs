@@ -123,7 +123,7 @@ async fn another_agent_definition_or_order_of_keys_is_another_call() {
         let more = desk.hold_request(Request { extra: extra.clone(), digest, ..desk.request(SENT) }).await;
         assert_ne!(more.id, first.id);
         assert_eq!(more.extra, extra);
-        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().kept);
+        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().approval.handed_off);
     }
 }
 
@@ -160,7 +160,7 @@ async fn a_retry_keeps_its_card_through_a_second_hand_off_and_a_late_word_on_the
         desk.hold_request(retry.clone()).await;
         // Handed off before the shim heard which card it joined: it can only name its own request.
         desk.hub.cancel(&desk.shim, cancel(&retry.id, true)).await.unwrap();
-        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().kept);
+        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().approval.handed_off);
         let last = Request { id: new_id(), ..retry };
         assert_eq!(desk.hold_request(last.clone()).await.id, first.id);
         desk.hub.cancel(&desk.shim, cancel(&last.id, false)).await.unwrap();

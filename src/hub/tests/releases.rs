@@ -10,6 +10,9 @@ use crate::core::weigh::Opinion;
 use crate::hub::error::DecideError;
 use crate::hub::holds::{Registration, Released, Shim};
 
+/// Whatever a test waits for is there by then, or the test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Waits until the approval looks like that.
 pub(super) async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
     let reached = async {
@@ -22,7 +25,7 @@ pub(super) async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcom
             newest.changed().await.unwrap();
         }
     };
-    let in_time = tokio::time::timeout(Duration::from_secs(10), reached).await;
+    let in_time = tokio::time::timeout(PATIENCE, reached).await;
     assert!(in_time.is_ok(), "it is {:?}", desk.now(id).await);
 }
 
@@ -203,7 +206,7 @@ async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
         in_background(&again);
         assert_eq!(again.now(&pending.id).await.status, Status::Pending);
         let live = again.hub.0.store.bus().live();
-        tokio::time::timeout(Duration::from_secs(10), async {
+        tokio::time::timeout(PATIENCE, async {
             while live.next_given_up().is_none() {
                 tokio::task::yield_now().await;
             }

@@ -28,7 +28,7 @@ pub struct Answer {
 pub fn browser() -> reqwest::Client {
     static TLS: Once = Once::new();
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    reqwest::Client::builder().cookie_store(true).build().unwrap()
+    reqwest::Client::builder().no_proxy().cookie_store(true).build().unwrap()
 }
 
 impl Approver {

@@ -5,8 +5,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use super::approver::browser;
-use super::{eventually, test_file};
+use super::{browser, eventually, own_address, test_file};
 
 /// A running one, with the policies of `tests/servers/cerbos`; killed when dropped.
 pub struct Cerbos {
@@ -18,7 +17,8 @@ pub struct Cerbos {
 impl Cerbos {
     /// Starts it, and returns when it answers.
     pub async fn start() -> Self {
-        // It does not say which port it took when asked for any, so it is given one that was free a moment ago.
+        // It does not say which port it took when asked for any, so it is given one that was free a moment ago; at an
+        // address of its own that stays so.
         let [http, grpc] = [free_address(), free_address()];
         let child = Command::new(test_file("node_modules/@cerbos/cerbos-linux-x64/cerbos-linux-x64"))
             .arg("server")
@@ -44,5 +44,5 @@ impl Cerbos {
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind((own_address(), 0)).unwrap().local_addr().unwrap().to_string()
 }

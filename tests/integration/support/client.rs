@@ -158,14 +158,19 @@ impl Client {
         serde_json::from_slice(&line).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&line)))
     }
 
-    /// Skips to the answer to a request.
+    /// Skips to the answer to a request, which must come in time whatever else comes.
     pub async fn answer(&mut self, id: i64) -> Value {
-        loop {
-            let message = self.next().await;
-            if message["id"] == id && message.get("method").is_none() {
-                return message;
+        let found = async {
+            loop {
+                let message = self.next().await;
+                if message["id"] == id && message.get("method").is_none() {
+                    return message;
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .unwrap_or_else(|_| panic!("waited {PATIENCE:?} for the answer to {id}"))
     }
 
     /// Skips to the next progress notification and returns its message.

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Approver, Lines, PATIENCE, binary, signal};
+use super::{Approver, Lines, PATIENCE, binary, own_address, signal};
 
 /// A running hub; killed when dropped.
 pub struct Hub {
@@ -47,7 +47,7 @@ impl Hub {
     async fn start_first(database: Option<String>, env: &[(&str, &str)]) -> Self {
         let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let place = Arc::new(Place { data: tempfile::tempdir().unwrap(), database, env });
-        let mut hub = Self::start_at(place, "127.0.0.1:0").await;
+        let mut hub = Self::start_at(place, &format!("{}:0", own_address())).await;
         let line = hub.stderr.next_with("set up your account: ").await;
         hub.set_up_link = line.split("account: ").nth(1).map(|link| link.trim().to_owned());
         hub

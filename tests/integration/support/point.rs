@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use super::eventually;
+use super::{eventually, own_address};
 
 /// The bearer token it wants.
 pub const TOKEN: &str = "pdp-token";
@@ -32,7 +32,7 @@ type Asked = Arc<Mutex<Vec<(Value, Option<String>)>>>;
 impl Point {
     /// Starts it on a free port.
     pub fn start() -> Self {
-        Self::start_at("127.0.0.1:0")
+        Self::start_at(&format!("{}:0", own_address()))
     }
 
     fn start_at(address: &str) -> Self {

@@ -111,6 +111,16 @@ impl Sdk {
         panic!("the client ended without {event}:\n{}\n{}", self.stdout.text(), self.stderr.text());
     }
 
+    /// The first it hears of waiting for an approver; on a slow machine it may hear of waiting for the hub before.
+    pub async fn first_progress(&mut self) -> Value {
+        loop {
+            let progress = self.next("progress").await;
+            if progress["message"].as_str().unwrap().contains("requires admin approval") {
+                return progress;
+            }
+        }
+    }
+
     /// Everything it said so far, for messages.
     pub fn said(&self) -> String {
         self.stdout.text()

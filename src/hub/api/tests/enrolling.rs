@@ -75,7 +75,8 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
     let origin = running.url("");
     assert!(open(&running, &[("origin", &origin)]).await.is_err(), "a page does not enrol");
     let mut answers = Vec::new();
-    for _ in 0..12 {
+    // Attempts come back with time, of which a slow machine needs much for each.
+    while answers.last() != Some(&429) && answers.len() < 100 {
         answers.push(admin.get("/api/v1/enrolments/BCDF-GHJK").await.status().as_u16());
     }
     assert!(answers.contains(&404) && answers.ends_with(&[429]), "{answers:?}");

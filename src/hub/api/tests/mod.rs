@@ -39,7 +39,7 @@ use crate::hub::{Hub, Settings as HubSettings, serve};
 use crate::wire::{self, Hello, ToHub, ToWrap};
 
 /// Whatever a test waits for is there by then, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct horse battery";
 
 /// A hub that serves until it is dropped.

@@ -69,3 +69,22 @@ export const outcomeWords = {
   failed: "failed",
   unknown: "outcome unknown",
 };
+
+/** What became of an approved call. @param {{outcome: import("./types.js").Outcome, handed_off?: boolean}} of */
+export const outcomeOf = ({ outcome, handed_off: away }) => (away && outcome === "waiting" ? "waits for the client to call again" : outcomeWords[outcome]);
+
+/** The words for each step of an approval's timeline, after the name of who took it. @type {Record<string, string>} */
+export const actionWords = {
+  "approval.created": "asked",
+  "approval.seen": "opened the card",
+  "approval.extended": "gave more time",
+  "approval.kept": "stopped waiting and will call again",
+  "approval.joined": "called again",
+  "approval.approved": "approved",
+  "approval.rejected": "rejected",
+  "approval.timed_out": "timed out",
+  "approval.cancelled": "cancelled",
+  "approval.expired": "voided the approval",
+  "approval.released": "released the call to the server",
+  "approval.finished": "reported the outcome",
+};

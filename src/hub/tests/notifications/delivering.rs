@@ -119,7 +119,7 @@ async fn a_hanging_endpoint_holds_up_nothing_else() {
     let hanging = Receiver::answering(vec![Answer::Hang; 50]).await;
     let fine = Receiver::start().await;
     desk.set(json!([webhook("hangs", &hanging.url), webhook("fine", &fine.url)])).await;
-    desk.courier();
+    desk.impatient_courier();
     for _ in 0..5 {
         desk.hold().await;
     }
@@ -154,7 +154,7 @@ async fn two_hubs_on_one_store_send_each_message_once() {
         let settings = crate::hub::Settings::default();
         let other = crate::hub::Hub::open(other, settings, desk.clock.clone()).await.unwrap();
         desk.courier();
-        courier(&other);
+        courier(&other, super::PATIENCE);
         for _ in 0..20 {
             let approval = desk.hold().await;
             desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
@@ -177,7 +177,7 @@ async fn shutdown_sends_what_is_due_first() {
     let approval = desk.hold().await;
     desk.hub.reject(&approval.id, &desk.approver, None).await.unwrap();
     desk.hub.shutdown().cancel();
-    desk.hub.run_notifications_within(super::TIMEOUT).await;
+    desk.hub.run_notifications_within(super::PATIENCE).await;
     assert_eq!(receiver.so_far().len(), 2);
 }
 

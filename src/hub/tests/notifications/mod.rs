@@ -19,14 +19,19 @@ use crate::hub::error::{Actor, ChangeError};
 use crate::hub::notify::{Changed, State, View};
 
 /// Whatever a test waits for is there by then, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// An endpoint that hangs costs the tests so much.
 const TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Desk {
-    /// Sends from now on.
+    /// Sends from now on. An endpoint that answers may take its time: on this clock nothing is tried again by itself.
     fn courier(&self) {
-        courier(&self.hub);
+        courier(&self.hub, PATIENCE);
+    }
+
+    /// The same with little patience, where an endpoint hangs.
+    fn impatient_courier(&self) {
+        courier(&self.hub, TIMEOUT);
     }
 
     /// Sets the page's channels.
@@ -72,9 +77,9 @@ impl Desk {
     }
 }
 
-fn courier(hub: &Hub) {
+fn courier(hub: &Hub, patience: Duration) {
     let hub = hub.clone();
-    tokio::spawn(async move { hub.run_notifications_within(TIMEOUT).await });
+    tokio::spawn(async move { hub.run_notifications_within(patience).await });
 }
 
 /// Waits until `look` sees it; what it saw instead last goes into the failure.

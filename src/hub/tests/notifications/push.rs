@@ -235,9 +235,14 @@ async fn other_failures_are_retried_or_given_up_and_said_in_words() {
         (Answer::Hang, "no answer within", 0),
     ] {
         let desk = desk().await;
+        let hangs = matches!(answer, Answer::Hang);
         let receiver = Receiver::answering([answer]).await;
         subscribed(&desk, &receiver).await;
-        desk.courier();
+        if hangs {
+            desk.impatient_courier()
+        } else {
+            desk.courier()
+        }
         desk.hold().await;
         let browser = until(&desk, words, |browser| browser.state.last_error.is_some()).await;
         assert!(browser.state.last_error.as_ref().is_some_and(|error| error.contains(words)), "{browser:?}");

@@ -9,7 +9,7 @@ import { visible } from "../glyphs.js";
 import { Name } from "./text.js";
 import { Trust, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
-import { Who, Why, Claim } from "./who.js";
+import { Who, Why, HandedOff, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
 import { DriftNote } from "./drift.js";
 import { Compare } from "./compare.js";
@@ -83,6 +83,7 @@ function FullCard({ item }) {
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
+    <${HandedOff} approval=${approval} />
     <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} />
     <div class="card-more"><${Claim} text=${approval.description} /><${Compare} approval=${approval} inCard /></div>

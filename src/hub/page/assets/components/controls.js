@@ -3,7 +3,7 @@
 import { html, useState, useRef, useEffect } from "../ui.js";
 import { useNow } from "../clock.js";
 import { toast } from "../store.js";
-import { ago, exact, moment, statusWords, outcomeWords } from "../format.js";
+import { ago, exact, moment, statusWords, outcomeOf } from "../format.js";
 
 /** @typedef {import("../types.js").Level} Level */
 
@@ -34,9 +34,9 @@ export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>t
 /** @param {{status: import("../types.js").Status}} props */
 export const Status = ({ status }) => html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
 
-/** What became of the call; nothing where the status says it all. @param {{outcome: import("../types.js").Outcome|null}} props */
-export const OutcomeWord = ({ outcome }) =>
-  outcome ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeWords[outcome] ?? outcome}</span>` : html`<span class="quiet">–</span>`;
+/** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../types.js").Outcome|null, handed_off?: boolean}}} props */
+export const OutcomeWord = ({ of: { outcome, handed_off } }) =>
+  outcome ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>` : html`<span class="quiet">–</span>`;
 
 /** "3 min ago", with the exact time behind it. @param {{at: number}} props */
 export function Ago({ at }) {

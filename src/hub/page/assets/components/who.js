@@ -1,4 +1,4 @@
-// Who asks: agent, client and user, in one line.
+// Who asks and why: agent, client and user in one line, what gates the call, and whether anybody still waits.
 
 import { html } from "../ui.js";
 import { Text, Name } from "./text.js";
@@ -15,6 +15,10 @@ export function Who({ approval: { agent, client, user } }) {
 /** Why it is gated. @param {{reasons: string[]}} props */
 export const Why = ({ reasons }) =>
   reasons.length ? html`<p class="why"><span class="quiet">Gated because</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>` : null;
+
+/** That nobody waits for the answer at this moment. @param {{approval: import("../types.js").Approval}} props */
+export const HandedOff = ({ approval: { handed_off: away, status } }) =>
+  away && status === "pending" ? html`<p class="handed-off"><strong>Nobody waits right now.</strong> The client could not wait any longer. Approve, and its next identical call runs, once.</p>` : null;
 
 /** What the server says its tool does: a claim. @param {{text: string|null}} props */
 export const Claim = ({ text }) =>

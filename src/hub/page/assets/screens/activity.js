@@ -67,7 +67,7 @@ const Table = ({ rows }) => html`<div class="table-wrap"><table class="table den
     <td data-th="Tool">${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : row.dropped ? `${row.dropped} ${row.dropped === 1 ? "call" : "calls"}` : html`<${Name} of=${row.tool} />`}</td>
     <td data-th="Server"><a href=${`/servers/${encodeURIComponent(row.server)}`}><${Name} of=${row.server} /></a></td>
     <td data-th="Agent"><${Text} of=${row.agent.name} /></td>
-    <td data-th="Outcome"><${OutcomeWord} outcome=${row.outcome} /></td>
+    <td data-th="Outcome"><${OutcomeWord} of=${row} /></td>
     <td data-th="Took" class="num">${row.duration_ms === null ? "–" : row.duration_ms === 0 ? "< 1 ms" : duration(row.duration_ms)}</td>
   </tr>`)}</tbody>
 </table></div>`;

@@ -1,17 +1,18 @@
 // One approval at its own link: pending or settled, with all that happened to it.
 
 import { html, useRef, useEffect } from "../ui.js";
-import { set, useStore } from "../store.js";
+import { get, set, useStore } from "../store.js";
 import * as api from "../api.js";
 import { useLoad } from "../load.js";
 import { take } from "../live.js";
 import { focus, pressApprove, mayDecide } from "../decide.js";
 import { useKeys } from "../keys.js";
-import { duration, outcomeWords } from "../format.js";
+import { inSight } from "../sight.js";
+import { duration, outcomeOf, actionWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
 import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
 import { Countdown } from "../components/countdown.js";
-import { Who, Why, Claim } from "../components/who.js";
+import { Who, Why, HandedOff, Claim } from "../components/who.js";
 import { Arguments } from "../components/arguments.js";
 import { DriftNote } from "../components/drift.js";
 import { Decision } from "../components/decision.js";
@@ -32,7 +33,7 @@ export function OneApproval({ id }) {
     return () => focus(null);
   }, [id]);
   useKeys({
-    a: () => pressApprove(id, "key"),
+    a: () => !get().rejecting && inSight(document.querySelector("article.card")) && pressApprove(id, "key"),
     r: (event) => {
       event.preventDefault();
       if (mayDecide()) set({ rejecting: id, confirm: null });
@@ -65,6 +66,7 @@ function Whole({ item }) {
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
+    <${HandedOff} approval=${approval} />
     <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} wholeHash=${true} />
     <${Claim} text=${approval.description} />
@@ -80,22 +82,9 @@ function Facts({ approval }) {
   return html`<dl class="facts">
     ${fact("Asked", html`<${When} at=${approval.created_at} />`)}
     ${fact(decided ? "Decided" : "Deadline", html`<${When} at=${decided ?? approval.deadline_at} />${decided && ` after ${duration(decided - approval.created_at)}`}`)}
-    ${decided && fact("Call", `${outcomeWords[approval.outcome]}${ran !== null && ran !== undefined ? ` in ${duration(ran)}` : ""}`)}
+    ${decided && fact("Call", `${outcomeOf(approval)}${ran !== null && ran !== undefined ? ` in ${duration(ran)}` : ""}`)}
   </dl>`;
 }
-
-/** @type {Record<string, string>} */
-const actionWords = {
-  "approval.created": "asked",
-  "approval.seen": "opened the card",
-  "approval.extended": "gave more time",
-  "approval.approved": "approved",
-  "approval.rejected": "rejected",
-  "approval.timed_out": "timed out",
-  "approval.cancelled": "cancelled",
-  "approval.released": "released the call to the server",
-  "approval.outcome": "reported the outcome",
-};
 
 /** @param {{entries: import("../types.js").TimelineEntry[], agent: import("../types.js").AgentRef}} props */
 function Timeline({ entries, agent }) {

@@ -1,0 +1,91 @@
+//! Before the hub is there, while it is away, and when it does not let us in.
+
+use serde_json::Value;
+
+use super::stand::{Stand, call, text_of};
+use crate::core::gate::messages::*;
+use crate::core::gate::*;
+
+#[test]
+fn before_any_policy_every_call_waits_and_then_goes_its_way() {
+    let mut stand = Stand::without_policy();
+    for (id, tool) in [("1", "pass"), ("2", "deny"), ("3", "delete")] {
+        assert_eq!(stand.client(&call(id, tool)), Fate::Consumed);
+    }
+    assert_eq!(stand.client(r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#), Fate::Forward);
+    assert_eq!(stand.actions(), []);
+    stand.welcome();
+    let actions = stand.actions();
+    assert!(actions.contains(&Action::ToServer(call("1", "pass").into_bytes())));
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::ToHub(Ask::Request(request)) if request.tool == "delete"))
+    );
+    assert_eq!(actions.iter().filter(|action| matches!(action, Action::ToClient(_))).count(), 1, "the denial");
+}
+
+#[test]
+fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
+    let mut stand = Stand::without_policy();
+    stand.client(&call("1", "pass"));
+    stand.pass_time(29);
+    let answers = stand.client_lines();
+    assert!(answers.iter().all(|line| line["method"] == "notifications/progress"), "{answers:?}");
+    assert!(answers[0]["params"]["message"].as_str().unwrap().contains("http://hub"));
+    stand.pass_time(1);
+    assert!(text_of(&stand.client_lines()[0]).contains("http://hub cannot be reached"));
+    stand.welcome();
+    assert_eq!(stand.actions(), [], "the refused call is gone");
+}
+
+#[test]
+fn hub_lost_and_back_is_asked_again_with_the_same_id() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.answer(Answer::Lost);
+    assert_eq!(stand.gate.held(), std::slice::from_ref(&request.id));
+    stand.pass_time(60);
+    stand.actions();
+    stand.welcome();
+    assert_eq!(stand.asks(), [Ask::Request(request.clone())]);
+    stand.register(&request);
+    stand.approve(&request);
+    stand.answer(Answer::Lost);
+    stand.actions();
+    stand.welcome();
+    assert!(matches!(stand.asks().as_slice(), [Ask::Release(_)]), "an unanswered release is asked again");
+    stand.go(&request);
+    assert_eq!(stand.server_lines().len(), 1);
+}
+
+#[test]
+fn registered_call_waits_for_a_lost_hub_until_its_deadline() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.answer(Answer::Lost);
+    stand.pass_time(299);
+    assert!(stand.client_lines().iter().all(|line| line.get("result").is_none()));
+    stand.pass_time(1);
+    assert!(text_of(&stand.client_lines()[0]).contains("was not approved within 5 minutes"));
+    stand.welcome();
+    stand.approve(&request);
+    stand.go(&request);
+    assert!(stand.server_lines().is_empty());
+}
+
+#[test]
+fn an_agent_that_the_hub_does_not_let_in_may_do_nothing_until_it_does() {
+    let mut stand = Stand::new();
+    let held = stand.held("1", "gated");
+    stand.answer(Answer::Lost);
+    assert_eq!(stand.client(&call("2", "pass")), Fate::Forward, "a hub that is away takes nothing back");
+    stand.answer(Answer::Refused);
+    let said = stand.client_lines();
+    assert_eq!((said.len(), &said[0]["id"]), (1, &Value::from(1)));
+    assert!(said[0].to_string().contains("Permission denied"), "{said:?}");
+    assert_eq!(stand.client(&call("3", "pass")), Fate::Consumed);
+    assert!(stand.client_lines()[0].to_string().contains("does not let this agent in"));
+    stand.answer(Answer::Go(Release { approval: held.id.clone(), digest: held.digest.clone() }));
+    assert_eq!(stand.server_lines(), Vec::<String>::new());
+    stand.welcome();
+    assert_eq!(stand.client(&call("4", "pass")), Fate::Forward);
+}

@@ -1,0 +1,50 @@
+//! What policy and the hub rule without a person.
+
+use super::stand::{Stand, call, ruling, table, text_of};
+use crate::core::gate::messages::*;
+use crate::core::gate::*;
+
+#[test]
+fn passing_and_denied_calls_need_no_hub() {
+    let mut stand = Stand::new();
+    stand.answer(Answer::Lost);
+    assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
+    assert_eq!(stand.client(&call("2", "deny")), Fate::Consumed);
+    assert!(text_of(&stand.client_lines()[0]).starts_with("Permission denied: tool 'deny'"));
+}
+
+#[test]
+fn hub_may_rule_on_a_call_itself() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "ask"));
+    stand.client(&call("2", "ask"));
+    let asks = stand.asks();
+    let [Ask::Request(first), Ask::Request(second)] = asks.as_slice() else { panic!("{asks:?}") };
+    stand.answer(Answer::Ruled(Ruled { id: first.id.clone(), ruling: ruling(Verdict::Pass) }));
+    assert_eq!(stand.server_lines(), [call("1", "ask")]);
+    stand.answer(Answer::Ruled(Ruled { id: second.id.clone(), ruling: ruling(Verdict::Ask) }));
+    assert!(text_of(&stand.client_lines()[0]).starts_with("Permission denied"), "anything but pass refuses");
+}
+
+#[test]
+fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
+    let mut stand = Stand::new();
+    let mut table = table();
+    table.tools.insert("ruled".into(), ruling(Verdict::Ask));
+    stand.answer(Answer::Policy(table));
+    stand.client(&call("1", "ruled"));
+    let actions = stand.actions();
+    let said = |action: &Action| matches!(action, Action::ToClient(_) | Action::ToHub(Ask::Call(_)));
+    assert!(!actions.iter().any(said), "nothing is known yet: {actions:?}");
+    let request = actions.iter().find_map(|action| match action {
+        Action::ToHub(Ask::Request(request)) => Some(request.clone()),
+        _ => None,
+    });
+    stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass) }));
+    let actions = stand.actions();
+    assert!(actions.iter().any(|action| matches!(action, Action::ToServer(_))));
+    stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let logged = stand.calls();
+    assert_eq!(logged.len(), 1, "once, and as what it was: {logged:?}");
+    assert_eq!((logged[0].verdict, logged[0].outcome), (Verdict::Pass, Some(Outcome::Succeeded)));
+}

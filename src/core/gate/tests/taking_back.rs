@@ -1,0 +1,83 @@
+//! Calls that are taken back, and sides that are gone.
+
+use super::stand::{Stand, call};
+use crate::core::gate::messages::*;
+use crate::core::gate::*;
+
+#[test]
+fn cancelled_call_is_swallowed_unanswered_and_a_late_approval_does_nothing() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"reason":"user"}}"#;
+    assert_eq!(stand.client(cancel), Fate::Consumed);
+    let asks = stand.asks();
+    assert!(matches!(asks.as_slice(), [Ask::Cancel(cancel)] if cancel.approval == request.id), "{asks:?}");
+    stand.approve(&request);
+    stand.go(&request);
+    stand.pass_time(400);
+    let actions = stand.actions();
+    let outcome = CallOutcome { approval: request.id, outcome: Outcome::NotExecuted, duration_ms: 0 };
+    assert_eq!(actions, [Action::ToHub(Ask::Outcome(outcome))], "only the truth for the record");
+    assert_eq!(stand.client(cancel), Fate::Consumed, "the server has never heard of it");
+    assert_eq!(stand.client(&call("1", "pass")), Fate::Forward);
+    assert_eq!(stand.client(cancel), Fate::Forward, "but it has of the next request under this id");
+}
+
+#[test]
+fn cancel_of_a_call_that_was_refused_meanwhile_does_not_reach_the_server() {
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.decide(&request, Decision::TimedOut);
+    assert_eq!(stand.client(cancel), Fate::Consumed, "timed out");
+    stand.client(&call("1", "deny"));
+    assert_eq!(stand.client(cancel), Fate::Consumed, "denied");
+    stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    assert_eq!(stand.client(cancel), Fate::Forward, "the server has this one");
+    let other = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"1"}}"#;
+    assert_eq!(stand.client(other), Fate::Forward, "an id we know nothing of is none of our business");
+}
+
+#[test]
+fn cancel_of_a_released_call_is_forwarded_and_its_answer_suppressed() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.approve(&request);
+    stand.go(&request);
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(stand.client(cancel), Fate::Forward);
+    stand.actions();
+    assert_eq!(stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#), Fate::Consumed);
+    let asks = stand.asks();
+    assert!(matches!(asks.as_slice(), [Ask::Outcome(outcome)] if outcome.outcome == Outcome::Succeeded));
+}
+
+#[test]
+fn client_gone_takes_everything_back_and_nothing_runs() {
+    let mut stand = Stand::new();
+    let request = stand.held("1", "delete");
+    stand.gate.handle_client_gone();
+    assert!(matches!(stand.asks().as_slice(), [Ask::Cancel(_)]));
+    stand.approve(&request);
+    stand.go(&request);
+    assert!(stand.server_lines().is_empty());
+    assert_eq!(stand.gate.poll_timeout(), None);
+}
+
+#[test]
+fn server_gone_answers_each_held_call_once_and_released_ones_are_unknown() {
+    let mut stand = Stand::new();
+    let released = stand.held("1", "delete");
+    stand.approve(&released);
+    stand.go(&released);
+    let _held = stand.held("2", "delete");
+    stand.actions();
+    stand.gate.handle_server_gone(stand.now);
+    let actions = stand.actions();
+    let answers = actions.iter().filter(|action| matches!(action, Action::ToClient(_))).count();
+    assert_eq!(answers, 1);
+    assert!(actions.iter().any(|action| matches!(
+        action,
+        Action::ToHub(Ask::Outcome(outcome)) if outcome.outcome == Outcome::Unknown && outcome.approval == released.id
+    )));
+}

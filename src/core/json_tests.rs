@@ -1,0 +1,135 @@
+//! The grammar, case by case and against a known parser.
+
+use super::*;
+
+fn fault(text: &str) -> Fault {
+    object(text, Mode::Strict, &[]).map(|members| format!("{members:?}")).unwrap_err().0
+}
+
+#[test]
+fn members_keep_their_raw_text_and_order() {
+    let text = r#" { "b" : 9007199254740993 , "a":{"x":1.0, "y":[1,{"z":null}]} } "#;
+    let members = object(text, Mode::Strict, &["a"]).unwrap();
+    assert_eq!(members[0].raw, "9007199254740993");
+    assert_eq!(members[1].raw, r#"{"x":1.0, "y":[1,{"z":null}]}"#);
+    assert_eq!(members[1].inner[0].raw, "1.0");
+}
+
+#[test]
+fn duplicates_are_found_at_every_depth_after_unescaping() {
+    for text in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"a":1,"\u0061":2}"#,
+        r#"{"p":{"x":[{"k":1,"k":1}]}}"#,
+        r#"{"p":{"x":{"k\n":1,"k\u000a":1}}}"#,
+    ] {
+        assert!(matches!(fault(text), Fault::Duplicate(_)), "{text}");
+    }
+}
+
+#[test]
+fn duplicates_are_found_among_many() {
+    let mut names: Vec<String> = (0..100).map(|n| format!("\"k{n}\":{n}")).collect();
+    let fine = format!("{{\"p\":{{{}}}}}", names.join(","));
+    assert!(object(&fine, Mode::Strict, &[]).is_ok());
+    names.push("\"k3\":0".into());
+    assert_eq!(fault(&format!("{{\"p\":{{{}}}}}", names.join(","))), Fault::Duplicate("k3".into()));
+}
+
+#[test]
+fn a_flood_of_names_takes_no_quadratic_time() {
+    let names: Vec<String> = (0..300_000).map(|n| format!("\"k{n}\":0")).collect();
+    let flood = format!("{{\"p\":{{{0}}},\"q\":{{{0}}}}}", names.join(","));
+    // Quadratic, this would take minutes.
+    assert!(object(&flood, Mode::Strict, &["p"]).is_ok());
+}
+
+#[test]
+fn names_of_siblings_do_not_meet() {
+    assert!(object(r#"{"p":{"a":{"x":1},"b":{"x":1},"x":{"x":1}}}"#, Mode::Strict, &[]).is_ok());
+}
+
+#[test]
+fn what_is_not_strict_json_is_a_fault() {
+    for text in [
+        "",
+        "{",
+        "{}}",
+        "[]",
+        "{'a':1}",
+        r#"{"a":01}"#,
+        r#"{"a":1.}"#,
+        r#"{"a":.5}"#,
+        r#"{"a":+1}"#,
+        r#"{"a":NaN}"#,
+        r#"{"a":1e}"#,
+        r#"{"a":tru}"#,
+        r#"{"a":"\x41"}"#,
+        r#"{"a":"\u12"}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":[1,]}"#,
+        r#"{"a" 1}"#,
+        "{\"a\":\"b\tc\"}",
+        "{\"a\":\r1}",
+        "{\"a\":\"\u{0}\"}",
+        "{} {}",
+        "\u{feff}{}",
+        r#"{"a":"\ud800"}"#,
+        r#"{"a":"\udc00\ud800"}"#,
+        r#"{"a":Infinity}"#,
+        r#"{"a":"unterminated}"#,
+        "{/*c*/}",
+    ] {
+        assert!(object(text, Mode::Strict, &[]).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn surrogate_pairs_are_whole() {
+    assert!(object(r#"{"a":"\ud83d\ude00"}"#, Mode::Strict, &[]).is_ok());
+    assert!(object(r#"{"a":"\ud83d"}"#, Mode::Lenient, &[]).is_ok());
+}
+
+#[test]
+fn depth_is_bounded() {
+    let nested = |n: usize| format!("{{\"a\":{}1{}}}", "[".repeat(n), "]".repeat(n));
+    assert!(object(&nested(127), Mode::Strict, &[]).is_ok());
+    assert_eq!(fault(&nested(128)), Fault::TooDeep);
+    assert_eq!(fault(&nested(1_000_000)), Fault::TooDeep);
+}
+
+#[test]
+fn faults_keep_the_members_before_them() {
+    let (_, members) = object(r#"{"id":7,"params":{"a":1,"a":2}}"#, Mode::Strict, &[]).unwrap_err();
+    assert_eq!(member(&members, "id").map(|id| id.raw), Some("7"));
+}
+
+#[test]
+fn elements_of_an_array() {
+    assert_eq!(elements(r#" [ {"a":1} , 2,"x"]"#), Some(vec![r#"{"a":1}"#, "2", r#""x""#]));
+    assert_eq!(elements("{}"), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn agrees_with_a_known_parser_on_what_is_json(text in r#"[\[\]{}:,"\\a0-9\.eE+\- tfnu]{0,24}"#) {
+        let wrapped = format!("{{\"a\":{text}}}");
+        if object(&wrapped, Mode::Strict, &[]).is_ok() {
+            proptest::prop_assert!(serde_json::from_str::<serde_json::Value>(&wrapped).is_ok(), "{wrapped}");
+        }
+    }
+
+    #[test]
+    fn never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        drop(object(&text, Mode::Strict, &["params"]));
+        drop(object(&text, Mode::Lenient, &[]));
+        drop(elements(&text));
+    }
+
+    #[test]
+    fn reads_what_a_known_writer_wrote(key in ".{0,12}", value in ".{0,40}", number in proptest::num::f64::NORMAL) {
+        let text = serde_json::json!({"k": {"key": key, "value": value, "list": [number, {key: null}]}}).to_string();
+        proptest::prop_assert!(object(&text, Mode::Strict, &["k"]).is_ok(), "{text}");
+    }
+}

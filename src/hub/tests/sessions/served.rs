@@ -1,0 +1,151 @@
+//! A hub that listens, and a shim made of a bare websocket.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::routing::any;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::core::approval::{Outcome, Status};
+use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request};
+use crate::core::ids::{ApprovalId, InstanceId};
+use crate::hub::session;
+use crate::hub::tests::desk::{Desk, request};
+use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
+
+/// The longest a test waits for what must happen.
+pub(in crate::hub::tests) const SOON: Duration = Duration::from_secs(60);
+
+/// A hub that listens.
+pub(in crate::hub::tests) struct Served {
+    pub(in crate::hub::tests) desk: Desk,
+    url: String,
+}
+
+impl Served {
+    pub(in crate::hub::tests) async fn new() -> Self {
+        Self::with(Desk::new().await).await
+    }
+
+    pub(in crate::hub::tests) async fn with(desk: Desk) -> Self {
+        let (hub, agent) = (desk.hub.clone(), desk.agent.clone());
+        let upgrade = move |upgrade: WebSocketUpgrade| async move {
+            upgrade.on_upgrade(move |socket| session::handle(hub, socket, agent, None))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}{}", listener.local_addr().unwrap(), wire::PATH);
+        tokio::spawn(axum::serve(listener, Router::new().route(wire::PATH, any(upgrade))).into_future());
+        let hub = desk.hub.clone();
+        tokio::spawn(async move { hub.run_background().await });
+        Self { desk, url }
+    }
+
+    /// A connection that has said nothing yet.
+    pub(in crate::hub::tests) async fn mute(&self) -> Wire {
+        Wire(tokio_tungstenite::connect_async(&self.url).await.unwrap().0)
+    }
+
+    /// A shim that said hello, and the welcome it got.
+    pub(in crate::hub::tests) async fn shim(&self, instance: &str, resume: Vec<ApprovalId>) -> (Wire, Welcome) {
+        let mut wire = self.mute().await;
+        wire.say(&ToHub::Hello(hello(instance, resume))).await;
+        match wire.hear().await {
+            ToWrap::Welcome(welcome) => (wire, welcome),
+            other => panic!("no welcome: {other:?}"),
+        }
+    }
+
+    /// A shim with one call registered.
+    pub(super) async fn holding(&self) -> (Wire, Request) {
+        let (mut wire, _) = self.shim("shim-1", Vec::new()).await;
+        let request = request(&self.desk.shim, "delete_repo", "{\"repo\":\"a\"}");
+        wire.register(&request).await;
+        (wire, request)
+    }
+
+    /// Waits until the approval looks like that.
+    pub(super) async fn becomes(&self, id: &ApprovalId, status: Status, outcome: Outcome) {
+        let mut newest = self.desk.hub.subscribe();
+        let reached = async {
+            while (self.desk.now(id).await.status, self.desk.now(id).await.outcome) != (status, outcome) {
+                newest.changed().await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(SOON, reached).await.is_ok(), "it is {:?}", self.desk.now(id).await);
+    }
+}
+
+pub(in crate::hub::tests) fn hello(instance: &str, resume: Vec<ApprovalId>) -> Hello {
+    Hello {
+        version: wire::VERSION,
+        wrap_version: "test".into(),
+        instance: InstanceId::from(instance),
+        server: "github".into(),
+        command: vec!["server".into()],
+        client: None,
+        user: Some("somebody".into()),
+        host: None,
+        resume,
+    }
+}
+
+/// The shim's end of the websocket.
+pub(in crate::hub::tests) struct Wire(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Wire {
+    pub(in crate::hub::tests) async fn say(&mut self, message: &ToHub) {
+        self.say_text(&wire::encode(message)).await;
+    }
+
+    pub(in crate::hub::tests) async fn say_text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next message, or the close code.
+    pub(in crate::hub::tests) async fn next(&mut self) -> Result<ToWrap, u16> {
+        loop {
+            match tokio::time::timeout(SOON, self.0.next()).await.expect("the hub says something") {
+                Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text, &wire::TO_WRAP).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(0, |frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => panic!("{error}"),
+                None => return Err(0),
+            }
+        }
+    }
+
+    pub(in crate::hub::tests) async fn hear(&mut self) -> ToWrap {
+        self.next().await.expect("a message, not the end")
+    }
+
+    pub(in crate::hub::tests) async fn hear_end(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    pub(super) async fn register(&mut self, request: &Request) -> Registered {
+        self.say(&ToHub::Request(request.clone())).await;
+        match self.hear().await {
+            ToWrap::Registered(registered) => registered,
+            other => panic!("not registered: {other:?}"),
+        }
+    }
+
+    pub(super) async fn hear_decision(&mut self) -> Decision {
+        match self.hear().await {
+            ToWrap::Decision(Decided { decision, .. }) => decision,
+            other => panic!("no decision: {other:?}"),
+        }
+    }
+}
+
+pub(super) fn release_of(request: &Request) -> Release {
+    Release { approval: request.id.clone(), digest: request.digest.clone() }
+}
