@@ -47,8 +47,8 @@ use super::{Hub, page};
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// Connections of machines without a token; each may stay as long as its code is good.
-const MAX_ENROLLING: usize = 200;
+/// Connections of machines without a token: those that may wait under a code, and some that are about to.
+const MAX_ENROLLING: usize = 140;
 
 /// What every handler works with; clones are the same.
 #[derive(Clone)]

@@ -53,7 +53,7 @@ pub(super) async fn greet(
     match welcome(hub, socket, &shim, hello, number).await {
         Ok((table, until)) => Ok((shim, joined, table, until)),
         Err(end) => {
-            super::part(hub, &shim, number, &end).await;
+            super::parting::part(hub, &shim, number, &end).await;
             Err(end)
         }
     }
