@@ -71,6 +71,8 @@ pub struct File {
     pub authz_timeout: Option<u64>,
     /// hub: seconds its answers hold; 0 asks every time.
     pub authz_ttl: Option<u64>,
+    /// hub: file that holds the bearer token of who reads `/metrics`, 0600.
+    pub metrics_token_file: Option<PathBuf>,
     /// hub: `[[notify]]`, notification channels that the page shows and cannot change.
     #[serde(default)]
     pub notify: Vec<notify::Channel>,

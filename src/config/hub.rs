@@ -61,6 +61,8 @@ pub struct Settings {
     pub grant_for: u64,
     /// Seconds that a shim which lost its connection has to come back.
     pub resume_within: u64,
+    /// What a scraper of `/metrics` must show; without one, it must be on this machine.
+    pub metrics_token: Option<Secret>,
     /// Notification channels that the file names.
     pub notify: Vec<super::notify::Channel>,
     /// Hosts of push services beside those of the usual browsers.
@@ -118,6 +120,7 @@ impl Settings {
         let env = |key: &str| env(key).filter(|value| !value.is_empty());
         let file = load_file(flags, env("HITL_CONFIG"))?;
         let decision_point = decision_point(&env, &file)?;
+        let metrics_token = token(&env, "METRICS_TOKEN", file.metrics_token_file.clone(), "metrics token")?;
         let listen = flags.listen.clone().or_else(|| env("HITL_LISTEN")).or(file.listen);
         let data_dir = flags.data_dir.clone().or_else(|| env("HITL_DATA_DIR").map(PathBuf::from)).or(file.data_dir);
         let data_dir = data_dir.map_or_else(paths::data_dir, Ok)?;
@@ -144,6 +147,7 @@ impl Settings {
             decision_point,
             grant_for: seconds("grant_for", env("HITL_GRANT_FOR"), file.grant_for, GRANT_FOR)?,
             resume_within: seconds("resume_within", env("HITL_RESUME_WITHIN"), file.resume_within, RESUME_WITHIN)?,
+            metrics_token,
             notify: file.notify,
             push_hosts: super::notify::push_hosts(env("HITL_PUSH_HOSTS"), file.push_hosts)?,
             log_format: LogFormat::parse(env("HITL_LOG_FORMAT").or(file.log_format).as_deref())?,
@@ -230,12 +234,7 @@ fn parse_public_url(text: &str) -> anyhow::Result<PublicUrl> {
 
 fn decision_point(env: &dyn Fn(&str) -> Option<String>, file: &File) -> anyhow::Result<Option<DecisionPoint>> {
     let Some(url) = env("HITL_AUTHZ_URL").or_else(|| file.authz_url.clone()) else { return Ok(None) };
-    let token_file = env("HITL_AUTHZ_TOKEN_FILE").map(PathBuf::from).or_else(|| file.authz_token_file.clone());
-    let token = match (env("HITL_AUTHZ_TOKEN"), token_file) {
-        (Some(token), _) => Some(Secret(token.trim().to_owned())),
-        (None, Some(path)) => Some(secret::read(&path, "authz token")?),
-        (None, None) => None,
-    };
+    let token = token(env, "AUTHZ_TOKEN", file.authz_token_file.clone(), "authz token")?;
     let timeout = seconds("authz_timeout", env("HITL_AUTHZ_TIMEOUT"), file.authz_timeout, AUTHZ_TIMEOUT)?;
     let ttl = match env("HITL_AUTHZ_TTL").as_deref().map_or(file.authz_ttl, |text| text.parse().ok()) {
         Some(0) => 0,
@@ -243,6 +242,21 @@ fn decision_point(env: &dyn Fn(&str) -> Option<String>, file: &File) -> anyhow::
     };
     let (timeout, ttl) = (Duration::from_secs(timeout), Duration::from_secs(ttl));
     Ok(Some(DecisionPoint { url: parse_authz_url(&url)?, token, timeout, ttl }))
+}
+
+/// A token from `HITL_KEY`, or from the file that `HITL_KEY_FILE` or the settings file names.
+fn token(
+    env: &dyn Fn(&str) -> Option<String>,
+    key: &str,
+    named: Option<PathBuf>,
+    what: &str,
+) -> anyhow::Result<Option<Secret>> {
+    let file = env(&format!("HITL_{key}_FILE")).map(PathBuf::from).or(named);
+    match (env(&format!("HITL_{key}")), file) {
+        (Some(token), _) => Ok(Some(Secret(token.trim().to_owned()))),
+        (None, Some(path)) => secret::read(&path, what).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 fn parse_authz_url(url: &str) -> anyhow::Result<String> {

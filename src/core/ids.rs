@@ -73,6 +73,11 @@ impl Digest {
         Self(hex(&hasher.finalize()))
     }
 
+    /// Whether it has the form of one; what a peer sends may have any.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == 64 && self.0.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
     /// The digest as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -109,5 +114,9 @@ mod tests {
     fn digest_is_plain_sha256_in_hex() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").as_str(), empty);
+        assert!(Digest::of(b"").is_whole());
+        for other in [String::new(), empty.to_uppercase(), format!("{empty}0"), "g".repeat(64)] {
+            assert!(!Digest(other.clone()).is_whole(), "{other}");
+        }
     }
 }

@@ -5,10 +5,12 @@
 
 mod agents;
 mod password;
+mod personal;
 mod tokens;
 mod users;
 
 pub use self::agents::AgentChange;
+pub use self::personal::PersonalToken;
 pub(in crate::hub) use self::tokens::{hashed, random};
 pub use self::users::UserChange;
 pub(in crate::hub) use self::users::{find as find_user, insert as insert_user};
@@ -30,6 +32,13 @@ pub(in crate::hub) async fn admin(tx: &mut Tx, by: &Actor) -> Result<Result<(), 
         .await?;
     let is_admin = role.and_then(|role| Role::from_name(&role)) == Some(Role::Admin);
     Ok(if is_admin { Ok(()) } else { Err(ChangeError::Forbidden) })
+}
+
+/// Names for the first administrator, the best one first.
+pub(in crate::hub) fn admin_names(best: &str) -> impl Iterator<Item = String> {
+    let others = (2..100).map(|number| format!("admin-{number}"));
+    let names = [best.to_owned(), "admin".to_owned()].into_iter().chain(others);
+    names.filter(|name| check_name(name).is_ok())
 }
 
 /// Names of servers that limits are set for; they need not be known yet.

@@ -11,7 +11,7 @@ pub use self::list::ApprovalFilter;
 pub(in crate::hub) use self::list::page_size;
 use super::Hub;
 use super::bus::Target;
-use super::error::DecideError;
+use super::error::{DecideError, Decider};
 use super::holds;
 use super::model::{Approval, Role, User};
 use super::notify;
@@ -25,19 +25,29 @@ const MAX_WORDS: usize = 1000;
 
 impl Hub {
     /// Says yes.
-    pub async fn approve(&self, id: &ApprovalId, by: &User, comment: Option<String>) -> Result<Approval, DecideError> {
-        self.decide(id, by, Status::Approved, comment).await
+    pub async fn approve(
+        &self,
+        id: &ApprovalId,
+        by: impl Into<Decider>,
+        comment: Option<String>,
+    ) -> Result<Approval, DecideError> {
+        self.decide(id, by.into(), Status::Approved, comment).await
     }
 
     /// Says no.
-    pub async fn reject(&self, id: &ApprovalId, by: &User, reason: Option<String>) -> Result<Approval, DecideError> {
-        self.decide(id, by, Status::Rejected, reason).await
+    pub async fn reject(
+        &self,
+        id: &ApprovalId,
+        by: impl Into<Decider>,
+        reason: Option<String>,
+    ) -> Result<Approval, DecideError> {
+        self.decide(id, by.into(), Status::Rejected, reason).await
     }
 
     async fn decide(
         &self,
         id: &ApprovalId,
-        by: &User,
+        by: Decider,
         to: Status,
         words: Option<String>,
     ) -> Result<Approval, DecideError> {
@@ -45,11 +55,11 @@ impl Hub {
         if words.as_ref().is_some_and(|words| words.chars().count() > MAX_WORDS || words.contains('\0')) {
             return Err(DecideError::Invalid(format!("a reason or comment has at most {MAX_WORDS} characters")));
         }
-        let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
+        let (hub, id) = (self.clone(), id.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let now = hub.now();
-                let held = match decidable(tx, &id, &by, now).await? {
+                let held = match decidable(tx, &id, &by.name, now).await? {
                     Ok(held) => held,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -60,16 +70,21 @@ impl Hub {
     }
 
     /// Gives more time: five minutes, or so many seconds.
-    pub async fn extend(&self, id: &ApprovalId, by: &User, seconds: Option<u32>) -> Result<Approval, DecideError> {
+    pub async fn extend(
+        &self,
+        id: &ApprovalId,
+        by: impl Into<Decider>,
+        seconds: Option<u32>,
+    ) -> Result<Approval, DecideError> {
         let seconds = seconds.unwrap_or(EXTEND_SECONDS);
         if seconds == 0 || i64::from(seconds) * 1000 > MAX_WINDOW_MS {
             return Err(DecideError::Invalid("an extension is 1 to 3600 seconds".to_owned()));
         }
-        let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
+        let (hub, id, by) = (self.clone(), id.clone(), by.into());
         self.write(move |tx| {
             Box::pin(async move {
                 let now = hub.now();
-                let approval = match decidable(tx, &id, &by, now).await? {
+                let approval = match decidable(tx, &id, &by.name, now).await? {
                     Ok(held) => held.approval,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
@@ -135,7 +150,7 @@ async fn decided(
     tx: &mut Tx,
     hub: &Hub,
     held: &Held,
-    by: &str,
+    by: &Decider,
     to: Status,
     words: Option<String>,
     now: i64,
@@ -149,7 +164,7 @@ async fn decided(
     .bind(held.approval.id.as_str())
     .bind(to.as_str())
     .bind(now)
-    .bind(by)
+    .bind(by.name.as_str())
     .bind(words.clone())
     .bind(grace)
     .bind(if approved { "waiting" } else { "not_executed" })
@@ -161,8 +176,8 @@ async fn decided(
         tx.wake_sweeper_at(grace);
     }
     let action = if approved { "approval.approved" } else { "approval.rejected" };
-    let detail = words.map_or(serde_json::Value::Null, |words| json!({ "reason": words }));
-    record(tx, &held, by, action, detail, now).await?;
+    let detail = words.map_or_else(|| json!({}), |words| json!({ "reason": words }));
+    record(tx, &held, &by.name, action, by.told(detail), now).await?;
     Ok(held.approval)
 }
 
@@ -175,14 +190,14 @@ fn grace_ms(hub: &Hub, held: &Held) -> i64 {
     if here { RELEASE_GRACE_MS } else { hub.0.resume_within_ms }
 }
 
-async fn extended(tx: &mut Tx, id: &ApprovalId, by: &str, deadline: i64, now: i64) -> Result<Approval, StoreError> {
+async fn extended(tx: &mut Tx, id: &ApprovalId, by: &Decider, deadline: i64, now: i64) -> Result<Approval, StoreError> {
     let row = sqlx::query("update approvals set deadline_at = $2 where id = $1 and status = 'pending' returning *")
         .bind(id.as_str())
         .bind(deadline)
         .fetch_one(tx.sql())
         .await?;
     let held = rows::held(&row)?;
-    record(tx, &held, by, "approval.extended", json!({ "deadline_at": deadline }), now).await?;
+    record(tx, &held, &by.name, "approval.extended", by.told(json!({ "deadline_at": deadline })), now).await?;
     Ok(held.approval)
 }
 

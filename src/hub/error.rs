@@ -1,6 +1,8 @@
 //! Why a use case refuses, as far as callers branch on it.
 
-use super::model::{Approval, User};
+use serde::Serialize;
+
+use super::model::{Approval, Tool, User};
 use super::store::StoreError;
 use crate::core::rules::RuleFault;
 
@@ -47,6 +49,12 @@ pub enum ChangeError {
         /// What is wrong with it.
         why: String,
     },
+    /// The tool is not defined as it was when somebody looked at it; here is what it is now.
+    #[error("the definition has changed again; look at the new one before you accept it")]
+    Redefined(Box<Tool>),
+    /// The current password is needed, or is not the one that was given; why, in words.
+    #[error("{0}")]
+    WrongPassword(String),
     /// The store failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,6 +63,49 @@ pub enum ChangeError {
 impl From<RuleFault> for ChangeError {
     fn from(RuleFault { place, why }: RuleFault) -> Self {
         Self::Fault { place, why }
+    }
+}
+
+/// How a decision came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// A browser's session.
+    Page,
+    /// A personal token.
+    Token,
+    /// The command line of somebody with access to the data dir.
+    Cli,
+}
+
+/// Who decides on a call, and how that came in.
+#[derive(Clone, Debug)]
+pub struct Decider {
+    /// The user's name.
+    pub name: String,
+    /// Recorded with the decision, where it is known.
+    pub via: Option<Via>,
+}
+
+impl Decider {
+    /// The detail of a record, with how the decision came in.
+    pub(in crate::hub) fn told(&self, mut detail: serde_json::Value) -> serde_json::Value {
+        if let Some(via) = self.via {
+            detail["via"] = serde_json::json!(via);
+        }
+        detail
+    }
+}
+
+impl From<&User> for Decider {
+    fn from(user: &User) -> Self {
+        Self { name: user.name.clone(), via: None }
+    }
+}
+
+impl From<(&User, Via)> for Decider {
+    fn from((user, via): (&User, Via)) -> Self {
+        Self { via: Some(via), ..user.into() }
     }
 }
 

@@ -83,8 +83,7 @@ async fn first_admin(tx: &mut Tx, name: &str, now: i64) -> Result<Option<User>, 
     if admins > 0 {
         return Ok(None);
     }
-    let others = (2..100).map(|number| format!("admin-{number}"));
-    for name in [name.to_owned(), "admin".to_owned()].into_iter().chain(others) {
+    for name in accounts::admin_names(name) {
         if let Some(user) = accounts::insert_user(tx, &name, Role::Admin, None, &name, now).await? {
             return Ok(Some(user));
         }

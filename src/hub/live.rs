@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
+use super::holds::Shim;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
 /// How much news may wait for one session; a session that falls further behind is cut.
@@ -29,6 +30,8 @@ pub(in crate::hub) enum Cut {
     Revoked,
     /// Its agent may not stand in front of this server any more.
     Elsewhere,
+    /// Its server was removed.
+    Removed,
     /// The same shim connected again.
     Replaced,
     /// It does not read what it is sent.
@@ -44,9 +47,16 @@ pub(in crate::hub) struct Live(Mutex<Shims>);
 #[derive(Default)]
 struct Shims {
     connected: HashMap<Key, Connected>,
-    /// When each lost shim is given up.
-    away: HashMap<Key, i64>,
+    away: HashMap<Key, Away>,
     last_number: u64,
+}
+
+/// A lost shim.
+struct Away {
+    /// When it is given up.
+    until: i64,
+    /// Whom the session spoke for that people could see.
+    shown: Option<Shim>,
 }
 
 struct Connected {
@@ -87,42 +97,51 @@ impl Live {
         shims.last_number += 1;
         let number = shims.last_number;
         let key = (client_id.clone(), instance.clone());
-        shims.away.remove(&key);
-        let connected = Connected { number, server: server.to_owned(), wakes: wake, cut, counts: false };
+        // The same run, connected again, is the same session to people.
+        let before = shims.away.remove(&key).and_then(|away| away.shown);
+        let before = before.is_some_and(|shim| shim.server == server);
         // An older connection's entry is dropped here, and with it what wakes that session: it ends.
-        shims.connected.insert(key, connected);
+        let older = shims.connected.remove(&key);
+        let counts = before || older.is_some_and(|older| older.counts && older.server == server);
+        shims.connected.insert(key, Connected { number, server: server.to_owned(), wakes: wake, cut, counts });
         Joined { number, wakes, cut: cut_seen }
     }
 
-    /// A session ended. Whether it was still the instance's own; if not, a newer one speaks for the instance.
-    pub(in crate::hub) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> bool {
+    /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
+    pub(in crate::hub) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
         let mut shims = self.shims();
-        let key = (client_id.clone(), instance.clone());
-        let own = shims.connected.get(&key).is_some_and(|connected| connected.number == number);
-        if own {
-            shims.connected.remove(&key);
-        }
-        own
+        leave(&mut shims, &(client_id.clone(), instance.clone()), number)
     }
 
-    /// The shim may come back until then.
+    /// A session was lost, and its shim may come back until then; `false`: a newer one speaks for the instance.
+    pub(in crate::hub) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
+        let mut shims = self.shims();
+        let key = (shim.client_id.clone(), shim.instance.clone());
+        let Some(seen) = leave(&mut shims, &key, number) else { return false };
+        shims.away.insert(key, Away { until, shown: seen.then(|| shim.clone()) });
+        true
+    }
+
+    /// A shim that another run of the hub knew may come back until then.
     pub(in crate::hub) fn expect_back(&self, client_id: ClientId, instance: InstanceId, until: i64) {
         let mut shims = self.shims();
         let key = (client_id, instance);
         if !shims.connected.contains_key(&key) {
-            shims.away.insert(key, until);
+            shims.away.insert(key, Away { until, shown: None });
         }
     }
 
     /// When the first lost shim is given up.
     pub(in crate::hub) fn next_given_up(&self) -> Option<i64> {
-        self.shims().away.values().copied().min()
+        self.shims().away.values().map(|away| away.until).min()
     }
 
-    /// Lost shims whose time is up; they stay listed until [`forget`](Self::forget), so that a store that fails now
-    /// is asked again.
-    pub(in crate::hub) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId)> {
-        self.shims().away.iter().filter(|(_, until)| **until <= now).map(|(key, _)| key.clone()).collect()
+    /// Lost shims whose time is up, with the session that people saw; they stay listed until
+    /// [`forget`](Self::forget), so that a store that fails now is asked again.
+    pub(in crate::hub) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
+        let shims = self.shims();
+        let over = shims.away.iter().filter(|(_, away)| away.until <= now);
+        over.map(|((client_id, instance), away)| (client_id.clone(), instance.clone(), away.shown.clone())).collect()
     }
 
     /// A lost shim is dealt with.
@@ -142,11 +161,14 @@ impl Live {
         connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
     }
 
-    /// Whether this very connection is shown.
-    pub(in crate::hub) fn counts(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> bool {
-        let shims = self.shims();
-        let connected = shims.connected.get(&(client_id.clone(), instance.clone()));
-        connected.is_some_and(|connected| connected.number == number && connected.counts)
+    /// How many connections an agent has, in front of whatever server.
+    pub(in crate::hub) fn of_agent(&self, agent: &ClientId) -> usize {
+        self.shims().connected.keys().filter(|(client_id, _)| client_id == agent).count()
+    }
+
+    /// Whether any shim stands in front of a server.
+    pub(in crate::hub) fn is_served(&self, server: &str) -> bool {
+        self.shims().connected.values().any(|connected| connected.server == server)
     }
 
     /// How many shown sessions each server has.
@@ -184,6 +206,12 @@ impl Live {
     }
 }
 
+/// Takes a connection out, if it is still the instance's own; whether it was shown.
+fn leave(shims: &mut Shims, key: &Key, number: u64) -> Option<bool> {
+    shims.connected.get(key).filter(|connected| connected.number == number)?;
+    shims.connected.remove(key).map(|connected| connected.counts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,8 +236,8 @@ mod tests {
         let joined = live.join(&own, &instance, "s");
         let stranger = live.join(&other, &instance, "s");
         assert_eq!(*joined.cut.borrow(), None);
-        assert!(!live.leave(&own, &instance, stranger.number));
-        assert!(live.leave(&other, &instance, stranger.number));
+        assert_eq!(live.leave(&own, &instance, stranger.number), None);
+        assert_eq!(live.leave(&other, &instance, stranger.number), Some(false));
         assert!(live.is_connected(&own, &instance));
     }
 }

@@ -9,6 +9,7 @@ pub mod activity;
 pub mod api;
 pub mod approvals;
 pub mod audit;
+mod budget;
 mod bus;
 mod bypasses;
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod model;
 pub mod notify;
 pub mod page;
 mod policies;
+mod removal;
 pub mod serve;
 pub mod servers;
 pub mod session;
@@ -93,6 +95,7 @@ struct Inner {
     push_client: OnceLock<reqwest::Client>,
     base_url: RwLock<Option<String>>,
     ready_rules: policies::ReadyRules,
+    budgets: budget::Budgets,
     decision_point: Option<DecisionPoint>,
     enrolments: enrolment::Enrolments,
     shutdown: CancellationToken,
@@ -123,6 +126,7 @@ impl Hub {
             push_client: OnceLock::new(),
             base_url: RwLock::new(None),
             ready_rules: policies::ReadyRules::default(),
+            budgets: budget::Budgets::default(),
             decision_point,
             enrolments: enrolment::Enrolments::default(),
             shutdown: CancellationToken::new(),

@@ -25,8 +25,10 @@ pub(in crate::hub) enum Standing {
     In(Box<Subject>),
     /// Its token is not for this server.
     Elsewhere,
-    /// It is revoked, or the server unknown.
+    /// It is revoked.
     Gone,
+    /// There is no such server.
+    Unknown,
 }
 
 /// Everything a verdict depends on, and whom it is about.
@@ -46,6 +48,8 @@ pub(in crate::hub) enum Tabled {
     Elsewhere,
     /// See [`Standing::Gone`].
     Gone,
+    /// See [`Standing::Unknown`].
+    Unknown,
 }
 
 /// Whom a question is about.
@@ -62,6 +66,11 @@ pub(in crate::hub) struct Question<'q> {
 pub(in crate::hub) struct ReadyRules(Mutex<HashMap<String, (String, Arc<Rules>)>>);
 
 impl ReadyRules {
+    /// The server is no more.
+    pub(in crate::hub) fn forget(&self, server: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
+    }
+
     fn of(&self, server: &str, text: &str) -> Arc<Rules> {
         let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, rules)) = ready.get(server)
@@ -94,6 +103,7 @@ impl Hub {
             Standing::In(subject) => Tabled::In(subject.scales.table(&opinion), subject.until),
             Standing::Elsewhere => Tabled::Elsewhere,
             Standing::Gone => Tabled::Gone,
+            Standing::Unknown => Tabled::Unknown,
         })
     }
 
@@ -122,7 +132,7 @@ impl Hub {
             return Ok(Standing::Elsewhere);
         }
         let Some(Kept { policy, entries, rules }) = self.kept(connection, server, now).await? else {
-            return Ok(Standing::Gone);
+            return Ok(Standing::Unknown);
         };
         let caller = Caller {
             client_id: agent.clone(),

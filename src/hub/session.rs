@@ -20,6 +20,7 @@ use super::holds::{Registration, Released, Shim};
 use super::live::{Cut, Joined, Wake};
 use super::model::Agent;
 use super::policies::{Shown, Tabled};
+use super::shims::{self, Learned};
 use super::store::StoreError;
 use crate::core::gate::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
 use crate::core::ids::{ApprovalId, Digest};
@@ -30,6 +31,8 @@ use crate::wire::{self, ToHub, ToWrap, close};
 
 /// A message that cannot be sent in this time ends the session.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How many definitions a session remembers; the store knows fewer of one agent.
+const MAX_SHOWN: usize = 10_000;
 
 /// The whole life of one shim's connection; `agent` is the one its token belongs to.
 pub async fn handle(hub: Hub, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
@@ -43,14 +46,28 @@ async fn live(hub: Hub, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             let number = joined.number;
             let (told, shown, weighing) = (Told::default(), Shown::default(), Weighing::default());
-            let mut session =
-                Session { hub: &hub, socket: &mut socket, shim: &shim, table, until, told, shown, weighing };
+            let mut session = Session {
+                hub: &hub,
+                socket: &mut socket,
+                shim: &shim,
+                table,
+                until,
+                told,
+                shown,
+                weighing,
+                unlearned: None,
+            };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
             part(&hub, &shim, number, &end).await;
             end
         }
-        Err(end) => end,
+        Err(end) => {
+            if let End::Refused(code, why) = &end {
+                tracing::warn!(agent.name = %agent.name, ?peer, code, why, "a shim is not let in");
+            }
+            end
+        }
     };
     say_goodbye(&mut socket, ended).await;
 }
@@ -82,21 +99,21 @@ impl From<StoreError> for End {
 /// What the end of a session means for what it held.
 async fn part(hub: &Hub, shim: &Shim, number: u64, end: &End) {
     let live = hub.0.store.bus().live();
-    let counted = live.counts(&shim.client_id, &shim.instance, number);
-    let own = live.leave(&shim.client_id, &shim.instance, number);
     let done = match end {
-        End::Draining => Ok(()),
-        _ if !own => Ok(()),
-        End::Bye => hub.gone(&shim.client_id, &shim.instance).await,
-        _ => hub.shim_lost(&shim.client_id, &shim.instance).await,
+        End::Draining | End::Bye => match live.leave(&shim.client_id, &shim.instance, number) {
+            Some(seen) if *end == End::Bye => gone(hub, shim, seen).await,
+            _ => Ok(()),
+        },
+        _ => hub.shim_lost(shim, number).await,
     };
-    let noted = match counted && *end != End::Draining {
-        true => hub.note_session(shim, "session.closed").await,
-        false => Ok(()),
-    };
-    if let Err(error) = done.and(noted) {
+    if let Err(error) = done {
         tracing::error!(%error, "the end of a session could not be recorded");
     }
+}
+
+async fn gone(hub: &Hub, shim: &Shim, seen: bool) -> Result<(), StoreError> {
+    hub.gone(&shim.client_id, &shim.instance).await?;
+    if seen { hub.note_session(shim, "session.closed").await } else { Ok(()) }
 }
 
 async fn say_goodbye(socket: &mut WebSocket, end: End) {
@@ -106,6 +123,7 @@ async fn say_goodbye(socket: &mut WebSocket, end: End) {
         End::Draining => (1012, "the hub is stopping".to_owned()),
         End::Cut(Cut::Revoked) => (close::UNAUTHORISED, "the agent is revoked".to_owned()),
         End::Cut(Cut::Elsewhere) => (close::FORBIDDEN, "the agent may not use this server".to_owned()),
+        End::Cut(Cut::Removed) => (1012, "the server was removed; connect again".to_owned()),
         End::Cut(Cut::Slow) => (1008, "the shim does not read what it is sent".to_owned()),
         End::Refused(code, why) => (code, why),
         End::StoreFailed => (1011, "the hub's store does not answer".to_owned()),
@@ -142,6 +160,8 @@ struct Session<'s> {
     shown: Shown,
     /// Calls that the external decision point is being asked about.
     weighing: Weighing,
+    /// The last list, where the agent told of too many of late, and when its turn comes.
+    unlearned: Option<(Tools, i64)>,
 }
 
 enum Event {
@@ -151,6 +171,7 @@ enum Event {
     Draining,
     Tick,
     Stale,
+    Learn,
     Weighed(Box<Weighed>),
 }
 
@@ -166,6 +187,7 @@ impl Session<'_> {
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
                 wake = joined.wakes.recv() => Event::Woken(wake),
                 () = self.hub.0.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
+                () = self.hub.0.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
                 weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
                 heard = self.socket.recv() => Event::Heard(heard),
                 _ = ping.tick() => Event::Tick,
@@ -181,6 +203,7 @@ impl Session<'_> {
                 Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
                 Event::Draining => Err(self.drain().await),
                 Event::Stale => self.push_policy().await,
+                Event::Learn => self.learn(None).await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
                 Event::Tick if heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => Err(End::Lost),
                 Event::Tick => send_frame(self.socket, Message::Ping(Default::default())).await,
@@ -233,8 +256,7 @@ impl Session<'_> {
             ToHub::Tools(tools) => {
                 self.count().await?;
                 self.shown = shown(&tools);
-                self.hub.learn(self.shim, tools).await?;
-                self.push_policy().await
+                self.learn(Some(tools)).await
             }
             ToHub::Request(request) => {
                 self.count().await?;
@@ -258,6 +280,22 @@ impl Session<'_> {
             }
             ToHub::Bye => Err(End::Bye),
         }
+    }
+
+    /// Keeps what this list shows, or the one that waits for its turn; only the last one matters.
+    async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
+        let waiting = self.unlearned.take().map(|(tools, _)| tools);
+        let Some(tools) = list.or(waiting) else { return Ok(()) };
+        if let Learned::Later(at) = self.hub.learn(self.shim, &tools).await? {
+            tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
+            self.unlearned = Some((tools, at));
+        }
+        self.push_policy().await
+    }
+
+    /// When the list that waits may be kept.
+    fn turn(&self) -> i64 {
+        self.unlearned.as_ref().map_or(i64::MAX, |(_, at)| *at)
     }
 
     /// From the first tools or request on, people see the session.
@@ -357,10 +395,12 @@ async fn table(hub: &Hub, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i
         Tabled::In(table, until) => Ok((table, until)),
         Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
         Tabled::Gone => Err(End::Cut(Cut::Revoked)),
+        Tabled::Unknown => Err(End::Cut(Cut::Removed)),
     }
 }
 
 /// What a list showed; of two entries with one name, the last, as clients take it.
 fn shown(tools: &Tools) -> Shown {
-    tools.items.iter().map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
+    let kept = tools.items.iter().filter(|tool| shims::may_be_kept(&tool.name)).take(MAX_SHOWN);
+    kept.map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
 }

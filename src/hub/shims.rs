@@ -1,44 +1,68 @@
-//! What a shim tells of itself: its server, the tools it saw, the calls it let through.
+//! What a shim tells of itself: its server, the tools it saw ([`lists`]), the calls it let through.
 //!
-//! All of it is a claim. A claim may raise a tool's level and never lowers one.
+//! All of it is a claim. A claim may raise a tool's level and never lowers one, and what one agent can make the hub
+//! keep is bounded.
 
-use std::collections::HashMap;
+mod lists;
 
-use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::Hub;
 use super::activity;
+use super::budget::Cost;
 use super::bus::Target;
 use super::bypasses;
-use super::drift::{self, Baseline};
 use super::holds::Shim;
 use super::store::{Entry, StoreError, Tx};
-use crate::core::gate::messages::{Activity, ToolDefinition, Tools};
-use crate::core::ids::Digest;
+use crate::core::gate::messages::Activity;
+use crate::core::ids::{ClientId, Digest};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
 
-/// How many servers there may be; agents name them, so there must be an end.
+pub(in crate::hub) use self::lists::{Learned, described, may_be_kept};
+
+/// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
 const MAX_SERVERS: i64 = 1000;
-/// How many tools of one server are kept.
-const MAX_TOOLS: usize = 2000;
+const MAX_SERVERS_OF_ONE: i64 = 100;
 /// The longest tool name kept, in characters.
 const MAX_NAME: usize = 256;
-/// The longest description or hints kept, in characters.
-const MAX_TEXT: usize = 4096;
-/// The longest definition kept, in characters; its digest is of all of it.
-const MAX_DEFINITION: usize = 16_384;
+/// How many words of a command line are kept, and how many characters of each.
+const MAX_WORDS: usize = 64;
+const MAX_WORD: usize = 256;
+/// The longest approval id kept with a call.
+const MAX_ID: usize = 64;
 /// How many calls of one message are kept.
 const MAX_CALLS: usize = 4096;
+/// An agent that was seen less than this ago is not noted again, in milliseconds.
+const SEEN_MS: i64 = 60_000;
+
+/// What came of a shim's introduction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Met {
+    /// Its server is known.
+    Known,
+    /// Its server is not made known; why, in words.
+    TooMany(String),
+}
 
 impl Hub {
-    /// Notes that a shim with this agent's token is there, and makes its server known. `false`: there are too many.
-    pub(in crate::hub) async fn meet(&self, shim: &Shim, command: &[String]) -> Result<bool, StoreError> {
-        let (clock, threshold) = (self.0.clock.clone(), self.0.new_server_threshold);
-        let (shim, command) = (shim.clone(), json!(command).to_string());
+    /// Spends a connection of this agent, or says in how many seconds there is another.
+    pub(in crate::hub) fn admit(&self, agent: &ClientId) -> Result<(), u64> {
+        let now = self.now();
+        let spent = self.0.budgets.spend(agent, Cost::Connection, 1, now);
+        spent.map_err(|at| u64::try_from((at - now) / 1000).unwrap_or_default() + 1)
+    }
+
+    /// Notes that a shim with this agent's token is there, and makes its server known. One that was there a moment ago
+    /// writes nothing.
+    pub(in crate::hub) async fn meet(&self, shim: &Shim, command: &[String]) -> Result<Met, StoreError> {
+        let words = command.iter().take(MAX_WORDS).map(|word| word.chars().take(MAX_WORD).collect::<String>());
+        let command = json!(words.collect::<Vec<_>>()).to_string();
+        if self.met(shim, &command).await? {
+            return Ok(Met::Known);
+        }
+        let (clock, threshold, shim) = (self.0.clock.clone(), self.0.new_server_threshold, shim.clone());
         self.write(move |tx| {
             Box::pin(async move {
                 let now = clock.now();
@@ -53,7 +77,7 @@ impl Hub {
                     .execute(tx.sql())
                     .await?;
                 if known.rows_affected() > 0 {
-                    return Ok(true);
+                    return Ok(Met::Known);
                 }
                 add_server(tx, &shim, &command, threshold, now).await
             })
@@ -61,28 +85,19 @@ impl Hub {
         .await
     }
 
-    /// Keeps what the client's own `tools/list` showed.
-    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: Tools) -> Result<(), StoreError> {
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS).collect();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = clock.now();
-                let baseline = Baseline::of(tx, &shim.server, now).await?;
-                let changed = store_tools(tx, &shim.server, &seen, baseline, now).await?;
-                if tools.complete {
-                    drift::listed(tx, &shim.server, now).await?;
-                }
-                if !changed.is_empty() {
-                    let detail = json!({ "tools": changed });
-                    let actor = shim.client_id.as_str();
-                    let entry = Entry { at: now, actor, action: "tools.changed", subject: &shim.server, detail };
-                    tx.audit(entry, Target::Server(shim.server.clone())).await?;
-                }
-                Ok(())
-            })
-        })
-        .await
+    /// Whether there is nothing to write about a shim that comes.
+    async fn met(&self, shim: &Shim, command: &str) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "select 1 from servers, agents where servers.name = $1 and servers.command = $2 \
+             and agents.client_id = $3 and agents.last_seen > $4",
+        )
+        .bind(shim.server.as_str())
+        .bind(command)
+        .bind(shim.client_id.as_str())
+        .bind(self.now() - SEEN_MS)
+        .fetch_optional(self.0.store.read())
+        .await?;
+        Ok(found.is_some())
     }
 
     /// Appends calls to the activity log and drops its oldest where it is full.
@@ -122,12 +137,21 @@ impl Hub {
         .await
     }
 
-    /// Records that a session that people can see began or ended.
+    /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
+    /// next record says how many were left out.
     pub(in crate::hub) async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
+        if self.0.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
+            self.0.budgets.leave_out(&shim.client_id);
+            return Ok(());
+        }
+        let left_out = self.0.budgets.left_out(&shim.client_id);
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
+                let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
+                if left_out > 0 {
+                    detail["left_out"] = left_out.into();
+                }
                 let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
                 tx.audit(Entry { at: clock.now(), actor, action, subject, detail }, Target::Pages).await?;
                 Ok(())
@@ -143,15 +167,14 @@ async fn add_server(
     command: &str,
     threshold: Option<Level>,
     now: i64,
-) -> Result<bool, StoreError> {
-    let count: i64 = sqlx::query_scalar("select count(*) from servers").fetch_one(tx.sql()).await?;
-    if count >= MAX_SERVERS {
-        return Ok(false);
+) -> Result<Met, StoreError> {
+    if let Some(why) = too_many(tx, &shim.client_id).await? {
+        return Ok(Met::TooMany(why));
     }
     let policy = ServerPolicy::of_new_server(threshold);
     sqlx::query(
-        "insert into servers (name, require_all, threshold, timeout_seconds, command, first_seen) \
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into servers (name, require_all, threshold, timeout_seconds, command, first_seen, added_by) \
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(shim.server.as_str())
     .bind(i64::from(policy.require_all))
@@ -159,108 +182,28 @@ async fn add_server(
     .bind(i64::from(policy.timeout_seconds))
     .bind(command)
     .bind(now)
+    .bind(shim.client_id.as_str())
     .execute(tx.sql())
     .await?;
     let detail = json!({ "threshold": policy.threshold });
     let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
     tx.audit(Entry { at: now, actor, action: "server.added", subject, detail }, Target::Pages).await?;
-    Ok(true)
+    Ok(Met::Known)
 }
 
-/// One tool as a shim saw it, cut to what is kept.
-struct Seen {
-    name: String,
-    description: Option<String>,
-    annotations: Option<String>,
-    destructive: bool,
-    /// The raw text, cut to what is kept for people to compare.
-    text: String,
-    digest: Digest,
-}
-
-#[derive(Deserialize)]
-struct Definition<'a> {
-    name: String,
-    #[serde(default)]
-    description: Option<serde_json::Value>,
-    #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Hints {
-    #[serde(default, rename = "destructiveHint")]
-    destructive: Option<serde_json::Value>,
-}
-
-impl Seen {
-    /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
-    fn of(tool: &ToolDefinition) -> Option<Self> {
-        let definition: Definition<'_> = serde_json::from_str(&tool.definition).ok()?;
-        if definition.name != tool.name || tool.name.chars().count() > MAX_NAME || tool.name.contains('\0') {
-            return None;
-        }
-        let hints = definition.annotations.map(RawValue::get).unwrap_or_default();
-        let destructive = serde_json::from_str::<Hints>(hints).unwrap_or_default().destructive;
-        let description = definition.description.as_ref().and_then(|text| text.as_str());
-        Some(Self {
-            name: tool.name.clone(),
-            description: description.map(|text| text.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()),
-            annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
-            destructive: destructive == Some(serde_json::Value::Bool(true)),
-            text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
-            digest: Digest::of(tool.definition.as_bytes()),
-        })
-    }
-}
-
-/// Stores what is new or different; returns those tools' names.
-async fn store_tools(
-    tx: &mut Tx,
-    server: &str,
-    seen: &[Seen],
-    baseline: Baseline,
-    now: i64,
-) -> Result<Vec<String>, StoreError> {
-    let found = sqlx::query_as::<_, (String, String)>("select name, definition_sha256 from tools where server = $1")
-        .bind(server)
-        .fetch_all(tx.sql())
-        .await?;
-    let mut known: HashMap<String, String> = found.into_iter().collect();
-    let mut changed = Vec::new();
-    for tool in seen {
-        let before = known.get(&tool.name);
-        if before.is_some_and(|digest| digest == tool.digest.as_str()) || before.is_none() && known.len() >= MAX_TOOLS {
-            continue;
-        }
-        store_tool(tx, server, tool, now).await?;
-        drift::compare(tx, server, &tool.name, &tool.digest, baseline, now).await?;
-        known.insert(tool.name.clone(), tool.digest.to_string());
-        changed.push(tool.name.clone());
-    }
-    Ok(changed)
-}
-
-async fn store_tool(tx: &mut Tx, server: &str, tool: &Seen, now: i64) -> Result<(), StoreError> {
-    // Once called destructive, always: a second shim of the same name must not talk a tool's level down.
-    sqlx::query(
-        "insert into tools (server, name, description, annotations, destructive, definition_sha256, definition, hitl, \
-         first_seen) values ($1, $2, $3, $4, $5, $6, $7, 0, $8) on conflict (server, name) do update set \
-         description = excluded.description, annotations = excluded.annotations, \
-         definition_sha256 = excluded.definition_sha256, definition = excluded.definition, \
-         destructive = case when tools.destructive = 1 then 1 else excluded.destructive end",
-    )
-    .bind(server)
-    .bind(tool.name.as_str())
-    .bind(tool.description.clone())
-    .bind(tool.annotations.clone())
-    .bind(i64::from(tool.destructive))
-    .bind(tool.digest.as_str())
-    .bind(tool.text.as_str())
-    .bind(now)
-    .execute(tx.sql())
-    .await?;
-    Ok(())
+/// Why this agent makes no further server known; the sentence fits into a close frame.
+async fn too_many(tx: &mut Tx, agent: &ClientId) -> Result<Option<String>, StoreError> {
+    let (all, own): (i64, i64) =
+        sqlx::query_as("select count(*), count(case when added_by = $1 then 1 end) from servers")
+            .bind(agent.as_str())
+            .fetch_one(tx.sql())
+            .await?;
+    let many = match (own >= MAX_SERVERS_OF_ONE, all >= MAX_SERVERS) {
+        (true, _) => format!("this agent made {own} servers known, the most it may"),
+        (false, true) => format!("this hub knows {all} servers, the most it may"),
+        (false, false) => return Ok(None),
+    };
+    Ok(Some(format!("{many}; an administrator can remove some")))
 }
 
 async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) -> Result<(), StoreError> {
@@ -296,8 +239,8 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     .bind(shim.server.as_str())
     .bind(call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect::<String>())
     .bind(verdict)
-    .bind(call.arguments_sha256.map(|digest| digest.to_string()))
-    .bind(call.approval.map(|id| id.to_string()))
+    .bind(call.arguments_sha256.filter(Digest::is_whole).map(|digest| digest.to_string()))
+    .bind(call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID))
     .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
     .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
     .bind(call.running.map(|_| shim.instance.as_str().to_owned()))

@@ -90,7 +90,7 @@ impl Hub {
             Standing::Elsewhere => {
                 Err(ChangeError::Conflict(format!("the agent {} may not use the server {server}", agent.name)))
             }
-            Standing::Gone => Err(ChangeError::NotFound(format!("server {server}"))),
+            Standing::Gone | Standing::Unknown => Err(ChangeError::NotFound(format!("server {server}"))),
         }
     }
 }

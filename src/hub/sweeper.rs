@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Hub;
-use super::holds;
+use super::holds::{self, Shim};
 use super::store::{StoreError, Tx};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
@@ -53,8 +53,11 @@ impl Hub {
 
     /// Does everything that is due; returns when something will be.
     async fn sweep(&self, prune_at: &mut i64) -> Result<i64, StoreError> {
-        for (client_id, instance) in self.0.store.bus().live().given_up(self.now()) {
+        for (client_id, instance, shown) in self.0.store.bus().live().given_up(self.now()) {
             self.gone(&client_id, &instance).await?;
+            if let Some(shim) = shown {
+                self.note_session(&shim, "session.closed").await?;
+            }
             self.0.store.bus().live().forget(&client_id, &instance);
         }
         let mut next = self.next_due().await?;
@@ -112,7 +115,10 @@ impl Hub {
         for (client_id, instance) in open {
             let (client_id, instance) = (ClientId(client_id), InstanceId(instance));
             if !self.0.store.bus().live().is_connected(&client_id, &instance) {
-                self.shim_lost(&client_id, &instance).await?;
+                let until = self.now() + self.0.resume_within_ms;
+                self.0.store.bus().live().expect_back(client_id.clone(), instance.clone(), until);
+                self.0.store.bus().wake_sweeper();
+                self.lost(&client_id, &instance).await?;
             }
         }
         Ok(())
@@ -159,17 +165,15 @@ impl Hub {
         Ok(())
     }
 
-    /// A shim was lost without goodbye: it has a while to come back, and what it may still use stays usable.
-    pub(in crate::hub) async fn shim_lost(
-        &self,
-        client_id: &ClientId,
-        instance: &InstanceId,
-    ) -> Result<(), StoreError> {
+    /// A session was lost without goodbye: its shim has a while to come back, and what it may still use stays usable.
+    pub(in crate::hub) async fn shim_lost(&self, shim: &Shim, number: u64) -> Result<(), StoreError> {
         let until = self.now() + self.0.resume_within_ms;
         let bus = self.0.store.bus();
-        bus.live().expect_back(client_id.clone(), instance.clone(), until);
+        if !bus.live().lose(shim, number, until) {
+            return Ok(());
+        }
         bus.wake_sweeper();
-        self.lost(client_id, instance).await
+        self.lost(&shim.client_id, &shim.instance).await
     }
 }
 

@@ -3,6 +3,8 @@
 mod accounts;
 mod activity;
 mod audit;
+#[cfg(feature = "wrap")]
+mod bounds;
 mod decision_point;
 mod decisions;
 mod desk;
@@ -11,6 +13,8 @@ mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;
 mod releases;
+#[cfg(feature = "wrap")]
+mod removal;
 #[cfg(feature = "wrap")]
 mod sessions;
 mod store;

@@ -1,12 +1,11 @@
-//! People: their roles, passwords and personal tokens.
+//! People: their roles and passwords.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{admin, check_limits, check_name, hashed, password, random};
+use super::{admin, check_limits, check_name, password};
 use crate::core::trust::Level;
 use crate::hub::Hub;
 use crate::hub::bus::Target;
@@ -126,31 +125,52 @@ impl Hub {
         .await?
     }
 
-    /// Sets a password (8 to 1024 characters) and ends the user's browser sessions; users may set their own.
+    /// Sets anybody's password (8 to 1024 characters) and ends their browser sessions.
     pub async fn set_password(&self, name: &str, password: &str, by: &Actor) -> Result<(), ChangeError> {
         password::check(password)?;
         let hash = password::hash(password).await?;
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
         self.write(move |tx| {
             Box::pin(async move {
-                let own = matches!(&by, Actor::User(user) if user.name == name);
-                if let (false, Err(refusal)) = (own, admin(tx, &by).await?) {
+                if let Err(refusal) = admin(tx, &by).await? {
                     return Ok(Err(refusal));
                 }
-                let done = sqlx::query("update users set password = $2 where name = $1")
-                    .bind(name.as_str())
-                    .bind(hash)
-                    .execute(tx.sql())
-                    .await?;
-                if done.rows_affected() == 0 {
-                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
-                }
-                end_sessions(tx, &name).await?;
-                record(tx, &by, "user.password_set", &name, serde_json::Value::Null, hub.now()).await?;
-                Ok(Ok(()))
+                store_password(tx, &name, hash, &by, hub.now()).await
             })
         })
         .await?
+    }
+
+    /// Sets one's own password, as `set_password`. Who has one already must know it: a browser that was left open must
+    /// not be enough to take the account over.
+    pub async fn change_own_password(
+        &self,
+        user: &User,
+        current: Option<&str>,
+        password: &str,
+    ) -> Result<(), ChangeError> {
+        password::check(password)?;
+        let known = match current {
+            Some(current) => self.verify_password(&user.name, current).await?.is_some(),
+            None => false,
+        };
+        if !known && self.has_password(&user.name).await? {
+            let why =
+                if current.is_some() { "the current password is wrong" } else { "the current password is needed" };
+            return Err(ChangeError::WrongPassword(why.to_owned()));
+        }
+        let hash = password::hash(password).await?;
+        let (hub, name, by) = (self.clone(), user.name.clone(), Actor::from(user));
+        self.write(move |tx| Box::pin(async move { store_password(tx, &name, hash, &by, hub.now()).await })).await?
+    }
+
+    /// Whether this user can sign in with a password.
+    pub async fn has_password(&self, name: &str) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar("select 1 from users where name = $1 and password is not null")
+            .bind(name)
+            .fetch_optional(self.0.store.read())
+            .await?;
+        Ok(found.is_some())
     }
 
     /// The user, if the password is theirs; takes as long when there is no such user.
@@ -163,42 +183,6 @@ impl Hub {
         // What cannot be a password is not worth its hashing, but takes as long as any other.
         let password = password::check(password).map_or("", |()| password);
         if password::verify(password, stored).await? { self.user(name).await } else { Ok(None) }
-    }
-
-    /// A personal token, `hitl_u_…`, that dies after `ttl`.
-    pub async fn mint_user_token(&self, name: &str, ttl: Duration) -> Result<String, ChangeError> {
-        let token = random("hitl_u_")?;
-        let (hash, name) = (hashed(&token), name.to_owned());
-        let expires_at = self.now().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        self.write(move |tx| {
-            Box::pin(async move {
-                if find(tx, &name).await?.is_none() {
-                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
-                }
-                sqlx::query("insert into user_tokens (hash, user_name, expires_at) values ($1, $2, $3)")
-                    .bind(hash)
-                    .bind(name)
-                    .bind(expires_at)
-                    .execute(tx.sql())
-                    .await?;
-                Ok(Ok(()))
-            })
-        })
-        .await??;
-        Ok(token)
-    }
-
-    /// Whose personal token this is.
-    pub async fn user_of_token(&self, token: &str) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query(
-            "select users.* from user_tokens join users on users.name = user_tokens.user_name \
-             where user_tokens.hash = $1 and user_tokens.expires_at > $2",
-        )
-        .bind(hashed(token))
-        .bind(self.now())
-        .fetch_optional(self.0.store.read())
-        .await?;
-        row.as_ref().map(rows::user).transpose()
     }
 }
 
@@ -279,6 +263,23 @@ async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'").bind(name).execute(tx.sql()).await?;
     sqlx::query("delete from users where name = $1").bind(name).execute(tx.sql()).await?;
     Ok(())
+}
+
+async fn store_password(
+    tx: &mut Tx,
+    name: &str,
+    hash: String,
+    by: &Actor,
+    now: i64,
+) -> Result<Result<(), ChangeError>, StoreError> {
+    let done =
+        sqlx::query("update users set password = $2 where name = $1").bind(name).bind(hash).execute(tx.sql()).await?;
+    if done.rows_affected() == 0 {
+        return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+    }
+    end_sessions(tx, name).await?;
+    record(tx, by, "user.password_set", name, serde_json::Value::Null, now).await?;
+    Ok(Ok(()))
 }
 
 async fn end_sessions(tx: &mut Tx, name: &str) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
 //! `/approvals`: the queue, the history, and deciding.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -13,7 +13,8 @@ use super::who::{Approver, Viewer};
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::ApprovalFilter;
-use crate::hub::model::{Approval, Page, User};
+use crate::hub::error::{Decider, Via};
+use crate::hub::model::{Approval, Page};
 
 /// The most approvals one batch decides.
 const MAX_BATCH: usize = 200;
@@ -104,6 +105,7 @@ pub struct Approve {
 pub async fn approve(
     State(api): State<Api>,
     Approver(user): Approver,
+    Extension(via): Extension<Via>,
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Approve>,
 ) -> Result<Json<Approval>, Problem> {
@@ -113,7 +115,7 @@ pub async fn approve(
     if fields.remember.is_some() {
         return Err(Problem::invalid("standing grants do not exist in this version; nothing was approved"));
     }
-    Ok(Json(api.hub.approve(&id, &user, fields.comment).await?))
+    Ok(Json(api.hub.approve(&id, (&user, via), fields.comment).await?))
 }
 
 /// The body of `POST /approvals/{id}/reject`.
@@ -127,10 +129,11 @@ pub struct Reject {
 pub async fn reject(
     State(api): State<Api>,
     Approver(user): Approver,
+    Extension(via): Extension<Via>,
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Reject>,
 ) -> Result<Json<Approval>, Problem> {
-    Ok(Json(api.hub.reject(&id, &user, given(fields.reason)).await?))
+    Ok(Json(api.hub.reject(&id, (&user, via), given(fields.reason)).await?))
 }
 
 /// The body of `POST /approvals/{id}/extend`.
@@ -144,10 +147,11 @@ pub struct Extend {
 pub async fn extend(
     State(api): State<Api>,
     Approver(user): Approver,
+    Extension(via): Extension<Via>,
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Extend>,
 ) -> Result<Json<Approval>, Problem> {
-    Ok(Json(api.hub.extend(&id, &user, fields.seconds).await?))
+    Ok(Json(api.hub.extend(&id, (&user, via), fields.seconds).await?))
 }
 
 /// `POST /approvals/{id}/seen`: the card is in front of a person who may decide.
@@ -199,15 +203,16 @@ pub struct BatchResult {
 pub async fn batch(
     State(api): State<Api>,
     Approver(user): Approver,
+    Extension(via): Extension<Via>,
     Fields(batch): Fields<Batch>,
 ) -> Result<Json<Results>, Problem> {
     if batch.ids.len() > MAX_BATCH {
         return Err(Problem::invalid(format!("a batch holds at most {MAX_BATCH} ids; nothing was decided")));
     }
-    let reason = given(batch.reason);
+    let (reason, by) = (given(batch.reason), Decider::from((&user, via)));
     let mut items = Vec::with_capacity(batch.ids.len());
     for id in batch.ids {
-        let result = decide(&api, &user, &id, batch.action, reason.clone()).await;
+        let result = decide(&api, by.clone(), &id, batch.action, reason.clone()).await;
         items.push(BatchResult::new(id, result));
     }
     Ok(Json(Results { items }))
@@ -215,14 +220,14 @@ pub async fn batch(
 
 async fn decide(
     api: &Api,
-    user: &User,
+    by: Decider,
     id: &ApprovalId,
     action: Action,
     reason: Option<String>,
 ) -> Result<Approval, Problem> {
     Ok(match action {
-        Action::Approve => api.hub.approve(id, user, reason).await?,
-        Action::Reject => api.hub.reject(id, user, reason).await?,
+        Action::Approve => api.hub.approve(id, by, reason).await?,
+        Action::Reject => api.hub.reject(id, by, reason).await?,
     })
 }
 

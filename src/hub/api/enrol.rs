@@ -2,6 +2,7 @@
 //! answers it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -23,6 +24,8 @@ use crate::hub::model::Agent;
 use crate::wire::{self, EnrolHello, ToEnrolling};
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// When to try again where there are too many.
+const FULL_SECONDS: u64 = 60;
 /// The longest claim, in characters.
 const MAX_CLAIM: usize = 128;
 
@@ -35,10 +38,14 @@ pub async fn open(
 ) -> Result<Response, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
     api.attempts.machine(peer)?;
+    let room = Arc::clone(&api.enrolling).try_acquire_owned().map_err(|_| Problem::too_often(FULL_SECONDS))?;
     let upgrade = speaking(wire::ENROL_SUBPROTOCOL, "", upgrade)?;
     let link = format!("{}/enrol", api.site.base_url);
     let upgrade = upgrade.max_message_size(wire::BUFFER_BYTES).max_frame_size(wire::BUFFER_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| wait(api.hub, socket, peer.to_string(), link)))
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let _room = room;
+        wait(api.hub, socket, peer.to_string(), link).await;
+    }))
 }
 
 /// The machine's whole stay: it says who it is, shows a code, and gets an answer or none.

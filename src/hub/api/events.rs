@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
+use super::listeners::Listening;
 use super::problem::Problem;
 use super::who::Viewer;
 use crate::core::ids::ApprovalId;
@@ -37,6 +38,7 @@ pub async fn stream(
     Viewer(user): Viewer,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
+    let open = api.listeners.open(&user.name)?;
     let (last, news) = (api.hub.last_seq(), api.hub.subscribe());
     let asked = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.parse::<i64>().ok()));
     let replay = asked.flatten().filter(|seq| (0..=last).contains(seq) && last - seq <= MAX_BEHIND);
@@ -47,7 +49,7 @@ pub async fn stream(
     }
     let stop = api.hub.shutdown();
     let keep = KeepAlive::new().interval(HEARTBEAT).text("");
-    let events = Listener { api, user: user.name, from, out, news, stop }.events();
+    let events = Listener { api, user: user.name, from, out, news, stop, _open: open }.events();
     // A proxy that collects answers would hold events back.
     let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((unbuffered, axum::response::Sse::new(events).keep_alive(keep)))
@@ -61,6 +63,7 @@ struct Listener {
     out: VecDeque<Sse>,
     news: watch::Receiver<i64>,
     stop: CancellationToken,
+    _open: Listening,
 }
 
 impl Listener {

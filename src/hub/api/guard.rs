@@ -27,6 +27,10 @@ fn examine(site: &Site, request: &Request) -> Result<(), Problem> {
     if matches!(path, "/livez" | "/readyz") {
         return Ok(());
     }
+    // A scraper comes in the same way; what it must show, no other site's page can.
+    if path == "/metrics" && site.metrics_token.is_some() {
+        return Ok(());
+    }
     let host = host(request).filter(|host| site.answers_to(host)).ok_or_else(|| {
         Problem::forbidden("the hub does not answer to this Host; if people use this name, set public_url to it")
     })?;

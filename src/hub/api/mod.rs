@@ -11,6 +11,7 @@ pub mod events;
 pub mod guard;
 pub mod headers;
 pub mod limit;
+pub mod listeners;
 pub mod logs;
 pub mod notifications;
 pub mod ops;
@@ -33,9 +34,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 use axum::{Router, http::StatusCode};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::limit::Attempts;
+use self::listeners::Listeners;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
@@ -43,6 +46,9 @@ use super::{Hub, page};
 
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Connections of machines without a token; each may stay as long as its code is good.
+const MAX_ENROLLING: usize = 200;
 
 /// What every handler works with; clones are the same.
 #[derive(Clone)]
@@ -53,6 +59,10 @@ pub struct Api {
     pub site: Arc<Site>,
     /// Limits on signing in.
     pub attempts: Arc<Attempts>,
+    /// Open event streams.
+    pub listeners: Listeners,
+    /// Machines that are connected to be enrolled.
+    pub enrolling: Arc<Semaphore>,
     /// Numbers for `/metrics`.
     pub counters: Arc<Counters>,
 }
@@ -60,7 +70,14 @@ pub struct Api {
 impl Api {
     /// The HTTP side of a hub that is reached as `site` says.
     pub fn new(hub: Hub, site: Site) -> Self {
-        Self { hub, site: Arc::new(site), attempts: Arc::default(), counters: Arc::default() }
+        Self {
+            hub,
+            site: Arc::new(site),
+            attempts: Arc::default(),
+            listeners: Listeners::default(),
+            enrolling: Arc::new(Semaphore::new(MAX_ENROLLING)),
+            counters: Arc::default(),
+        }
     }
 
     /// All routes, behind all checks.
@@ -96,7 +113,7 @@ impl Api {
             .route("/approvals/{id}/seen", post(approvals::seen))
             .route("/events", get(events::stream))
             .route("/servers", get(servers::list))
-            .route("/servers/{name}", get(servers::show))
+            .route("/servers/{name}", get(servers::show).delete(servers::remove))
             .route("/servers/{name}/policy", put(servers::change_policy))
             .route("/servers/{name}/tools/{tool}", put(servers::change_tool))
             .route("/servers/{name}/tools/{tool}/accept", post(servers::accept))

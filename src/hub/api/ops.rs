@@ -1,18 +1,21 @@
 //! For those who run the hub: `/livez`, `/readyz`, `/metrics`. No label carries a name, an id or an argument.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Api;
 use super::problem::Problem;
-use super::who::Viewer;
+use super::site::Site;
+use super::who::{Credential, Viewer, credential};
+use crate::core::ids::Digest;
 
 /// Numbers since the hub started.
 #[derive(Default)]
@@ -86,8 +89,26 @@ pub async fn health(State(api): State<Api>, Viewer(_): Viewer) -> Json<Health> {
     Json(Health { decision_point })
 }
 
+/// Numbers are for those who run the hub: with the token, or without one set, on this machine.
+fn check_scraper(site: &Site, connection: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = &site.metrics_token else {
+        let why = "metrics are for this machine alone; set metrics_token_file to read them from another";
+        return if site.is_own(connection) { Ok(()) } else { Err(Problem::forbidden(why)) };
+    };
+    match credential(headers)? {
+        // Digests are compared, so that the time it takes says nothing about the token.
+        Credential::Bearer(sent) if Digest::of(sent.as_bytes()) == Digest::of(token.0.as_bytes()) => Ok(()),
+        _ => Err(Problem::signed_out("metrics need the hub's metrics token, as Authorization: Bearer TOKEN")),
+    }
+}
+
 /// `GET /metrics`, in Prometheus' text format
-pub async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
+pub async fn metrics(
+    State(api): State<Api>,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    check_scraper(&api.site, connection.ip(), &headers)?;
     let mut text = String::new();
     let pending = api.hub.pending_count().await?;
     let sessions: u64 = api.hub.servers().await?.iter().map(|server| server.sessions).sum();

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::hub::error::{ChangeError, DecideError};
-use crate::hub::model::Approval;
+use crate::hub::model::{Approval, Tool};
 use crate::hub::store::StoreError;
 
 /// A refusal.
@@ -18,6 +18,7 @@ pub struct Problem {
     detail: String,
     place: Option<String>,
     approval: Option<Box<Approval>>,
+    tool: Option<Box<Tool>>,
     retry_after: Option<u64>,
 }
 
@@ -33,12 +34,15 @@ struct Body<'p> {
     place: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approval: Option<&'p Approval>,
+    /// The tool as it is now, where somebody looked at an older one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'p Tool>,
 }
 
 impl Problem {
     /// A refusal with a sentence that says why, and what to do where there is something to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), place: None, approval: None, retry_after: None }
+        Self { status, detail: detail.into(), place: None, approval: None, tool: None, retry_after: None }
     }
 
     /// The request makes no sense.
@@ -98,6 +102,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             place: self.place.as_deref(),
             approval: self.approval.as_deref(),
+            tool: self.tool.as_deref(),
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -138,7 +143,10 @@ impl From<ChangeError> for Problem {
             ChangeError::Store(error) => return error.into(),
             ChangeError::NotFound(_) => StatusCode::NOT_FOUND,
             ChangeError::Conflict(_) => StatusCode::CONFLICT,
-            ChangeError::Forbidden => StatusCode::FORBIDDEN,
+            ChangeError::Forbidden | ChangeError::WrongPassword(_) => StatusCode::FORBIDDEN,
+            ChangeError::Redefined(ref tool) => {
+                return Self { tool: Some(tool.clone()), ..Self::new(StatusCode::CONFLICT, error.to_string()) };
+            }
             ChangeError::Invalid(_) => StatusCode::BAD_REQUEST,
             ChangeError::Fault { ref place, .. } => {
                 return Self { place: Some(place.clone()), ..Self::invalid(error.to_string()) };

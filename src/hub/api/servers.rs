@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -25,6 +26,16 @@ pub async fn show(
     Path(name): Path<String>,
 ) -> Result<Json<Server>, Problem> {
     api.hub.server(&name).await?.map(Json).ok_or_else(|| Problem::missing("server"))
+}
+
+/// `DELETE /servers/{name}`: its policy and its tools go, what was decided stays.
+pub async fn remove(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    api.hub.remove_server(&name, &(&user).into()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `PUT /servers/{name}/policy`
@@ -51,7 +62,7 @@ pub async fn change_tool(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
-    /// SHA-256 of the definition that was looked at; without it, whatever the definition is now.
+    /// SHA-256 of the definition that was looked at. Needed: what is current may have changed since.
     sha256: Option<Digest>,
 }
 
@@ -62,7 +73,10 @@ pub async fn accept(
     Path((server, tool)): Path<(String, String)>,
     OptionalFields(seen): OptionalFields<Acceptance>,
 ) -> Result<Json<Tool>, Problem> {
-    Ok(Json(api.hub.accept_tool(&server, &tool, seen.sha256, &(&user).into()).await?))
+    let looked_at = seen.sha256.ok_or_else(|| {
+        Problem::invalid("sha256 must name the definition that was looked at: drift.sha256 of the tool")
+    })?;
+    Ok(Json(api.hub.accept_tool(&server, &tool, looked_at, &(&user).into()).await?))
 }
 
 /// `POST /servers/{name}/simulate`: changes nothing.

@@ -94,6 +94,8 @@ pub struct Who {
     csrf: Option<String>,
     hub_time: i64,
     local: bool,
+    /// Whether the user can sign in with a password; changing it then needs the current one.
+    password: bool,
 }
 
 /// A user as they see themselves.
@@ -104,16 +106,17 @@ struct Person {
 }
 
 impl Who {
-    fn new(api: &Api, user: User, csrf: Option<String>) -> Json<Self> {
+    async fn new(api: &Api, user: User, csrf: Option<String>) -> Result<Json<Self>, Problem> {
+        let password = api.hub.has_password(&user.name).await?;
         let user = Person { name: user.name, role: user.role };
-        Json(Self { user, csrf, hub_time: api.hub.now(), local: api.site.local })
+        Ok(Json(Self { user, csrf, hub_time: api.hub.now(), local: api.site.local, password }))
     }
 }
 
 /// `GET /session`: who am I, and which CSRF token goes with my session; none goes with a personal token.
 pub async fn show(State(api): State<Api>, session: Session, Viewer(user): Viewer) -> Result<Json<Who>, Problem> {
     let stay = current(&session, api.hub.now()).await?.filter(|stay| stay.user == user.name);
-    Ok(Who::new(&api, user, stay.map(|stay| stay.csrf)))
+    Who::new(&api, user, stay.map(|stay| stay.csrf)).await
 }
 
 /// `POST /session`: signs in, in a session with a new id.
@@ -132,7 +135,7 @@ pub async fn sign_in(
         }
     })?;
     let csrf = begin(&session, &user, api.hub.now()).await?;
-    Ok(Who::new(&api, user, Some(csrf)))
+    Who::new(&api, user, Some(csrf)).await
 }
 
 async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem> {

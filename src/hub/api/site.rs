@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use axum::http::HeaderMap;
 
 use crate::config::hub::Settings;
+use crate::config::secret::Secret;
 
 /// The hub as seen from a browser.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Site {
     behind_proxy: bool,
     /// It is one person's own hub.
     pub local: bool,
+    /// What a scraper of `/metrics` must show.
+    pub metrics_token: Option<Secret>,
 }
 
 impl Site {
@@ -37,7 +40,8 @@ impl Site {
         hosts.extend(settings.public_url.as_ref().map(|url| url.host.clone()));
         let base_url = public_origin.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(addr)));
         let (secure, behind_proxy) = (settings.secure(), settings.behind_proxy);
-        Self { hosts, scheme, public_origin, base_url, secure, behind_proxy, local }
+        let metrics_token = settings.metrics_token.clone();
+        Self { hosts, scheme, public_origin, base_url, secure, behind_proxy, local, metrics_token }
     }
 
     /// Whether a request for this host, port included, is meant for us; no prefixes, no patterns.
@@ -50,6 +54,11 @@ impl Site {
         let own = origin.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://"));
         own.is_some_and(|origin_host| origin_host.eq_ignore_ascii_case(host))
             || Some(origin) == self.public_origin.as_deref()
+    }
+
+    /// Whether a connection comes from a program on this machine; behind a proxy, nobody knows.
+    pub fn is_own(&self, connection: IpAddr) -> bool {
+        !self.behind_proxy && connection.to_canonical().is_loopback()
     }
 
     /// The address a request comes from: the connection's, or the one that our own proxy appended.

@@ -1,10 +1,11 @@
 //! `/users`: the people who may sign in.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -13,6 +14,7 @@ use super::problem::Problem;
 use super::who::{Admin, Viewer};
 use crate::core::trust::Level;
 use crate::hub::accounts::UserChange;
+use crate::hub::error::ChangeError;
 use crate::hub::links::LinkKind;
 use crate::hub::model::{Page, Role, User};
 
@@ -70,24 +72,52 @@ pub struct Change {
     role: Option<Role>,
     ceilings: Option<BTreeMap<String, Level>>,
     password: Option<String>,
+    /// One's own password as it was, where there was one.
+    current_password: Option<String>,
 }
 
 /// `PUT /users/{name}`: everybody may set their own password, the rest is for administrators; the use case judges.
 pub async fn change(
     State(api): State<Api>,
     Viewer(by): Viewer,
+    ConnectInfo(connection): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     Fields(change): Fields<Change>,
 ) -> Result<Json<User>, Problem> {
-    let (actor, Change { role, ceilings, password }) = ((&by).into(), change);
+    let (actor, Change { role, ceilings, password, current_password }) = ((&by).into(), change);
     match password {
         Some(password) if role.is_none() && ceilings.is_none() => {
-            api.hub.set_password(&name, &password, &actor).await?;
+            if name == by.name {
+                let peer = api.site.peer(&headers, connection.ip());
+                change_own(&api, peer, &by, current_password.as_deref(), &password).await?;
+            } else {
+                api.hub.set_password(&name, &password, &actor).await?;
+            }
             known(&api, &name).await.map(Json)
         }
         Some(_) => Err(Problem::invalid("set the password on its own, and the rest in another request")),
         None => Ok(Json(api.hub.change_user(&name, UserChange { role, ceilings }, &actor).await?)),
     }
+}
+
+/// Guessing the current password is as slow as it is at the door.
+async fn change_own(
+    api: &Api,
+    peer: IpAddr,
+    user: &User,
+    current: Option<&str>,
+    password: &str,
+) -> Result<(), Problem> {
+    if current.is_some() {
+        api.attempts.password(peer, &user.name)?;
+    }
+    let changed = api.hub.change_own_password(user, current, password).await;
+    if matches!(changed, Err(ChangeError::WrongPassword(_))) && current.is_some() {
+        api.counters.failed_sign_in();
+        tracing::warn!(%peer, user.name, "somebody signed in does not know their password");
+    }
+    Ok(changed?)
 }
 
 /// `DELETE /users/{name}`

@@ -14,6 +14,7 @@ use super::Api;
 use super::problem::Problem;
 use super::session::{self, Stay};
 use crate::core::ids::Digest;
+use crate::hub::error::Via;
 use crate::hub::model::{Role, User};
 
 /// The header that carries the CSRF token.
@@ -77,15 +78,22 @@ fn bearer(value: &[u8]) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// The person who makes this request.
+/// The person who makes this request; how they are known stays with it as a [`Via`].
 async fn identify(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     match credential(&parts.headers)? {
-        Credential::Bearer(token) => by_token(api, &token).await,
-        Credential::None => by_session(parts, api).await,
+        Credential::Bearer(token) => {
+            let (user, via) = by_token(api, &token).await?;
+            parts.extensions.insert(via);
+            Ok(user)
+        }
+        Credential::None => {
+            parts.extensions.insert(Via::Page);
+            by_session(parts, api).await
+        }
     }
 }
 
-async fn by_token(api: &Api, token: &str) -> Result<User, Problem> {
+async fn by_token(api: &Api, token: &str) -> Result<(User, Via), Problem> {
     if token.starts_with("hitl_a_") {
         return Err(Problem::forbidden(
             "this is an agent's token; it connects hitl-wrap and can neither see nor decide anything here",

@@ -24,6 +24,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let agent = agent(&api, &headers).await?;
+    api.hub.admit(&agent.client_id).map_err(Problem::too_often)?;
     let upgrade = speaking(wire::SUBPROTOCOL, "; the versions of hitl-wrap and hitl-hub differ", upgrade)?;
     let peer = api.site.peer(&headers, connection.ip());
     Ok(upgrade

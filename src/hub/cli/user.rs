@@ -1,6 +1,7 @@
 //! `hitl-hub user`: the people who may sign in.
 
 use std::io::{self, IsTerminal as _, Read as _};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
@@ -8,6 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use super::{open::base_url, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
+use crate::hub::accounts::PersonalToken;
 use crate::hub::error::Actor;
 use crate::hub::links::LinkKind;
 use crate::hub::model::Role;
@@ -32,6 +34,24 @@ pub(super) enum Command {
     Remove {
         /// Whom
         name: String,
+    },
+    /// Print a personal token for a user's scripts, which is never shown again
+    Token {
+        /// Whose
+        name: String,
+        /// How long it is good, such as 12h or 30d
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
+        expires: Duration,
+    },
+    /// List a user's personal tokens
+    Tokens {
+        /// Whose
+        name: String,
+    },
+    /// Make a personal token worthless
+    Revoke {
+        /// Its id in the list of tokens
+        id: String,
     },
     /// Set a user's password, which ends their sessions
     Passwd {
@@ -87,6 +107,16 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
             hub.remove_user(&name, &Actor::Operator).await?;
             eprintln!("hitl-hub: removed {name}");
         }
+        Command::Token { name, expires } => {
+            let (token, secret) = hub.add_user_token(&name, expires, &Actor::Operator).await?;
+            eprintln!("hitl-hub: added {} for {name}, good until {}", token.id, terminal::time(token.expires_at));
+            terminal::line(&secret)?;
+        }
+        Command::Tokens { name } => terminal::write(tokens(hub, &name).await?.as_bytes())?,
+        Command::Revoke { id } => {
+            let token = hub.revoke_user_token(&id, &Actor::Operator).await?;
+            eprintln!("hitl-hub: revoked {} of {}", token.id, token.user);
+        }
         Command::Passwd { name, password_stdin } => {
             let password =
                 password(password_stdin)?.context("a password is needed; pipe it in with --password-stdin")?;
@@ -117,6 +147,28 @@ async fn list(hub: &Hub) -> anyhow::Result<String> {
     Ok(terminal::table(&rows))
 }
 
+async fn tokens(hub: &Hub, name: &str) -> anyhow::Result<String> {
+    let mut rows = vec![["ID", "SINCE", "UNTIL"].map(str::to_owned).to_vec()];
+    let times =
+        |token: PersonalToken| vec![token.id, terminal::time(token.created_at), terminal::time(token.expires_at)];
+    rows.extend(hub.user_tokens(name).await?.into_iter().map(times));
+    Ok(terminal::table(&rows))
+}
+
+/// A time with its unit: `90m`, `12h`, `30d`.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time such as 90m, 12h or 30d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
 /// The password: from stdin when asked to, typed when somebody is there to type it, else none.
 fn password(from_stdin: bool) -> anyhow::Result<Option<String>> {
     if from_stdin {
@@ -136,4 +188,18 @@ fn password(from_stdin: bool) -> anyhow::Result<Option<String>> {
         bail!("the two passwords differ; nothing was changed");
     }
     Ok(Some(typed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(time("90m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(time("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for odd in ["", "30", "d", "-1d", "1.5h", "1µ", "99999999999d"] {
+            assert!(time(odd).is_err(), "{odd}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::Hub;
 use crate::hub::approvals::record;
+use crate::hub::budget::Cost;
 use crate::hub::drift;
 use crate::hub::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::rows::{self, Held};
@@ -76,6 +77,9 @@ fn check(shim: &Shim, request: &Request) -> Result<(), &'static str> {
     if request.extra.as_ref().is_some_and(|extra| serde_json::from_str::<&RawValue>(extra).is_err()) {
         return Err("what is sent besides the arguments is not JSON");
     }
+    if request.definition.as_ref().is_some_and(|definition| !definition.is_whole()) {
+        return Err("the digest of the tool's definition is none");
+    }
     if call::digest(&bound(shim, request)) != request.digest {
         return Err("the digest does not fit the call");
     }
@@ -106,19 +110,46 @@ async fn register(
         Standing::In(subject) => subject,
         Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
         Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
+        Standing::Unknown => return Ok(denied(&request, "the server was removed from the hub".to_owned())),
     };
     let ruling = subject.scales.weigh(&request.tool, &request.arguments, opinion);
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
-        return Ok(Registration::Held(Box::new(held)));
+    if is_kept(tx, shim, &request).await? {
+        if hub.0.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
+            return Ok(denied(&request, "the agent called again too often of late".to_owned()));
+        }
+        if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
+            return Ok(Registration::Held(Box::new(held)));
+        }
     }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
         return Ok(denied(&request, why));
     }
+    if hub.0.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
+        let why = "the arguments of the agent's calls of late are more than the hub keeps of one agent";
+        return Ok(denied(&request, why.to_owned()));
+    }
     let held = insert(tx, shim, &subject, request, ruling, now).await?;
     Ok(Registration::Held(Box::new(held)))
+}
+
+/// What a call costs on the disk.
+fn kib(request: &Request) -> i64 {
+    let bytes = request.arguments.len() + request.extra.as_ref().map_or(0, String::len);
+    i64::try_from(bytes.div_ceil(1024)).unwrap_or(i64::MAX)
+}
+
+/// Whether an approval is kept for a call like this one, still good or not.
+async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
+    let found: Option<i64> =
+        sqlx::query_scalar("select 1 from approvals where kept = 1 and client_id = $1 and identity = $2 limit 1")
+            .bind(shim.client_id.as_str())
+            .bind(identity(shim, request).as_str())
+            .fetch_optional(tx.sql())
+            .await?;
+    Ok(found.is_some())
 }
 
 /// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
@@ -210,12 +241,12 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
-    let drift = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
+    let (drift, description) = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
          created_at, deadline_at, outcome, identity, drift, extra) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, (select description from tools where server = $8 and name = $9), $15, $16, $17, $18, 'waiting', $19, $20, $21) \
+         $13, $14, $22, $15, $16, $17, $18, 'waiting', $19, $20, $21) \
          returning *",
     )
     .bind(request.id.as_str())
@@ -239,6 +270,7 @@ async fn insert(
     .bind(identity.as_str())
     .bind(drift.map(|drift| json!(drift).to_string()))
     .bind(request.extra)
+    .bind(description)
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use anyhow::bail;
+
 use super::files::{DataDir, write_private};
 use crate::config::paths;
 use crate::hub::Hub;
+use crate::hub::accounts;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{Role, User};
 
@@ -33,11 +36,27 @@ pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
     if let Some(admin) = hub.first_admin().await? {
         return Ok(admin);
     }
-    match hub.add_user(&os_user(), Role::Admin, None, &Actor::Operator).await {
-        // Another command, or the set-up link, was a moment faster.
-        Err(error @ ChangeError::Conflict(_)) => Ok(hub.first_admin().await?.ok_or(error)?),
-        added => Ok(added?),
+    let best = os_user();
+    for name in accounts::admin_names(&best) {
+        match hub.add_user(&name, Role::Admin, None, &Actor::Operator).await {
+            Err(ChangeError::Conflict(_)) => {
+                // Another command, or the set-up link, was a moment faster; or somebody else has the name.
+                if let Some(admin) = hub.first_admin().await? {
+                    return Ok(admin);
+                }
+            }
+            added => {
+                let admin = added?;
+                if admin.name != best {
+                    eprintln!(
+                        "hitl-hub: there was no administrator, and {best} cannot be one's name here; added {name}"
+                    );
+                }
+                return Ok(admin);
+            }
+        }
     }
+    bail!("there is no administrator, and every name for one is taken; add one with `hitl-hub user add`")
 }
 
 /// The operating system's name for this user, as far as it can be a name here.

@@ -13,12 +13,17 @@ use crate::hub::holds::Shim;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::model::Agent;
 use crate::hub::policies::Shown;
+use crate::hub::shims::Met;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome, close};
 
 /// The first message must be there by then.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// The longest name of a server, a user or an instance, in characters.
 const MAX_NAME: usize = 128;
+/// How many connections one agent may have at once.
+const MAX_SESSIONS: usize = 1000;
+/// The websocket's own close code for it.
+const TRY_LATER: u16 = 1013;
 /// How many held calls a shim may name.
 const MAX_RESUME: usize = 1000;
 
@@ -35,8 +40,11 @@ pub(super) async fn greet(
     if agent.servers.as_ref().is_some_and(|servers| !servers.contains(&shim.server)) {
         return Err(End::Cut(Cut::Elsewhere));
     }
-    if !hub.meet(&shim, &hello.command).await? {
-        return Err(End::Refused(close::FORBIDDEN, "this hub knows too many servers".to_owned()));
+    if hub.0.store.bus().live().of_agent(&shim.client_id) >= MAX_SESSIONS {
+        return Err(End::Refused(TRY_LATER, format!("this agent has {MAX_SESSIONS} connections already")));
+    }
+    if let Met::TooMany(why) = hub.meet(&shim, &hello.command).await? {
+        return Err(End::Refused(close::FORBIDDEN, why));
     }
     // Joined before the table is read, so that no change falls between the two.
     let joined = hub.0.store.bus().live().join(&shim.client_id, &shim.instance, &shim.server);

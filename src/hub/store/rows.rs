@@ -165,6 +165,11 @@ impl Listed {
     }
 }
 
+/// The digests in `tools.accepted`.
+pub(in crate::hub) fn accepted(text: &str) -> Result<Vec<Digest>, StoreError> {
+    json(text, "accepted definitions")
+}
+
 /// A row of `tools`.
 pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
     let name = text(row, "name")?;
@@ -182,7 +187,7 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         drift: None,
         usage: None,
     };
-    let accepted = json(&text(row, "accepted")?, "accepted definitions")?;
+    let accepted = accepted(&text(row, "accepted")?)?;
     let mut listed = Listed { tool, accepted, definition: Digest(text(row, "definition_sha256")?) };
     listed.tool.drift = drift(row, &listed, &listed.definition)?;
     Ok(listed)

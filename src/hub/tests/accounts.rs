@@ -8,12 +8,12 @@ use tower_sessions::session_store::SessionStore as _;
 
 use super::desk::{Desk, listed, request, tool};
 use crate::core::approval::Status;
-use crate::core::ids::ClientId;
+use crate::core::ids::{ClientId, Digest};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::accounts::{AgentChange, UserChange};
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::{Actor, ChangeError, Via};
 use crate::hub::holds::Registration;
 use crate::hub::links::LinkKind;
 use crate::hub::live::Cut;
@@ -38,7 +38,14 @@ async fn only_the_right_password_signs_in_and_only_who_has_one() {
 async fn people_change_their_own_password_and_only_administrators_others() {
     let desk = Desk::new().await;
     let bob = Actor::from(&desk.approver);
-    desk.hub.set_password("bob", "bobs own words", &bob).await.unwrap();
+    desk.hub.change_own_password(&desk.approver, None, "bobs own words").await.unwrap();
+    for wrong in [None, Some("bobs old words")] {
+        let refusal = desk.hub.change_own_password(&desk.approver, wrong, "anybodys words").await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::WrongPassword(_)), "{wrong:?}: {refusal}");
+    }
+    let (old, new) = (Some("bobs own words"), "bobs new words");
+    desk.hub.change_own_password(&desk.approver, old, new).await.unwrap();
+    assert_eq!(desk.hub.verify_password("bob", new).await.unwrap(), Some(desk.approver.clone()));
     let refusal = desk.hub.set_password("ada", "bobs own words", &bob).await.unwrap_err();
     assert!(matches!(refusal, ChangeError::Forbidden));
 }
@@ -158,7 +165,7 @@ async fn tokens_open_only_what_they_are_for_and_die_in_time() {
         let hub = &desk.hub;
         let token = hub.mint_user_token("bob", Duration::from_secs(60)).await.unwrap();
         assert!(token.starts_with("hitl_u_") && desk.token.starts_with("hitl_a_"));
-        assert_eq!(hub.user_of_token(&token).await.unwrap(), Some(desk.approver.clone()));
+        assert_eq!(hub.user_of_token(&token).await.unwrap(), Some((desk.approver.clone(), Via::Cli)));
         assert!(hub.agent_of_token(&token).await.unwrap().is_none());
         assert!(hub.user_of_token(&desk.token).await.unwrap().is_none());
         assert_eq!(hub.agent_of_token(&desk.token).await.unwrap().unwrap().name, "ci");
@@ -188,7 +195,7 @@ async fn a_revoked_agent_is_cut_its_calls_cancelled_and_its_name_free_again() {
 async fn the_lower_of_agents_trust_and_users_ceiling_counts() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
-        hub.learn(&desk.shim, listed(vec![tool("write_file", "")])).await.unwrap();
+        hub.learn(&desk.shim, &listed(vec![tool("write_file", "")])).await.unwrap();
         let verdict = || async { desk.table().await.ruling("write_file").verdict };
         assert_eq!(verdict().await, Verdict::Pass);
         let low = Some(BTreeMap::from([("github".to_owned(), Level::Low)]));
@@ -245,12 +252,13 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
         let hinted = tool("list_all", ",\"description\":\"Lists\",\"annotations\":{\"destructiveHint\":true}");
-        hub.learn(&desk.shim, listed(vec![hinted])).await.unwrap();
+        hub.learn(&desk.shim, &listed(vec![hinted])).await.unwrap();
         let change = ToolChange { hitl: Some(true), reason: Some(Some("ask first".into())), trust: None };
         let changed = hub.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl), (Level::High, true));
-        hub.learn(&desk.shim, listed(vec![tool("list_all", ",\"description\":\"Lists more\"")])).await.unwrap();
-        hub.accept_tool("github", "list_all", None, &Actor::from(&desk.admin)).await.unwrap();
+        hub.learn(&desk.shim, &listed(vec![tool("list_all", ",\"description\":\"Lists more\"")])).await.unwrap();
+        let looked_at = Digest::of(tool("list_all", ",\"description\":\"Lists more\"").definition.as_bytes());
+        hub.accept_tool("github", "list_all", looked_at, &Actor::from(&desk.admin)).await.unwrap();
         let listed = &hub.server("github").await.unwrap().unwrap().tools[0];
         assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));
         assert_eq!(listed.description.as_deref(), Some("Lists more"));

@@ -97,7 +97,7 @@ async fn desk_within(timeout: Duration, url: &str, token: &str, ttl: u64) -> Des
     let point = DecisionPoint::new(settings).unwrap();
     let plain = Settings::default();
     let hub = Hub::open_with(desk.fresh.store.clone(), plain, desk.clock.clone(), Some(point)).await.unwrap();
-    hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
+    hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     Desk { hub, ..desk }
 }
 

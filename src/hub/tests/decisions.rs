@@ -130,7 +130,7 @@ async fn refused(desk: &Desk, shim: &Shim, request: crate::core::gate::messages:
 #[tokio::test]
 async fn policy_is_weighed_again_when_a_call_is_registered() {
     for desk in Desk::everywhere().await {
-        desk.hub.learn(&desk.shim, listed(vec![tool("list_repos", "")])).await.unwrap();
+        desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", "")])).await.unwrap();
         let list = request(&desk.shim, "list_repos", "{}");
         let Registration::Ruled(ruling) = desk.hub.register(&desk.shim, list.clone(), &Opinion::None).await.unwrap()
         else {
@@ -220,7 +220,7 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
 async fn an_approval_keeps_the_words_the_level_and_the_claims_it_was_gated_with() {
     let desk = Desk::new().await;
     let described = tool("delete_repo", ",\"description\":\"Deletes\",\"annotations\":{\"destructiveHint\":true}");
-    desk.hub.learn(&desk.shim, listed(vec![described])).await.unwrap();
+    desk.hub.learn(&desk.shim, &listed(vec![described])).await.unwrap();
     let held = desk.hold().await;
     assert_eq!((held.trust, held.agent.name.as_str(), held.user.as_deref()), (Level::High, "ci", Some("eve")));
     assert_eq!((held.client.name.as_str(), held.description.as_deref()), ("cursor", Some("Deletes")));

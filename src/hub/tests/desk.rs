@@ -12,6 +12,7 @@ use crate::hub::holds::{Registration, Shim};
 use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
 use crate::hub::policies::{Shown, Tabled};
+use crate::hub::shims::Met;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
 use crate::hub::{Hub, Settings};
 
@@ -64,7 +65,7 @@ impl Desk {
             client: ClientInfo { name: "cursor".into(), version: "1".into() },
             user: None,
         };
-        assert!(hub.meet(&shim, &["server".into()]).await.unwrap());
+        assert_eq!(hub.meet(&shim, &["server".into()]).await.unwrap(), Met::Known);
         Self { hub, clock, admin, approver, agent, token, shim, fresh }
     }
 
@@ -84,6 +85,11 @@ impl Desk {
     /// The shim is connected from now on.
     pub(super) fn connect(&self) -> Joined {
         self.hub.0.store.bus().live().join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
+    }
+
+    /// The shim's connection is lost.
+    pub(super) async fn lose(&self) {
+        self.hub.shim_lost(&self.shim, self.connect().number).await.unwrap();
     }
 
     /// A gated call with these arguments, as the shim would send it.
@@ -108,7 +114,7 @@ impl Desk {
     pub(super) async fn table(&self) -> Table {
         match self.hub.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
             Tabled::In(table, _) => table,
-            Tabled::Elsewhere | Tabled::Gone => panic!("the agent has no business here"),
+            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
         }
     }
 

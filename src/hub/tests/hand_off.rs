@@ -179,7 +179,7 @@ async fn how_long_a_grant_and_an_absence_last_is_a_setting() {
     assert_eq!(grace, Some(super::desk::START + 2_000));
 
     let away = desk.hold().await;
-    desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+    desk.lose().await;
     assert_eq!(desk.hub.0.store.bus().live().next_given_up(), Some(super::desk::START + 90_000));
     desk.hub.approve(&away.id, &desk.approver, None).await.unwrap();
     let grace = desk.hub.held(&away.id).await.unwrap().unwrap().grace_until;

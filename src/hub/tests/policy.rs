@@ -122,9 +122,9 @@ async fn a_tool_that_is_new_or_changed_is_gated_until_somebody_accepts_it() {
         assert_eq!(drift.old.as_deref(), Some("{\"name\":\"list_repos\"}"));
         assert_eq!(drift.new, Some(changed.definition));
         let other = crate::core::ids::Digest::of(b"another");
-        let refusal = hub.desk.hub.accept_tool("github", "list_repos", Some(other), &admin).await.unwrap_err();
-        assert!(matches!(refusal, ChangeError::Conflict(_)), "{refusal}");
-        hub.desk.hub.accept_tool("github", "list_repos", Some(drift.sha256), &admin).await.unwrap();
+        let refusal = hub.desk.hub.accept_tool("github", "list_repos", other, &admin).await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::Redefined(_)), "{refusal}");
+        hub.desk.hub.accept_tool("github", "list_repos", drift.sha256, &admin).await.unwrap();
         assert_eq!(table(&mut wire).await.ruling("list_repos").verdict, Verdict::Pass);
         // Both definitions are accepted now, so going back is no news.
         wire.say(&ToHub::Tools(listed(vec![tool("list_repos", "")]))).await;
@@ -165,10 +165,10 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
 async fn pages_of_the_first_list_are_nothing_new() {
     for desk in Desk::everywhere().await {
         let first = Tools { items: vec![tool("list_repos", "")], complete: false };
-        desk.hub.learn(&desk.shim, first).await.unwrap();
-        desk.hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("list_more", "")])).await.unwrap();
+        desk.hub.learn(&desk.shim, &first).await.unwrap();
+        desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("list_more", "")])).await.unwrap();
         assert_eq!(desk.table().await.ruling("list_more").verdict, Verdict::Pass);
-        desk.hub.learn(&desk.shim, listed(vec![tool("list_late", "")])).await.unwrap();
+        desk.hub.learn(&desk.shim, &listed(vec![tool("list_late", "")])).await.unwrap();
         assert_eq!(desk.table().await.ruling("list_late").verdict, Verdict::Gate);
     }
 }
@@ -190,7 +190,7 @@ async fn an_agent_that_may_not_use_a_server_is_cut_there_and_not_let_in_again() 
 #[tokio::test]
 async fn simulation_and_coverage_say_what_a_call_would_come_to() {
     let desk = Desk::new().await;
-    desk.hub.learn(&desk.shim, listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
+    desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     let try_it = |json: &str| desk.hub.simulate("github", serde_json::from_str(json).unwrap());
     let ruling = try_it(r#"{"agent":"ci","tool":"delete_repo","arguments":{"repo":"a"}}"#).await.unwrap();
     assert_eq!((ruling.verdict, ruling.reasons), (Verdict::Gate, vec!["trust high ≥ threshold high".to_owned()]));

@@ -154,14 +154,13 @@ async fn a_lost_shim_has_its_time_to_come_back_and_is_then_given_up() {
     for desk in Desk::everywhere().await {
         in_background(&desk);
         let held = desk.hold().await;
-        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.lose().await;
         desk.clock.advance(14_999);
         let _joined = desk.connect();
         desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
         desk.clock.advance(60_000);
         desk.hub.extend(&held.id, &desk.approver, None).await.expect("it is still pending");
-        desk.hub.0.store.bus().live().leave(&desk.shim.client_id, &desk.shim.instance, 1);
-        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.lose().await;
         desk.clock.advance(15_000);
         becomes(&desk, &held.id, Status::Cancelled, Outcome::NotExecuted).await;
         assert_eq!(desk.now(&held.id).await.reason.as_deref(), Some("the agent disconnected"));
@@ -181,13 +180,13 @@ async fn what_a_returning_shim_no_longer_holds_is_cancelled() {
 async fn an_approval_given_while_the_shim_was_away_is_usable_on_its_return_but_not_for_ever() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.lose().await;
         desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
         desk.clock.advance(14_000);
         for _ in 0..20 {
             desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
             desk.clock.advance(2_000);
-            desk.hub.shim_lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+            desk.lose().await;
         }
         assert!(desk.hub.held(&held.id).await.unwrap().unwrap().grace_until <= Some(super::desk::START + 60_000));
         let release = desk.release_of(&held.id).await;

@@ -58,7 +58,7 @@ async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
     for server in &world.servers {
         let shim = Shim { server: server.server.clone(), ..desk.shim.clone() };
         hub.meet(&shim, &[]).await.unwrap();
-        hub.learn(&shim, listing(server)).await.unwrap();
+        hub.learn(&shim, &listing(server)).await.unwrap();
         hub.change_policy(&server.server, by, policy(server, &agents)).await.unwrap();
         for tool in &server.tools {
             let ToolRow { hitl, trust, reason, .. } = tool;

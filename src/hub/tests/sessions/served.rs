@@ -18,7 +18,7 @@ use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 
 /// The longest a test waits for what must happen.
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(in crate::hub::tests) const SOON: Duration = Duration::from_secs(60);
 
 /// A hub that listens.
 pub(in crate::hub::tests) struct Served {
@@ -101,7 +101,7 @@ impl Wire {
         self.say_text(&wire::encode(message)).await;
     }
 
-    pub(super) async fn say_text(&mut self, text: &str) {
+    pub(in crate::hub::tests) async fn say_text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
