@@ -55,8 +55,8 @@ enum End {
     Lost(String),
     /// The hub stops for a moment.
     Draining,
-    /// The hub does not want us until a person does something.
-    Refused(Refused),
+    /// The hub does not want us until a person does something; its own words, if it has any.
+    Refused(Refused, String),
 }
 
 impl Link {
@@ -93,11 +93,12 @@ impl Link {
                     backoff.lost()
                 }
                 End::Draining => backoff.lost(),
-                End::Refused(refused) => {
+                End::Refused(refused, why) => {
                     if refused.is_about_us() && self.to_relay.send(FromHub::Answer(Answer::Refused)).await.is_err() {
                         return;
                     }
-                    self.say_once(refused.advice(&self.name()));
+                    let says = if why.is_empty() { String::new() } else { format!(". It says: {why}") };
+                    self.say_once(refused.advice(&self.name()) + &says);
                     backoff.refused()
                 }
             };
@@ -127,7 +128,7 @@ impl Link {
                 }
                 self.introduce(socket).await
             }
-            Err(connect::Failure::Refused(refused)) => (End::Refused(refused), false),
+            Err(connect::Failure::Refused(refused)) => (End::Refused(refused, String::new()), false),
             Err(connect::Failure::Unreachable(why)) => {
                 if let At::Local(local) = &mut self.at {
                     local.unreachable();
@@ -160,7 +161,7 @@ impl Link {
             Err(_) => return (End::Lost("no welcome in time".to_owned()), false),
         };
         if welcome.version != wire::VERSION {
-            return (End::Refused(Refused::Version), false);
+            return (End::Refused(Refused::Version, String::new()), false);
         }
         (self.failures, self.said) = (0, None);
         let welcome = Answer::Welcome { client_id: welcome.client_id, policy: welcome.table };
@@ -335,7 +336,9 @@ async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
         Some(Ok(Message::Close(frame))) => {
             let code = frame.as_ref().map(|frame| u16::from(frame.code));
             Err(match code.and_then(Refused::from_close) {
-                Some(refused) => End::Refused(refused),
+                Some(refused) => {
+                    End::Refused(refused, frame.map_or_else(String::new, |frame| frame.reason.to_string()))
+                }
                 None => End::Lost(format!("it closed the connection (code {})", code.unwrap_or(1005))),
             })
         }

@@ -190,11 +190,11 @@ async fn a_close_code_ends_in_the_refusal_it_stands_for() {
     for (code, refused) in [(4401, Refused::Token), (4403, Refused::Forbidden), (4426, Refused::Version)] {
         let (hub, endpoint) = Hub::start().await;
         let close = async {
-            let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+            let frame = CloseFrame { code: CloseCode::from(code), reason: "because".into() };
             hub.accept().await.close(Some(frame)).await.unwrap();
         };
         let (socket, ()) = tokio::join!(connect::open(&endpoint), close);
-        assert_eq!(next(&mut socket.unwrap()).await, Err(End::Refused(refused)));
+        assert_eq!(next(&mut socket.unwrap()).await, Err(End::Refused(refused, "because".into())));
     }
 }
 

@@ -28,7 +28,10 @@ function hold(page, tool = "delete_repo") {
 }
 const armed = (card) => card.locator(".approve:enabled").waitFor();
 /** Settled cards stay for as long as the pointer rests on one; otherwise the page takes them away after a while. */
-const settled = (card, words) => card.locator(".settled", { hasText: words }).waitFor();
+const settled = async (card, words) => {
+  await card.hover();
+  await card.locator(".settled", { hasText: words }).waitFor();
+};
 /** High trust takes two presses that are not one double click. */
 async function approve(page, card) {
   await armed(card);
@@ -202,12 +205,32 @@ test("two approvers at once: the slower one is shown who was faster", async () =
     await settled(call.card, "Approved by you");
     await route.continue();
   });
-  // Without the live line grace's page does not know in time.
-  await grace.route("**/events", (route) => route.abort());
   await there.locator(".reject-open").click();
   await there.getByRole("button", { name: "Reject", exact: true }).click();
   await settled(there, "lin approved this already");
   assert.match(await call.answer, /^ran/);
+});
+
+test("a card stays while the answer to its decision is on its way, and then as long as any other", async () => {
+  const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
+  const call = hold(lin);
+  const there = grace.locator("article.card", { hasText: call.mark });
+  await armed(call.card);
+  await grace.route("**/reject", async (route) => {
+    await approve(lin, call.card);
+    await settled(there, "Approved by lin");
+    await grace.mouse.move(5, 5);
+    await grace.clock.fastForward(10_000);
+    await there.hover();
+    await route.continue();
+  });
+  await there.locator(".reject-open").click();
+  await there.getByRole("button", { name: "Reject", exact: true }).click();
+  await settled(there, "lin approved this already");
+  await grace.mouse.move(5, 5);
+  await grace.clock.fastForward(3500);
+  await there.waitFor({ state: "detached" });
+  await call.answer;
 });
 
 test("a decision anywhere settles every open page", async () => {
@@ -225,6 +248,7 @@ test("a card says when nobody waits any more, and what an approval of it waits f
   const page = await world.open();
   const { card, cancel, mark } = hold(page);
   await armed(card);
+  const id = await card.getAttribute("data-id");
   cancel("McpError: MCP error -32001: Request timed out");
   await card.getByText("Nobody waits right now.").waitFor();
   assert.deepEqual(await complaints(page, ".card:has(.handed-off)"), []);
@@ -232,7 +256,7 @@ test("a card says when nobody waits any more, and what an approval of it waits f
   await settled(card, "waits for the client to call again");
   const again = shim.call("delete_repo", `{"repo":"${mark}"}`);
   assert.match(await again.answer, /^ran/);
-  await page.goto(`/approvals/${await card.getAttribute("data-id")}`);
+  await page.goto(`/approvals/${id}`);
   for (const step of ["stopped waiting and will call again", "called again", "released the call to the server", "reported the outcome: succeeded"]) await page.locator(".step", { hasText: step }).waitFor();
 });
 
@@ -264,6 +288,8 @@ test("a batch tells about each card, also about the one that was decided elsewhe
   });
   for (const { card } of calls) await card.locator(".pick").check();
   await lin.getByRole("button", { name: "Approve 3" }).click();
+  await lin.getByText("Press again: 3 with high trust").waitFor();
+  await lin.clock.fastForward(300);
   await lin.getByRole("button", { name: "Press again: 3 with high trust" }).click();
   await calls[0].card.hover();
   await lin.getByText("2 calls approved, 1 not").first().waitFor();
@@ -289,10 +315,12 @@ test("the countdown follows the hub's clock, and the last minute offers more tim
   const call = hold(page);
   await call.card.getByText(/^(Time left )?4:\d\d$/).waitFor();
   assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
+  // To the page the line was silent for minutes; a new one would tell it what time it really is.
+  await page.route("**/events", (route) => route.abort());
   await page.clock.fastForward("04:05");
-  await call.card.getByText(/0:\d\d/).waitFor();
+  await call.card.getByText(/^(Time left )?0:\d\d$/).waitFor();
   await call.card.getByRole("button", { name: "Extend +5 min" }).click();
-  await call.card.getByText(/5:\d\d/).waitFor();
+  await call.card.getByText(/^(Time left )?5:\d\d$/).waitFor();
   assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
   call.cancel();
 });

@@ -18,7 +18,7 @@ const headers = {
 
 /** Starts a mock hub; `state` can be changed while it runs, `add` and `settle` also tell the open pages. */
 export async function startMock({ port = 0, signedIn = true } = {}) {
-  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], users: fixtures.users(), channels: [], browsers: [], user: { name: "lin", role: "admin" }, signedIn, seen: [], calls: [], delay: 0 };
+  const state = { queue: [], history: [], servers: fixtures.servers(), agents: fixtures.agentList.map((a) => ({ ...a })), activity: [], users: fixtures.users(), channels: [], browsers: [], user: { name: "lin", role: "admin" }, signedIn, password: true, seen: [], calls: [], delay: 0 };
   const streams = new Set();
   let seq = 1;
   const emit = (event, data) => {
@@ -77,7 +77,7 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
   };
 
   const api = {
-    "GET session": () => (state.signedIn ? [200, { user: state.user, csrf: "mock", hub_time: Date.now(), local: true }] : [401, { detail: "sign in first" }]),
+    "GET session": () => (state.signedIn ? [200, { user: state.user, csrf: "mock", hub_time: Date.now(), local: true, password: state.password }] : [401, { detail: "sign in first" }]),
     "POST session": (_, body) => {
       if (body.code === "bad" || body.password === "wrong") return [401, { detail: "the name or the password is wrong" }];
       state.signedIn = true;
@@ -120,6 +120,8 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       state.agents.push(agent);
       return [201, { ...agent, token: "hitl_a_mB4tq0vXhYx0m1pQ2mGm7c3oQJb5l1yYw2n8Zk9sT6U" }];
     },
+    "DELETE servers": ([name]) => ((state.servers = state.servers.filter((s) => s.name !== name)), [204]),
+    "PUT users": (_, body) => (body.current_password === "wrong" ? [403, { detail: "the current password is wrong" }] : ((state.password = true), [200, {}])),
     "DELETE agents": ([id]) => ((state.agents = state.agents.filter((a) => a.client_id !== id)), [204]),
     "GET activity": (_, __, query) => page(state.activity.filter((row) => ["server", "verdict"].every((key) => !query.get(key) || row[key] === query.get(key))), query),
   };

@@ -93,6 +93,18 @@ test("a call is tried without making it: pasted, and taken from the history", re
   await clean(page, "a call that was tried");
 });
 
+test("the longest name of a tool in the history leaves the form its width", real, async () => {
+  const name = `delete_${"x".repeat(240)}`;
+  const shim = await world.shim("wide", { tools: [item(name)] });
+  const call = shim.call(name);
+  const page = await world.open("/servers/wide", { viewport: { width: 390, height: 844 } });
+  await until(async () => (await api(page, "approvals?server=wide")).items.length, "the call in the list");
+  call.cancel();
+  await page.reload();
+  await page.getByLabel("Take a call from the history").locator("option", { hasText: name }).waitFor({ state: "attached" });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+});
+
 test("coverage says of every tool what it comes to for the chosen agent, and follows its limits", real, async () => {
   await world.shim("covered", { agent: "narrow" });
   const page = await world.open("/servers/covered");
@@ -184,6 +196,61 @@ test("revoking an agent on the page cuts its session and refuses what it holds",
   assert.match(await call.answer, /revoked.*not executed/s);
   await page.goto("/servers/cut");
   await page.getByText("not connected now").waitFor();
+});
+
+test("a made-up server is removed on its page, once no shim is connected for it", real, async () => {
+  const shim = await world.shim("made-up", { agent: "inventive" });
+  const page = await world.open("/servers/made-up");
+  await page.getByText("Possible once no shim is connected").waitFor();
+  assert.ok(await page.getByRole("button", { name: "Remove…" }).isDisabled());
+  shim.close();
+  await until(async () => (await api(page, "servers/made-up")).sessions === 0, "the end of the session");
+  await page.reload();
+  await page.getByRole("button", { name: "Remove…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("the policy of a new server").waitFor();
+  await clean(page, "the removal of a server");
+  await dialog.getByRole("button", { name: "Keep" }).click();
+  assert.equal((await api(page, "servers/made-up")).name, "made-up");
+  await page.getByRole("button", { name: "Remove…" }).click();
+  await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.locator(".toast", { hasText: "made-up is removed." }).waitFor();
+  assert.equal(new URL(page.url()).pathname, "/servers");
+  assert.equal((await page.request.get("/api/v1/servers/made-up")).status(), 404);
+  const other = await world.open("/servers", { user: "grace" });
+  await other.locator("h1").waitFor();
+  assert.equal(await other.getByText("made-up").count(), 0);
+});
+
+test("one's own password is changed by who knows it, and the page stays signed in", real, async () => {
+  const admin = await world.open("/users");
+  const { csrf } = await api(admin, "session");
+  const pat = { name: "pat", role: "viewer", password: world.hub.password };
+  await admin.request.post("/api/v1/users", { data: pat, headers: { "X-HITL-CSRF": csrf, Origin: world.url } });
+  const page = await world.open("/approvals", { user: "pat", ownSession: true });
+  await page.getByRole("button", { name: "Settings" }).click();
+  await clean(page, "the settings");
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  const save = async (current, fresh, again = fresh) => {
+    await page.getByLabel("Current password").fill(current);
+    await page.getByLabel("New password", { exact: true }).fill(fresh);
+    await page.getByLabel("New password again").fill(again);
+    await page.getByRole("button", { name: "Save" }).click();
+  };
+  const fresh = "another horse entirely";
+  await save(world.hub.password, fresh, "another mule entirely");
+  await page.getByRole("alert").getByText("differ").waitFor();
+  await save("not pat's password", fresh);
+  await page.getByRole("alert").getByText("the current password is wrong").waitFor();
+  await clean(page, "a wrong password");
+  await save(world.hub.password, fresh);
+  await page.locator(".toast", { hasText: "Your password is changed." }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  assert.equal((await api(page, "session")).user.name, "pat");
+  await page.getByText("live", { exact: true }).waitFor();
+  const stranger = await world.open("/signin", { signedIn: false });
+  const known = async (password) => (await stranger.request.post("/api/v1/session", { data: { name: "pat", password } })).status();
+  assert.deepEqual([await known(world.hub.password), await known(fresh)], [401, 200]);
 });
 
 test("a user's ceiling, set on the page, denies tools above it with what is needed and what there is", real, async () => {

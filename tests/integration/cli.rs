@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Hub, Ledger, Wrap, binary, text_of};
+use crate::support::hub::command;
+use crate::support::{Approver, Hub, Ledger, Wrap, binary, text_of};
 
 #[tokio::test]
 async fn token_of_a_new_agent_stands_alone_on_stdout() {
@@ -40,6 +41,64 @@ async fn approval_is_decided_in_a_terminal() {
     hub.run(&["approvals", "reject", pending["id"].as_str().unwrap(), "--reason", "Suspicious arguments"]).await;
     assert!(text_of(&client.answer(id).await).contains("'Suspicious arguments'"));
     assert_eq!(ledger.runs_of("delete_repo"), 1);
+}
+
+#[tokio::test]
+async fn a_person_decides_in_a_terminal_far_from_the_hub_with_a_token_of_their_own() {
+    let hub = Hub::start().await;
+    let approver = hub.sign_in().await;
+    let agent = hub.add_agent("claude").await;
+    let ledger = Ledger::new();
+    let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &agent).start();
+    client.initialize().await;
+    hub.run(&["user", "add", "grace", "--role", "approver"]).await;
+    let token = hub.run(&["user", "token", "grace", "--expires", "2h"]).await;
+    assert!(token.starts_with("hitl_u_") && !token.contains(char::is_whitespace), "{token}");
+    let tokens = hub.run(&["user", "tokens", "grace"]).await;
+    assert!(!tokens.contains(&token), "it is shown once");
+    let id = tokens.split_whitespace().find(|word| word.starts_with("token-")).expect("its id").to_owned();
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let decide = async |args: &[&str]| {
+        let mut command = command(&binary("hitl-hub"), elsewhere.path());
+        command.arg("approvals").args(args).args(["--hub", &hub.url]).env("HITL_USER_TOKEN", &token);
+        command.output().await.unwrap()
+    };
+    let call = client.call("delete_repo", json!({ "repo": "a" })).await;
+    let pending = approver.the_pending_approval().await;
+    let done = decide(&["approve", pending["id"].as_str().unwrap()]).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(text_of(&client.answer(call).await).contains("delete_repo done"));
+    assert_eq!(approver.approval(pending["id"].as_str().unwrap()).await["decided_by"], "grace");
+
+    let call = client.call("delete_repo", json!({ "repo": "b" })).await;
+    let pending = approver.the_pending_approval().await;
+    hub.run(&["approvals", "reject", pending["id"].as_str().unwrap()]).await;
+    client.answer(call).await;
+    let record = hub.run(&["audit", "export"]).await;
+    let via = |action: &str| {
+        let mut records = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found = records.find(|record| record["action"] == action).expect("a record of the decision");
+        serde_json::from_str::<Value>(found["detail"].as_str().unwrap()).unwrap()["via"].clone()
+    };
+    assert_eq!((via("approval.approved"), via("approval.rejected")), (json!("token"), json!("cli")));
+    assert!(!record.contains(&token));
+
+    hub.run(&["user", "revoke", &id]).await;
+    assert!(!decide(&["list"]).await.status.success(), "a revoked token opens nothing");
+}
+
+#[tokio::test]
+async fn a_hub_without_an_administrator_is_opened_even_if_somebody_has_the_best_name_for_one() {
+    let hub = Hub::start().await;
+    hub.run(&["user", "add", "ada", "--role", "approver"]).await;
+    let mut open = command(&binary("hitl-hub"), hub.data_dir());
+    let output = open.args(["open", "--no-browser"]).env("USER", "ada").output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("ada") && said.contains("added admin"), "{said}");
+    let approver = Approver::sign_in(&hub.url, String::from_utf8(output.stdout).unwrap().trim()).await;
+    assert_eq!(approver.get("/session").await["user"], json!({ "name": "admin", "role": "admin" }));
 }
 
 #[tokio::test]

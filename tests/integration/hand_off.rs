@@ -17,7 +17,7 @@ impl Place {
     }
 
     async fn client(&self) -> Client {
-        let mut client = self.impatient_for(2).start();
+        let mut client = self.impatient_for(3).start();
         client.initialize_as(IMPATIENT).await;
         // On a slow machine it may take longer than its patience until the shim has met the hub.
         self.approver.knows_tool("repos", "delete_repo").await;
@@ -107,7 +107,7 @@ async fn rejection_nobody_heard_is_told_to_the_retry() {
 #[tokio::test]
 async fn client_whose_own_timer_fired_finds_its_card_again() {
     let place = Place::new().await;
-    let mut client = place.impatient_for(2).start();
+    let mut client = place.impatient_for(3).start();
     client.initialize().await;
     let id = client.call("delete_repo", json!({ "repo": "a" })).await;
     client.progress().await;

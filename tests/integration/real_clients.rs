@@ -160,7 +160,12 @@ async fn inspector_sees_no_difference() {
         let server = json!({ "command": line[0], "args": line[1..], "env": env });
         std::fs::write(&config, json!({ "mcpServers": { "everything": server } }).to_string()).unwrap();
         let mut command = Command::new(node22());
-        command.arg(inspector()).arg("--cli").arg("--config").arg(config).args(["--server", "everything"]);
+        command.arg(inspector()).arg("--cli").arg("--config").arg(config).args([
+            "--server",
+            "everything",
+            "--connect-timeout",
+            "0",
+        ]);
         command.args(["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hello"]);
         command
     };

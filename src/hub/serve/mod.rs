@@ -196,6 +196,7 @@ mod tests {
     use super::*;
     use crate::config::paths;
     use crate::hub::error::Actor;
+    use crate::hub::model::Role;
 
     #[tokio::test]
     async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
@@ -231,6 +232,19 @@ mod tests {
         hub.revoke_agent("local", &Actor::Operator).await.unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
         assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn the_first_administrator_has_another_name_where_the_best_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
+        for name in [local::os_user(), "admin".to_owned()] {
+            // The second is the first on a machine whose user has no name.
+            let _ = hub.add_user(&name, Role::Approver, None, &Actor::Operator).await;
+        }
+        let admin = local::first_admin(&hub).await.unwrap();
+        assert_eq!((admin.name.as_str(), admin.role), ("admin-2", Role::Admin));
+        assert_eq!(local::first_admin(&hub).await.unwrap(), admin);
     }
 
     #[tokio::test]

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use super::MAX_NAME;
 use crate::core::gate::messages::{ToolDefinition, Tools};
@@ -161,13 +162,17 @@ impl Known {
 
 async fn known(connection: &mut AnyConnection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
     let sql = "select name, definition_sha256, accepted, added_by, drift_by from tools where server = $1";
-    let found: Vec<(String, String, String, Option<String>, Option<String>)> =
-        sqlx::query_as(sql).bind(server).fetch_all(connection).await?;
-    let known = found.into_iter().map(|(name, digest, accepted, added_by, drift_by)| {
-        let accepted = rows::accepted(&accepted)?;
-        Ok((name, Known { digest: Digest(digest), accepted, added_by, drift_by }))
-    });
-    known.collect()
+    let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
+    let known = |row: &AnyRow| {
+        let tool = Known {
+            digest: Digest(row.try_get("definition_sha256")?),
+            accepted: rows::accepted(row.try_get("accepted")?)?,
+            added_by: row.try_get("added_by")?,
+            drift_by: row.try_get("drift_by")?,
+        };
+        Ok((row.try_get("name")?, tool))
+    };
+    found.iter().map(known).collect()
 }
 
 /// What a list changes about a tool.

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test says that it did not happen: a loaded machine may need half a minute to
 /// start a Python client, its server and a hub. That something happens at once is shown by what happens before it.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where nobody listens, and where no other test ever does: what the system hands out has higher numbers.
 pub const NOBODY: &str = "http://127.0.0.1:1";

@@ -111,11 +111,11 @@ impl Sdk {
         panic!("the client ended without {event}:\n{}\n{}", self.stdout.text(), self.stderr.text());
     }
 
-    /// The first it hears of waiting for an approver; of waiting for the hub it may hear before, on a slow machine.
+    /// The first it hears of waiting for an approver; on a slow machine it may hear of waiting for the hub before.
     pub async fn first_progress(&mut self) -> Value {
         loop {
             let progress = self.next("progress").await;
-            if !progress["message"].as_str().unwrap().contains("cannot be reached") {
+            if progress["message"].as_str().unwrap().contains("requires admin approval") {
                 return progress;
             }
         }

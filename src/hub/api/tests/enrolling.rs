@@ -90,3 +90,28 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
     };
     tokio::time::timeout(super::PATIENCE, left).await.expect("the code ends with its machine");
 }
+
+#[tokio::test]
+async fn machines_that_say_nothing_take_no_more_than_their_share_of_connections() {
+    let running = Running::start_with(&[("HITL_BEHIND_PROXY", "true")], crate::hub::clock::Clock::real()).await;
+    let mut silent = Vec::new();
+    let refused = loop {
+        // Each from another address, so that none of them asks too often.
+        let number = silent.len();
+        assert!(number < 1_000, "there is no end");
+        let address = format!("10.0.{}.{}", number / 200, number % 200);
+        match open(&running, &[("x-forwarded-for", &address)]).await {
+            Ok(socket) => silent.push(socket),
+            Err(tungstenite::Error::Http(response)) => break response.status().as_u16(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!((silent.len(), refused), (200, 429));
+    // One that leaves makes room: its place is free as soon as the hub has noticed.
+    silent.pop();
+    let room = async {
+        let mut tries = (0..).map(|number| format!("10.9.{}.{}", number / 200, number % 200));
+        while open(&running, &[("x-forwarded-for", &tries.next().unwrap_or_default())]).await.is_err() {}
+    };
+    tokio::time::timeout(super::PATIENCE, room).await.expect("there is room again");
+}

@@ -159,3 +159,23 @@ async fn the_stream_ends_when_the_hub_stops() {
     running.hub.shutdown().cancel();
     while listener.next().await.is_some() {}
 }
+
+#[tokio::test]
+async fn one_person_has_so_many_streams_and_leaves_room_for_the_others() {
+    let running = Running::start().await;
+    let (ada, bob) = (running.person("ada", Role::Viewer).await, running.person("bob", Role::Viewer).await);
+    let mut open = Vec::new();
+    for _ in 0..50 {
+        open.push(Listener::start(&ada, None).await);
+    }
+    let refused = super::problem(ada.get("/api/v1/events").await, 429).await;
+    assert!(refused["detail"].as_str().unwrap().contains("50 event streams"), "{refused}");
+    Listener::start(&bob, None).await;
+    open.pop();
+    let room = async {
+        while ada.get("/api/v1/events").await.status() != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, room).await.expect("a closed page makes room");
+}

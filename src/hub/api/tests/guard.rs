@@ -8,13 +8,14 @@ use crate::core::approval::Status;
 use crate::hub::model::Role;
 
 /// Method and address of everything that changes something.
-const UNSAFE: [(&str, &str); 15] = [
+const UNSAFE: [(&str, &str); 16] = [
     ("DELETE", "/api/v1/session"),
     ("POST", "/api/v1/approvals/x/approve"),
     ("POST", "/api/v1/approvals/x/reject"),
     ("POST", "/api/v1/approvals/x/extend"),
     ("POST", "/api/v1/approvals/x/seen"),
     ("POST", "/api/v1/approvals/batch"),
+    ("DELETE", "/api/v1/servers/x"),
     ("PUT", "/api/v1/servers/x/policy"),
     ("PUT", "/api/v1/servers/x/tools/y"),
     ("POST", "/api/v1/agents"),
@@ -48,7 +49,7 @@ async fn nobody_sees_or_changes_anything_without_signing_in() {
     for path in READABLE {
         problem(stranger.get(path).await, 401).await;
     }
-    for (method, path) in &UNSAFE[..14] {
+    for (method, path) in &UNSAFE[..15] {
         problem(stranger.send(method.parse().unwrap(), path, &json!({})).await, 401).await;
     }
 }

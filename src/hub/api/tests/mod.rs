@@ -4,6 +4,7 @@ mod deciding;
 mod enrolling;
 mod events;
 mod guard;
+mod metrics;
 mod notifications;
 mod page;
 mod policy;
@@ -220,6 +221,12 @@ impl Shim {
                 return wire::decode(&text, &wire::TO_WRAP).unwrap();
             }
         }
+    }
+
+    /// Waits until the hub ends the connection.
+    async fn hear_end(&mut self) {
+        let ended = async { while self.socket.next().await.is_some_and(|message| message.is_ok()) {} };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the hub ends it");
     }
 
     /// Asks for `delete_repo` and waits until it is on the page.

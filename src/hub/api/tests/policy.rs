@@ -1,6 +1,7 @@
 //! Policy over the API: faults with their place, simulation, coverage, drift, and what a look-alike or a crowd of tools
 //! does to it.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Running, problem};
@@ -68,13 +69,32 @@ async fn a_call_is_tried_and_a_tool_accepted_over_the_api_by_those_who_may() {
     assert_eq!(server["tools"][1]["drift"]["kind"], "new");
     let path = "/api/v1/servers/repos/tools/peek/accept";
     problem(viewer.post(path, json!({})).await, 403).await;
-    problem(admin.post(path, json!({ "sha256": "0".repeat(64) })).await, 409).await;
+    let blind = problem(admin.post(path, json!({})).await, 400).await;
+    assert!(blind["detail"].as_str().unwrap().contains("sha256"), "{blind}");
+    let late = problem(admin.post(path, json!({ "sha256": "0".repeat(64) })).await, 409).await;
+    assert_eq!(late["tool"]["drift"], server["tools"][1]["drift"], "with what is current");
     let seen = json!({ "sha256": server["tools"][1]["drift"]["sha256"] });
     assert_eq!(admin.post(path, seen).await.status(), 200);
     let ToWrap::Policy { table } = shim.hear().await else { panic!("no policy") };
     assert_eq!(table.ruling("peek").verdict, Verdict::Pass);
     problem(viewer.get("/api/v1/servers/repos/coverage").await, 400).await;
     assert_eq!(viewer.read("/api/v1/health").await, json!({ "decision_point": null }));
+}
+
+#[tokio::test]
+async fn a_server_is_removed_by_an_administrator_once_nothing_stands_in_front_of_it() {
+    let running = Running::start().await;
+    let (admin, approver) = (running.person("root", Role::Admin).await, running.person("ada", Role::Approver).await);
+    let mut shim = running.shim().await;
+    let path = "/api/v1/servers/repos";
+    problem(approver.send(Method::DELETE, path, &json!({})).await, 403).await;
+    let answer = problem(admin.send(Method::DELETE, path, &json!({})).await, 409).await;
+    assert!(answer["detail"].as_str().unwrap().contains("connected"), "{answer}");
+    shim.say(&ToHub::Bye).await;
+    shim.hear_end().await;
+    assert_eq!(admin.send(Method::DELETE, path, &json!({})).await.status(), 204);
+    problem(admin.get(path).await, 404).await;
+    problem(admin.send(Method::DELETE, path, &json!({})).await, 404).await;
 }
 
 #[tokio::test]

@@ -71,6 +71,78 @@ async fn a_personal_token_decides_without_a_cookie_and_a_made_up_one_does_not() 
 }
 
 #[tokio::test]
+async fn the_record_tells_decisions_of_the_page_of_tokens_and_of_the_command_line_apart() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Approver).await;
+    let mut shim = running.shim().await;
+    let day = std::time::Duration::from_secs(86_400);
+    let (_, token) = running.hub.add_user_token("ada", day, &Actor::Operator).await.unwrap();
+    let command = running.hub.mint_user_token("ada", super::PATIENCE).await.unwrap();
+    let mut expected = Vec::new();
+    for (bearer, via) in [(None, "page"), (Some(token), "token"), (Some(command), "cli")] {
+        for action in ["approve", "reject"] {
+            let id = shim.hold("{}").await;
+            for action in ["extend", action] {
+                let path = format!("/api/v1/approvals/{id}/{action}");
+                let answer = match &bearer {
+                    None => person.post(&path, json!({})).await,
+                    Some(token) => {
+                        let request = running.stranger().request(Method::POST, &path).bearer_auth(token);
+                        request.json(&json!({})).send().await.unwrap()
+                    }
+                };
+                assert_eq!(answer.status(), 200);
+                expected.push(via);
+            }
+        }
+    }
+    let id = shim.hold("{}").await;
+    person.post("/api/v1/approvals/batch", json!({ "ids": [id], "action": "reject" })).await;
+    expected.push("page");
+    let records = running.hub.audit(0, 1000).await.unwrap();
+    let of_ada = records.iter().filter(|record| record.actor == "ada");
+    let detail = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap()["via"].clone();
+    let told: Vec<_> = of_ada.map(|record| detail(&record.detail)).collect();
+    assert_eq!(json!(told), json!(expected));
+}
+
+#[tokio::test]
+async fn a_personal_token_is_listed_without_its_value_and_worthless_once_it_is_revoked() {
+    let running = Running::start().await;
+    running.hub.add_user("vic", Role::Viewer, None, &Actor::Operator).await.unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    let (token, secret) = running.hub.add_user_token("vic", day, &Actor::Operator).await.unwrap();
+    running.hub.mint_user_token("vic", day).await.unwrap();
+    assert_eq!(running.hub.user_tokens("vic").await.unwrap(), std::slice::from_ref(&token));
+    let with = |method: Method, path: &str| running.stranger().request(method, path).bearer_auth(&secret).send();
+    assert_eq!(with(Method::GET, "/api/v1/approvals").await.unwrap().status(), 200);
+    problem(with(Method::GET, "/api/v1/users").await.unwrap(), 403).await;
+    problem(with(Method::POST, "/api/v1/approvals/x/approve").await.unwrap(), 403).await;
+    running.hub.revoke_user_token(&token.id, &Actor::Operator).await.unwrap();
+    problem(with(Method::GET, "/api/v1/approvals").await.unwrap(), 401).await;
+    assert_eq!(running.hub.user_tokens("vic").await.unwrap(), []);
+    let actions: Vec<_> = running.hub.audit(0, 1000).await.unwrap().into_iter().map(|record| record.action).collect();
+    assert!(actions.ends_with(&["user.token_added".into(), "user.token_revoked".into()]), "{actions:?}");
+    assert!(running.hub.revoke_user_token(&token.id, &Actor::Operator).await.is_err());
+    for odd in [std::time::Duration::ZERO, day * 400] {
+        assert!(running.hub.add_user_token("vic", odd, &Actor::Operator).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_connects_too_often_is_told_so_before_its_connection_is_opened() {
+    let clock = crate::hub::clock::Clock::settable(1_800_000_000_000);
+    let running = Running::start_with(&[], clock.clone()).await;
+    let (agent, token) = running.hub.add_agent("cursor", None, &Actor::Operator).await.unwrap();
+    assert!((0..10_000).any(|_| running.hub.admit(&agent.client_id).is_err()));
+    assert_eq!(refusal(running.open_socket(&token, &[]).await), 429);
+    let (_, other) = running.hub.add_agent("other", None, &Actor::Operator).await.unwrap();
+    assert!(running.open_socket(&other, &[]).await.is_ok());
+    clock.advance(1_000);
+    assert!(running.open_socket(&token, &[]).await.is_ok());
+}
+
+#[tokio::test]
 async fn only_an_agents_token_opens_the_shims_websocket_and_no_page_does() {
     let running = Running::start().await;
     let (_, agent) = running.hub.add_agent("cursor", None, &Actor::Operator).await.unwrap();
@@ -119,6 +191,7 @@ async fn agents_and_users_are_managed_over_the_api() {
     assert_eq!(ada.read("/api/v1/session").await["user"]["role"], "approver", "a new role counts at once");
     problem(ada.put("/api/v1/users/root", json!({ "password": "stolen account" })).await, 403).await;
     assert_eq!(ada.put("/api/v1/users/ada", json!({ "password": "a password of my own" })).await.status(), 200);
+    problem(ada.get("/api/v1/session").await, 401).await;
     problem(admin.post("/api/v1/users", json!({ "name": "ada", "role": "viewer" })).await, 409).await;
     assert_eq!(admin.send(Method::DELETE, "/api/v1/users/ada", &json!({})).await.status(), 204);
     problem(admin.send(Method::DELETE, "/api/v1/users/root", &json!({})).await, 409).await;

@@ -148,6 +148,39 @@ async fn a_session_ends_when_nobody_uses_it_and_after_half_a_day_at_the_latest()
 }
 
 #[tokio::test]
+async fn ones_own_password_is_changed_by_who_knows_it_and_guessing_is_slowed_down() {
+    let running = Running::start().await;
+    let admin = running.person("root", Role::Admin).await;
+    let mut ada = running.person("ada", Role::Approver).await;
+    assert_eq!(ada.read("/api/v1/session").await["password"], false);
+    let (first, second) = ("a first password", "a second password");
+    // Who came by link has none to show.
+    assert_eq!(ada.put("/api/v1/users/ada", json!({ "password": first })).await.status(), 200);
+    ada.sign_in(&json!({ "name": "ada", "password": first })).await;
+    assert_eq!(ada.read("/api/v1/session").await["password"], true);
+    let missing = problem(ada.put("/api/v1/users/ada", json!({ "password": second })).await, 403).await;
+    assert!(missing["detail"].as_str().unwrap().contains("needed"), "{missing}");
+    let wrong = json!({ "password": second, "current_password": "not this one" });
+    let refused = problem(ada.put("/api/v1/users/ada", wrong.clone()).await, 403).await;
+    assert!(refused["detail"].as_str().unwrap().contains("wrong"), "{refused}");
+    assert_eq!(ada.get("/api/v1/session").await.status(), 200, "the session goes on");
+    let right = json!({ "password": second, "current_password": first });
+    assert_eq!(ada.put("/api/v1/users/ada", right).await.status(), 200);
+    ada.sign_in(&json!({ "name": "ada", "password": second })).await;
+    let mut answers = Vec::new();
+    while answers.last() != Some(&429) && answers.len() < 12 {
+        answers.push(ada.put("/api/v1/users/ada", wrong.clone()).await.status().as_u16());
+    }
+    assert_eq!(answers.last(), Some(&429), "{answers:?}");
+    // An administrator helps who forgot it, and not themselves.
+    assert_eq!(admin.put("/api/v1/users/ada", json!({ "password": first })).await.status(), 200);
+    running.hub.set_password("root", first, &Actor::Operator).await.unwrap();
+    let mut root = running.stranger();
+    root.sign_in(&json!({ "name": "root", "password": first })).await;
+    problem(root.put("/api/v1/users/root", json!({ "password": second })).await, 403).await;
+}
+
+#[tokio::test]
 async fn removing_a_user_or_setting_a_password_ends_their_sessions_at_once() {
     let running = Running::start().await;
     let (_admin, gone) = (running.person("root", Role::Admin).await, running.person("gone", Role::Admin).await);

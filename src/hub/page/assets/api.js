@@ -101,6 +101,9 @@ export const putPolicy = (name, change) => call("PUT", `/servers/${seg(name)}/po
 /** @param {string} name @param {string} tool @param {object} change */
 export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools/${seg(tool)}`, change);
 
+/** @param {string} name */
+export const removeServer = (name) => call("DELETE", `/servers/${seg(name)}`);
+
 /** Accepts the definition with this digest. @param {string} name @param {string} tool @param {string} sha256 */
 export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/tools/${seg(tool)}/accept`, { sha256 });
 /** @param {string} name @param {object} body @returns {Promise<import("./types.js").Ruling>} */

@@ -13,13 +13,16 @@ import { plural, statusWords } from "./format.js";
 export const GUARD_MS = 500;
 /** A high-trust approve waits this long for its second press. */
 export const CONFIRM_MS = 5000;
-const SECOND_PRESS_AFTER_MS = 250;
+/** Sooner than this, a second press is the same double click. */
+export const SECOND_PRESS_AFTER_MS = 250;
 
 let shiftedAt = 0;
 let focusMovedAt = 0;
 
 /** The list moved under the pointer by itself. */
 export const shifted = () => void (shiftedAt = Date.now());
+/** What keys act on came to where the person looks by itself. */
+export const movedByItself = () => void (focusMovedAt = Date.now());
 
 /** May this person decide? */
 export const mayDecide = () => (get().session?.user.role ?? "viewer") !== "viewer";
@@ -34,7 +37,7 @@ const itemOf = (id) => get().queue.find((item) => item.approval.id === id);
  */
 export function focus(id, how = {}) {
   if (id === get().focus) return;
-  if (how.byItself) focusMovedAt = Date.now();
+  if (how.byItself) movedByItself();
   set({ focus: id, confirm: null, rejecting: null });
 }
 
@@ -85,9 +88,10 @@ async function decide(id, action, body) {
   }
 }
 
-/** @param {string} id @param {Approval} approval @param {boolean} [late] */
+/** The time to read it begins with our answer, also when an event brought the end before. @param {string} id @param {Approval} approval @param {boolean} [late] */
 function settle(id, approval, late) {
-  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late }), rejecting: null });
+  const settledAt = approval.status === "pending" ? undefined : Date.now();
+  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late, settledAt }), rejecting: null });
   deselect(id);
   if (approval.status !== "pending") moveOn(id);
 }
@@ -131,12 +135,12 @@ export function moveOn(id) {
 }
 
 /**
- * Decides all selected cards in one request and tells about each.
+ * Decides these cards in one request and tells about each.
+ * @param {string[]} ids
  * @param {"approve"|"reject"} action
  * @param {string} [reason]
  */
-export async function decideBatch(action, reason) {
-  const ids = get().queue.filter((i) => get().selected.has(i.approval.id) && i.approval.status === "pending").map((i) => i.approval.id);
+export async function decideBatch(ids, action, reason) {
   if (!ids.length || !mayDecide()) return;
   set({ queue: get().queue.map((i) => (ids.includes(i.approval.id) ? { ...i, busy: action, error: undefined } : i)) });
   let results;

@@ -52,8 +52,15 @@ let input = "pointer";
 /** What the person last used. */
 export const lastInput = () => input;
 
+/** Enter that repeats because it is held down does not press what it pressed, or what came in its place, once more. @param {KeyboardEvent} event */
+function holdBack(event) {
+  const pressed = event.target instanceof Element && event.target.closest("button, input, a, summary");
+  if (event.repeat && event.key === "Enter" && pressed) event.preventDefault();
+}
+
 /** Listens; called once. */
 export function listen() {
+  document.addEventListener("keydown", holdBack, true);
   document.addEventListener("keydown", () => void (input = "key"), true);
   document.addEventListener("pointerdown", () => void (input = "pointer"), true);
   document.addEventListener("keydown", press);

@@ -24,7 +24,7 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {Record<string, number>} changes      per kind of event, how many there were
  * @property {Toast[]} toasts
  * @property {string} spoken                       the last words for the live region
- * @property {"help"|"notify"|null} dialog
+ * @property {"help"|"notify"|"password"|null} dialog
  */
 
 /** @type {State} */

@@ -61,7 +61,7 @@
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
-/** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean}} Session */
+/** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
 /**

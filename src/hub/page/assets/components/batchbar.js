@@ -1,40 +1,55 @@
 // What can be done to all selected cards at once.
 
-import { html, useState, useEffect } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { decideBatch, CONFIRM_MS } from "../decide.js";
+import { html, useState, useEffect, useRef } from "../ui.js";
+import { set, useStore } from "../store.js";
+import { decideBatch, CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../decide.js";
+import { visibleCards, waiting } from "../queue.js";
 import { unopened } from "../fold.js";
 import { plural } from "../format.js";
+import { useArmed } from "./decision.js";
 import { RejectPanel } from "./reject.js";
 
-/** The selected cards that still wait. @param {import("../store.js").State} state */
-const chosen = (state) => state.queue.filter((i) => state.selected.has(i.approval.id) && i.approval.status === "pending");
+/** The selected cards of these that still wait. @param {import("../types.js").Item[]} cards @param {Set<string>} selected */
+const chosen = (cards, selected) => waiting(cards).filter((item) => selected.has(item.approval.id));
 
 export function BatchBar() {
   const selected = useStore((state) => state.selected);
   const queue = useStore((state) => state.queue);
-  const folded = useStore((state) => chosen(state).filter((i) => unopened(i.approval, state.opened)).length);
+  const filter = useStore((state) => state.filter);
+  const opened = useStore((state) => state.opened);
   const [mode, setMode] = useState(/** @type {""|"confirm"|"reject"} */ (""));
-  const cards = chosen(get());
-  useEffect(() => setMode(""), [selected]);
+  const asked = useRef(0);
+  // What the filter hides is not decided: nobody sees it.
+  const cards = chosen(visibleCards(queue, filter), selected);
+  const hidden = chosen(queue, selected).length - cards.length;
+  const armed = useArmed(cards.length > 0);
+  useEffect(() => setMode(""), [selected, filter]);
   useEffect(() => {
     if (mode !== "confirm") return;
     const timer = setTimeout(() => setMode(""), CONFIRM_MS);
     return () => clearTimeout(timer);
   }, [mode]);
   if (!cards.length) return null;
+  const ids = cards.map((item) => item.approval.id);
+  const folded = cards.filter((item) => unopened(item.approval, opened)).length;
   const high = cards.filter((item) => item.approval.trust === "high").length;
   const busy = cards.some((item) => item.busy) && queue.length > 0;
-  const approve = () => (high && mode !== "confirm" ? setMode("confirm") : void decideBatch("approve"));
+  const approve = () => {
+    if (!high) return void decideBatch(ids, "approve");
+    if (mode === "confirm") return Date.now() - asked.current < SECOND_PRESS_AFTER_MS ? undefined : void decideBatch(ids, "approve");
+    asked.current = Date.now();
+    setMode("confirm");
+  };
   const label = mode === "confirm" ? `Press again: ${high} with high trust` : `Approve ${cards.length}`;
   return html`<section class="batch" aria-label="Selected approvals">
     ${mode === "reject"
-      ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch("reject", why))} onCancel=${() => setMode("")} />`
+      ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch(ids, "reject", why))} onCancel=${() => setMode("")} />`
       : html`<div class="actions">
           <strong>${plural(cards.length, "card")} selected</strong>
-          <button class=${mode === "confirm" ? "button approve confirming" : "button approve"} disabled=${busy || folded > 0} onClick=${approve}>${label}</button>
+          <button class=${mode === "confirm" ? "button approve confirming" : "button approve"} disabled=${!armed || busy || folded > 0} onClick=${approve}>${label}</button>
           <button class="button reject-open" disabled=${busy} onClick=${() => setMode("reject")}>Reject ${cards.length}</button>
           <button class="button ghost" onClick=${() => set({ selected: new Set() })}>Clear<kbd aria-hidden="true">Esc</kbd></button>
+          ${hidden > 0 && html`<span class="hint">${plural(hidden, "more is", "more are")} hidden by the filter, and left alone.</span>`}
           ${folded > 0 && html`<span class="hint">${plural(folded, "card has", "cards have")} folded arguments that nobody opened.</span>`}
         </div>`}
   </section>`;

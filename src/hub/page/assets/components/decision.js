@@ -12,17 +12,19 @@ import { Text } from "./text.js";
 
 /** @typedef {import("../types.js").Item} Item */
 
-/** True half a second after the caller was painted, so that a press meant for something else does not approve. */
-function useArmed() {
+/** True half a second after the caller's button was painted, so that a press meant for something else does not approve. */
+export function useArmed(there = true) {
   const [armed, arm] = useState(false);
   useEffect(() => {
+    arm(false);
+    if (!there) return;
     let timer = 0;
     const frame = requestAnimationFrame(() => void (timer = window.setTimeout(() => arm(true), GUARD_MS)));
     return () => {
       cancelAnimationFrame(frame);
       clearTimeout(timer);
     };
-  }, []);
+  }, [there]);
   return armed;
 }
 

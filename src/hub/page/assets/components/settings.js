@@ -1,7 +1,7 @@
-// What this browser does when something waits: desktop notifications, sound; and how the page looks.
+// What this browser does when something waits: desktop notifications, sound; how the page looks; one's password.
 
 import { html, useState } from "../ui.js";
-import { set } from "../store.js";
+import { set, useStore } from "../store.js";
 import * as prefs from "../prefs.js";
 import * as notify from "../notify.js";
 import { Dialog } from "./dialog.js";
@@ -18,9 +18,10 @@ const states = {
 export function Settings() {
   const [allowed, setAllowed] = useState(notify.permission());
   const chosen = prefs.usePrefs();
+  const session = useStore((state) => state.session);
   const enable = async () => setAllowed(await notify.enable());
   const themes = /** @type {const} */ ([["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]]);
-  return html`<${Dialog} title="This browser" onClose=${() => set({ dialog: null })}>
+  return html`<${Dialog} title="Settings" onClose=${() => set({ dialog: null })}>
     <div class="setting"><div><h3>Desktop notifications</h3><p class="quiet small">${states[allowed]}</p></div>
       ${allowed === "default" && html`<button class="button" onClick=${enable}>Turn on</button>`}
       ${allowed === "granted" && html`<${Switch} on=${chosen.notify} label="Desktop notifications" onChange=${(/** @type {boolean} */ on) => prefs.set({ notify: on })} />`}</div>
@@ -30,5 +31,7 @@ export function Settings() {
       <${Switch} on=${chosen.keys} label="Single keys" onChange=${(/** @type {boolean} */ on) => prefs.set({ keys: on })} /></div>
     <div class="setting"><div><h3>Theme</h3></div>
       <div class="segments" role="group" aria-label="Theme">${themes.map(([value, words]) => html`<button aria-pressed=${chosen.theme === value ? "true" : "false"} onClick=${() => prefs.set({ theme: value })}>${words}</button>`)}</div></div>
+    <div class="setting"><div><h3>Password</h3><p class="quiet small">${session?.password ? "Yours for this hub. Changing it signs your other browsers out." : "You have none and sign in by link."}</p></div>
+      <button class="button" onClick=${() => set({ dialog: "password" })}>${session?.password ? "Change" : "Set one"}</button></div>
   </${Dialog}>`;
 }

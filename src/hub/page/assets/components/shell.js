@@ -10,6 +10,7 @@ import { useKeys } from "../keys.js";
 import { navigate } from "../router.js";
 import { LineDot, LineBanner } from "./line.js";
 import { Help } from "./help.js";
+import { Password } from "./password.js";
 import { Settings } from "./settings.js";
 import { Text } from "./text.js";
 
@@ -56,6 +57,7 @@ export function Shell({ screen, children }) {
     <${Toasts} />
     ${dialog === "help" && html`<${Help} />`}
     ${dialog === "notify" && html`<${Settings} />`}
+    ${dialog === "password" && html`<${Password} />`}
   </div>`;
 }
 

@@ -1,12 +1,13 @@
 // One approval at its own link: pending or settled, with all that happened to it.
 
 import { html, useRef, useEffect } from "../ui.js";
-import { set, useStore } from "../store.js";
+import { get, set, useStore } from "../store.js";
 import * as api from "../api.js";
 import { useLoad } from "../load.js";
 import { take } from "../live.js";
 import { focus, pressApprove, mayDecide } from "../decide.js";
 import { useKeys } from "../keys.js";
+import { inSight } from "../sight.js";
 import { duration, outcomeOf, actionWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
 import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
@@ -32,7 +33,7 @@ export function OneApproval({ id }) {
     return () => focus(null);
   }, [id]);
   useKeys({
-    a: () => pressApprove(id, "key"),
+    a: () => !get().rejecting && inSight(document.querySelector("article.card")) && pressApprove(id, "key"),
     r: (event) => {
       event.preventDefault();
       if (mayDecide()) set({ rejecting: id, confirm: null });

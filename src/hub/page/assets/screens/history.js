@@ -106,7 +106,7 @@ function HistoryFilters({ filter, rows, active, onChange }) {
 function Rows({ rows }) {
   const me = useStore((state) => state.session?.user.name);
   return html`<div class="table-wrap"><table class="table">
-    <thead><tr><th scope="col">When</th><th scope="col">Tool</th><th scope="col">Agent</th><th scope="col">Outcome</th><th scope="col">Decided by</th><th scope="col">Took</th><th scope="col">Call</th></tr></thead>
+    <thead><tr><th scope="col">Asked</th><th scope="col">Tool</th><th scope="col">Agent</th><th scope="col">Outcome</th><th scope="col">Decided by</th><th scope="col">Took</th><th scope="col">Call</th></tr></thead>
     <tbody>${rows.map((row) => html`<${Row} key=${row.id} row=${row} me=${me} />`)}</tbody>
   </table></div>`;
 }
@@ -115,7 +115,7 @@ function Rows({ rows }) {
 function Row({ row, me }) {
   const took = row.decided_at === null ? "–" : duration(row.decided_at - row.created_at);
   return html`<tr>
-    <td data-th="When"><${When} at=${row.decided_at ?? row.created_at} /></td>
+    <td data-th="Asked"><${When} at=${row.created_at} /></td>
     <td data-th="Tool"><a href=${`/approvals/${encodeURIComponent(row.id)}`}><${Name} of=${row.tool} /></a><div class="quiet small"><${Name} of=${row.server} /></div></td>
     <td data-th="Agent"><${Text} of=${row.agent.name} />${row.user && html`<div class="quiet small">for <${Text} of=${row.user} /></div>`}</td>
     <td data-th="Outcome"><${Status} status=${row.status} />${row.reason && html`<div class="reason small"><${Text} of=${row.reason} /></div>`}</td>

@@ -5,6 +5,7 @@ import { get, set, useStore } from "../store.js";
 import { focus, pressApprove, mayDecide, moveOn, shifted } from "../decide.js";
 import { visibleCards, neighbour, waiting } from "../queue.js";
 import { useKeys } from "../keys.js";
+import { inSight } from "../sight.js";
 import { navigate } from "../router.js";
 import { plural } from "../format.js";
 import { Card, toggle } from "../components/card.js";
@@ -63,7 +64,7 @@ function keymap(cards) {
     ArrowDown: move(1),
     k: move(-1),
     ArrowUp: move(-1),
-    a: onFocused((at) => pressApprove(at, "key")),
+    a: onFocused((at) => inSight(cardOf(at)) && pressApprove(at, "key")),
     r: onFocused((at) => mayDecide() && set({ rejecting: at, confirm: null })),
     x: onFocused(toggle),
     "Shift+x": () => set({ selected: new Set(pending.every((one) => get().selected.has(one)) ? [] : pending) }),
@@ -79,6 +80,9 @@ function keymap(cards) {
   };
 }
 
+/** @param {string} id */
+const cardOf = (id) => document.querySelector(`.queue > [data-id="${CSS.escape(id)}"]`);
+
 /** Takes back the nearest thing: a confirmation, a panel, the selection, the focus. */
 function escape() {
   const state = get();
@@ -87,7 +91,7 @@ function escape() {
   else focus(null);
 }
 
-/** Takes settled cards away, but never while the pointer rests on the list, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
+/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
 function useSweep(list, queue) {
   const anchor = useRef(/** @type {{element: Element, top: number}|null} */ (null));
   const settled = queue.some((item) => item.settledAt);
@@ -95,7 +99,7 @@ function useSweep(list, queue) {
     if (!settled) return;
     const timer = setInterval(() => {
       if (list.current?.matches(":hover")) return;
-      const old = get().queue.filter((item) => item.settledAt && Date.now() - item.settledAt >= KEEP_MS);
+      const old = get().queue.filter((item) => item.settledAt && !item.busy && Date.now() - item.settledAt >= KEEP_MS);
       if (!old.length) return;
       const ids = new Set(old.map((item) => item.approval.id));
       if (ids.has(get().focus ?? "")) moveOn(get().focus ?? "");

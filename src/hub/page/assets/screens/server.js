@@ -12,6 +12,7 @@ import { PolicyCard } from "../components/policy.js";
 import { Rules } from "../components/rules.js";
 import { Simulate, Coverage } from "../components/simulate.js";
 import { Drift } from "../components/drift.js";
+import { Removal } from "../components/removal.js";
 
 /** @typedef {import("../types.js").Tool} Tool */
 /** @typedef {import("../types.js").Server} Server */
@@ -46,6 +47,7 @@ export function OneServer({ name }) {
       <div class="column">
       <${PolicyCard} server=${server} admin=${admin} onChange=${(/** @type {object} */ change) => attempt(api.putPolicy(name, change))} />
       <${Simulate} server=${server} />
+      ${admin && html`<${Removal} server=${server} />`}
       </div>
     </div>`}
   </section>`;

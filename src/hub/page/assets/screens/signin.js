@@ -67,7 +67,7 @@ export function SignIn() {
       <${PasswordForm} busy=${busy} onSend=${send} />
       <details class="signin-help">
         <summary>No password yet?</summary>
-        <p>On the machine that runs the hub, this prints a link that signs you in once:</p>
+        <p>Ask an administrator for a link that signs you in. If this is your own hub, this prints one on its machine:</p>
         <${Command} text="hitl-hub open" />
       </details>
     </div>
