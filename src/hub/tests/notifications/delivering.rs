@@ -219,6 +219,39 @@ async fn a_minute_before_the_deadline_is_told_and_an_extension_puts_it_off() {
 }
 
 #[tokio::test]
+async fn what_still_waits_is_told_of_with_the_time_it_has_now() {
+    for desk in Desk::everywhere().await {
+        let (people, programs) = (Receiver::start().await, Receiver::start().await);
+        let mut channel = slack("people", &people.url);
+        channel["events"] = json!(["created", "expiring"]);
+        desk.set(json!([channel, webhook("programs", &programs.url)])).await;
+        let approval = desk.hold().await;
+        let extended = desk.hub.extend(&approval.id, &desk.approver, None).await.unwrap();
+        desk.courier();
+        for (count, left) in [(1, "10 min 0 s"), (2, "1 min 0 s")] {
+            let words = people.got(count).await.remove(count - 1).text;
+            assert!(words.contains(left), "{left}: {words}");
+            let told = programs.got(count).await.remove(count - 1).body;
+            assert_eq!(told["data"]["deadline_at"], extended.deadline_at, "{told}");
+            desk.clock.advance(extended.deadline_at - 60_000 - desk.hub.now());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_planned_for_the_last_minute_does_not_count_as_waiting() {
+    for desk in Desk::everywhere().await {
+        let mut channel = slack("s", "http://127.0.0.1:9/");
+        channel["events"] = json!(["expiring"]);
+        desk.set(json!([channel])).await;
+        let approval = desk.hold().await;
+        assert_eq!(desk.channel("s").await.state.waiting, 0);
+        desk.clock.advance(approval.deadline_at - 60_000 - desk.hub.now());
+        assert_eq!(desk.channel("s").await.state.waiting, 1, "it is due");
+    }
+}
+
+#[tokio::test]
 async fn programs_hear_of_every_turn_that_an_approval_can_take() {
     let desk = Desk::new().await;
     let receiver = Receiver::start().await;
