@@ -12,6 +12,7 @@ use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::Hub;
+use crate::hub::activity;
 use crate::hub::approvals::record;
 use crate::hub::budget::Cost;
 use crate::hub::drift;
@@ -188,6 +189,7 @@ async fn join(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let held = rows::held(&row)?;
+    activity::attach(tx, &held, &request.id).await?;
     if let Some(grace) = held.grace_until {
         tx.wake_sweeper_at(grace);
     }
