@@ -125,6 +125,7 @@ impl Api {
             .route("/enrolments/{code}", get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine))
             .route("/users", get(users::list).post(users::add))
             .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
+            .route("/users/{name}/link", post(users::add_link))
             .route("/notifications", get(notifications::list).put(notifications::change))
             .route("/notifications/test", post(notifications::test))
             .route("/notifications/browsers", get(notifications::browsers).post(notifications::add_browser))

@@ -149,7 +149,10 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
         SignIn { name: None, password: None, code: Some(code) } => match api.hub.redeem_link(&code).await? {
             Some(user) => Ok(user),
             None => Err(api.attempts.wrong_link(peer).err().unwrap_or_else(|| {
-                Problem::signed_out("this link was used already or is too old; `hitl-hub open` makes a new one")
+                Problem::signed_out(
+                    "this link was used already or is too old; ask an administrator for a new one, or, on the hub's \
+                     machine, `hitl-hub user link NAME`",
+                )
             })),
         },
         _ => Err(Problem::invalid("the body must hold name and password, or code")),

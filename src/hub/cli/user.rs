@@ -28,9 +28,14 @@ pub(super) enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Print a one-time sign-in link for a user, in place of those they have not used
+    Link {
+        /// Whose
+        name: String,
+    },
     /// List the users
     List,
-    /// Remove a user, with their sessions and tokens
+    /// Remove a user, with their sessions, sign-in links and tokens
     Remove {
         /// Whom
         name: String,
@@ -102,6 +107,11 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
                 offer_link(hub, settings, user.name).await?;
             }
         }
+        Command::Link { name } => {
+            let base = base_url(settings)?;
+            let code = hub.add_link(&name, &Actor::Operator).await?;
+            terminal::line(&format!("{base}/signin#{code}"))?;
+        }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
         Command::Remove { name } => {
             hub.remove_user(&name, &Actor::Operator).await?;
@@ -130,7 +140,10 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
 /// A user without a password needs another way in; there is one while a hub can be reached.
 async fn offer_link(hub: &Hub, settings: &Settings, name: String) -> anyhow::Result<()> {
     let Ok(base) = base_url(settings) else {
-        eprintln!("hitl-hub: {name} has no password yet; set one with `hitl-hub user passwd {name}`");
+        eprintln!(
+            "hitl-hub: {name} has no password yet; set one with `hitl-hub user passwd {name}`, or, when the hub runs, \
+             print a sign-in link with `hitl-hub user link {name}`"
+        );
         return Ok(());
     };
     let code = hub.mint_link(LinkKind::SignIn(name)).await?;
