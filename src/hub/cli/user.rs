@@ -58,7 +58,7 @@ pub(super) enum Command {
         /// Its id in the list of tokens
         id: String,
     },
-    /// Set a user's password, which ends their sessions
+    /// Set a user's password, which ends their sessions, sign-in links and tokens
     Passwd {
         /// Whose
         name: String,
@@ -131,7 +131,7 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
             let password =
                 password(password_stdin)?.context("a password is needed; pipe it in with --password-stdin")?;
             hub.set_password(&name, &password, &Actor::Operator).await?;
-            eprintln!("hitl-hub: set the password of {name}; their sessions have ended");
+            eprintln!("hitl-hub: set the password of {name}; their sessions, sign-in links and tokens have ended");
         }
     }
     Ok(())
