@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 
-use super::{open::base_url, open_store, terminal};
+use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::accounts::PersonalToken;
@@ -91,7 +91,10 @@ impl From<RoleName> for Role {
 
 /// Does it.
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
-    let hub = open_store(settings).await?;
+    let hub = match command {
+        Command::Add { .. } => open_or_make_store(settings).await?,
+        _ => open_store(settings).await?,
+    };
     let result = execute(command, &hub, settings).await;
     hub.close().await;
     result
