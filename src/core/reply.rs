@@ -50,6 +50,11 @@ pub enum Refusal {
     ServerGone,
     /// Too much is held already.
     Overloaded,
+    /// The hub takes no more of this agent's calls now.
+    Busy {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -64,7 +69,7 @@ impl Refusal {
             Self::Mismatch => "mismatch",
             Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
-            Self::Overloaded => "overloaded",
+            Self::Overloaded | Self::Busy { .. } => "overloaded",
         }
     }
 
@@ -111,6 +116,10 @@ impl Refusal {
             Self::Overloaded => format!(
                 "Tool '{tool}' requires admin approval, and too many calls are waiting for one already. It was not \
                  executed. Wait for them before you call again."
+            ),
+            Self::Busy { why } => format!(
+                "Tool '{tool}' requires admin approval, and the hub takes no more calls of this agent now: {why}. It \
+                 was not executed. Wait for the decisions before you call again."
             ),
         }
     }
@@ -257,6 +266,7 @@ mod tests {
             Refusal::Pending { link: "http://h".into() },
             Refusal::ServerGone,
             Refusal::Overloaded,
+            Refusal::Busy { why: "why".into() },
         ] {
             assert!(refusal.text("t").contains("not executed"), "{refusal:?}");
         }
