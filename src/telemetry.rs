@@ -3,14 +3,18 @@
 //! `HITL_LOG` takes levels as `RUST_LOG` does, for everything or for a target (`info`, `warn,hitl=debug`); without it,
 //! `default` holds (such as `warn` or `hitl=info`).
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, registry};
 
-/// Starts logging for people, for the whole process; a second call changes nothing.
+/// Starts logging for people, for the whole process, in colours where they see them at once; a second call changes
+/// nothing.
 pub fn text(default: &str) {
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let colours = std::io::stderr().is_terminal();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     // The second initialisation of a test process is the only failure there is.
     drop(registry().with(lines).with(levels(default)).try_init());
 }

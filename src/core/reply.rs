@@ -91,6 +91,11 @@ pub enum Refusal {
     ServerGone,
     /// Too much is held already.
     Overloaded,
+    /// The hub takes no more of this agent's calls now.
+    Busy {
+        /// Why, in words.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -107,7 +112,7 @@ impl Refusal {
             Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
-            Self::Overloaded => "overloaded",
+            Self::Overloaded | Self::Busy { .. } => "overloaded",
         }
     }
 
@@ -164,6 +169,10 @@ impl Refusal {
             Self::Overloaded => format!(
                 "Tool '{tool}' requires admin approval, and too many calls are waiting for one already. It was not \
                  executed. Wait for them before you call again."
+            ),
+            Self::Busy { why } => format!(
+                "Tool '{tool}' requires admin approval, and the hub takes no more calls of this agent now: {why}. It \
+                 was not executed. Wait for the decisions before you call again."
             ),
         }
     }

@@ -35,6 +35,7 @@ fn every_refusal_says_that_nothing_ran() {
         Refusal::Pending { link: "http://h".into() },
         Refusal::ServerGone,
         Refusal::Overloaded,
+        Refusal::Busy { why: "why".into() },
     ] {
         assert!(refusal.text("t").contains("not executed"), "{refusal:?}");
     }

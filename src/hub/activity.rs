@@ -4,10 +4,11 @@ use super::Hub;
 use super::approvals::page_size;
 use super::holds::Shim;
 use super::model::{ActivityRow, Page};
+use super::store::rows::Held;
 use super::store::{StoreError, Tx, rows};
 use crate::core::approval::Outcome;
 use crate::core::gate::messages::Activity;
-use crate::core::ids::{ClientId, InstanceId};
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +94,53 @@ fn share(mut counts: Vec<i64>) -> i64 {
         (room, agents) = (room - count, agents - 1);
     }
     MAX_OF_ONE - CUT_EVERY
+}
+
+/// The approval behind a call that a shim tells of under its request's id, and whether no live request stands behind
+/// it any more: then this call ended without being executed, whatever becomes of the approval.
+pub(in crate::hub) async fn approval_of(
+    tx: &mut Tx,
+    shim: &Shim,
+    request: &str,
+) -> Result<Option<(String, bool)>, StoreError> {
+    let found: Option<(String, i64)> =
+        sqlx::query_as("select id, kept from approvals where (id = $1 or request_id = $1) and client_id = $2")
+            .bind(request)
+            .bind(shim.client_id.as_str())
+            .fetch_optional(tx.sql())
+            .await?;
+    Ok(found.map(|(id, kept)| (id, kept == 1)))
+}
+
+/// A call that came again took an approval up: what was told of it under its request's id belongs there.
+pub(in crate::hub) async fn attach(tx: &mut Tx, held: &Held, request: &ApprovalId) -> Result<(), StoreError> {
+    sqlx::query(
+        "update activity set approval = $1 where approval = $2 and client_id = $3 and server = $4 and tool = $5",
+    )
+    .bind(held.approval.id.as_str())
+    .bind(request.as_str())
+    .bind(held.approval.agent.client_id.as_str())
+    .bind(held.approval.server.as_str())
+    .bind(held.approval.tool.as_str())
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// No live request stands behind an approval any more: the call that did was not executed, whatever becomes of the
+/// approval when it comes again.
+pub(in crate::hub) async fn hand_off(tx: &mut Tx, held: &Held) -> Result<(), StoreError> {
+    sqlx::query(
+        "update activity set outcome = 'not_executed' where approval = $1 and client_id = $2 and server = $3 \
+         and tool = $4 and outcome is null",
+    )
+    .bind(held.approval.id.as_str())
+    .bind(held.approval.agent.client_id.as_str())
+    .bind(held.approval.server.as_str())
+    .bind(held.approval.tool.as_str())
+    .execute(tx.sql())
+    .await?;
+    Ok(())
 }
 
 /// Writes the end of a call into the row that was made while it ran; `false` when there is none.

@@ -126,6 +126,11 @@ impl Bus {
         }
     }
 
+    /// Wakes live pages without news.
+    pub(in crate::hub) fn wake_pages(&self) {
+        self.0.newest.send_modify(|_| {});
+    }
+
     /// Before the sweeper asks the store when to look next: from here on, every new deadline calls it.
     pub(in crate::hub) fn sweeper_asks(&self) {
         self.0.next.store(i64::MAX, Ordering::SeqCst);

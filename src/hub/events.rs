@@ -34,6 +34,11 @@ impl Hub {
         self.0.store.bus().newest()
     }
 
+    /// Lets every live page look again whether it may still listen.
+    pub(in crate::hub) fn wake_pages(&self) {
+        self.0.store.bus().wake_pages();
+    }
+
     /// Looks for records that another process wrote (the command line, another hub).
     pub(in crate::hub) async fn look_outside(&self) -> Result<(), StoreError> {
         let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.0.store.read()).await?;

@@ -293,6 +293,7 @@ async fn keep(tx: &mut Tx, held: &Held, grant_ms: i64, why: &str, now: i64) -> R
     .await?;
     let Some(row) = row else { return Ok(()) };
     let held = rows::held(&row)?;
+    activity::hand_off(tx, &held).await?;
     record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
 }
 

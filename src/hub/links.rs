@@ -2,8 +2,10 @@
 
 use super::Hub;
 use super::accounts::{self, hashed, random};
+use super::bus::Target;
+use super::error::{Actor, ChangeError};
 use super::model::{Role, User};
-use super::store::{StoreError, Tx};
+use super::store::{Entry, StoreError, Tx};
 
 /// How long a sign-in link is good, in milliseconds.
 const SIGN_IN_MS: i64 = 600_000;
@@ -25,24 +27,41 @@ impl Hub {
         let (hash, now) = (hashed(&code), self.now());
         self.write(move |tx| {
             Box::pin(async move {
-                let (kind, user, expires_at) = match kind {
-                    LinkKind::SignIn(user) => ("sign_in", user, Some(now + SIGN_IN_MS)),
+                match kind {
+                    LinkKind::SignIn(user) => insert(tx, hash, "sign_in", &user, Some(now + SIGN_IN_MS)).await,
                     LinkKind::SetUp(user) => {
                         sqlx::query("delete from links where kind = 'set_up'").execute(tx.sql()).await?;
-                        ("set_up", user, None)
+                        insert(tx, hash, "set_up", &user, None).await
                     }
-                };
-                sqlx::query("insert into links (hash, kind, user_name, expires_at) values ($1, $2, $3, $4)")
-                    .bind(hash)
-                    .bind(kind)
-                    .bind(user)
-                    .bind(expires_at)
-                    .execute(tx.sql())
-                    .await?;
-                Ok(())
+                }
             })
         })
         .await?;
+        Ok(code)
+    }
+
+    /// The code of a new sign-in link for somebody who is there, in place of those they have not used.
+    pub async fn add_link(&self, name: &str, by: &Actor) -> Result<String, ChangeError> {
+        let code = random("")?;
+        let (hash, now, name, by) = (hashed(&code), self.now(), name.to_owned(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = accounts::admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                if accounts::find_user(tx, &name).await?.is_none() {
+                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+                }
+                let lost = sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'");
+                lost.bind(name.as_str()).execute(tx.sql()).await?;
+                insert(tx, hash, "sign_in", &name, Some(now + SIGN_IN_MS)).await?;
+                let detail = serde_json::json!({ "expires_at": now + SIGN_IN_MS });
+                let entry = Entry { at: now, actor: by.name(), action: "user.link_added", subject: &name, detail };
+                tx.audit(entry, Target::Pages).await?;
+                Ok(Ok(()))
+            })
+        })
+        .await??;
         Ok(code)
     }
 
@@ -74,6 +93,23 @@ impl Hub {
         })
         .await
     }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    hash: String,
+    kind: &'static str,
+    user: &str,
+    expires_at: Option<i64>,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into links (hash, kind, user_name, expires_at) values ($1, $2, $3, $4)")
+        .bind(hash)
+        .bind(kind)
+        .bind(user)
+        .bind(expires_at)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
 }
 
 /// A set-up link is void as soon as there is an administrator: it may have lain in a log for months. Until then it is

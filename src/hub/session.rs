@@ -297,7 +297,11 @@ impl Session<'_> {
             Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
         });
         match registration {
-            Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling })).await,
+            Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
+            Registration::Busy(why) => {
+                let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] };
+                send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: true })).await
+            }
             Registration::Held(held) => {
                 let approval = held.approval.id.clone();
                 let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());

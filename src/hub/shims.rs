@@ -14,6 +14,7 @@ use super::bus::Target;
 use super::bypasses;
 use super::holds::Shim;
 use super::store::{Entry, StoreError, Tx};
+use crate::core::approval::Outcome;
 use crate::core::gate::messages::Activity;
 use crate::core::ids::{ClientId, Digest};
 use crate::core::policy::Verdict;
@@ -227,6 +228,15 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         return Ok(());
     }
     let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
+    let named = call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID);
+    let (approval, handed_off) = match named {
+        Some(named) => {
+            let (approval, handed_off) = activity::approval_of(tx, shim, &named).await?.unwrap_or((named, false));
+            (Some(approval), handed_off)
+        }
+        None => (None, false),
+    };
+    let outcome = call.outcome.or(handed_off.then_some(Outcome::NotExecuted));
     let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
     sqlx::query(
         "insert into activity (id, at, client_id, agent_name, server, tool, verdict, arguments_sha256, approval, \
@@ -240,8 +250,8 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     .bind(call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect::<String>())
     .bind(verdict)
     .bind(call.arguments_sha256.filter(Digest::is_whole).map(|digest| digest.to_string()))
-    .bind(call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID))
-    .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
+    .bind(approval)
+    .bind(outcome.map(|outcome| outcome.as_str().to_owned()))
     .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
     .bind(call.running.map(|_| shim.instance.as_str().to_owned()))
     .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))

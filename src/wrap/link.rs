@@ -278,7 +278,7 @@ impl Link {
         };
         let reasons = vec!["its arguments are too large to be shown to an approver".to_owned()];
         let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust: Level::High, reasons };
-        let ruled = Answer::Ruled(Ruled { id: request.id, ruling });
+        let ruled = Answer::Ruled(Ruled { id: request.id, ruling, busy: false });
         self.to_relay.send(FromHub::Answer(ruled)).await.map_err(|_| End::Bye)
     }
 

@@ -279,7 +279,13 @@ impl Relay {
             Action::ToServer(line) => self.to_server.write_line(line),
             Action::ToClient(line) => self.to_client.write_line(line),
             Action::ToHub(Ask::Call(call)) => self.activities.push(call, now),
-            Action::ToHub(ask) => self.hub.ask(ask),
+            Action::ToHub(ask) => {
+                // The hub must know of a call before it hears that its client will call again.
+                if matches!(&ask, Ask::Cancel(cancel) if cancel.keep) {
+                    self.send_calls(now);
+                }
+                self.hub.ask(ask);
+            }
             Action::Log(text) => say(&text),
         }
     }

@@ -351,3 +351,27 @@ async fn a_released_call_whose_server_dies_is_reported_as_unknown() {
     };
     assert_eq!(outcome, Outcome::Unknown);
 }
+
+#[tokio::test]
+async fn the_hub_knows_of_a_call_before_it_hears_that_it_will_come_again() {
+    let mut stand = Stand::new("cat >/dev/null").await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"gated","arguments":{}}}"#;
+    stand.write(&format!("{call}\n")).await;
+    let mut told = false;
+    loop {
+        match stand.asked().await {
+            ToHub::Calls { items, .. } => told |= items.iter().any(|call| call.tool == "gated"),
+            ToHub::Request(_) => {
+                let reason = "McpError: MCP error -32001: Request timed out";
+                let params = format!(r#"{{"requestId":1,"reason":"{reason}"}}"#);
+                let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+                stand.write(&format!("{line}\n")).await;
+            }
+            ToHub::Cancel(cancel) => {
+                assert!(cancel.keep && told, "{cancel:?}");
+                return;
+            }
+            _ => {}
+        }
+    }
+}

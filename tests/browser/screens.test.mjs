@@ -66,6 +66,15 @@ test("signing out ends the session on the hub", async () => {
   if (mocked) world.hub.mock.state.signedIn = true;
 });
 
+test("a page whose session is ended elsewhere hears nothing more and shows the sign-in by itself", { skip: mocked }, async () => {
+  const page = await world.open("/approvals", { user: "grace", ownSession: true });
+  await page.getByText("live", { exact: true }).waitFor();
+  const { csrf } = await (await page.request.get("/api/v1/session")).json();
+  const out = await page.request.delete("/api/v1/session", { data: {}, headers: { "X-HITL-CSRF": csrf, Origin: world.url } });
+  assert.equal(out.status(), 204);
+  await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
+});
+
 test("hostile arguments are text, to the last character, and nothing of them runs", async () => {
   const page = await world.open("/approvals");
   const calls = [hostile.markup, hostile.bidi].map((raw) => shim.call("delete_repo", raw));

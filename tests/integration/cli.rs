@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::hub::command;
-use crate::support::{Approver, Hub, Ledger, Wrap, binary, text_of};
+use crate::support::{Approver, Hub, Ledger, Wrap, binary, browser, text_of};
 
 #[tokio::test]
 async fn token_of_a_new_agent_stands_alone_on_stdout() {
@@ -124,4 +124,44 @@ fn both_programs_tell_their_version() {
             format!("{program} {}", env!("CARGO_PKG_VERSION"))
         );
     }
+}
+
+#[tokio::test]
+async fn a_command_in_the_wrong_place_says_so_and_leaves_nothing_there() {
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = home.path().join("mistyped");
+    for args in [
+        &["audit", "verify"][..],
+        &["audit", "export"],
+        &["user", "list"],
+        &["user", "link", "ada"],
+        &["agent", "revoke", "claude"],
+        &["approvals", "list"],
+        &["open", "--no-browser"],
+    ] {
+        let output = command(&binary("hitl-hub"), &nowhere).args(args).output().await.unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && words.contains(&nowhere.display().to_string()), "{args:?}: {words}");
+        assert!(output.stdout.is_empty() && !nowhere.exists(), "{args:?}");
+    }
+    let output = command(&binary("hitl-hub"), &nowhere).args(["agent", "add", "claude"]).output().await.unwrap();
+    assert!(output.status.success(), "what begins a hub makes its place");
+}
+
+#[tokio::test]
+async fn link_of_a_user_stands_alone_on_stdout_and_signs_them_in() {
+    let hub = Hub::start().await;
+    hub.run(&["user", "add", "ada", "--role", "approver"]).await;
+    let link = hub.run(&["user", "link", "ada"]).await;
+    let ada = Approver::sign_in(&hub.url, &link).await;
+    assert_eq!(ada.get("/session").await["user"], json!({ "name": "ada", "role": "approver" }));
+}
+
+#[tokio::test]
+async fn what_is_logged_to_a_file_has_no_colours() {
+    let hub = Hub::start().await;
+    let wrong = browser().post(format!("{}/api/v1/session", hub.url)).header("Origin", &hub.url);
+    assert_eq!(wrong.json(&json!({ "code": "wrong" })).send().await.unwrap().status(), 401);
+    let line = hub.stderr.clone().next_with("could not sign in").await;
+    assert!(line.contains("WARN") && !line.contains('\u{1b}'), "{line:?}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Place, Sdk, Wrap, text_of};
+use crate::support::{Client, Place, Sdk, Wrap, eventually, text_of};
 
 /// A client's name that the config file below gives little patience.
 const IMPATIENT: &str = "claude-ai";
@@ -140,4 +140,26 @@ async fn python_client_that_calls_again_gets_its_result_from_one_card() {
     let ran = place.ledger.runs_of("delete_repo");
     assert_eq!((second["is_error"] == false, ran), (true, 1), "{second}");
     place.the_only_card().await;
+}
+
+#[tokio::test]
+async fn only_the_try_that_ran_is_logged_as_executed() {
+    let place = Place::new().await;
+    let mut client = place.client().await;
+    for _ in 0..2 {
+        let id = client.call("delete_repo", json!({ "repo": "a" })).await;
+        assert!(is_pending(&client.answer(id).await));
+    }
+    let card = place.the_only_card().await;
+    place.approver.approve(&card).await;
+    let id = client.call("delete_repo", json!({ "repo": "a" })).await;
+    assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
+    let outcomes = eventually("three tries in the log", || async {
+        let log = place.approver.get("/activity?tool=delete_repo").await["items"].as_array().unwrap().clone();
+        let ended = log.len() == 3 && log[0]["outcome"] == "succeeded";
+        ended.then(|| log.iter().map(|call| (call["approval"].clone(), call["outcome"].clone())).collect::<Vec<_>>())
+    })
+    .await;
+    let with = |outcome: &str| (card["id"].clone(), json!(outcome));
+    assert_eq!(outcomes, [with("succeeded"), with("not_executed"), with("not_executed")]);
 }

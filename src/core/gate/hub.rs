@@ -8,7 +8,7 @@ use super::released::Released;
 use super::{Action, Gate, MAX_WRITTEN};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::policy::Table;
+use crate::core::policy::{Table, Verdict};
 use crate::core::reply::Refusal;
 
 impl Gate {
@@ -66,9 +66,18 @@ impl Gate {
 
     pub(super) fn on_ruled(&mut self, ruled: Ruled, now: Instant) {
         let index = self.held.iter().position(|held| held.request == ruled.id && held.stage == Stage::Asked);
-        if let Some(index) = index {
-            self.settle(index, &ruled.ruling, now);
+        match index {
+            Some(index) if ruled.busy => self.turn_away(index, &ruled.ruling.reasons),
+            Some(index) => self.settle(index, &ruled.ruling, now),
+            None => {}
         }
+    }
+
+    /// Ends a hold for which the hub has no room now.
+    fn turn_away(&mut self, index: usize, reasons: &[String]) {
+        let Some(held) = self.take(index) else { return };
+        self.log_call(&held.tool, Verdict::Deny, None);
+        self.refuse(&held, &Refusal::Busy { why: reasons.join("; ") });
     }
 
     pub(super) fn on_decided(&mut self, decided: Decided, now: Instant) {

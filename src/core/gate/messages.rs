@@ -201,6 +201,9 @@ pub struct Ruled {
     pub id: ApprovalId,
     /// `pass` or `deny`; anything else refuses.
     pub ruling: Ruling,
+    /// It is refused for now only, because its agent asks for too much at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub busy: bool,
 }
 
 /// The end of waiting.

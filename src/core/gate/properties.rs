@@ -198,7 +198,7 @@ impl Run {
                         self.truth.passed.insert(request.id.clone());
                     }
                     let verdict = if pass { Verdict::Pass } else { Verdict::Deny };
-                    self.stand.answer(Answer::Ruled(Ruled { id: request.id, ruling: ruling(verdict) }));
+                    self.stand.answer(Answer::Ruled(Ruled { id: request.id, ruling: ruling(verdict), busy: false }));
                 }
             }
             Event::Lost => self.stand.answer(Answer::Lost),

@@ -101,7 +101,7 @@ impl Hub {
         .await?
     }
 
-    /// Removes a user with their browser sessions and tokens; the last administrator stays.
+    /// Removes a user with their browser sessions, sign-in links and tokens; the last administrator stays.
     pub async fn remove_user(&self, name: &str, by: &Actor) -> Result<(), ChangeError> {
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
         self.write(move |tx| {
@@ -125,7 +125,7 @@ impl Hub {
         .await?
     }
 
-    /// Sets anybody's password (8 to 1024 characters) and ends their browser sessions.
+    /// Sets anybody's password (8 to 1024 characters) and ends their browser sessions, sign-in links and tokens.
     pub async fn set_password(&self, name: &str, password: &str, by: &Actor) -> Result<(), ChangeError> {
         password::check(password)?;
         let hash = password::hash(password).await?;
@@ -259,8 +259,7 @@ async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 }
 
 async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
-    end_sessions(tx, name).await?;
-    sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'").bind(name).execute(tx.sql()).await?;
+    shut_out(tx, name).await?;
     sqlx::query("delete from users where name = $1").bind(name).execute(tx.sql()).await?;
     Ok(())
 }
@@ -277,13 +276,20 @@ async fn store_password(
     if done.rows_affected() == 0 {
         return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
     }
-    end_sessions(tx, name).await?;
+    shut_out(tx, name).await?;
     record(tx, by, "user.password_set", name, serde_json::Value::Null, now).await?;
     Ok(Ok(()))
 }
 
-async fn end_sessions(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
-    sqlx::query("delete from web_sessions where user_name = $1").bind(name).execute(tx.sql()).await?;
+/// Ends every way in that the user has now, but for a password.
+async fn shut_out(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
+    for ways in [
+        "delete from web_sessions where user_name = $1",
+        "delete from links where user_name = $1 and kind = 'sign_in'",
+        "delete from user_tokens where user_name = $1",
+    ] {
+        sqlx::query(ways).bind(name).execute(tx.sql()).await?;
+    }
     Ok(())
 }
 

@@ -15,12 +15,14 @@ use futures_util::Stream;
 use futures_util::stream;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tower_sessions::Session;
 
 use super::Api;
 use super::listeners::Listening;
 use super::problem::Problem;
-use super::who::Viewer;
+use super::who::{Pass, Viewer};
 use crate::core::ids::ApprovalId;
 use crate::hub::model::Event;
 use crate::hub::store::StoreError;
@@ -29,13 +31,14 @@ use crate::hub::store::StoreError;
 const MAX_BEHIND: i64 = 500;
 /// Events read at once.
 const READ: u32 = 100;
-/// A comment goes out this often, so that both sides notice a dead line, and the listener's account is checked.
+/// A comment goes out this often, so that both sides notice a dead line, and the listener's pass is looked at.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// `GET /events`
 pub async fn stream(
     State(api): State<Api>,
     Viewer(user): Viewer,
+    session: Session,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let open = api.listeners.open(&user.name)?;
@@ -49,7 +52,10 @@ pub async fn stream(
     }
     let stop = api.hub.shutdown();
     let keep = KeepAlive::new().interval(HEARTBEAT).text("");
-    let events = Listener { api, user: user.name, from, out, news, stop, _open: open }.events();
+    let pass = Pass::new(user, &session, &headers)?;
+    let mut looks = tokio::time::interval(HEARTBEAT);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let events = Listener { api, pass, from, out, news, looks, stop, _open: open }.events();
     // A proxy that collects answers would hold events back.
     let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((unbuffered, axum::response::Sse::new(events).keep_alive(keep)))
@@ -58,10 +64,11 @@ pub async fn stream(
 /// One page that listens.
 struct Listener {
     api: Api,
-    user: String,
+    pass: Pass,
     from: i64,
     out: VecDeque<Sse>,
     news: watch::Receiver<i64>,
+    looks: Interval,
     stop: CancellationToken,
     _open: Listening,
 }
@@ -77,14 +84,17 @@ impl Listener {
     /// The next event; `None` ends the stream, after which the browser connects again and is judged anew.
     async fn next(&mut self) -> Option<Sse> {
         loop {
-            if let Some(event) = self.out.pop_front() {
-                return Some(event);
-            }
             // Seen before reading: what is committed after this wakes us again.
             let last = *self.news.borrow_and_update();
-            if last > self.from {
+            if self.out.is_empty() && last > self.from {
                 self.read(last).await.inspect_err(|error| tracing::error!(%error, "live events stopped")).ok()?;
-                continue;
+            }
+            // Right before each event: whoever was signed out meanwhile is told nothing more.
+            if !self.pass.holds(&self.api).await {
+                return None;
+            }
+            if let Some(event) = self.out.pop_front() {
+                return Some(event);
             }
             self.wait().await?;
         }
@@ -105,14 +115,12 @@ impl Listener {
         Ok(())
     }
 
-    /// Until there is news, for as long as the listener's account exists and the hub runs.
+    /// Until there is news or it is time to look at the pass again, for as long as the hub runs.
     async fn wait(&mut self) -> Option<()> {
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return None,
-                changed = self.news.changed() => return changed.ok(),
-                () = tokio::time::sleep(HEARTBEAT) => { self.api.hub.user(&self.user).await.ok()??; }
-            }
+        tokio::select! {
+            () = self.stop.cancelled() => None,
+            changed = self.news.changed() => changed.ok(),
+            _ = self.looks.tick() => Some(()),
         }
     }
 }

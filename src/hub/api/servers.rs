@@ -1,8 +1,9 @@
 //! `/servers`: servers and tools as the shims reported them, and their policy.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -48,11 +49,43 @@ pub async fn change_policy(
     Ok(Json(api.hub.change_policy(&name, &(&user).into(), change).await?))
 }
 
-/// `PUT /servers/{name}/tools/{tool}`
+/// Which tool of which server: `/servers/{name}/tools/{tool}`, or `?tool=` for names that are no part of an address,
+/// such as `..`.
+pub struct ToolAt {
+    server: String,
+    tool: String,
+}
+
+#[derive(Deserialize)]
+struct AtPath {
+    name: String,
+    tool: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtQuery {
+    tool: String,
+}
+
+impl FromRequestParts<Api> for ToolAt {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let Path(at) = Path::<AtPath>::from_request_parts(parts, api).await.map_err(|_| Problem::missing("tool"))?;
+        let tool = match at.tool {
+            Some(tool) => tool,
+            None => Params::<AtQuery>::from_request_parts(parts, api).await?.0.tool,
+        };
+        Ok(Self { server: at.name, tool })
+    }
+}
+
+/// `PUT /servers/{name}/tools/{tool}`, or `PUT /servers/{name}/tools?tool=`
 pub async fn change_tool(
     State(api): State<Api>,
     Admin(user): Admin,
-    Path((server, tool)): Path<(String, String)>,
+    ToolAt { server, tool }: ToolAt,
     Fields(change): Fields<ToolChange>,
 ) -> Result<Json<Tool>, Problem> {
     Ok(Json(api.hub.change_tool(&server, &tool, &(&user).into(), change).await?))
@@ -66,11 +99,11 @@ pub struct Acceptance {
     sha256: Option<Digest>,
 }
 
-/// `POST /servers/{name}/tools/{tool}/accept`
+/// `POST /servers/{name}/tools/{tool}/accept`, or `POST /servers/{name}/accept?tool=`
 pub async fn accept(
     State(api): State<Api>,
     Admin(user): Admin,
-    Path((server, tool)): Path<(String, String)>,
+    ToolAt { server, tool }: ToolAt,
     OptionalFields(seen): OptionalFields<Acceptance>,
 ) -> Result<Json<Tool>, Problem> {
     let looked_at = seen.sha256.ok_or_else(|| {

@@ -1,8 +1,9 @@
 //! Signing in and out, and the browser session behind it.
 //!
-//! A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; removing
-//! the user or setting a password ends it at once. Its id changes at every sign-in. The cookie is `SameSite=Strict`:
-//! a link in a mail opens the page, and the page's own requests carry it.
+//! A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; signing
+//! out, removing the user or setting a password ends it at once, and with it what it listens to. Its id changes at
+//! every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's own requests carry
+//! it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -148,7 +149,10 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
         SignIn { name: None, password: None, code: Some(code) } => match api.hub.redeem_link(&code).await? {
             Some(user) => Ok(user),
             None => Err(api.attempts.wrong_link(peer).err().unwrap_or_else(|| {
-                Problem::signed_out("this link was used already or is too old; `hitl-hub open` makes a new one")
+                Problem::signed_out(
+                    "this link was used already or is too old; ask an administrator for a new one, or, on the hub's \
+                     machine, `hitl-hub user link NAME`",
+                )
             })),
         },
         _ => Err(Problem::invalid("the body must hold name and password, or code")),
@@ -166,8 +170,10 @@ async fn begin(session: &Session, user: &User, now: i64) -> Result<String, Probl
 }
 
 /// `DELETE /session`: signs out.
-pub async fn sign_out(session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
+pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
     session.flush().await?;
+    // It is in no record, so nothing else tells the session's pages to go.
+    api.hub.wake_pages();
     Ok(StatusCode::NO_CONTENT)
 }
 

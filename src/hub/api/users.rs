@@ -62,7 +62,27 @@ pub async fn add(
 
 async fn sign_in_link(api: &Api, user: &User) -> Result<String, Problem> {
     let code = api.hub.mint_link(LinkKind::SignIn(user.name.clone())).await?;
-    Ok(format!("{}/signin#{code}", api.site.base_url))
+    Ok(link_of(api, &code))
+}
+
+fn link_of(api: &Api, code: &str) -> String {
+    format!("{}/signin#{code}", api.site.base_url)
+}
+
+/// The answer to `POST /users/{name}/link`.
+#[derive(Serialize)]
+pub struct Linked {
+    link: String,
+}
+
+/// `POST /users/{name}/link`: a one-time link to hand over, for whoever lost theirs; never shown again.
+pub async fn add_link(
+    State(api): State<Api>,
+    Admin(by): Admin,
+    Path(name): Path<String>,
+) -> Result<(StatusCode, Json<Linked>), Problem> {
+    let code = api.hub.add_link(&name, &(&by).into()).await?;
+    Ok((StatusCode::CREATED, Json(Linked { link: link_of(&api, &code) })))
 }
 
 /// The body of `PUT /users/{name}`: a password alone, or anything else.

@@ -5,10 +5,13 @@
 //! token. The user is read anew each time, so that a removal or another role counts at once. An agent's token is
 //! nobody here.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use tower_sessions::Session;
+use tower_sessions::session::Id;
 
 use super::Api;
 use super::problem::Problem;
@@ -16,6 +19,7 @@ use super::session::{self, Stay};
 use crate::core::ids::Digest;
 use crate::hub::error::Via;
 use crate::hub::model::{Role, User};
+use crate::hub::store::web::WebSessions;
 
 /// The header that carries the CSRF token.
 pub const CSRF_HEADER: &str = "x-hitl-csrf";
@@ -115,6 +119,48 @@ async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
         None => {
             session.flush().await?;
             Err(Problem::signed_out("your account was removed"))
+        }
+    }
+}
+
+/// How somebody who goes on listening was let in; it is looked at again and again.
+pub struct Pass {
+    user: User,
+    shown: Shown,
+}
+
+enum Shown {
+    Session(Id),
+    Token(String),
+}
+
+impl Pass {
+    /// What the request showed that `user` made.
+    pub fn new(user: User, session: &Session, headers: &HeaderMap) -> Result<Self, Problem> {
+        let shown = match credential(headers)? {
+            Credential::Bearer(token) => Shown::Token(token),
+            Credential::None => {
+                Shown::Session(session.id().ok_or_else(|| Problem::signed_out("you are not signed in"))?)
+            }
+        };
+        Ok(Self { user, shown })
+    }
+
+    /// Whether it would let the same person in now, in the same role.
+    pub async fn holds(&self, api: &Api) -> bool {
+        let user = match &self.shown {
+            Shown::Token(token) => by_token(api, token).await.map(|(user, _)| Some(user)),
+            Shown::Session(id) => self.by_session(api, *id).await,
+        };
+        user.ok().flatten().is_some_and(|user| user.name == self.user.name && user.role == self.user.role)
+    }
+
+    /// Reads the session anew: the one of the request keeps what it read then.
+    async fn by_session(&self, api: &Api, id: Id) -> Result<Option<User>, Problem> {
+        let session = Session::new(Some(id), Arc::new(WebSessions(api.hub.store().clone())), None);
+        match session::current(&session, api.hub.now()).await? {
+            Some(stay) => Ok(api.hub.user(&stay.user).await?),
+            None => Ok(None),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{open_store, terminal};
+use super::{open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::error::Actor;
@@ -29,7 +29,10 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
-    let hub = open_store(settings).await?;
+    let hub = match command {
+        Command::Add { .. } => open_or_make_store(settings).await?,
+        _ => open_store(settings).await?,
+    };
     let result = execute(command, &hub).await;
     hub.close().await;
     result

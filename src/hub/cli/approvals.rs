@@ -68,7 +68,7 @@ enum Command {
         #[arg(long)]
         seconds: Option<u32>,
     },
-    /// Print every change of an approval as it happens
+    /// Print every change of an approval as it happens: id, status, outcome, trust, server, tool, agent, arguments
     Watch,
 }
 
@@ -145,6 +145,13 @@ fn outcome(approval: &Value) -> String {
     text(&approval["outcome"]) + if again { " for the client to call again" } else { "" }
 }
 
+/// One change of an approval as a line: what was decided, and what came of it.
+fn change(approval: &Value) -> String {
+    let mut fields = row(approval);
+    fields.insert(2, text(&approval["outcome"]));
+    fields.join("  ")
+}
+
 /// Follows the events until the hub or the reader ends them.
 async fn watch(client: &Client, json: bool) -> anyhow::Result<()> {
     let mut response = client.send(Method::GET, "/events", None).await?;
@@ -155,7 +162,7 @@ async fn watch(client: &Client, json: bool) -> anyhow::Result<()> {
             let line: Vec<u8> = unread.drain(..=end).collect();
             let event = line.strip_prefix(b"data:").and_then(|data| serde_json::from_slice::<Value>(data).ok());
             if let Some(approval) = event.as_ref().map(|event| &event["approval"]).filter(|it| it.is_object()) {
-                let line = if json { terminal::inert_json(&approval.to_string()) } else { row(approval).join("  ") };
+                let line = if json { terminal::inert_json(&approval.to_string()) } else { change(approval) };
                 terminal::line(&line)?;
             }
         }
@@ -183,6 +190,14 @@ mod tests {
         assert!(line(true, "waiting").ends_with("waiting for the client to call again"));
         assert!(line(false, "waiting").ends_with("waiting"));
         assert!(line(true, "succeeded").ends_with("succeeded"));
+    }
+
+    #[test]
+    fn no_two_changes_of_an_approval_look_alike() {
+        let at = |outcome: &str| change(&json!({ "id": "a", "status": "approved", "outcome": outcome, "tool": "t" }));
+        let lines: std::collections::BTreeSet<_> = ["waiting", "released", "succeeded"].into_iter().map(at).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(at("released").starts_with("a  approved  released  "), "{lines:?}");
     }
 
     fn outcome_line(approval: &Value) -> String {

@@ -33,7 +33,7 @@ impl Client {
 
     async fn by_data_dir(place: &Place, ttl: Duration) -> anyhow::Result<Self> {
         let settings = place.settings(None)?;
-        let base = DataDir::open(&settings.data_dir)?.running_hub()?;
+        let base = DataDir::at(&settings.data_dir).running_hub()?;
         let hub = open_store(&settings).await?;
         let admin = local::first_admin(&hub).await?;
         let token = hub.mint_user_token(&admin.name, ttl).await?;
@@ -105,7 +105,7 @@ pub(super) fn percent_encode(text: &str) -> String {
 pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
     let (base, loopback) = match hub {
         Some(base) => (base, false),
-        None => (DataDir::open(&place.settings(None)?.data_dir)?.running_hub()?, true),
+        None => (DataDir::at(&place.settings(None)?.data_dir).running_hub()?, true),
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
     let response = http(loopback)?.get(&url).timeout(Duration::from_secs(5)).send().await;

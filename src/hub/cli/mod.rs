@@ -145,8 +145,22 @@ impl Place {
     }
 }
 
-/// The hub's use cases on the store, for one command; [`Hub::close`] it afterwards.
+/// The hub's use cases on a store that is there, for one command; [`Hub::close`] it afterwards. Only what begins a hub
+/// makes a store: a mistyped or emptied place must not pass for a hub that has nothing to tell.
 async fn open_store(settings: &Settings) -> anyhow::Result<Hub> {
+    must_exist(settings)?;
+    open_or_make_store(settings).await
+}
+
+fn must_exist(settings: &Settings) -> anyhow::Result<()> {
+    if let Some(path) = files::sqlite_path(&settings.database).filter(|path| !path.exists()) {
+        anyhow::bail!("there is no hub store at {}; is this the right data dir?", path.display());
+    }
+    Ok(())
+}
+
+/// The same, made where it is missing.
+async fn open_or_make_store(settings: &Settings) -> anyhow::Result<Hub> {
     files::DataDir::open(&settings.data_dir)?;
     let base_url = settings.public_url.as_ref().map(|url| url.origin());
     serve::open_hub(settings, base_url).await

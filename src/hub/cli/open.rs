@@ -28,7 +28,7 @@ pub(super) async fn open(settings: &Settings, no_browser: bool) -> anyhow::Resul
 pub(super) fn base_url(settings: &Settings) -> anyhow::Result<String> {
     match &settings.public_url {
         Some(url) => Ok(url.origin()),
-        None => DataDir::open(&settings.data_dir)?.running_hub(),
+        None => DataDir::at(&settings.data_dir).running_hub(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 
-use super::{open::base_url, open_store, terminal};
+use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::accounts::PersonalToken;
@@ -28,9 +28,14 @@ pub(super) enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Print a one-time sign-in link for a user, in place of those they have not used
+    Link {
+        /// Whose
+        name: String,
+    },
     /// List the users
     List,
-    /// Remove a user, with their sessions and tokens
+    /// Remove a user, with their sessions, sign-in links and tokens
     Remove {
         /// Whom
         name: String,
@@ -53,7 +58,7 @@ pub(super) enum Command {
         /// Its id in the list of tokens
         id: String,
     },
-    /// Set a user's password, which ends their sessions
+    /// Set a user's password, which ends their sessions, sign-in links and tokens
     Passwd {
         /// Whose
         name: String,
@@ -86,7 +91,10 @@ impl From<RoleName> for Role {
 
 /// Does it.
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<()> {
-    let hub = open_store(settings).await?;
+    let hub = match command {
+        Command::Add { .. } => open_or_make_store(settings).await?,
+        _ => open_store(settings).await?,
+    };
     let result = execute(command, &hub, settings).await;
     hub.close().await;
     result
@@ -101,6 +109,11 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
             if password.is_none() {
                 offer_link(hub, settings, user.name).await?;
             }
+        }
+        Command::Link { name } => {
+            let base = base_url(settings)?;
+            let code = hub.add_link(&name, &Actor::Operator).await?;
+            terminal::line(&format!("{base}/signin#{code}"))?;
         }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
         Command::Remove { name } => {
@@ -121,7 +134,7 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
             let password =
                 password(password_stdin)?.context("a password is needed; pipe it in with --password-stdin")?;
             hub.set_password(&name, &password, &Actor::Operator).await?;
-            eprintln!("hitl-hub: set the password of {name}; their sessions have ended");
+            eprintln!("hitl-hub: set the password of {name}; their sessions, sign-in links and tokens have ended");
         }
     }
     Ok(())
@@ -130,7 +143,10 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
 /// A user without a password needs another way in; there is one while a hub can be reached.
 async fn offer_link(hub: &Hub, settings: &Settings, name: String) -> anyhow::Result<()> {
     let Ok(base) = base_url(settings) else {
-        eprintln!("hitl-hub: {name} has no password yet; set one with `hitl-hub user passwd {name}`");
+        eprintln!(
+            "hitl-hub: {name} has no password yet; set one with `hitl-hub user passwd {name}`, or, when the hub runs, \
+             print a sign-in link with `hitl-hub user link {name}`"
+        );
         return Ok(());
     };
     let code = hub.mint_link(LinkKind::SignIn(name)).await?;

@@ -12,6 +12,7 @@ use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::Hub;
+use crate::hub::activity;
 use crate::hub::approvals::record;
 use crate::hub::budget::Cost;
 use crate::hub::drift;
@@ -34,6 +35,8 @@ pub(in crate::hub) enum Registration {
     Held(Box<Held>),
     /// It needs no approval, or gets none.
     Ruled(Ruling),
+    /// The agent asks for too much at once; why, in words.
+    Busy(String),
 }
 
 impl Hub {
@@ -118,18 +121,18 @@ async fn register(
     }
     if is_kept(tx, shim, &request).await? {
         if hub.0.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
-            return Ok(denied(&request, "the agent called again too often of late".to_owned()));
+            return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
         if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
             return Ok(Registration::Held(Box::new(held)));
         }
     }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
-        return Ok(denied(&request, why));
+        return Ok(Registration::Busy(why));
     }
     if hub.0.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
-        let why = "the arguments of the agent's calls of late are more than the hub keeps of one agent";
-        return Ok(denied(&request, why.to_owned()));
+        let why = "the arguments of its calls of late are more than the hub keeps of one agent";
+        return Ok(Registration::Busy(why.to_owned()));
     }
     let held = insert(tx, shim, &subject, request, ruling, now).await?;
     Ok(Registration::Held(Box::new(held)))
@@ -188,6 +191,7 @@ async fn join(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let held = rows::held(&row)?;
+    activity::attach(tx, &held, &request.id).await?;
     if let Some(grace) = held.grace_until {
         tx.wake_sweeper_at(grace);
     }
@@ -217,14 +221,14 @@ async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<Strin
         .fetch_one(tx.sql())
         .await?;
     if pending >= MAX_PENDING {
-        return Ok(Some(format!("the agent already has {pending} calls waiting for approval")));
+        return Ok(Some(format!("{pending} calls wait for approval already")));
     }
     let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
         .bind(shim.client_id.as_str())
         .bind(now - MINUTE_MS)
         .fetch_one(tx.sql())
         .await?;
-    Ok((recent >= MAX_PER_MINUTE).then(|| format!("the agent asked for {recent} approvals within a minute")))
+    Ok((recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute")))
 }
 
 async fn insert(

@@ -12,7 +12,7 @@ use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::Message;
 use super::outbox::{ATTEMPTS, Claim, Way};
-use crate::config::notify::{Channel, Kind};
+use crate::config::notify::{Channel, Event, Kind};
 use crate::hub::Hub;
 use crate::hub::store::StoreError;
 
@@ -153,12 +153,19 @@ impl Worker {
     }
 
     async fn message(&self, claim: &Claim) -> Result<Message, StoreError> {
+        let (event, mut notice) = (claim.first.event, claim.first.notice.clone());
         let wanted = self.channel.settings.arguments.unwrap_or(false);
-        let arguments = if wanted { self.hub.arguments_of(&claim.first.notice.approval).await? } else { None };
+        let arguments = if wanted { self.hub.arguments_of(&notice.approval).await? } else { None };
+        // What still waits may have been given more time since it was written down.
+        if matches!(event, Event::Created | Event::Expiring)
+            && let Some(deadline) = self.hub.deadline_of(&notice.approval).await?
+        {
+            notice.deadline_at = deadline;
+        }
         Ok(Message {
             id: claim.first.id.clone(),
-            event: claim.first.event,
-            notice: claim.first.notice.clone(),
+            event,
+            notice,
             more: claim.more,
             recipient: claim.first.recipient.clone(),
             arguments,

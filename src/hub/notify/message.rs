@@ -17,7 +17,8 @@ const NAME: usize = 120;
 /// Said wherever arguments are not shown.
 pub(super) const NO_ARGUMENTS: &str = "Arguments are not shown here; open the approval to see them.";
 
-/// An approval at the moment something happened to it, as the outbox keeps it.
+/// An approval at the moment something happened to it, as the outbox keeps it; its deadline is read again when a message
+/// that still waits for a decision is made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub(super) approval: ApprovalId,

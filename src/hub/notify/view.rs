@@ -51,7 +51,7 @@ pub struct View {
 /// How a channel does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct State {
-    /// Messages not yet sent, those due later included.
+    /// Messages not yet sent, without those that are only planned for the last minute of an approval.
     pub waiting: i64,
     /// Messages given up within the last week.
     pub given_up: i64,
@@ -69,11 +69,12 @@ impl Hub {
         let mut states = BTreeMap::new();
         let found = sqlx::query(
             "select id, last_at, last_error, \
-             (select count(*) from outbox where channel = channels.id and ended_at is null) as waiting, \
+             (select count(*) from outbox where channel = channels.id and ended_at is null \
+             and (event <> 'expiring' or attempts > 0 or next_at <= $1)) as waiting, \
              (select count(*) from outbox where channel = channels.id and ended = 'given_up') as given_up \
              from channels",
         );
-        for row in found.fetch_all(&mut *connection).await? {
+        for row in found.bind(self.now()).fetch_all(&mut *connection).await? {
             let state = State {
                 waiting: row.try_get("waiting")?,
                 given_up: row.try_get("given_up")?,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 
 use crate::config::paths;
 
-/// An existing data dir.
+/// A data dir.
 #[derive(Clone, Debug)]
 pub struct DataDir(PathBuf);
 
@@ -28,6 +28,11 @@ impl DataDir {
         create_private(path)
             .with_context(|| format!("cannot use data dir {}; choose another with --data-dir", path.display()))?;
         Ok(Self(path.to_path_buf()))
+    }
+
+    /// The one that should be there; nothing is made.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_path_buf())
     }
 
     /// Its path.
@@ -126,7 +131,8 @@ impl Lock {
 }
 
 /// The file of a SQLite URL; there is none for a store in memory or elsewhere.
-fn sqlite_path(database: &str) -> Option<PathBuf> {
+/// The file of a SQLite store.
+pub fn sqlite_path(database: &str) -> Option<PathBuf> {
     let rest = database.strip_prefix("sqlite:")?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let path = rest.split('?').next().unwrap_or(rest);

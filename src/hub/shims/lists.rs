@@ -40,9 +40,9 @@ pub(in crate::hub) enum Learned {
     Later(i64),
 }
 
-/// Whether a tool of this name can be kept at all.
+/// Whether a tool of this name can be kept at all; one without a name could be neither shown nor asked for.
 pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
-    name.chars().count() <= MAX_NAME && !name.contains('\0')
+    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
 }
 
 impl Hub {

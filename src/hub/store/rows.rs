@@ -223,17 +223,18 @@ pub(in crate::hub) fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
 
 /// A row of `activity`, with what its approval knows as `held`, `held_outcome` and `held_ms`.
 pub(in crate::hub) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
-    let outcome = match optional(row, "outcome")? {
+    let told = optional(row, "outcome")?;
+    let duration_ms = match (&told, optional_number(row, "duration_ms")?) {
+        (None, None) => optional_number(row, "held_ms")?,
+        (_, duration_ms) => duration_ms,
+    };
+    let outcome = match told {
         None => optional(row, "held_outcome")?,
         told => told,
     };
     let approval = match optional(row, "held")? {
         None => optional(row, "approval")?,
         joined => joined,
-    };
-    let duration_ms = match optional_number(row, "duration_ms")? {
-        None => optional_number(row, "held_ms")?,
-        told => told,
     };
     Ok(ActivityRow {
         id: number(row, "id")?,

@@ -314,3 +314,25 @@ async fn who_reads_the_store_cannot_take_a_browser_session_over() {
         assert_eq!(sessions.load(&record.id).await.unwrap().unwrap().id, record.id);
     }
 }
+
+#[tokio::test]
+async fn a_new_password_or_a_removal_closes_every_other_way_in() {
+    for desk in Desk::everywhere().await {
+        let (hub, operator) = (&desk.hub, &Actor::Operator);
+        for (name, removed) in [("dora", false), ("eve", true)] {
+            let other = hub.mint_link(LinkKind::SignIn("bob".into())).await.unwrap();
+            hub.add_user(name, Role::Admin, None, operator).await.unwrap();
+            let link = hub.mint_link(LinkKind::SignIn(name.into())).await.unwrap();
+            let (_, token) = hub.add_user_token(name, Duration::from_secs(3_600), operator).await.unwrap();
+            if removed {
+                hub.remove_user(name, operator).await.unwrap();
+                hub.add_user(name, Role::Viewer, None, operator).await.unwrap();
+            } else {
+                hub.set_password(name, "a new password", operator).await.unwrap();
+            }
+            assert_eq!(hub.redeem_link(&link).await.unwrap(), None, "{name}'s link");
+            assert_eq!(hub.user_of_token(&token).await.unwrap().map(|(user, _)| user.name), None, "{name}'s token");
+            assert!(hub.redeem_link(&other).await.unwrap().is_some(), "nobody else's");
+        }
+    }
+}

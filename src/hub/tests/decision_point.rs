@@ -106,7 +106,7 @@ async fn ruling(desk: &Desk, tool: &str) -> Ruling {
     let opinion = desk.hub.opinion_on(&desk.shim, &request).await.unwrap();
     match desk.hub.register(&desk.shim, request, &opinion).await.unwrap() {
         Registration::Ruled(ruling) => ruling,
-        Registration::Held(held) => panic!("held: {held:?}"),
+        other => panic!("not ruled on: {other:?}"),
     }
 }
 

@@ -123,7 +123,14 @@ async fn refused(desk: &Desk, shim: &Shim, request: crate::core::gate::messages:
             assert_eq!(ruling.verdict, Verdict::Deny);
             assert!(ruling.reasons[0].contains(why), "{:?}", ruling.reasons);
         }
-        Registration::Held(held) => panic!("held: {held:?}"),
+        other => panic!("not ruled on: {other:?}"),
+    }
+}
+
+async fn turned_away(desk: &Desk, why: &str) {
+    match desk.hub.register(&desk.shim, desk.request("{}"), &Opinion::None).await.unwrap() {
+        Registration::Busy(words) => assert!(words.contains(why), "{words}"),
+        other => panic!("not turned away: {other:?}"),
     }
 }
 
@@ -151,14 +158,14 @@ async fn one_agent_has_twenty_pending_and_thirty_a_minute_at_most() {
         for _ in 0..20 {
             held.push(desk.hold().await);
         }
-        refused(&desk, &desk.shim, desk.request("{}"), "20 calls waiting").await;
+        turned_away(&desk, "20 calls wait").await;
         for approval in &held {
             desk.hub.reject(&approval.id, &desk.approver, None).await.unwrap();
         }
         for _ in 0..10 {
             desk.hold().await;
         }
-        refused(&desk, &desk.shim, desk.request("{}"), "within a minute").await;
+        turned_away(&desk, "within a minute").await;
         desk.clock.advance(60_000);
         desk.hold().await;
     }

@@ -106,7 +106,7 @@ impl Desk {
     pub(super) async fn hold_request(&self, request: Request) -> Approval {
         match self.hub.register(&self.shim, request, &Opinion::None).await.unwrap() {
             Registration::Held(held) => held.approval,
-            Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
+            other => panic!("not held: {other:?}"),
         }
     }
 

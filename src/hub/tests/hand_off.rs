@@ -3,7 +3,7 @@
 use super::desk::{Desk, new_id};
 use crate::core::approval::{Outcome, Status};
 use crate::core::call;
-use crate::core::gate::messages::{Activity, Cancel, Release, Request};
+use crate::core::gate::messages::{Activity, CallOutcome, Cancel, Release, Request};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
@@ -33,7 +33,7 @@ async fn held_and_handed_off(desk: &Desk) -> Approval {
 async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
     match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Held(held) => held.approval,
-        Registration::Ruled(ruling) => panic!("not held: {ruling:?}"),
+        other => panic!("not held: {other:?}"),
     }
 }
 
@@ -192,17 +192,6 @@ async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_
         let first = held_and_handed_off(&desk).await;
         let retry = desk.request(SENT);
         desk.hold_request(retry.clone()).await;
-        let gated = |id: &ApprovalId| Activity {
-            age_ms: 0,
-            tool: "delete_repo".into(),
-            verdict: Verdict::Gate,
-            bypass: false,
-            arguments_sha256: None,
-            approval: Some(id.clone()),
-            outcome: None,
-            duration_ms: None,
-            running: None,
-        };
         desk.hub.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
         desk.hub.reject(&first.id, &desk.approver, None).await.unwrap();
         let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
@@ -210,5 +199,50 @@ async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_
         for row in &rows[1..] {
             assert_eq!((row.approval.as_ref(), row.outcome), (Some(&first.id), Some(Outcome::NotExecuted)));
         }
+    }
+}
+
+/// A gated call as its shim tells of it.
+fn gated(request: &ApprovalId) -> Activity {
+    Activity {
+        age_ms: 0,
+        tool: "delete_repo".into(),
+        verdict: Verdict::Gate,
+        bypass: false,
+        arguments_sha256: None,
+        approval: Some(request.clone()),
+        outcome: None,
+        duration_ms: None,
+        running: None,
+    }
+}
+
+#[tokio::test]
+async fn each_try_is_told_of_as_what_became_of_it_and_all_of_them_with_their_approval() {
+    for desk in Desk::everywhere().await {
+        let tries: Vec<Request> = (0..4).map(|_| desk.request(SENT)).collect();
+        let tell = |n: usize| desk.hub.log_calls(&desk.shim, vec![gated(&tries[n].id)], 0);
+        let give_up = |n: usize| desk.hub.cancel(&desk.shim, cancel(&tries[n].id, true));
+        // Told of before, between and after the hub's own steps.
+        let first = desk.hold_request(tries[0].clone()).await;
+        tell(0).await.unwrap();
+        give_up(0).await.unwrap();
+        tell(1).await.unwrap();
+        desk.hold_request(tries[1].clone()).await;
+        give_up(1).await.unwrap();
+        desk.hold_request(tries[2].clone()).await;
+        give_up(2).await.unwrap();
+        tell(2).await.unwrap();
+        desk.hold_request(tries[3].clone()).await;
+        tell(3).await.unwrap();
+        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        let release = release_of(&desk, &first.id, SENT);
+        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        let end = CallOutcome { approval: first.id.clone(), outcome: Outcome::Succeeded, duration_ms: 3 };
+        desk.hub.finish(&desk.shim, end).await.unwrap();
+        let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+        let seen: Vec<_> = rows.iter().map(|row| (row.approval.as_ref(), row.outcome, row.duration_ms)).collect();
+        let tried = (Some(&first.id), Some(Outcome::NotExecuted), None);
+        assert_eq!(seen, [(Some(&first.id), Some(Outcome::Succeeded), Some(3)), tried, tried, tried]);
     }
 }

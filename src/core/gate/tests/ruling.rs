@@ -3,6 +3,7 @@
 use super::stand::{Stand, call, ruling, table, text_of};
 use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::policy::Ruling;
 
 #[test]
 fn passing_and_denied_calls_need_no_hub() {
@@ -20,10 +21,26 @@ fn hub_may_rule_on_a_call_itself() {
     stand.client(&call("2", "ask"));
     let asks = stand.asks();
     let [Ask::Request(first), Ask::Request(second)] = asks.as_slice() else { panic!("{asks:?}") };
-    stand.answer(Answer::Ruled(Ruled { id: first.id.clone(), ruling: ruling(Verdict::Pass) }));
+    stand.answer(Answer::Ruled(Ruled { id: first.id.clone(), ruling: ruling(Verdict::Pass), busy: false }));
     assert_eq!(stand.server_lines(), [call("1", "ask")]);
-    stand.answer(Answer::Ruled(Ruled { id: second.id.clone(), ruling: ruling(Verdict::Ask) }));
+    stand.answer(Answer::Ruled(Ruled { id: second.id.clone(), ruling: ruling(Verdict::Ask), busy: false }));
     assert!(text_of(&stand.client_lines()[0]).starts_with("Permission denied"), "anything but pass refuses");
+}
+
+#[test]
+fn a_call_of_too_many_is_told_to_wait_and_not_that_it_is_forbidden() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "gate"));
+    let asks = stand.asks();
+    let Some(Ask::Request(request)) = asks.iter().find(|ask| matches!(ask, Ask::Request(_))) else {
+        panic!("{asks:?}")
+    };
+    let ruling = Ruling { reasons: vec!["20 calls wait".into()], ..ruling(Verdict::Deny) };
+    stand.answer(Answer::Ruled(Ruled { id: request.id.clone(), ruling, busy: true }));
+    let answer = &stand.client_lines()[0];
+    let text = text_of(answer);
+    assert!(text.contains("20 calls wait") && text.contains("Wait for the decisions"), "{text}");
+    assert!(!text.contains("Permission"), "{text}");
 }
 
 #[test]
@@ -40,7 +57,7 @@ fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
         Action::ToHub(Ask::Request(request)) => Some(request.clone()),
         _ => None,
     });
-    stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass) }));
+    stand.answer(Answer::Ruled(Ruled { id: request.unwrap().id, ruling: ruling(Verdict::Pass), busy: false }));
     let actions = stand.actions();
     assert!(actions.iter().any(|action| matches!(action, Action::ToServer(_))));
     stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);

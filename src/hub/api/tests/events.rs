@@ -1,9 +1,11 @@
 //! Live events.
 
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Person, Running};
+use crate::hub::accounts::UserChange;
+use crate::hub::clock::Clock;
 use crate::hub::error::Actor;
 use crate::hub::model::Role;
 
@@ -24,7 +26,10 @@ struct Heard {
 impl Listener {
     async fn start(person: &Person, last: Option<&str>) -> Self {
         let request = person.request(Method::GET, "/api/v1/events");
-        let request = last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        Self::of(last.into_iter().fold(request, |request, last| request.header("last-event-id", last))).await
+    }
+
+    async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(super::header(response.headers(), "content-type"), "text/event-stream");
@@ -48,6 +53,12 @@ impl Listener {
                 .expect("the stream is not cut off")?;
             self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
         }
+    }
+
+    /// That the hub ends the stream and says nothing more before.
+    async fn is_over(&mut self, why: &str) {
+        let more = self.next().await;
+        assert!(more.is_none(), "{why}: {more:?}");
     }
 
     async fn until(&mut self, event: &str) -> Heard {
@@ -178,4 +189,62 @@ async fn one_person_has_so_many_streams_and_leaves_room_for_the_others() {
         }
     };
     tokio::time::timeout(PATIENCE, room).await.expect("a closed page makes room");
+}
+
+#[tokio::test]
+async fn whoever_may_not_listen_any_more_is_told_nothing_more() {
+    let running = Running::start().await;
+    let (hub, operator) = (&running.hub, &Actor::Operator);
+    let mut shim = running.shim().await;
+    shim.hold("{}").await;
+    for way in ["signed out", "password", "removed", "role", "token"] {
+        let person = running.person(way, Role::Approver).await;
+        let (token, secret) = hub.add_user_token(way, PATIENCE, operator).await.unwrap();
+        let mut listener = match way {
+            "token" => {
+                Listener::of(running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(secret)).await
+            }
+            _ => Listener::start(&person, None).await,
+        };
+        listener.until("hello").await;
+        let mut woken = hub.subscribe();
+        match way {
+            "signed out" => drop(person.send(Method::DELETE, "/api/v1/session", &json!({})).await),
+            "password" => hub.set_password(way, "another password", operator).await.unwrap(),
+            "removed" => hub.remove_user(way, operator).await.unwrap(),
+            "role" => {
+                let less = UserChange { role: Some(Role::Viewer), ..UserChange::default() };
+                drop(hub.change_user(way, less, operator).await.unwrap());
+            }
+            _ => drop(hub.revoke_user_token(&token.id, operator).await.unwrap()),
+        }
+        assert!(woken.has_changed().unwrap(), "{way}: it ends at once, and not with the next news");
+        woken.mark_unchanged();
+        shim.hold("{\"secret\":1}").await;
+        listener.is_over(way).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
+    let clock = Clock::settable(1_800_000_000_000);
+    let running = Running::start_with(&[], clock.clone()).await;
+    let person = running.person("ada", Role::Approver).await;
+    let hours = std::time::Duration::from_secs(8 * 3_600);
+    let token = running.hub.mint_user_token("ada", hours).await.unwrap();
+    let mut shim = running.shim().await;
+    let mut by_session = Listener::start(&person, None).await;
+    let request = running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(token);
+    let mut by_token = Listener::of(request).await;
+    for listener in [&mut by_session, &mut by_token] {
+        listener.until("hello").await;
+    }
+    shim.hold("{}").await;
+    for listener in [&mut by_session, &mut by_token] {
+        listener.until("approval").await;
+    }
+    clock.advance(8 * 3_600_000);
+    shim.hold("{\"secret\":1}").await;
+    by_session.is_over("session").await;
+    by_token.is_over("token").await;
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Running, problem};
 use crate::core::gate::messages::{ToolDefinition, Tools};
+use crate::core::ids::Digest;
 use crate::core::policy::Verdict;
 use crate::hub::model::Role;
 use crate::wire::{ToHub, ToWrap};
@@ -108,4 +109,35 @@ async fn ten_thousand_tools_leave_the_server_usable() {
     assert_eq!((table.tools.len(), table.unlisted.verdict), (2000, Verdict::Gate));
     let server = admin.read("/api/v1/servers/repos").await;
     assert_eq!(server["tools"].as_array().unwrap().len(), 2000);
+}
+
+#[tokio::test]
+async fn a_tool_whose_name_is_no_part_of_an_address_is_set_all_the_same() {
+    let running = Running::start().await;
+    let root = running.person("root", Role::Admin).await;
+    let mut shim = running.shim().await;
+    let definition = |name: &str| format!("{{\"name\":{}}}", json!(name));
+    let items =
+        ["..", ".", "", "a/b"].map(|name| ToolDefinition { name: name.to_owned(), definition: definition(name) });
+    shim.say(&ToHub::Tools(Tools { items: items.to_vec(), complete: true })).await;
+    shim.hold("{}").await;
+    let listed = root.read("/api/v1/servers/repos").await;
+    let names: Vec<_> = listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(names, [".", "..", "a/b"], "what has no name can be neither shown nor asked for");
+    for name in ["..", ".", "a/b"] {
+        let query = format!("?tool={}", name.replace('/', "%2F"));
+        let put = root.request(Method::PUT, &format!("/api/v1/servers/repos/tools{query}"));
+        let set = put.header("x-hitl-csrf", &root.csrf).json(&json!({ "hitl": true })).send().await.unwrap();
+        assert_eq!(set.status(), 200, "{name}");
+        let tool: Value = set.json().await.unwrap();
+        assert_eq!((&tool["name"], &tool["hitl"]), (&json!(name), &json!(true)));
+        let accept = root.request(Method::POST, &format!("/api/v1/servers/repos/accept{query}"));
+        let sha256 = Digest::of(definition(name).as_bytes());
+        let accepted =
+            accept.header("x-hitl-csrf", &root.csrf).json(&json!({ "sha256": sha256 })).send().await.unwrap();
+        assert_eq!(accepted.status(), 200, "{name}");
+    }
+    let nameless = root.put("/api/v1/servers/repos/tools", json!({ "hitl": true })).await;
+    problem(nameless, 400).await;
+    assert_eq!(root.put("/api/v1/servers/repos/tools/a%2Fb", json!({ "hitl": false })).await.status(), 200);
 }

@@ -102,7 +102,8 @@ async fn a_link_signs_in_once() {
         assert_eq!(person.read("/api/v1/session").await["user"], json!({ "name": "ada", "role": "admin" }));
         let second = running.stranger().request(Method::POST, "/api/v1/session").json(&json!({ "code": code }));
         let refusal = problem(second.send().await.unwrap(), 401).await;
-        assert!(refusal["detail"].as_str().unwrap().contains("hitl-hub open"), "{kind:?}: {refusal}");
+        let words = refusal["detail"].as_str().unwrap();
+        assert!(words.contains("an administrator") && words.contains("hitl-hub user link"), "{kind:?}: {words}");
     }
 }
 
@@ -189,4 +190,27 @@ async fn removing_a_user_or_setting_a_password_ends_their_sessions_at_once() {
     running.hub.set_password("changed", "another password", &Actor::Operator).await.unwrap();
     problem(gone.get("/api/v1/session").await, 401).await;
     problem(changed.get("/api/v1/session").await, 401).await;
+}
+
+#[tokio::test]
+async fn an_administrator_makes_a_new_link_in_place_of_a_lost_one() {
+    let running = Running::start().await;
+    let (root, ada) = (running.person("root", Role::Admin).await, running.person("ada", Role::Approver).await);
+    let lost = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    problem(ada.post("/api/v1/users/ada/link", json!({})).await, 403).await;
+    problem(root.post("/api/v1/users/nobody/link", json!({})).await, 404).await;
+    let answer = root.post("/api/v1/users/ada/link", json!({})).await;
+    assert_eq!(answer.status(), 201);
+    let answer: Value = answer.json().await.unwrap();
+    let link = answer["link"].as_str().unwrap().to_owned();
+    let (address, code) = link.split_once('#').unwrap();
+    assert_eq!(address, running.url("/signin"));
+    let with = |code: &str| running.stranger().request(Method::POST, "/api/v1/session").json(&json!({ "code": code }));
+    problem(with(&lost).send().await.unwrap(), 401).await;
+    let who: Value = with(code).send().await.unwrap().json().await.unwrap();
+    assert_eq!(who["user"]["name"], "ada");
+    let records = running.hub.audit(0, 100).await.unwrap();
+    let record = records.iter().find(|record| record.action == "user.link_added").expect("a record");
+    assert_eq!((record.actor.as_str(), record.subject.as_str()), ("root", "ada"));
+    assert!(!serde_json::to_string(record).unwrap().contains(code), "the code is shown once");
 }

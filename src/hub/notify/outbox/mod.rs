@@ -93,6 +93,15 @@ impl Hub {
         self.write(move |tx| Box::pin(async move { settle::note_test(tx, &id, failure, hub.now()).await })).await
     }
 
+    /// When an approval times out, as it stands now.
+    pub(super) async fn deadline_of(&self, id: &ApprovalId) -> Result<Option<i64>, StoreError> {
+        let found = sqlx::query_scalar("select deadline_at from approvals where id = $1")
+            .bind(id.as_str())
+            .fetch_optional(self.0.store.read())
+            .await?;
+        Ok(found)
+    }
+
     /// The arguments of an approval's call.
     pub(super) async fn arguments_of(&self, id: &ApprovalId) -> Result<Option<String>, StoreError> {
         let found = sqlx::query_scalar("select arguments from approvals where id = $1")

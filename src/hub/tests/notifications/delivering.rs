@@ -23,7 +23,7 @@ async fn what_was_committed_before_a_crash_is_sent_after_it() {
         let desk = desk.restarted().await;
         desk.courier();
         assert_eq!(receiver.one().await.body["data"]["id"], approval.id.as_str());
-        desk.state("w", "nothing created waits", |state| state.waiting == 1 && state.last_at.is_some()).await;
+        desk.state("w", "nothing waits", |state| state.waiting == 0 && state.last_at.is_some()).await;
     }
 }
 
@@ -55,7 +55,7 @@ async fn a_failure_is_tried_again_and_shown_until_it_is_over() {
     for (count, code) in [(1, "500"), (2, "502")] {
         receiver.got(count).await;
         let state = desk.state("w", "the error", |state| state.last_error.iter().any(|e| e.contains(code))).await;
-        assert_eq!((state.waiting, state.given_up), (2, 0), "created and expiring wait");
+        assert_eq!((state.waiting, state.given_up), (1, 0));
         desk.clock.advance(4_000);
     }
     let all = receiver.got(3).await;
@@ -216,6 +216,39 @@ async fn a_minute_before_the_deadline_is_told_and_an_extension_puts_it_off() {
     assert!(receiver.so_far().is_empty());
     desk.clock.advance(extended.deadline_at - 60_000 - desk.hub.now());
     assert!(receiver.one().await.text.contains("about to time out"));
+}
+
+#[tokio::test]
+async fn what_still_waits_is_told_of_with_the_time_it_has_now() {
+    for desk in Desk::everywhere().await {
+        let (people, programs) = (Receiver::start().await, Receiver::start().await);
+        let mut channel = slack("people", &people.url);
+        channel["events"] = json!(["created", "expiring"]);
+        desk.set(json!([channel, webhook("programs", &programs.url)])).await;
+        let approval = desk.hold().await;
+        let extended = desk.hub.extend(&approval.id, &desk.approver, None).await.unwrap();
+        desk.courier();
+        for (count, left) in [(1, "10 min 0 s"), (2, "1 min 0 s")] {
+            let words = people.got(count).await.remove(count - 1).text;
+            assert!(words.contains(left), "{left}: {words}");
+            let told = programs.got(count).await.remove(count - 1).body;
+            assert_eq!(told["data"]["deadline_at"], extended.deadline_at, "{told}");
+            desk.clock.advance(extended.deadline_at - 60_000 - desk.hub.now());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_planned_for_the_last_minute_does_not_count_as_waiting() {
+    for desk in Desk::everywhere().await {
+        let mut channel = slack("s", "http://127.0.0.1:9/");
+        channel["events"] = json!(["expiring"]);
+        desk.set(json!([channel])).await;
+        let approval = desk.hold().await;
+        assert_eq!(desk.channel("s").await.state.waiting, 0);
+        desk.clock.advance(approval.deadline_at - 60_000 - desk.hub.now());
+        assert_eq!(desk.channel("s").await.state.waiting, 1, "it is due");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 import { html, useState, useRef, useEffect } from "../ui.js";
 import * as api from "../api.js";
+import * as live from "../live.js";
 import { get, set, useStore, toast } from "../store.js";
 import { Dialog } from "./dialog.js";
 
@@ -48,8 +49,14 @@ export function Password() {
 
 /** Sets it, which ends every session of the user, and begins a new one here. @param {string} name @param {string} password @param {string} [current] */
 async function change(name, password, current) {
-  await api.putUser(name, current === undefined ? { password } : { password, current_password: current });
-  await api.signIn({ name, password });
-  const session = await api.whoami();
-  if (session && get().session) set({ session });
+  // The events end with the old session, and would find nobody signed in before there is a new one.
+  live.stop();
+  try {
+    await api.putUser(name, current === undefined ? { password } : { password, current_password: current });
+    await api.signIn({ name, password });
+    const session = await api.whoami();
+    if (session && get().session) set({ session });
+  } finally {
+    if (get().session) live.start();
+  }
 }
