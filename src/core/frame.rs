@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::gate::messages::{ClientInfo, Era};
-use super::json::{self, Fault, Kind, Member, Mode, member};
+use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member};
 
 /// The longest string id, tool name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -16,6 +16,10 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub const MAX_ID_DIGITS: usize = 40;
 
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+/// What is read of a line besides its outermost members.
+const CLIENT: Wanted = &[("params", Open::Members(&[]))];
+const SERVER: Wanted = &[("params", Open::Members(&[])), ("result", Open::Members(&[]))];
+const SERVER_LIST: Wanted = &[("params", Open::Members(&[])), ("result", Open::Members(&[("tools", Open::Elements)]))];
 const CALL_PARAMS: [&str; 6] = ["name", "arguments", "_meta", "task", "inputResponses", "requestState"];
 
 /// A request id or progress token: as sent, and as compared (JSON type and value; `1` is not `"1"`).
@@ -118,7 +122,7 @@ pub fn read_client(line: &[u8]) -> Result<ClientFrame<'_>, Refused> {
     if text.trim_start_matches([' ', '\t']).starts_with('[') {
         return Err(Refused { code: -32600, id: Some("null".into()), why: "batches are not supported".into() });
     }
-    let members = json::object(text, Mode::Strict, &["params"]).map_err(unreadable)?;
+    let members = json::object(text, Mode::Strict, CLIENT).map_err(unreadable)?;
     shape(&members).map_err(|why| refused(-32600, answerable_id(&members), why))
 }
 
@@ -183,7 +187,9 @@ fn with_method<'a>(method: &Member<'a>, id: Option<Id<'a>>, params: &[Member<'a>
             Ok(ClientFrame::Initialize { id, client: client_info(member(params, "clientInfo")) })
         }
         ("notifications/cancelled", None) => cancelled(params),
-        (other, _) if fold(other) == "tools/call" => Err(format!("method {other:?} looks like tools/call and is not")),
+        (other, _) if looks_like(other, "tools/call") => {
+            Err(format!("method {other:?} looks like tools/call and is not"))
+        }
         (_, Some(id)) => Ok(ClientFrame::Request { id }),
         (_, None) => Ok(ClientFrame::Other),
     }
@@ -263,7 +269,7 @@ fn is_string(member: &Member<'_>) -> bool {
 pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), String> {
     for member in members {
         let name = member.name.as_ref();
-        if !names.contains(&name) && names.iter().any(|known| fold(known) == fold(name)) {
+        if !names.contains(&name) && names.iter().any(|known| looks_like(name, known)) {
             return Err(format!("member name {name:?} looks like another and is not"));
         }
     }
@@ -271,17 +277,22 @@ pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), 
 }
 
 /// Whether a forgiving reader could take one name for the other.
-#[cfg(feature = "hub")]
 pub(super) fn looks_like(name: &str, known: &str) -> bool {
-    fold(name) == fold(known)
+    if !(name.is_ascii() && known.is_ascii()) {
+        return fold(name) == fold(known);
+    }
+    // As `fold` has it, without making the folded names: that would cost more than all else about a tool.
+    visible(name).eq(visible(known))
+}
+
+/// What can be seen of a plain name, in lower case.
+fn visible(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_graphic).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// A name as the most forgiving reader would see it: NFKC, lower case, without blanks and invisible characters.
 fn fold(name: &str) -> String {
     let visible = |c: &char| !c.is_control() && !c.is_whitespace() && !is_format(*c);
-    if name.is_ascii() {
-        return name.chars().filter(visible).map(|c| c.to_ascii_lowercase()).collect();
-    }
     name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
 }
 
@@ -325,8 +336,8 @@ pub enum ServerFrame<'a> {
     Response {
         /// The request's id.
         id: Id<'a>,
-        /// The members of `result`; `None` for an error.
-        result: Option<Vec<Member<'a>>>,
+        /// `result` with its members; `None` for an error.
+        result: Option<Member<'a>>,
     },
     /// `notifications/progress`.
     Progress {
@@ -345,14 +356,24 @@ pub enum ServerFrame<'a> {
 
 /// Reads a server's line, without its line end. The envelope must be unambiguous; what is below it only well-formed.
 pub fn read_server(line: &[u8]) -> ServerFrame<'_> {
+    server_frame(line, SERVER)
+}
+
+/// Reads a line that may answer a `tools/list`: as [`read_server`], but the tools come with their members, and each
+/// of them must be unambiguous too.
+pub fn read_list(line: &[u8]) -> ServerFrame<'_> {
+    server_frame(line, SERVER_LIST)
+}
+
+fn server_frame(line: &[u8], open: Wanted) -> ServerFrame<'_> {
     let Ok(text) = std::str::from_utf8(line) else { return ServerFrame::Unreadable };
-    match json::object(text, Mode::Lenient, &["result", "params"]) {
+    match json::object(text, Mode::Lenient, open) {
         Ok(members) if look_alikes(&members, &ENVELOPE).is_ok() => server_shape(members),
         _ => ServerFrame::Unreadable,
     }
 }
 
-fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
+fn server_shape(members: Vec<Member<'_>>) -> ServerFrame<'_> {
     if let Some(method) = member(&members, "method") {
         // One reader would take it for a request, another for the answer to one.
         if member(&members, "result").or(member(&members, "error")).is_some() {
@@ -366,8 +387,7 @@ fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
         };
     }
     let Some(Ok(id)) = member(&members, "id").map(Id::read) else { return ServerFrame::Other };
-    let result = members.iter_mut().find(|member| member.name == "result");
-    ServerFrame::Response { id, result: result.map(|result| std::mem::take(&mut result.inner)) }
+    ServerFrame::Response { id, result: members.into_iter().find(|member| member.name == "result") }
 }
 
 fn progress<'a>(params: Option<&Member<'a>>) -> ServerFrame<'a> {

@@ -7,6 +7,7 @@ use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::json::range_in;
 use crate::core::reply::{self, Refusal};
 
 /// A held call says something at least this often.
@@ -233,10 +234,4 @@ impl Held {
 
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Where `part`, a piece of `line`, lies in it.
-fn range_in(line: &[u8], part: &str) -> Range<usize> {
-    let start = part.as_ptr() as usize - line.as_ptr() as usize;
-    start..start + part.len()
 }
