@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::extra::Extra;
 use super::gate::messages::{ClientInfo, Era};
 use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member};
 
@@ -75,9 +76,8 @@ pub struct Call<'a> {
     pub name: Cow<'a, str>,
     /// The raw text of the arguments.
     pub arguments: Option<&'a str>,
-    /// What the server is given besides: an object of the raw texts of all other members, and of those members of
-    /// `_meta` that are not about the transport ([`TRANSPORT_META`]).
-    pub extra: Option<String>,
+    /// What the server is given besides.
+    pub extra: Extra<'a>,
     /// `_meta.progressToken`.
     pub token: Option<Id<'a>>,
     /// Decided by this request alone.
@@ -93,17 +93,7 @@ pub struct Call<'a> {
 pub struct Continues<'a> {
     /// The raw text of `requestState`, which the client must echo as the server issued it.
     pub state: Option<&'a str>,
-    /// What is sent besides these two, as in [`Call::extra`].
-    pub beside: Option<String>,
 }
-
-/// Members of `_meta` that clients set for themselves, differently for each request: of no meaning to the tool.
-const TRANSPORT_META: [&str; 6] =
-    ["progressToken", "traceparent", "tracestate", "baggage", "claudecode/toolUseId", "vscode.requestId"];
-/// The same, by the beginning of the name.
-const TRANSPORT_META_PREFIX: &str = "io.modelcontextprotocol/";
-/// What makes a call a continuation.
-const ANSWERS: [&str; 2] = ["inputResponses", "requestState"];
 
 /// Why a client line is not forwarded, and what to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,30 +207,15 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
         token: member(&meta, "progressToken").and_then(|token| Id::read(token).ok()),
         era: if modern { Era::Modern } else { Era::Legacy },
         client: client_info(member(&meta, "io.modelcontextprotocol/clientInfo")),
-        continues: continues(params, &meta),
-        extra: extra(params, &meta, &[]),
+        continues: continues(params),
+        extra: Extra::of(params, &meta),
     })
 }
 
-fn continues<'a>(params: &[Member<'a>], meta: &[Member<'a>]) -> Option<Continues<'a>> {
+fn continues<'a>(params: &[Member<'a>]) -> Option<Continues<'a>> {
     let state = member(params, "requestState").map(|state| state.raw);
     let answers = state.is_some() || member(params, "inputResponses").is_some();
-    answers.then(|| Continues { state, beside: extra(params, meta, &ANSWERS) })
-}
-
-/// The members of a call that are neither name nor arguments nor `but`, as one object; `None` if there are none.
-fn extra(params: &[Member<'_>], meta: &[Member<'_>], but: &[&str]) -> Option<String> {
-    let known = |name: &str| matches!(name, "name" | "arguments" | "_meta") || but.contains(&name);
-    let others = params.iter().filter(|member| !known(&member.name)).map(text_of).collect::<Vec<_>>();
-    let transport = |name: &str| TRANSPORT_META.contains(&name) || name.starts_with(TRANSPORT_META_PREFIX);
-    let meta = meta.iter().filter(|member| !transport(&member.name)).map(text_of).collect::<Vec<_>>();
-    let meta = (!meta.is_empty()).then(|| format!("\"_meta\":{{{}}}", meta.join(",")));
-    let all: Vec<String> = others.into_iter().chain(meta).collect();
-    (!all.is_empty()).then(|| format!("{{{}}}", all.join(",")))
-}
-
-fn text_of(member: &Member<'_>) -> String {
-    format!("{}:{}", serde_json::Value::from(member.name.as_ref()), member.raw)
+    answers.then_some(Continues { state })
 }
 
 fn object_member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Result<Option<&'m Member<'a>>, String> {

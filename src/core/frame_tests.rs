@@ -201,7 +201,7 @@ fn what_a_call_carries_besides_is_everything_but_the_transports_own() {
         ),
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
-        assert_eq!(call_of(&line).extra.as_deref(), extra, "{params}");
+        assert_eq!(call_of(&line).extra.text().as_deref(), extra, "{params}");
     }
 }
 

@@ -36,7 +36,7 @@ impl Gate {
             Some((Verdict::Gate | Verdict::Ask, _)) | None => {
                 if let Some(approval) = self.continuations.take(call, now) {
                     self.log_call(&call.name, Verdict::Gate, Some(approval.clone()));
-                    let beside = call.continues.as_ref().and_then(|continues| continues.beside.clone());
+                    let beside = call.extra.beside();
                     let what = (call.name.as_ref(), call.arguments, beside);
                     let released = Released::new(call.id.raw, approval, what, now);
                     self.released.insert(call.id.key.clone().into_owned(), released);
