@@ -34,7 +34,7 @@ fuzz_target!(|line: &[u8]| {
         && is_plain(line)
     {
         assert_eq!(answer.key, id.key, "{}", String::from_utf8_lossy(line));
-        let failed = result.is_none_or(|result| member(&result, "isError").is_some_and(|said| said.raw == "true"));
+        let failed = result.is_none_or(|result| member(&result.inner, "isError").is_some_and(|said| said.raw == "true"));
         let truth = if failed { Outcome::Failed } else { Outcome::Succeeded };
         assert!(answer.outcome().is_none_or(|told| told == truth), "{}", String::from_utf8_lossy(line));
     }

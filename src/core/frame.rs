@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::extra::Extra;
 use super::gate::messages::{ClientInfo, Era};
-use super::json::{self, Fault, Kind, Member, Mode, member};
+use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member};
 
 /// The longest string id, tool name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -16,6 +17,10 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub const MAX_ID_DIGITS: usize = 40;
 
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+/// What is read of a line besides its outermost members.
+const CLIENT: Wanted = &[("params", Open::Members(&[]))];
+const SERVER: Wanted = &[("params", Open::Members(&[])), ("result", Open::Members(&[]))];
+const SERVER_LIST: Wanted = &[("params", Open::Members(&[])), ("result", Open::Members(&[("tools", Open::Elements)]))];
 const CALL_PARAMS: [&str; 6] = ["name", "arguments", "_meta", "task", "inputResponses", "requestState"];
 
 /// A request id or progress token: as sent, and as compared (JSON type and value; `1` is not `"1"`).
@@ -71,9 +76,8 @@ pub struct Call<'a> {
     pub name: Cow<'a, str>,
     /// The raw text of the arguments.
     pub arguments: Option<&'a str>,
-    /// What the server is given besides: an object of the raw texts of all other members, and of those members of
-    /// `_meta` that are not about the transport ([`TRANSPORT_META`]).
-    pub extra: Option<String>,
+    /// What the server is given besides.
+    pub extra: Extra<'a>,
     /// `_meta.progressToken`.
     pub token: Option<Id<'a>>,
     /// Decided by this request alone.
@@ -89,17 +93,7 @@ pub struct Call<'a> {
 pub struct Continues<'a> {
     /// The raw text of `requestState`, which the client must echo as the server issued it.
     pub state: Option<&'a str>,
-    /// What is sent besides these two, as in [`Call::extra`].
-    pub beside: Option<String>,
 }
-
-/// Members of `_meta` that clients set for themselves, differently for each request: of no meaning to the tool.
-const TRANSPORT_META: [&str; 6] =
-    ["progressToken", "traceparent", "tracestate", "baggage", "claudecode/toolUseId", "vscode.requestId"];
-/// The same, by the beginning of the name.
-const TRANSPORT_META_PREFIX: &str = "io.modelcontextprotocol/";
-/// What makes a call a continuation.
-const ANSWERS: [&str; 2] = ["inputResponses", "requestState"];
 
 /// Why a client line is not forwarded, and what to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +112,7 @@ pub fn read_client(line: &[u8]) -> Result<ClientFrame<'_>, Refused> {
     if text.trim_start_matches([' ', '\t']).starts_with('[') {
         return Err(Refused { code: -32600, id: Some("null".into()), why: "batches are not supported".into() });
     }
-    let members = json::object(text, Mode::Strict, &["params"]).map_err(unreadable)?;
+    let members = json::object(text, Mode::Strict, CLIENT).map_err(unreadable)?;
     shape(&members).map_err(|why| refused(-32600, answerable_id(&members), why))
 }
 
@@ -183,7 +177,9 @@ fn with_method<'a>(method: &Member<'a>, id: Option<Id<'a>>, params: &[Member<'a>
             Ok(ClientFrame::Initialize { id, client: client_info(member(params, "clientInfo")) })
         }
         ("notifications/cancelled", None) => cancelled(params),
-        (other, _) if fold(other) == "tools/call" => Err(format!("method {other:?} looks like tools/call and is not")),
+        (other, _) if looks_like(other, "tools/call") => {
+            Err(format!("method {other:?} looks like tools/call and is not"))
+        }
         (_, Some(id)) => Ok(ClientFrame::Request { id }),
         (_, None) => Ok(ClientFrame::Other),
     }
@@ -211,30 +207,15 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
         token: member(&meta, "progressToken").and_then(|token| Id::read(token).ok()),
         era: if modern { Era::Modern } else { Era::Legacy },
         client: client_info(member(&meta, "io.modelcontextprotocol/clientInfo")),
-        continues: continues(params, &meta),
-        extra: extra(params, &meta, &[]),
+        continues: continues(params),
+        extra: Extra::of(params, &meta),
     })
 }
 
-fn continues<'a>(params: &[Member<'a>], meta: &[Member<'a>]) -> Option<Continues<'a>> {
+fn continues<'a>(params: &[Member<'a>]) -> Option<Continues<'a>> {
     let state = member(params, "requestState").map(|state| state.raw);
     let answers = state.is_some() || member(params, "inputResponses").is_some();
-    answers.then(|| Continues { state, beside: extra(params, meta, &ANSWERS) })
-}
-
-/// The members of a call that are neither name nor arguments nor `but`, as one object; `None` if there are none.
-fn extra(params: &[Member<'_>], meta: &[Member<'_>], but: &[&str]) -> Option<String> {
-    let known = |name: &str| matches!(name, "name" | "arguments" | "_meta") || but.contains(&name);
-    let others = params.iter().filter(|member| !known(&member.name)).map(text_of).collect::<Vec<_>>();
-    let transport = |name: &str| TRANSPORT_META.contains(&name) || name.starts_with(TRANSPORT_META_PREFIX);
-    let meta = meta.iter().filter(|member| !transport(&member.name)).map(text_of).collect::<Vec<_>>();
-    let meta = (!meta.is_empty()).then(|| format!("\"_meta\":{{{}}}", meta.join(",")));
-    let all: Vec<String> = others.into_iter().chain(meta).collect();
-    (!all.is_empty()).then(|| format!("{{{}}}", all.join(",")))
-}
-
-fn text_of(member: &Member<'_>) -> String {
-    format!("{}:{}", serde_json::Value::from(member.name.as_ref()), member.raw)
+    answers.then_some(Continues { state })
 }
 
 fn object_member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Result<Option<&'m Member<'a>>, String> {
@@ -263,7 +244,7 @@ fn is_string(member: &Member<'_>) -> bool {
 pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), String> {
     for member in members {
         let name = member.name.as_ref();
-        if !names.contains(&name) && names.iter().any(|known| fold(known) == fold(name)) {
+        if !names.contains(&name) && names.iter().any(|known| looks_like(name, known)) {
             return Err(format!("member name {name:?} looks like another and is not"));
         }
     }
@@ -271,17 +252,22 @@ pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), 
 }
 
 /// Whether a forgiving reader could take one name for the other.
-#[cfg(feature = "hub")]
 pub(super) fn looks_like(name: &str, known: &str) -> bool {
-    fold(name) == fold(known)
+    if !(name.is_ascii() && known.is_ascii()) {
+        return fold(name) == fold(known);
+    }
+    // As `fold` has it, without making the folded names: that would cost more than all else about a tool.
+    visible(name).eq(visible(known))
+}
+
+/// What can be seen of a plain name, in lower case.
+fn visible(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_graphic).map(|byte| byte.to_ascii_lowercase())
 }
 
 /// A name as the most forgiving reader would see it: NFKC, lower case, without blanks and invisible characters.
 fn fold(name: &str) -> String {
     let visible = |c: &char| !c.is_control() && !c.is_whitespace() && !is_format(*c);
-    if name.is_ascii() {
-        return name.chars().filter(visible).map(|c| c.to_ascii_lowercase()).collect();
-    }
     name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
 }
 
@@ -325,8 +311,8 @@ pub enum ServerFrame<'a> {
     Response {
         /// The request's id.
         id: Id<'a>,
-        /// The members of `result`; `None` for an error.
-        result: Option<Vec<Member<'a>>>,
+        /// `result` with its members; `None` for an error.
+        result: Option<Member<'a>>,
     },
     /// `notifications/progress`.
     Progress {
@@ -345,14 +331,24 @@ pub enum ServerFrame<'a> {
 
 /// Reads a server's line, without its line end. The envelope must be unambiguous; what is below it only well-formed.
 pub fn read_server(line: &[u8]) -> ServerFrame<'_> {
+    server_frame(line, SERVER)
+}
+
+/// Reads a line that may answer a `tools/list`: as [`read_server`], but the tools come with their members, and each
+/// of them must be unambiguous too.
+pub fn read_list(line: &[u8]) -> ServerFrame<'_> {
+    server_frame(line, SERVER_LIST)
+}
+
+fn server_frame(line: &[u8], open: Wanted) -> ServerFrame<'_> {
     let Ok(text) = std::str::from_utf8(line) else { return ServerFrame::Unreadable };
-    match json::object(text, Mode::Lenient, &["result", "params"]) {
+    match json::object(text, Mode::Lenient, open) {
         Ok(members) if look_alikes(&members, &ENVELOPE).is_ok() => server_shape(members),
         _ => ServerFrame::Unreadable,
     }
 }
 
-fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
+fn server_shape(members: Vec<Member<'_>>) -> ServerFrame<'_> {
     if let Some(method) = member(&members, "method") {
         // One reader would take it for a request, another for the answer to one.
         if member(&members, "result").or(member(&members, "error")).is_some() {
@@ -366,8 +362,7 @@ fn server_shape(mut members: Vec<Member<'_>>) -> ServerFrame<'_> {
         };
     }
     let Some(Ok(id)) = member(&members, "id").map(Id::read) else { return ServerFrame::Other };
-    let result = members.iter_mut().find(|member| member.name == "result");
-    ServerFrame::Response { id, result: result.map(|result| std::mem::take(&mut result.inner)) }
+    ServerFrame::Response { id, result: members.into_iter().find(|member| member.name == "result") }
 }
 
 fn progress<'a>(params: Option<&Member<'a>>) -> ServerFrame<'a> {

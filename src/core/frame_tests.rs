@@ -172,7 +172,7 @@ fn ordinary_traffic_is_recognised() {
 fn server_lines_are_seen_through() {
     assert!(matches!(
         read_server(br#"{"result":{"isError":true,"a":{"x":1,"x":2,"y":"\ud800"}},"jsonrpc":"2.0","id":3}"#),
-        ServerFrame::Response { id, result: Some(result) } if id.raw == "3" && result.len() == 2
+        ServerFrame::Response { id, result: Some(result) } if id.raw == "3" && result.inner.len() == 2
     ));
     assert!(matches!(
         read_server(br#"{"jsonrpc":"2.0","id":"e","error":{"code":-1,"message":"m"}}"#),
@@ -201,6 +201,13 @@ fn what_a_call_carries_besides_is_everything_but_the_transports_own() {
         ),
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
-        assert_eq!(call_of(&line).extra.as_deref(), extra, "{params}");
+        assert_eq!(call_of(&line).extra.text().as_deref(), extra, "{params}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn plain_names_look_alike_as_folded_ones_do(name in "[\\x00-\\x7f]{0,6}|[ nN][aA]m[eE]\t?", known in "name|[a-cA-C ]{0,3}") {
+        proptest::prop_assert_eq!(looks_like(&name, &known), fold(&name) == fold(&known), "{:?} {:?}", name, known);
     }
 }

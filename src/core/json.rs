@@ -3,11 +3,19 @@
 //! It exists because a gate and a server must not read one line differently: duplicate names, lone surrogates, raw
 //! control bytes and deep nesting are faults here. Number literals and the order of members stay as they came.
 
+mod tokens;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
+
+use self::tokens::{Read, Tokens};
 
 /// Nesting deeper than this is a fault.
 pub const MAX_DEPTH: usize = 128;
+
+/// An array with more elements than this is not opened for anyone.
+const MAX_ELEMENTS: usize = 1 << 14;
 
 /// Objects with more members than this look their names up in a set.
 const FEW: usize = 16;
@@ -51,6 +59,9 @@ pub enum Fault {
     /// A control byte that other readers take for a line end or drop.
     #[error("raw control byte 0x{1:02x} at byte {0}")]
     ControlByte(usize, u8),
+    /// An array that was to be opened is too long.
+    #[error("more than {MAX_ELEMENTS} elements")]
+    TooMany,
     /// Nested too deeply.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -71,9 +82,21 @@ pub struct Member<'a> {
     pub raw: &'a str,
     /// What the value is.
     pub kind: Kind,
-    /// The value's own members, if it is an object and was asked for.
+    /// The value's own members, or elements without a name, if they were asked for ([`Open`]).
     pub inner: Vec<Member<'a>>,
 }
+
+/// What is wanted of a member besides its raw text.
+#[derive(Clone, Copy, Debug)]
+pub enum Open {
+    /// The members of an object, and what is wanted of those.
+    Members(Wanted),
+    /// The elements of an array, with the members of those that are objects.
+    Elements,
+}
+
+/// Members by name, and what is wanted of them.
+pub type Wanted = &'static [(&'static str, Open)];
 
 /// An object's members in the order they came.
 pub type Members<'a> = Vec<Member<'a>>;
@@ -83,24 +106,22 @@ pub fn member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Option<&'m Membe
     members.iter().find(|member| member.name == name)
 }
 
-/// Reads a text that is one object; `open` names the members whose own members are wanted too.
+/// Where `part`, a piece of `text`, lies in it.
+pub(super) fn range_in(text: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.len()
+}
+
+/// Reads a text that is one object; `open` names the members that are wanted with what is in them.
 ///
 /// On a fault, the members read before it come along, so that a refusal can name the id.
-pub fn object<'a>(text: &'a str, mode: Mode, open: &[&str]) -> Result<Members<'a>, (Fault, Members<'a>)> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, mode, names: Vec::new() };
+pub fn object(text: &str, mode: Mode, open: Wanted) -> Result<Members<'_>, (Fault, Members<'_>)> {
+    let mut reader = Reader::new(text, mode);
     let mut members = Vec::with_capacity(6);
     match reader.whole_object(&mut members, open) {
         Ok(()) => Ok(members),
-        Err(fault) => Err((fault, members)),
+        Err(fault) => Err((*fault, members)),
     }
-}
-
-/// The raw texts of an array's elements; `None` if the text is no array. The text must have been read before.
-pub fn elements(text: &str) -> Option<Vec<&str>> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, mode: Mode::Lenient, names: Vec::new() };
-    let mut found = Vec::new();
-    reader.array(0, |element| found.push(element)).ok()?;
-    Some(found)
 }
 
 /// The text of a string literal, unescaped; lone surrogates, which have no text, leave it as it stands.
@@ -113,30 +134,29 @@ pub fn unescape(literal: &str) -> Cow<'_, str> {
 }
 
 struct Reader<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-    mode: Mode,
+    tokens: Tokens<'a>,
     /// The names of all objects that are open, innermost last.
     names: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Reader<'a> {
-    fn whole_object(&mut self, members: &mut Members<'a>, open: &[&str]) -> Result<(), Fault> {
-        self.blank()?;
-        if self.peek() != Some(b'{') {
-            return Err(Fault::NotAnObject);
+    fn new(text: &'a str, mode: Mode) -> Self {
+        Self { tokens: Tokens::new(text, mode), names: Vec::new() }
+    }
+
+    fn whole_object(&mut self, members: &mut Members<'a>, open: Wanted) -> Read<()> {
+        self.tokens.blank()?;
+        if self.tokens.peek() != Some(b'{') {
+            return Err(Box::new(Fault::NotAnObject));
         }
         self.members(1, members, open)?;
-        self.blank()?;
-        if self.at == self.bytes.len() { Ok(()) } else { Err(Fault::Trailing(self.at)) }
+        self.tokens.blank()?;
+        if self.tokens.is_at_end() { Ok(()) } else { Err(Box::new(Fault::Trailing(self.tokens.at()))) }
     }
 
     /// Reads an object into `members`; names are unique here in both modes.
-    fn members(&mut self, depth: usize, members: &mut Members<'a>, open: &[&str]) -> Result<(), Fault> {
-        self.at += 1;
-        self.blank()?;
-        if self.eat(b'}') {
+    fn members(&mut self, depth: usize, members: &mut Members<'a>, open: Wanted) -> Read<()> {
+        if self.opens(b'{', b'}')? {
             return Ok(());
         }
         let base = self.names.len();
@@ -144,53 +164,71 @@ impl<'a> Reader<'a> {
         loop {
             let name = self.name()?;
             self.note(base, name.clone(), &mut many)?;
-            let start = self.at;
+            let start = self.tokens.at();
             let mut inner = Vec::new();
-            let kind = if self.peek() == Some(b'{') && open.contains(&name.as_ref()) {
-                self.members(depth + 1, &mut inner, &[])?;
-                Kind::Object
-            } else {
-                self.value(depth)?
-            };
-            members.push(Member { name, raw: &self.text[start..self.at], kind, inner });
-            if self.close_or_comma(b'}')? {
+            let wanted = open.iter().find(|(wanted, _)| *wanted == name).map(|(_, open)| *open);
+            let kind = self.opened(depth, wanted, &mut inner)?;
+            members.push(Member { name, raw: self.tokens.since(start), kind, inner });
+            if self.tokens.close_or_comma(b'}')? {
                 self.names.truncate(base);
                 return Ok(());
             }
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Kind, Fault> {
-        match self.peek() {
-            Some(b'"') => self.string().map(|_| Kind::String),
-            Some(b'{') => self.skip_object(depth + 1).map(|()| Kind::Object),
-            Some(b'[') => self.array(depth + 1, |_| ()).map(|()| Kind::Array),
-            Some(b'-' | b'0'..=b'9') => self.number().map(|()| Kind::Number),
-            Some(b't') => self.literal("true"),
-            Some(b'f') => self.literal("false"),
-            Some(b'n') => self.literal("null"),
-            _ => Err(self.unexpected()),
+    /// Reads a value, and into `inner` what is wanted of it.
+    fn opened(&mut self, depth: usize, wanted: Option<Open>, inner: &mut Members<'a>) -> Read<Kind> {
+        match (wanted, self.tokens.peek()) {
+            (Some(Open::Members(open)), Some(b'{')) => self.members(depth + 1, inner, open).map(|()| Kind::Object),
+            (Some(Open::Elements), Some(b'[')) => self.elements(depth + 1, inner).map(|()| Kind::Array),
+            _ => self.value(depth),
         }
     }
 
-    fn skip_object(&mut self, depth: usize) -> Result<(), Fault> {
-        if depth > MAX_DEPTH {
-            return Err(Fault::TooDeep);
+    /// Reads an array into `elements`, and the members of each that is an object.
+    fn elements(&mut self, depth: usize, elements: &mut Members<'a>) -> Read<()> {
+        if self.opens(b'[', b']')? {
+            return Ok(());
         }
-        self.at += 1;
-        self.blank()?;
-        if self.eat(b'}') {
+        loop {
+            let start = self.tokens.at();
+            let mut inner = Vec::new();
+            if elements.len() == MAX_ELEMENTS {
+                return Err(Box::new(Fault::TooMany));
+            }
+            let kind = self.opened(depth, Some(Open::Members(&[])), &mut inner)?;
+            elements.push(Member { name: Cow::Borrowed(""), raw: self.tokens.since(start), kind, inner });
+            if self.tokens.close_or_comma(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Read<Kind> {
+        if self.tokens.mode() == Mode::Lenient {
+            return self.tokens.skip(depth);
+        }
+        match self.tokens.peek() {
+            Some(b'{') => self.skip_object(depth + 1).map(|()| Kind::Object),
+            Some(b'[') => self.array(depth + 1).map(|()| Kind::Array),
+            _ => self.tokens.scalar(),
+        }
+    }
+
+    fn skip_object(&mut self, depth: usize) -> Read<()> {
+        if depth > MAX_DEPTH {
+            return Err(Box::new(Fault::TooDeep));
+        }
+        if self.opens(b'{', b'}')? {
             return Ok(());
         }
         let base = self.names.len();
         let mut many: Option<HashSet<Cow<'a, str>>> = None;
         loop {
             let name = self.name()?;
-            if self.mode == Mode::Strict {
-                self.note(base, name, &mut many)?;
-            }
+            self.note(base, name, &mut many)?;
             self.value(depth)?;
-            if self.close_or_comma(b'}')? {
+            if self.tokens.close_or_comma(b'}')? {
                 self.names.truncate(base);
                 return Ok(());
             }
@@ -198,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Remembers a name of the innermost object, or finds that it was there before.
-    fn note(&mut self, base: usize, name: Cow<'a, str>, many: &mut Option<HashSet<Cow<'a, str>>>) -> Result<(), Fault> {
+    fn note(&mut self, base: usize, name: Cow<'a, str>, many: &mut Option<HashSet<Cow<'a, str>>>) -> Read<()> {
         if many.is_none() && self.names.len() - base == FEW {
             *many = Some(self.names.drain(base..).collect());
         }
@@ -207,7 +245,7 @@ impl<'a> Reader<'a> {
             None => self.names[base..].contains(&name),
         };
         if known {
-            return Err(Fault::Duplicate(name.into_owned()));
+            return Err(Box::new(Fault::Duplicate(name.into_owned())));
         }
         match many {
             Some(set) => drop(set.insert(name)),
@@ -216,204 +254,36 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn array(&mut self, depth: usize, mut element: impl FnMut(&'a str)) -> Result<(), Fault> {
+    fn array(&mut self, depth: usize) -> Read<()> {
         if depth > MAX_DEPTH {
-            return Err(Fault::TooDeep);
+            return Err(Box::new(Fault::TooDeep));
         }
-        self.blank()?;
-        if !self.eat(b'[') {
-            return Err(self.unexpected());
-        }
-        self.blank()?;
-        if self.eat(b']') {
+        if self.opens(b'[', b']')? {
             return Ok(());
         }
         loop {
-            let start = self.at;
             self.value(depth)?;
-            element(&self.text[start..self.at]);
-            if self.close_or_comma(b']')? {
+            if self.tokens.close_or_comma(b']')? {
                 return Ok(());
             }
         }
+    }
+
+    /// Reads an opening bracket up to what is first inside; `true` if that is nothing.
+    fn opens(&mut self, open: u8, close: u8) -> Read<bool> {
+        self.tokens.expect(open)?;
+        self.tokens.blank()?;
+        Ok(self.tokens.eat(close))
     }
 
     /// A member's name, its colon, and the blanks up to the value.
-    fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected());
-        }
-        let start = self.at;
-        let escaped = self.string()?;
-        let literal = &self.text[start..self.at];
-        self.blank()?;
-        if !self.eat(b':') {
-            return Err(self.unexpected());
-        }
-        self.blank()?;
+    fn name(&mut self) -> Read<Cow<'a, str>> {
+        let start = self.tokens.at();
+        let escaped = self.tokens.string()?;
+        let literal = self.tokens.since(start);
+        self.tokens.colon()?;
         Ok(if escaped { unescape(literal) } else { Cow::Borrowed(&literal[1..literal.len() - 1]) })
     }
-
-    /// After a member or element: `true` at the closing bracket, `false` after a comma.
-    fn close_or_comma(&mut self, close: u8) -> Result<bool, Fault> {
-        self.blank()?;
-        if self.eat(close) {
-            return Ok(true);
-        }
-        if !self.eat(b',') {
-            return Err(self.unexpected());
-        }
-        self.blank()?;
-        Ok(false)
-    }
-
-    /// Skips a string literal and tells whether it has escapes.
-    fn string(&mut self) -> Result<bool, Fault> {
-        self.at += 1;
-        let mut escaped = false;
-        loop {
-            self.at = plain_end(self.bytes, self.at);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(escaped);
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.unexpected()),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => self.unicode(start)?,
-            _ => return Err(Fault::Syntax(start)),
-        }
-        Ok(())
-    }
-
-    fn unicode(&mut self, start: usize) -> Result<(), Fault> {
-        let unit = self.hex4(start)?;
-        self.at = start + 6;
-        let high = (0xd800..0xdc00).contains(&unit);
-        let low = (0xdc00..0xe000).contains(&unit);
-        if high && self.bytes[self.at..].starts_with(b"\\u") {
-            let second = self.hex4(self.at)?;
-            if (0xdc00..0xe000).contains(&second) {
-                self.at += 6;
-                return Ok(());
-            }
-        }
-        if (high || low) && self.mode == Mode::Strict { Err(Fault::LoneSurrogate(start)) } else { Ok(()) }
-    }
-
-    /// The four digits of `\uXXXX` that begins at `at`.
-    fn hex4(&self, at: usize) -> Result<u32, Fault> {
-        let digits = self.bytes.get(at + 2..at + 6).ok_or(Fault::Syntax(at))?;
-        digits.iter().try_fold(0, |unit, digit| {
-            let digit = (*digit as char).to_digit(16).ok_or(Fault::Syntax(at))?;
-            Ok(unit * 16 + digit)
-        })
-    }
-
-    fn number(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        self.eat(b'-');
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return Err(Fault::Syntax(start)),
-        }
-        if self.eat(b'.') {
-            self.some_digits(start)?;
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            if !self.eat(b'+') {
-                self.eat(b'-');
-            }
-            self.some_digits(start)?;
-        }
-        Ok(())
-    }
-
-    fn some_digits(&mut self, start: usize) -> Result<(), Fault> {
-        let before = self.at;
-        self.digits();
-        if self.at == before { Err(Fault::Syntax(start)) } else { Ok(()) }
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn literal(&mut self, word: &str) -> Result<Kind, Fault> {
-        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
-            return Err(self.unexpected());
-        }
-        self.at += word.len();
-        Ok(Kind::Literal)
-    }
-
-    /// Skips blanks. Line ends are no blanks here: they would end the line for another reader.
-    fn blank(&mut self) -> Result<(), Fault> {
-        loop {
-            match self.peek() {
-                Some(b' ' | b'\t') => self.at += 1,
-                Some(byte) if byte < 0x20 => return Err(Fault::ControlByte(self.at, byte)),
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn unexpected(&self) -> Fault {
-        match self.peek() {
-            Some(byte) if byte < 0x20 => Fault::ControlByte(self.at, byte),
-            _ => Fault::Syntax(self.at),
-        }
-    }
-}
-
-/// The first byte at or after `at` that a string literal cannot simply contain: quote, backslash, control byte.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-    // Eight bytes at a time, by the usual "has a byte equal to / less than" tricks; a hit is looked at below.
-    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_ne_bytes(eight);
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-        let control = word.wrapping_sub(SPACES) & !word & HIGHS;
-        if zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | control != 0 {
-            break;
-        }
-        at += 8;
-    }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
-            break;
-        }
-        at += 1;
-    }
-    at
 }
 
 #[cfg(test)]

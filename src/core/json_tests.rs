@@ -9,7 +9,7 @@ fn fault(text: &str) -> Fault {
 #[test]
 fn members_keep_their_raw_text_and_order() {
     let text = r#" { "b" : 9007199254740993 , "a":{"x":1.0, "y":[1,{"z":null}]} } "#;
-    let members = object(text, Mode::Strict, &["a"]).unwrap();
+    let members = object(text, Mode::Strict, &[("a", Open::Members(&[]))]).unwrap();
     assert_eq!(members[0].raw, "9007199254740993");
     assert_eq!(members[1].raw, r#"{"x":1.0, "y":[1,{"z":null}]}"#);
     assert_eq!(members[1].inner[0].raw, "1.0");
@@ -41,7 +41,7 @@ fn a_flood_of_names_takes_no_quadratic_time() {
     let names: Vec<String> = (0..300_000).map(|n| format!("\"k{n}\":0")).collect();
     let flood = format!("{{\"p\":{{{0}}},\"q\":{{{0}}}}}", names.join(","));
     // Quadratic, this would take minutes.
-    assert!(object(&flood, Mode::Strict, &["p"]).is_ok());
+    assert!(object(&flood, Mode::Strict, &[("p", Open::Members(&[]))]).is_ok());
 }
 
 #[test]
@@ -106,11 +106,50 @@ fn faults_keep_the_members_before_them() {
 
 #[test]
 fn elements_of_an_array() {
-    assert_eq!(elements(r#" [ {"a":1} , 2,"x"]"#), Some(vec![r#"{"a":1}"#, "2", r#""x""#]));
-    assert_eq!(elements("{}"), None);
+    let open = |text| object(text, Mode::Lenient, &[("list", Open::Elements)]);
+    let members = open(r#"{"list": [ {"a":1,"b":{"c":1,"c":2}} , 2,"x",[] ] }"#).unwrap();
+    let elements: Vec<_> = members[0].inner.iter().map(|element| (element.raw, element.inner.len())).collect();
+    assert_eq!(elements, [(r#"{"a":1,"b":{"c":1,"c":2}}"#, 2), ("2", 0), (r#""x""#, 0), ("[]", 0)]);
+    assert_eq!(open(r#"{"list":[{"a":1,"a":2}]}"#).unwrap_err().0, Fault::Duplicate("a".into()));
+    assert!(open(r#"{"list":{"a":[1]}}"#).unwrap()[0].inner.is_empty());
+}
+
+#[test]
+fn an_array_is_opened_up_to_a_bound() {
+    let text = |count: usize| format!(r#"{{"list":[{}]}}"#, vec!["{}"; count].join(","));
+    let open = |text: &str| object(text, Mode::Lenient, &[("list", Open::Elements)]).map_err(|(fault, _)| fault).err();
+    assert_eq!(open(&text(MAX_ELEMENTS)), None);
+    assert_eq!(open(&text(MAX_ELEMENTS + 1)), Some(Fault::TooMany));
+}
+
+#[test]
+fn what_only_has_to_be_well_formed_is_read_as_strictly_but_for_names_and_surrogates() {
+    let nested = |n: usize| format!("{{\"a\":{}1{}}}", "[".repeat(n), "]".repeat(n));
+    assert!(object(&nested(127), Mode::Lenient, &[]).is_ok());
+    assert_eq!(object(&nested(128), Mode::Lenient, &[]).unwrap_err().0, Fault::TooDeep);
+    for text in [
+        r#"{"a":[1}}"#,
+        r#"{"a":{"b"]}}"#,
+        r#"{"a":{"b":1]}"#,
+        r#"{"a":[[],[{}],]}"#,
+        r#"{"a":{"b":1,}}"#,
+        r#"{"a":[}"#,
+    ] {
+        assert!(object(text, Mode::Lenient, &[]).is_err(), "{text}");
+    }
 }
 
 proptest::proptest! {
+    #[test]
+    fn both_modes_agree_but_for_names_and_surrogates(text in r#"[\[\]{}:,"ab1 ]{0,24}"#) {
+        let wrapped = format!("{{\"a\":[{text}]}}");
+        let read = |mode| object(&wrapped, mode, &[]).map(drop).map_err(|(fault, _)| fault);
+        match read(Mode::Strict) {
+            Err(Fault::Duplicate(_)) => {}
+            strict => proptest::prop_assert_eq!(strict, read(Mode::Lenient), "{}", wrapped),
+        }
+    }
+
     #[test]
     fn agrees_with_a_known_parser_on_what_is_json(text in r#"[\[\]{}:,"\\a0-9\.eE+\- tfnu]{0,24}"#) {
         let wrapped = format!("{{\"a\":{text}}}");
@@ -122,14 +161,13 @@ proptest::proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        drop(object(&text, Mode::Strict, &["params"]));
+        drop(object(&text, Mode::Strict, &[("params", Open::Elements)]));
         drop(object(&text, Mode::Lenient, &[]));
-        drop(elements(&text));
     }
 
     #[test]
     fn reads_what_a_known_writer_wrote(key in ".{0,12}", value in ".{0,40}", number in proptest::num::f64::NORMAL) {
         let text = serde_json::json!({"k": {"key": key, "value": value, "list": [number, {key: null}]}}).to_string();
-        proptest::prop_assert!(object(&text, Mode::Strict, &["k"]).is_ok(), "{text}");
+        proptest::prop_assert!(object(&text, Mode::Strict, &[("k", Open::Members(&[]))]).is_ok(), "{text}");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod approval;
 pub mod call;
+pub mod extra;
 pub mod frame;
 pub mod gate;
 pub mod ids;

@@ -22,6 +22,9 @@ pub const QUEUE: usize = 1024;
 const _: () = assert!(MAX_HELD + MAX_OUTCOMES_AWAY < QUEUE);
 /// How long the end of the program waits for the goodbye.
 pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
+/// How long connecting waits for the server's first words: the client waits for those, and only calls for the hub.
+const BEGIN_WITHIN: Duration = Duration::from_millis(30);
+
 /// What the connection tells the relay.
 #[derive(Debug)]
 pub enum FromHub {
@@ -37,19 +40,35 @@ pub struct HubClient {
     to_link: mpsc::Sender<ToHub>,
     from_link: mpsc::Receiver<FromHub>,
     reset: Arc<Notify>,
+    /// Rung once.
+    begin: Option<Arc<Notify>>,
     task: JoinHandle<()>,
     /// Between our `hello` and the loss of the connection.
     greeted: bool,
 }
 
 impl HubClient {
-    /// Starts connecting, in the background.
+    /// Connects in the background, soon or when [`begin`](Self::begin) says so.
     pub fn start(at: HubAt) -> Self {
         let (to_link, from_relay) = mpsc::channel(QUEUE);
         let (to_relay, from_link) = mpsc::channel(QUEUE);
         let reset = Arc::new(Notify::new());
         let link = Link::new(at, to_relay, from_relay, Arc::clone(&reset));
-        Self { to_link, from_link, reset, task: tokio::spawn(link.run()), greeted: false }
+        let begin = Arc::new(Notify::new());
+        let begun = Arc::clone(&begin);
+        let task = async move {
+            // Either way it is time.
+            let _ = timeout(BEGIN_WITHIN, begun.notified()).await;
+            link.run().await;
+        };
+        Self { to_link, from_link, reset, begin: Some(begin), task: tokio::spawn(task), greeted: false }
+    }
+
+    /// Connects now: the client has its first answer, or a call waits.
+    pub fn begin(&mut self) {
+        if let Some(begin) = self.begin.take() {
+            begin.notify_one();
+        }
     }
 
     /// A client whose connection the test plays.
@@ -58,7 +77,7 @@ impl HubClient {
         let (to_link, from_relay) = mpsc::channel(QUEUE);
         let (to_relay, from_link) = mpsc::channel(QUEUE);
         let task = tokio::spawn(std::future::ready(()));
-        (Self { to_link, from_link, reset: Arc::default(), task, greeted: false }, to_relay, from_relay)
+        (Self { to_link, from_link, reset: Arc::default(), begin: None, task, greeted: false }, to_relay, from_relay)
     }
 
     /// What comes next from the hub; pends for ever when there is nothing. Cancel safe.

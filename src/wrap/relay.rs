@@ -189,7 +189,10 @@ impl Relay {
             };
             match self.gate.handle_client(content(self.from_client.bytes(line.clone())), now) {
                 Fate::Forward => run.add(line),
-                Fate::Consumed => run.pass(&mut self.from_client, &mut self.to_server),
+                Fate::Consumed => {
+                    run.pass(&mut self.from_client, &mut self.to_server);
+                    self.hub.begin();
+                }
             }
             while let Some(action) = self.gate.poll_action() {
                 if matches!(action, Action::ToServer(_)) {
@@ -230,6 +233,7 @@ impl Relay {
         }
         run.pass(&mut self.from_server, &mut self.to_client);
         self.from_server.compact();
+        self.hub.begin();
     }
 
     fn on_server_line(&mut self, line: Range<usize>, run: &mut Run, now: Instant) {

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::held::{Held, Stage};
 use super::hub::not_let_in;
+use super::learn::Listing;
 use super::messages::Ask;
 use super::released::Released;
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
 use crate::core::approval::Outcome;
 use crate::core::frame::{Call, Id, Refused};
 use crate::core::patience;
-use crate::core::policy::{Ruling, Verdict};
+use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::reply::{self, Refusal};
 
 impl Gate {
@@ -19,14 +20,15 @@ impl Gate {
             return self.id_reused(&call.id);
         }
         self.unsent.forget(&call.id.key);
-        let ruling = self.policy.as_ref().map(|policy| policy.ruling(&call.name));
-        match ruling.map(|ruling| (self.verdict_on(&call.name, ruling), ruling.bypass)) {
+        let ruling = self.policy.as_ref().map(|policy| (policy, policy.ruling(&call.name)));
+        let listing = &mut self.listing;
+        match ruling.map(|(policy, ruling)| (verdict_on(&call.name, policy, listing), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
                 self.expect_answer(&call.id.key, &call.name, bypass, now);
                 Fate::Forward
             }
             Some((Verdict::Deny, _)) => {
-                let reasons = ruling.map(|ruling| ruling.reasons.clone()).unwrap_or_default();
+                let reasons = ruling.map(|(_, ruling)| ruling.reasons.clone()).unwrap_or_default();
                 self.log_call(&call.name, Verdict::Deny, None);
                 self.turn_down(call, &Refusal::Denied { reasons });
                 Fate::Consumed
@@ -34,7 +36,7 @@ impl Gate {
             Some((Verdict::Gate | Verdict::Ask, _)) | None => {
                 if let Some(approval) = self.continuations.take(call, now) {
                     self.log_call(&call.name, Verdict::Gate, Some(approval.clone()));
-                    let beside = call.continues.as_ref().and_then(|continues| continues.beside.clone());
+                    let beside = call.extra.beside();
                     let what = (call.name.as_ref(), call.arguments, beside);
                     let released = Released::new(call.id.raw, approval, what, now);
                     self.released.insert(call.id.key.clone().into_owned(), released);
@@ -44,15 +46,6 @@ impl Gate {
                 Fate::Consumed
             }
         }
-    }
-
-    /// The verdict of a ruling, unless the client was shown another tool under that name than the ruling is on.
-    fn verdict_on(&self, tool: &str, ruling: &Ruling) -> Verdict {
-        let known = || {
-            let definition = self.listing.definition(tool);
-            self.policy.as_ref().is_none_or(|policy| policy.knows(tool, definition))
-        };
-        if ruling.verdict == Verdict::Pass && !known() { Verdict::Ask } else { ruling.verdict }
     }
 
     /// Refuses a call that was never held.
@@ -93,12 +86,11 @@ impl Gate {
 
     /// Rules on a held call for the first time; returns whether it is still held.
     pub(super) fn rule_held(&mut self, index: usize, now: Instant) -> bool {
-        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get(index)) else { return false };
-        let ruling = policy.ruling(&held.tool).clone();
-        let verdict = self.verdict_on(&held.tool, &ruling);
         let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
+        let verdict = verdict_on(&held.tool, policy, &mut self.listing);
         match verdict {
             Verdict::Pass | Verdict::Deny => {
+                let ruling = policy.ruling(&held.tool).clone();
                 self.settle(index, &ruling, now);
                 false
             }
@@ -139,6 +131,7 @@ impl Gate {
     }
 
     pub(super) fn ask(&mut self, index: usize) {
+        self.tell_tools();
         if let Some((agent, held)) = self.agent.as_ref().zip(self.held.get(index)) {
             let request = held.to_request(agent, &self.settings.server);
             self.actions.push_back(Action::ToHub(Ask::Request(request)));
@@ -197,4 +190,11 @@ impl Gate {
         }
         Fate::Consumed
     }
+}
+
+/// What policy says of a tool, unless the client was shown another one under that name than policy is on.
+fn verdict_on(tool: &str, policy: &Table, listing: &mut Listing) -> Verdict {
+    let verdict = policy.ruling(tool).verdict;
+    let known = |listing: &mut Listing| policy.knows(tool, listing.definition(tool));
+    if verdict == Verdict::Pass && !known(listing) { Verdict::Ask } else { verdict }
 }

@@ -7,6 +7,7 @@ use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::json::range_in;
 use crate::core::reply::{self, HubName, Refusal};
 
 /// A held call says something at least this often.
@@ -98,8 +99,8 @@ impl Held {
             id: call.id.raw.to_owned(),
             tool: call.name.clone().into_owned(),
             arguments: call.arguments.map(|arguments| range_in(line, arguments)),
-            extra: call.extra.clone(),
-            beside: call.continues.as_ref().map_or_else(|| call.extra.clone(), |continues| continues.beside.clone()),
+            extra: call.extra.text(),
+            beside: call.extra.beside(),
             token,
             era: call.era,
             client: call.client.clone(),
@@ -234,10 +235,4 @@ impl Held {
 
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Where `part`, a piece of `line`, lies in it.
-fn range_in(line: &[u8], part: &str) -> Range<usize> {
-    let start = part.as_ptr() as usize - line.as_ptr() as usize;
-    start..start + part.len()
 }

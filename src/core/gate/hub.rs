@@ -115,10 +115,11 @@ impl Gate {
 
     /// Why an approved call may not run all the same, if so: the approval must be of this very line, and of the tool as
     /// the client was shown it last.
-    fn objection(&self, index: usize, approved: &Digest) -> Option<Refusal> {
+    fn objection(&mut self, index: usize, approved: &Digest) -> Option<Refusal> {
+        let own = self.digest_at(index);
         let held = self.held.get(index)?;
         let shown = self.listing.definition(&held.tool);
-        if self.digest_at(index).as_ref() != Some(approved) {
+        if own.as_ref() != Some(approved) {
             Some(Refusal::Mismatch)
         } else if held.definition.as_ref().zip(shown).is_some_and(|(approved, shown)| approved != shown) {
             Some(Refusal::ToolChanged)

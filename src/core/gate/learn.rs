@@ -1,15 +1,23 @@
 //! Learning tools from the client's own `tools/list`: pages merged, forgotten when the server says they changed.
+//!
+//! A list is read once, on its way to the client. Digests are made of tools that are called, and the hub is told a
+//! moment later, or before it has to know.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use super::messages::{ToolDefinition, Tools};
 use crate::core::frame::look_alikes;
 use crate::core::ids::Digest;
-use crate::core::json::{self, Kind, Member, Mode, member};
+use crate::core::json::{self, Kind, Member, member, range_in};
 use crate::core::peek::{Answer, Sight};
 
 /// So many requests are waited for, the newest: a server that never answers must not fill memory.
 const MAX_ASKED: usize = 64;
+/// How long the hub is not told of a list while nothing depends on it: the client that has asked for it works now.
+const TELL_AFTER: Duration = Duration::from_millis(10);
 
 /// What of a list is read here, and must not be read otherwise by others.
 const MEMBERS: [&str; 2] = ["tools", "nextCursor"];
@@ -23,13 +31,26 @@ pub(super) struct Ambiguous;
 pub(super) struct Listing {
     /// Lists that were asked for, by request id, oldest first, and whether they are first pages.
     asked: VecDeque<(String, bool)>,
-    tools: Vec<ToolDefinition>,
+    pages: Vec<Page>,
+    /// Of the tools that were called.
     digests: HashMap<String, Digest>,
     complete: bool,
-    /// The raw result these tools came from, when one page was all of it: clients ask for the same list again and again.
-    whole: Option<Vec<u8>>,
-    /// The raw result that is being read.
-    latest: Option<Vec<u8>>,
+    /// When the hub is to be told what it has not been told yet.
+    tell_at: Option<Instant>,
+}
+
+/// One answer, and where its tools stand in it.
+struct Page {
+    /// The raw result.
+    text: String,
+    tools: Vec<Tool>,
+}
+
+/// A tool as it stands in its page.
+struct Tool {
+    /// The literal of its one name.
+    name: Range<usize>,
+    definition: Range<usize>,
 }
 
 impl Listing {
@@ -57,78 +78,106 @@ impl Listing {
         !self.asked.is_empty()
     }
 
-    /// Whether a line that looks so is the whole list as it is known: then it need not be read. Otherwise
-    /// [`answered`](Self::answered) may learn from it.
+    /// Whether a line that looks so is the whole list as it is known: then it need not be read, because clients ask for
+    /// the same list again and again.
     pub(super) fn repeats(&mut self, line: Sight<'_>) -> bool {
-        self.latest = None;
         let Sight::Answer(Answer { key, result: Some(result) }) = line else { return false };
-        if !self.asked.iter().any(|(asked, first)| *first && asked == key) {
-            return false;
-        }
-        if self.whole.as_deref() == Some(result) {
+        let [whole] = self.pages.as_slice() else { return false };
+        let known = self.complete && whole.text.as_bytes() == result.trim_ascii_start();
+        let repeats = known && self.asked.iter().any(|(asked, first)| *first && asked == key);
+        if repeats {
             self.take_asked(key);
-            return true;
         }
-        self.latest = Some(result.to_vec());
-        false
+        repeats
     }
 
-    /// The server answered a request; if that was for a page, everything known by now.
-    pub(super) fn answered(&mut self, key: &str, result: Option<&[Member<'_>]>) -> Result<Option<Tools>, Ambiguous> {
-        let Some(first) = self.take_asked(key) else { return Ok(None) };
-        let latest = self.latest.take();
-        let Some(result) = result else { return Ok(None) };
-        look_alikes(result, &MEMBERS).map_err(|_| Ambiguous)?;
-        let Some(items) = member(result, "tools").and_then(|tools| json::elements(tools.raw)) else { return Ok(None) };
-        let tools = items.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+    /// The server answered a request; if that was for a page, its tools are known from here on.
+    pub(super) fn answered(&mut self, key: &str, result: Option<&Member<'_>>, now: Instant) -> Result<(), Ambiguous> {
+        let (Some(first), Some(result)) = (self.take_asked(key), result) else { return Ok(()) };
+        look_alikes(&result.inner, &MEMBERS).map_err(|_| Ambiguous)?;
+        let Some(tools) = member(&result.inner, "tools").filter(|tools| tools.kind == Kind::Array) else {
+            return Ok(());
+        };
+        let tools = tools.inner.iter().map(|tool| Tool::of(tool, result.raw.as_bytes())).collect::<Result<_, _>>()?;
         if first {
-            self.clear();
+            self.forget();
         }
-        tools.into_iter().for_each(|tool| self.learn(tool));
-        self.complete = member(result, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
-        self.whole = latest.filter(|_| first && self.complete);
-        Ok(self.known())
+        // A page that is read again takes its own place.
+        self.pages.retain(|page| page.text != result.raw);
+        self.pages.push(Page { text: result.raw.to_owned(), tools });
+        self.digests.clear();
+        self.complete = member(&result.inner, "nextCursor").is_none_or(|cursor| cursor.kind != Kind::String);
+        self.tell_at.get_or_insert(now + TELL_AFTER);
+        Ok(())
     }
 
-    /// Everything known, to be told again after a reconnect.
-    pub(super) fn known(&self) -> Option<Tools> {
-        let tools = || Tools { items: self.tools.clone(), complete: self.complete };
-        (!self.tools.is_empty() || self.complete).then(tools)
+    /// When [`untold`](Self::untold) wants to be asked.
+    pub(super) fn tell_at(&self) -> Option<Instant> {
+        self.tell_at
+    }
+
+    /// Everything known, if the hub has not been told.
+    pub(super) fn untold(&mut self) -> Option<Tools> {
+        self.tell_at?;
+        self.known()
+    }
+
+    /// Everything known, to be told to the hub.
+    pub(super) fn known(&mut self) -> Option<Tools> {
+        self.tell_at = None;
+        let items: Vec<ToolDefinition> = self.tools().map(ToolDefinition::from).collect();
+        (!items.is_empty() || self.complete).then_some(Tools { items, complete: self.complete })
     }
 
     /// The digest of a tool's definition, if it was listed.
-    pub(super) fn definition(&self, tool: &str) -> Option<&Digest> {
+    pub(super) fn definition(&mut self, tool: &str) -> Option<&Digest> {
+        if !self.digests.contains_key(tool) {
+            let digest = self.digest(tool)?;
+            self.digests.insert(tool.to_owned(), digest);
+        }
         self.digests.get(tool)
+    }
+
+    /// Of two entries with one name, the model sees both: calls are bound to both, which nobody has accepted.
+    fn digest(&self, tool: &str) -> Option<Digest> {
+        let twins = self.tools().filter(|(name, _)| name == tool).map(|(_, text)| Digest::of(text.as_bytes()));
+        twins.reduce(|twin, other| match twin == other {
+            true => other,
+            false => Digest::of_fields(&[twin.as_str().as_bytes(), other.as_str().as_bytes()]),
+        })
     }
 
     /// The server said that its tools changed.
     pub(super) fn forget(&mut self) {
-        self.clear();
-    }
-
-    fn learn(&mut self, tool: ToolDefinition) {
-        let digest = Digest::of(tool.definition.as_bytes());
-        // Of two entries with one name, the model sees both: calls are bound to both, which nobody has accepted.
-        let digest = match self.digests.get(&tool.name) {
-            Some(twin) if *twin != digest => Digest::of_fields(&[twin.as_str().as_bytes(), digest.as_str().as_bytes()]),
-            _ => digest,
-        };
-        self.digests.insert(tool.name.clone(), digest);
-        self.tools.push(tool);
-    }
-
-    fn clear(&mut self) {
-        self.tools.clear();
+        self.pages.clear();
         self.digests.clear();
         self.complete = false;
-        self.whole = None;
+    }
+
+    /// Names and definitions, in the order they came.
+    fn tools(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        self.pages.iter().flat_map(Page::tools)
     }
 }
 
-/// A tool with its one name.
-fn named(definition: &str) -> Result<ToolDefinition, Ambiguous> {
-    let members = json::object(definition, Mode::Lenient, &[]).map_err(|_| Ambiguous)?;
-    look_alikes(&members, &["name"]).map_err(|_| Ambiguous)?;
-    let name = member(&members, "name").filter(|name| name.kind == Kind::String).ok_or(Ambiguous)?;
-    Ok(ToolDefinition { name: json::unescape(name.raw).into_owned(), definition: definition.to_owned() })
+impl Page {
+    fn tools(&self) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+        let part = |range: &Range<usize>| &self.text[range.clone()];
+        self.tools.iter().map(move |tool| (json::unescape(part(&tool.name)), part(&tool.definition)))
+    }
+}
+
+impl Tool {
+    /// A tool that has one name for every reader; it is a part of the text of its page.
+    fn of(tool: &Member<'_>, page: &[u8]) -> Result<Self, Ambiguous> {
+        look_alikes(&tool.inner, &["name"]).map_err(|_| Ambiguous)?;
+        let name = member(&tool.inner, "name").filter(|name| name.kind == Kind::String).ok_or(Ambiguous)?;
+        Ok(Self { name: range_in(page, name.raw), definition: range_in(page, tool.raw) })
+    }
+}
+
+impl From<(Cow<'_, str>, &str)> for ToolDefinition {
+    fn from((name, definition): (Cow<'_, str>, &str)) -> Self {
+        Self { name: name.into_owned(), definition: definition.to_owned() }
+    }
 }

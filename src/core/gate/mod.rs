@@ -166,8 +166,9 @@ impl Gate {
         if self.is_known_list(line) {
             return Fate::Forward;
         }
-        match frame::read_server(line) {
-            ServerFrame::Response { id, result } => self.on_response(&id, result.as_deref(), now),
+        let frame = if self.listing.is_watching() { frame::read_list(line) } else { frame::read_server(line) };
+        match frame {
+            ServerFrame::Response { id, result } => self.on_response(&id, result.as_ref(), now),
             ServerFrame::Progress { token, .. } if self.holds_token(&token) => {
                 self.drop_server_line(&format!("progress for the held call's token {}", token.raw))
             }
@@ -178,6 +179,7 @@ impl Gate {
                 self.drop_server_line("progress that falls behind what was said while the call was held")
             }
             ServerFrame::ToolsChanged => {
+                self.tell_tools();
                 self.listing.forget();
                 Fate::Forward
             }
@@ -237,11 +239,15 @@ impl Gate {
         }
         let running = self.awaited.running(now);
         self.actions.extend(running.into_iter().map(|call| Action::ToHub(Ask::Call(call))));
+        if self.listing.tell_at().is_some_and(|at| at <= now) {
+            self.tell_tools();
+        }
         self.schedule();
     }
 
     /// The client closed its side, or a signal ends us: take everything back.
     pub fn handle_client_gone(&mut self) {
+        self.tell_tools();
         while let Some(held) = self.take(0) {
             self.cancel_at_hub(held.approval, "the client disconnected");
         }
@@ -251,6 +257,7 @@ impl Gate {
     /// The server ended: answer everything that waits.
     pub fn handle_server_gone(&mut self, now: Instant) {
         self.server_gone = true;
+        self.tell_tools();
         while let Some(held) = self.take(0) {
             self.refuse(&held, &Refusal::ServerGone);
             self.cancel_at_hub(held.approval, "the server ended");
@@ -283,7 +290,7 @@ impl Gate {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.wake, self.awaited.wake()].into_iter().flatten().min()
+        [self.wake, self.awaited.wake(), self.listing.tell_at()].into_iter().flatten().min()
     }
 
     fn give_up(&mut self, index: usize, now: Instant) {
@@ -322,6 +329,12 @@ impl Gate {
     fn withdraw(&mut self, approval: ApprovalId, reason: &str, keep: bool) {
         let cancel = Cancel { approval, reason: reason.to_owned(), keep };
         self.actions.push_back(Action::ToHub(Ask::Cancel(cancel)));
+    }
+
+    /// Tells the hub what tools there are, if it has not been told: nothing may be asked of it before that.
+    fn tell_tools(&mut self) {
+        let tools = self.listing.untold();
+        self.actions.extend(tools.map(|tools| Action::ToHub(Ask::Tools(tools))));
     }
 
     fn log(&mut self, text: String) {

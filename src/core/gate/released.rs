@@ -90,10 +90,10 @@ impl Continuations {
     pub(super) fn take(&mut self, call: &Call<'_>, now: Instant) -> Option<ApprovalId> {
         let continues = call.continues.as_ref()?;
         self.0.retain(|(_, _, until)| *until > now);
-        let arguments = call.arguments.unwrap_or(NO_ARGUMENTS);
+        let (arguments, beside) = (call.arguments.unwrap_or(NO_ARGUMENTS), call.extra.beside());
         let index = self.0.iter().position(|(released, asked, _)| {
             let same = released.tool == call.name && released.arguments == arguments;
-            same && released.beside == continues.beside && asked.state.as_deref() == continues.state
+            same && released.beside == beside && asked.state.as_deref() == continues.state
         })?;
         Some(self.0.remove(index).0.approval)
     }

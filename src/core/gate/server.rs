@@ -24,7 +24,7 @@ impl Gate {
             }
             Sight::Unclear => {
                 if let ServerFrame::Response { id, result } = frame::read_server(line) {
-                    self.on_passing_response(&id, result.as_deref(), now);
+                    self.on_passing_response(&id, result.as_ref(), now);
                 }
             }
         }
@@ -36,18 +36,18 @@ impl Gate {
         nothing_waits && self.listing.is_watching() && self.listing.repeats(peek::look(line))
     }
 
-    fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) {
+    fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) {
         if let Some(call) = self.awaited.take(id.key.as_ref()) {
             self.log_passed(call, outcome_of(result), now);
         }
     }
 
-    pub(super) fn on_response(&mut self, id: &Id<'_>, result: Option<&[Member<'_>]>, now: Instant) -> Fate {
+    pub(super) fn on_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) -> Fate {
         if self.held.iter().any(|held| held.key == id.key) {
             return self.drop_server_line(&format!("an answer to the held call {}", id.raw));
         }
         if let Some(released) = self.released.remove(id.key.as_ref()) {
-            if let Some(asked) = result.and_then(released::input_required)
+            if let Some(asked) = result.and_then(|result| released::input_required(&result.inner))
                 && !released.cancelled
             {
                 self.continuations.expect(released, asked, now);
@@ -58,12 +58,11 @@ impl Gate {
             return fate;
         }
         self.on_passing_response(id, result, now);
-        match self.listing.answered(&id.key, result) {
-            Ok(tools) => self.actions.extend(tools.map(|tools| Action::ToHub(Ask::Tools(tools)))),
+        match self.listing.answered(&id.key, result, now) {
+            Ok(()) => Fate::Forward,
             // What the client takes for the tools must be what the policy is on.
-            Err(Ambiguous) => return self.drop_server_line("a tool list that readers take differently"),
+            Err(Ambiguous) => self.drop_server_line("a tool list that readers take differently"),
         }
-        Fate::Forward
     }
 
     pub(super) fn holds_token(&self, token: &Id<'_>) -> bool {
@@ -88,15 +87,16 @@ impl Gate {
 }
 
 /// How a call ended that the server answered so; `None` is a protocol error.
-fn outcome_of(result: Option<&[Member<'_>]>) -> Outcome {
-    let is_error = |result| member(result, "isError").is_some_and(|is_error| is_error.raw == "true");
+fn outcome_of(result: Option<&Member<'_>>) -> Outcome {
+    let is_error =
+        |result: &Member<'_>| member(&result.inner, "isError").is_some_and(|is_error| is_error.raw == "true");
     if result.is_none_or(is_error) { Outcome::Failed } else { Outcome::Succeeded }
 }
 
 /// The same, read out of a line that is not too long for the log to be worth it.
 fn outcome_by_reading(line: &[u8]) -> Option<Outcome> {
     match (line.len() <= SEARCHED_BYTES).then(|| frame::read_server(line))? {
-        ServerFrame::Response { result, .. } => Some(outcome_of(result.as_deref())),
+        ServerFrame::Response { result, .. } => Some(outcome_of(result.as_ref())),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! What is learned from the client's own tool lists.
 
+use std::time::Duration;
+
 use super::stand::{Stand, call, table};
 use crate::core::gate::messages::*;
 use crate::core::gate::*;
@@ -11,10 +13,12 @@ fn tools_are_learned_from_the_clients_own_lists() {
     stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
     assert!(stand.gate.watches_server());
     stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a", "x":1}],"nextCursor":"2"}}"#);
+    stand.pass_time(1);
     let first = stand.asks();
     assert!(matches!(first.as_slice(), [Ask::Tools(tools)] if tools.items.len() == 1 && !tools.complete));
     stand.client(r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"cursor":"2"}}"#);
     stand.server(r#"{"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"b"}]}}"#);
+    stand.pass_time(1);
     let second = stand.asks();
     let [Ask::Tools(tools)] = second.as_slice() else { panic!("{second:?}") };
     assert!(tools.complete);
@@ -31,6 +35,7 @@ fn the_same_list_again_is_not_told_again_until_it_changes() {
     let mut list = |id: u32, tools: &str| {
         stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#));
         stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{tools}}}}}"#));
+        stand.pass_time(1);
         stand.asks().len()
     };
     assert_eq!(list(1, r#"[{"name":"a"}]"#), 1);
@@ -39,7 +44,62 @@ fn the_same_list_again_is_not_told_again_until_it_changes() {
     stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     stand.client(r#"{"jsonrpc":"2.0","id":4,"method":"tools/list"}"#);
     stand.server(r#"{"jsonrpc":"2.0","id":4,"result":{"tools":[{"name":"a","x":1}]}}"#);
+    stand.pass_time(1);
     assert_eq!(stand.asks().len(), 1, "forgotten, so told again");
+}
+
+/// A client that lists one tool, of this definition.
+fn listed(stand: &mut Stand, definition: &str) {
+    stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    stand.server(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{definition}]}}}}"#));
+    assert_eq!(stand.asks(), [], "the client has its list before the hub has");
+}
+
+#[test]
+fn lists_that_follow_each_other_are_told_once_and_no_later_than_the_first_of_them() {
+    let mut stand = Stand::new();
+    listed(&mut stand, r#"{"name":"a"}"#);
+    let due = stand.gate.poll_timeout();
+    assert!(due.is_some_and(|due| due < stand.now + Duration::from_millis(100)));
+    listed(&mut stand, r#"{"name":"a","x":1}"#);
+    assert_eq!(stand.gate.poll_timeout(), due, "a server that changes all the time cannot put it off");
+    stand.pass_time(1);
+    let asks = stand.asks();
+    let [Ask::Tools(tools)] = asks.as_slice() else { panic!("{asks:?}") };
+    assert_eq!((tools.items.len(), tools.items[0].definition.as_str()), (1, r#"{"name":"a","x":1}"#));
+    assert_eq!(stand.gate.poll_timeout(), None);
+}
+
+#[test]
+fn the_hub_knows_the_list_before_it_is_asked_about_a_call() {
+    let mut stand = Stand::new();
+    listed(&mut stand, r#"{"name":"new"}"#);
+    stand.client(&call("2", "new"));
+    let asks = stand.asks();
+    assert!(matches!(asks.as_slice(), [Ask::Tools(_), Ask::Request(_)]), "{asks:?}");
+    stand.pass_time(1);
+    assert_eq!(stand.asks(), [], "and is not told twice");
+}
+
+#[test]
+fn a_list_that_is_not_told_yet_is_told_before_it_is_forgotten_and_before_the_end() {
+    type End = fn(&mut Stand);
+    let ends: [End; 4] = [
+        |stand| {
+            assert_eq!(stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#), Fate::Forward)
+        },
+        |stand| stand.gate.handle_client_gone(),
+        |stand| stand.gate.handle_server_gone(stand.now),
+        |stand| stand.welcome(),
+    ];
+    for (index, end) in ends.iter().enumerate() {
+        let mut stand = Stand::new();
+        listed(&mut stand, r#"{"name":"a"}"#);
+        end(&mut stand);
+        let asks = stand.asks();
+        assert!(matches!(asks.as_slice(), [Ask::Tools(_)]), "{index}: {asks:?}");
+        assert_eq!(stand.gate.poll_timeout(), None, "{index}");
+    }
 }
 
 #[test]
