@@ -112,6 +112,8 @@ async fn tool_that_changes_while_its_call_waits_does_not_run_under_the_old_appro
     let mut client = start(&hub, &toolbox, &token).await;
     approver.knows_tool("box", "stay").await;
     approver.set_policy("box", json!({ "require_all": true })).await;
+    // The new policy reaches the shim a moment after the hub took it.
+    while fate(&mut client, &approver, "stay").await.passed() {}
     let held = client.call("peek", json!({})).await;
     let card = approver.the_pending_approval().await;
 
