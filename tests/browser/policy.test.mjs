@@ -105,6 +105,14 @@ test("the longest name of a tool in the history leaves the form its width", real
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
 });
 
+test("a tool whose name is a step in a path is switched like any other", real, async () => {
+  const shim = await world.shim("steps", { tools: [item(".."), item("list")] });
+  const page = await world.open("/servers/steps");
+  await page.getByRole("switch", { name: "Require approval for ..", exact: true }).click();
+  await page.getByText("gated: switched on").waitFor();
+  await until(async () => (await fate(page, shim, "..")) === "waits", "a call that is held");
+});
+
 test("coverage says of every tool what it comes to for the chosen agent, and follows its limits", real, async () => {
   await world.shim("covered", { agent: "narrow" });
   const page = await world.open("/servers/covered");

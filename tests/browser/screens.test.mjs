@@ -58,6 +58,16 @@ test("a one-time link signs in once, and its code leaves the address at once", a
   assert.equal(new URL(again.url()).hash, "");
 });
 
+test("an administrator makes another sign-in link for a user who came too late for the first", { skip: mocked }, async () => {
+  const page = await world.open("/users");
+  await page.getByRole("button", { name: "New sign-in link for kim" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("It signs kim in, once").waitFor();
+  const link = await dialog.getByText(/\/signin#/).innerText();
+  const there = await world.open(link, { signedIn: false });
+  await there.locator(".side").getByText("kim").waitFor();
+});
+
 test("signing out ends the session on the hub", async () => {
   const page = await world.open("/approvals", { ownSession: true });
   await page.getByRole("button", { name: "Sign out" }).click();

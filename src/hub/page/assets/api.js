@@ -98,14 +98,16 @@ export const servers = () => call("GET", "/servers").then(items);
 export const server = (name) => call("GET", `/servers/${seg(name)}`);
 /** @param {string} name @param {object} change */
 export const putPolicy = (name, change) => call("PUT", `/servers/${seg(name)}/policy`, change);
+/** Browsers take these for steps in the path, however they are written. @param {string} tool */
+const isStep = (tool) => tool === "." || tool === "..";
 /** @param {string} name @param {string} tool @param {object} change */
-export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools/${seg(tool)}`, change);
+export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools${isStep(tool) ? `?tool=${tool}` : `/${seg(tool)}`}`, change);
 
 /** @param {string} name */
 export const removeServer = (name) => call("DELETE", `/servers/${seg(name)}`);
 
 /** Accepts the definition with this digest. @param {string} name @param {string} tool @param {string} sha256 */
-export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/tools/${seg(tool)}/accept`, { sha256 });
+export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/${isStep(tool) ? `accept?tool=${tool}` : `tools/${seg(tool)}/accept`}`, { sha256 });
 /** @param {string} name @param {object} body @returns {Promise<import("./types.js").Ruling>} */
 export const simulate = (name, body) => call("POST", `/servers/${seg(name)}/simulate`, body);
 /** @param {string} name @param {string} agent @returns {Promise<import("./types.js").Coverage>} */
@@ -124,6 +126,8 @@ export const refuseEnrolment = (code) => call("DELETE", `/enrolments/${seg(code)
 export const users = () => call("GET", "/users").then(items);
 /** @param {object} user @returns {Promise<{link?: string}>} */
 export const addUser = (user) => call("POST", "/users", user);
+/** Another link that signs somebody in, once. @param {string} name @returns {Promise<{link: string}>} */
+export const newLink = (name) => call("POST", `/users/${seg(name)}/link`);
 /** @param {string} name @param {object} change */
 export const putUser = (name, change) => call("PUT", `/users/${seg(name)}`, change);
 /** @param {string} name */

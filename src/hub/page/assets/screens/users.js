@@ -20,6 +20,7 @@ export function Users() {
   const [adding, setAdding] = useState(false);
   const [limiting, setLimiting] = useState(/** @type {User|null} */ (null));
   const [leaving, setLeaving] = useState(/** @type {User|null} */ (null));
+  const [link, setLink] = useState(/** @type {{name: string, link: string}|null} */ (null));
   const attempt = async (/** @type {Promise<unknown>} */ change) => {
     try {
       await change;
@@ -35,7 +36,8 @@ export function Users() {
     ${!admin && html`<p class="note">Only admins see and change users.</p>`}
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
-    ${data && data.length > 0 && html`<${Table} users=${data} onRole=${(/** @type {User} */ user, /** @type {string} */ role) => attempt(api.putUser(user.name, { role }))} onLimit=${setLimiting} onRemove=${setLeaving} />`}
+    ${data && data.length > 0 && html`<${Table} users=${data} onRole=${(/** @type {User} */ user, /** @type {string} */ role) => attempt(api.putUser(user.name, { role }))} onLimit=${setLimiting} onRemove=${setLeaving} onLink=${(/** @type {User} */ { name }) => attempt(api.newLink(name).then(({ link: made }) => setLink({ name, link: made })))} />`}
+    ${link && html`<${HandOver} words=${`It signs ${visible(link.name)} in, once, within ten minutes. Earlier links do not work any more.`} link=${link.link} onClose=${() => setLink(null)} />`}
     ${adding && html`<${NewUser} onClose=${() => (setAdding(false), reload())} />`}
     ${limiting && html`<${LimitDialog} title=${`Ceilings of ${visible(limiting.name)}`} words="Agents that work for this person may not call tools above the ceiling of a server, approval or not." limits=${limiting.ceilings} onSave=${(/** @type {object} */ ceilings) => attempt(api.putUser(limiting.name, { ceilings }))} onClose=${() => setLimiting(null)} />`}
     ${leaving && html`<${Dialog} title=${`Remove ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
@@ -45,8 +47,8 @@ export function Users() {
   </section>`;
 }
 
-/** @param {{users: User[], onRole: (user: User, role: string) => void, onLimit: (user: User) => void, onRemove: (user: User) => void}} props */
-const Table = ({ users, onRole, onLimit, onRemove }) => html`<div class="table-wrap"><table class="table">
+/** @param {{users: User[], onRole: (user: User, role: string) => void, onLimit: (user: User) => void, onRemove: (user: User) => void, onLink: (user: User) => void}} props */
+const Table = ({ users, onRole, onLimit, onRemove, onLink }) => html`<div class="table-wrap"><table class="table">
   <thead><tr><th scope="col">User</th><th scope="col">Role</th><th scope="col">Ceilings</th><th><span class="sr">Actions</span></th></tr></thead>
   <tbody>${users.map((user) => html`<tr key=${user.name}>
     <td data-th="User"><${Text} of=${user.name} class="strong" />${user.name === get().session?.user.name && html` <span class="quiet small">you</span>`}</td>
@@ -54,9 +56,16 @@ const Table = ({ users, onRole, onLimit, onRemove }) => html`<div class="table-w
       ${roles.map((role) => html`<option value=${role} selected=${user.role === role}>${role}</option>`)}
     </select></td>
     <td data-th="Ceilings"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
-    <td class="row-end"><button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
+    <td class="row-end"><button class="link" aria-label=${`New sign-in link for ${visible(user.name)}`} onClick=${() => onLink(user)}>New link</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
   </tr>`)}</tbody>
 </table></div>`;
+
+/** @param {{words: string, link: string, onClose: () => void}} props */
+const HandOver = ({ words, link, onClose }) => html`<${Dialog} title="Hand over this link" onClose=${onClose}>
+  <p>${words}</p>
+  <${Command} text=${link} />
+  <div class="actions"><button class="button primary" onClick=${onClose}>Done</button></div>
+</${Dialog}>`;
 
 /** Asks for a name and a role, then shows the link to hand over. @param {{onClose: () => void}} props */
 function NewUser({ onClose }) {
@@ -74,12 +83,7 @@ function NewUser({ onClose }) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
-  if (link)
-    return html`<${Dialog} title="Hand over this link" onClose=${onClose}>
-      <p>It signs the new user in, once, within ten minutes.</p>
-      <${Command} text=${link} />
-      <div class="actions"><button class="button primary" onClick=${onClose}>Done</button></div>
-    </${Dialog}>`;
+  if (link) return html`<${HandOver} words="It signs the new user in, once, within ten minutes." link=${link} onClose=${onClose} />`;
   return html`<${Dialog} title="New user" onClose=${onClose}>
     <form class="stack" onSubmit=${create}>
       ${error && html`<p class="trouble" role="alert">${error}</p>`}
