@@ -30,6 +30,23 @@ fn tools_are_learned_from_the_clients_own_lists() {
 }
 
 #[test]
+fn a_page_that_is_read_again_and_again_is_kept_once() {
+    let mut stand = Stand::new();
+    let mut page = |id: u32, params: &str, tool: &str| {
+        stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list","params":{params}}}"#));
+        let result = format!(r#"{{"tools":[{{"name":"{tool}"}}],"nextCursor":"{tool}"}}"#);
+        stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+        stand.pass_time(1);
+        stand.asks()
+    };
+    page(0, "{}", "a");
+    for id in 1..10 {
+        let asks = page(id, r#"{"cursor":"a"}"#, "b");
+        assert!(matches!(asks.as_slice(), [Ask::Tools(tools)] if tools.items.len() == 2), "{id}: {asks:?}");
+    }
+}
+
+#[test]
 fn the_same_list_again_is_not_told_again_until_it_changes() {
     let mut stand = Stand::new();
     let mut list = |id: u32, tools: &str| {
@@ -119,6 +136,7 @@ fn lists_that_are_never_answered_do_not_keep_later_ones_from_being_learned() {
         stand.client(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#));
     }
     stand.server(r#"{"jsonrpc":"2.0","id":999,"result":{"tools":[{"name":"a"}]}}"#);
+    stand.pass_time(1);
     assert!(matches!(stand.asks().as_slice(), [Ask::Tools(tools)] if tools.items.len() == 1));
 }
 
