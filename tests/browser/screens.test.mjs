@@ -60,7 +60,7 @@ test("a one-time link signs in once, and its code leaves the address at once", a
 
 test("an administrator makes another sign-in link for a user who came too late for the first", { skip: mocked }, async () => {
   const page = await world.open("/users");
-  await page.getByRole("button", { name: "New sign-in link for kim" }).click();
+  await page.getByRole("button", { name: "New link for kim to sign in" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByText("It signs kim in, once").waitFor();
   const link = await dialog.getByText(/\/signin#/).innerText();
@@ -255,6 +255,22 @@ test("the history is searched, filtered and exported", async () => {
   await page.getByLabel("Outcome").selectOption("approved");
   await page.getByText("Nothing matches").waitFor();
   assert.match(page.url(), /status=approved/);
+});
+
+test("what is typed into the search the moment it appears stays", async () => {
+  const page = await world.open("/approvals");
+  await page.addInitScript(() => {
+    new MutationObserver((_, observer) => {
+      const field = document.getElementById("filter");
+      if (!(field instanceof HTMLInputElement)) return;
+      observer.disconnect();
+      field.value = "quick";
+      field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }).observe(document, { subtree: true, childList: true });
+  });
+  await page.goto("/history");
+  await ready(page);
+  assert.equal(await page.getByLabel(/^Search/).inputValue(), "quick");
 });
 
 test("what is half typed into the search stays when the list is drawn again", async () => {

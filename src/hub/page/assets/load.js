@@ -39,3 +39,20 @@ export function useLoad(read, inputs, kinds = []) {
   }, [changes]);
   return { data, error, reload, put: (value) => put(() => value) };
 }
+
+/**
+ * Text that somebody edits, and that begins anew when what is kept of it changes.
+ * @param {string} kept
+ * @returns {[string, (text: string) => void]}
+ */
+export function useDraft(kept) {
+  const [text, setText] = useState(kept);
+  const last = useRef(kept);
+  useEffect(() => {
+    // Not when it first appears: somebody may be typing already.
+    if (last.current === kept) return;
+    last.current = kept;
+    setText(kept);
+  }, [kept]);
+  return [text, setText];
+}

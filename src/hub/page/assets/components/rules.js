@@ -1,8 +1,9 @@
 // The argument rules of a server, as text to edit; the hub says where a fault is, and that place is shown.
 
-import { html, useState, useEffect } from "../ui.js";
+import { html, useState } from "../ui.js";
 import * as api from "../api.js";
 import { toast } from "../store.js";
+import { useDraft } from "../load.js";
 import { Text } from "./text.js";
 
 /** @typedef {import("../types.js").Server} Server */
@@ -48,9 +49,8 @@ export function lineOf(text, place) {
 /** @param {{server: Server, admin: boolean, onSaved: () => Promise<void>}} props */
 export function Rules({ server, admin, onSaved }) {
   const saved = written(server);
-  const [text, setText] = useState(saved);
+  const [text, setText] = useDraft(saved);
   const [fault, setFault] = useState(/** @type {{line: number, words: string}|null} */ (null));
-  useEffect(() => setText(saved), [saved]);
   const save = async () => {
     let rules;
     try {

@@ -3,7 +3,7 @@
 import { html, useState, useEffect } from "../ui.js";
 import * as api from "../api.js";
 import { useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
+import { useLoad, useDraft } from "../load.js";
 import { duration, plural, statusWords } from "../format.js";
 import { Text, Name } from "../components/text.js";
 import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
@@ -127,7 +127,6 @@ function Row({ row, me }) {
 
 /** Keeps what is being typed when the list behind it is drawn again. @param {{value: string, onSearch: (words: string) => void}} props */
 function Search({ value, onSearch }) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const [text, setText] = useDraft(value);
   return html`<input id="filter" type="search" placeholder="Search" aria-label="Search tool, server, agent, arguments and reason" value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onChange=${(/** @type {any} */ e) => onSearch(e.target.value)} />`;
 }

@@ -56,7 +56,7 @@ const Table = ({ users, onRole, onLimit, onRemove, onLink }) => html`<div class=
       ${roles.map((role) => html`<option value=${role} selected=${user.role === role}>${role}</option>`)}
     </select></td>
     <td data-th="Ceilings"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
-    <td class="row-end"><button class="link" aria-label=${`New sign-in link for ${visible(user.name)}`} onClick=${() => onLink(user)}>New link</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
+    <td class="row-end"><button class="link" aria-label=${`New link for ${visible(user.name)} to sign in`} onClick=${() => onLink(user)}>New link</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
   </tr>`)}</tbody>
 </table></div>`;
 
