@@ -117,11 +117,11 @@ impl Gate {
     /// the client was shown it last.
     fn objection(&mut self, index: usize, approved: &Digest) -> Option<Refusal> {
         let own = self.digest_at(index);
-        let held = self.held.get(index)?;
+        let Some(held) = self.held.get(index).filter(|_| own.as_ref() == Some(approved)) else {
+            return Some(Refusal::Mismatch);
+        };
         let shown = self.listing.definition(&held.tool);
-        if own.as_ref() != Some(approved) {
-            Some(Refusal::Mismatch)
-        } else if held.definition.as_ref().zip(shown).is_some_and(|(approved, shown)| approved != shown) {
+        if held.definition.as_ref().zip(shown).is_some_and(|(approved, shown)| approved != shown) {
             Some(Refusal::ToolChanged)
         } else {
             self.server_gone.then_some(Refusal::ServerGone)
