@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::gate::messages::{
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::messages::{
     Activity, CallOutcome, Cancel, ClientInfo, Decided, Extended, Registered, Release, Request, Ruled, Tools,
 };
-use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::policy::Table;
 
 /// The websocket's path.

@@ -2,8 +2,8 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use hitl::core::call;
-use hitl::core::gate::messages::{Era, Request};
 use hitl::core::ids::{ApprovalId, ClientId, InstanceId};
+use hitl::core::messages::{Era, Request};
 use hitl::wire::{self, Hello, ToHub, ToWrap};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::extra::Extra;
-use super::gate::messages::{ClientInfo, Era};
 use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member};
+use super::messages::{ClientInfo, Era};
 
 /// The longest string id, tool name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;

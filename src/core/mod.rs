@@ -12,6 +12,7 @@ pub mod gate;
 pub mod ids;
 pub mod inert;
 pub mod json;
+pub mod messages;
 pub mod names;
 pub mod patience;
 pub mod peek;

@@ -7,8 +7,8 @@ use super::model::{ActivityRow, Page};
 use super::store::rows::Held;
 use super::store::{StoreError, Tx, rows};
 use crate::core::approval::Outcome;
-use crate::core::gate::messages::Activity;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::messages::Activity;
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::approvals::record;
 use super::store::rows::{self, Held};
 use super::store::{StoreError, Tx};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS, Status};
-use crate::core::gate::messages::{CallOutcome, Cancel, ClientInfo, Release};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::messages::{CallOutcome, Cancel, ClientInfo, Release};
 
 pub(in crate::hub) use self::register::Registration;
 

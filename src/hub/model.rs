@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::messages::ClientInfo;
 use crate::core::rules::Rule;
 use crate::core::trust::{Level, Source};
 use crate::core::weigh::Drift;

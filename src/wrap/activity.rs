@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::core::gate::messages::Activity;
+use crate::core::messages::Activity;
 use crate::wire::ToHub;
 
 /// The oldest call of a batch waits this long, at most, while the hub is there.

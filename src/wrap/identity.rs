@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use super::redact;
-use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::messages::ClientInfo;
 use crate::wire::{Hello, VERSION};
 
 /// What every `hello` of this run has in common.

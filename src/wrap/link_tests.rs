@@ -10,9 +10,9 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
 use crate::config::wrap::Secret;
-use crate::core::gate::messages::{Ask, Cancel, Decided, Decision, Request as Held};
 use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::ids::Digest;
+use crate::core::messages::{Ask, Cancel, Decided, Decision, Request as Held};
 use crate::core::policy::Table;
 use crate::wire::Welcome;
 use crate::wrap::hub_client::{HubClient, QUEUE};
@@ -147,7 +147,7 @@ async fn a_call_too_large_for_the_hub_is_denied() {
         extra: None,
         definition: None,
         digest: Digest::of(b""),
-        era: crate::core::gate::messages::Era::Legacy,
+        era: crate::core::messages::Era::Legacy,
         client: None,
         hold_seconds: None,
     }));

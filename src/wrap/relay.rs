@@ -22,8 +22,8 @@ use super::say::say;
 use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
-use crate::core::gate::messages::{Answer, Ask};
 use crate::core::gate::{Action, Fate, Gate};
+use crate::core::messages::{Answer, Ask};
 use crate::core::reply;
 
 /// A direction with more than this waiting is full.

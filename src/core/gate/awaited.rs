@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::messages::Activity;
 use crate::core::approval::Outcome;
+use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 
 /// So many are waited for; of more, the oldest is told as unknown.

@@ -1,9 +1,9 @@
 //! How passing calls ended, as the log is told; what passes never depends on it.
 
 use super::awaited::{MAX_AWAITED, RUNNING_AFTER};
-use super::messages::*;
 use super::tests::{Stand, call, ruling, table};
 use super::*;
+use crate::core::messages::*;
 use crate::core::peek::SEARCHED_BYTES;
 use crate::core::policy::Ruling;
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
-use crate::core::gate::messages::{ClientInfo, Era, Request};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::json::range_in;
+use crate::core::messages::{ClientInfo, Era, Request};
 use crate::core::reply::{self, HubName, Refusal};
 
 /// A held call says something at least this often.

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::held::Stage;
-use super::messages::{Ask, CallOutcome, Decided, Decision, Registered, Release, Ruled};
 use super::released::Released;
 use super::{Action, Gate, MAX_WRITTEN};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::messages::{Ask, CallOutcome, Decided, Decision, Registered, Release, Ruled};
 use crate::core::policy::{Table, Verdict};
 use crate::core::reply::Refusal;
 

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::messages::{ToolDefinition, Tools};
 use crate::core::frame::look_alikes;
 use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, member, range_in};
+use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::peek::{Answer, Sight};
 
 /// So many requests are waited for, the newest: a server that never answers must not fill memory.

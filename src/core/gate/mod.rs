@@ -9,7 +9,6 @@ mod client;
 mod held;
 mod hub;
 mod learn;
-pub mod messages;
 mod released;
 mod server;
 mod unsent;
@@ -20,7 +19,6 @@ use std::time::{Duration, Instant};
 use self::awaited::{Awaited, Passing};
 use self::held::Held;
 use self::learn::Listing;
-use self::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
 use self::released::{Continuations, Released};
 use self::unsent::Unsent;
 use super::approval::Outcome;
@@ -29,6 +27,7 @@ use super::ids::{ApprovalId, ClientId, InstanceId};
 use super::patience::HoldFor;
 use super::policy::{Table, Verdict};
 use super::reply::{HubName, Refusal};
+use crate::core::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::messages::*;
 use super::tests::{Stand, call, ruling};
 use super::*;
 use crate::core::ids::Digest;
+use crate::core::messages::*;
 
 #[derive(Clone, Debug)]
 enum Event {

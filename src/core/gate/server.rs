@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::learn::Ambiguous;
-use super::messages::{Ask, CallOutcome};
 use super::released::{self, Released};
 use super::{Action, Fate, Gate, MAX_OUTCOMES, MAX_OUTCOMES_AWAY};
 use crate::core::approval::Outcome;
 use crate::core::frame::{self, Id, ServerFrame};
 use crate::core::json::{Member, member};
+use crate::core::messages::{Ask, CallOutcome};
 use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 
 impl Gate {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::text::plain;
 use crate::config::notify::Event;
 use crate::core::approval::Status;
-use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
+use crate::core::messages::ClientInfo;
 use crate::core::trust::Level;
 use crate::hub::model::Approval;
 

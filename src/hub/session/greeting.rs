@@ -6,7 +6,7 @@ use axum::extract::ws::{Message, WebSocket};
 use tokio::time::timeout;
 
 use super::{End, send};
-use crate::core::gate::messages::ClientInfo;
+use crate::core::messages::ClientInfo;
 use crate::core::names;
 use crate::core::policy::Table;
 use crate::hub::Hub;

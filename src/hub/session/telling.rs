@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::{Decided, Decision, Extended};
 use crate::core::ids::ApprovalId;
+use crate::core::messages::{Decided, Decision, Extended};
 use crate::hub::holds::{DISCONNECTED, UNUSED};
 use crate::hub::store::rows::Held;
 use crate::wire::ToWrap;

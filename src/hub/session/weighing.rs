@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::core::gate::messages::Request;
 use crate::core::ids::ApprovalId;
+use crate::core::messages::Request;
 use crate::core::weigh::Opinion;
 use crate::hub::Hub;
 use crate::hub::holds::Shim;

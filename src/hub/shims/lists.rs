@@ -12,8 +12,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::MAX_NAME;
-use crate::core::gate::messages::{ToolDefinition, Tools};
 use crate::core::ids::Digest;
+use crate::core::messages::{ToolDefinition, Tools};
 use crate::hub::Hub;
 use crate::hub::budget::Cost;
 use crate::hub::bus::Target;

@@ -8,8 +8,8 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::ClientInfo;
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
+use crate::core::messages::ClientInfo;
 use crate::core::trust::{self, Level};
 use crate::core::weigh::{Drift, ServerPolicy};
 use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Bypass, Role, Tool, ToolDrift, User};

@@ -2,8 +2,8 @@
 
 use super::desk::Desk;
 use crate::core::approval::Outcome;
-use crate::core::gate::messages::Activity;
 use crate::core::ids::InstanceId;
+use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 use crate::hub::activity::ActivityFilter;
 use crate::hub::model::ActivityRow;

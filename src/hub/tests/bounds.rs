@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 
 use super::desk::{Desk, listed, request, tool};
 use super::sessions::{SOON, Served, Wire, hello};
-use crate::core::gate::messages::{Cancel, Tools};
 use crate::core::ids::{Digest, InstanceId};
+use crate::core::messages::{Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
 use crate::hub::budget::Cost;
@@ -21,7 +21,7 @@ fn lists(words: &str) -> Tools {
     listed(vec![lists_as(words)])
 }
 
-fn lists_as(words: &str) -> crate::core::gate::messages::ToolDefinition {
+fn lists_as(words: &str) -> crate::core::messages::ToolDefinition {
     tool("list_repos", &format!(",\"description\":\"{words}\""))
 }
 

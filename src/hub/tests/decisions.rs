@@ -117,7 +117,7 @@ async fn what_does_not_fit_together_never_becomes_a_card() {
     assert_eq!(desk.hub.pending_count().await.unwrap(), 0);
 }
 
-async fn refused(desk: &Desk, shim: &Shim, request: crate::core::gate::messages::Request, why: &str) {
+async fn refused(desk: &Desk, shim: &Shim, request: crate::core::messages::Request, why: &str) {
     match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Ruled(ruling) => {
             assert_eq!(ruling.verdict, Verdict::Deny);

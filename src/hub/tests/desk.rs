@@ -1,8 +1,8 @@
 //! A hub with an administrator, an approver, an agent and a shim, on a clock that stands still.
 
 use crate::core::call;
-use crate::core::gate::messages::{ClientInfo, Era, Release, Request, ToolDefinition, Tools};
 use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::messages::{ClientInfo, Era, Release, Request, ToolDefinition, Tools};
 use crate::core::policy::Table;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;

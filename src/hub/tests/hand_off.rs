@@ -3,8 +3,8 @@
 use super::desk::{Desk, new_id};
 use crate::core::approval::{Outcome, Status};
 use crate::core::call;
-use crate::core::gate::messages::{Activity, CallOutcome, Cancel, Release, Request};
 use crate::core::ids::{ApprovalId, InstanceId};
+use crate::core::messages::{Activity, CallOutcome, Cancel, Release, Request};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::Settings;

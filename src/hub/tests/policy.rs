@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, START, listed, request, tool};
 use super::sessions::{Served, Wire};
-use crate::core::gate::messages::{Activity, Tools};
+use crate::core::messages::{Activity, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::Drift;
 use crate::hub::accounts::AgentChange;

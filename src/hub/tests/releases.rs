@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::desk::Desk;
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::{CallOutcome, Cancel};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
+use crate::core::messages::{CallOutcome, Cancel};
 use crate::core::weigh::Opinion;
 use crate::hub::error::DecideError;
 use crate::hub::holds::{Registration, Released, Shim};

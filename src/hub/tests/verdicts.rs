@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::desk::{Desk, request};
 use super::sessions::{Served, Wire, hello};
-use crate::core::gate::messages::{ToolDefinition, Tools};
+use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::policy::Verdict;
 use crate::core::weigh_table::{Case, ServerRow, ToolRow, World, world};
 use crate::hub::accounts::{AgentChange, UserChange};
@@ -107,11 +107,7 @@ async fn play(served: &Served, agent: &Agent, server: &ServerRow, cases: &[&Case
     wire.hear_end().await;
 }
 
-async fn ask(
-    served: &Served,
-    wire: &mut Wire,
-    request: crate::core::gate::messages::Request,
-) -> (Verdict, Vec<String>) {
+async fn ask(served: &Served, wire: &mut Wire, request: crate::core::messages::Request) -> (Verdict, Vec<String>) {
     wire.say(&ToHub::Request(request)).await;
     match wire.hear().await {
         ToWrap::Verdict(ruled) => (ruled.ruling.verdict, ruled.ruling.reasons),

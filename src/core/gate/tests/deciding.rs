@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::stand::{Stand, call, text_of};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
 use crate::core::ids::Digest;
+use crate::core::messages::*;
 
 #[test]
 fn approved_call_is_written_once_and_exactly() {

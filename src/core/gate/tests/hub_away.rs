@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::stand::{Stand, call, text_of};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 
 #[test]
 fn before_any_policy_every_call_waits_and_then_goes_its_way() {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::stand::{Stand, call};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 
 #[test]
 fn progress_speaks_at_once_then_every_ten_seconds_and_increases() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::stand::{Stand, call, text_of};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 
 #[test]
 fn client_that_cannot_wait_is_told_to_call_again_and_the_approval_stays() {

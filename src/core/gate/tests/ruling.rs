@@ -1,8 +1,8 @@
 //! What policy and the hub rule without a person.
 
 use super::stand::{Stand, call, ruling, table, text_of};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 use crate::core::policy::Ruling;
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 use crate::core::policy::{DEFAULT_TIMEOUT_SECONDS, Ruling};
 use crate::core::trust::Level;
 

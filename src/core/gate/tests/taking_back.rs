@@ -1,8 +1,8 @@
 //! Calls that are taken back, and sides that are gone.
 
 use super::stand::{Stand, call};
-use crate::core::gate::messages::*;
 use crate::core::gate::*;
+use crate::core::messages::*;
 
 #[test]
 fn cancelled_call_is_swallowed_unanswered_and_a_late_approval_does_nothing() {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Running, problem};
-use crate::core::gate::messages::Decision;
+use crate::core::messages::Decision;
 use crate::hub::model::Role;
 use crate::wire::ToWrap;
 
@@ -126,8 +126,8 @@ async fn tools_with_any_name_are_set_and_the_record_is_read_in_pages() {
     let running = Running::start().await;
     let admin = running.person("root", Role::Admin).await;
     let mut shim = running.shim().await;
-    shim.say(&crate::wire::ToHub::Tools(crate::core::gate::messages::Tools {
-        items: vec![crate::core::gate::messages::ToolDefinition {
+    shim.say(&crate::wire::ToHub::Tools(crate::core::messages::Tools {
+        items: vec![crate::core::messages::ToolDefinition {
             name: "files/delete ü".to_owned(),
             definition: "{\"name\":\"files/delete ü\"}".to_owned(),
         }],

@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Running, problem};
-use crate::core::gate::messages::{ToolDefinition, Tools};
 use crate::core::ids::Digest;
+use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::policy::Verdict;
 use crate::hub::model::Role;
 use crate::wire::{ToHub, ToWrap};

@@ -5,8 +5,8 @@ use tokio::net::TcpListener;
 
 use super::receiver::{Answer, Got, Receiver};
 use super::{courier, eventually, slack, webhook};
-use crate::core::gate::messages::Cancel;
 use crate::core::ids::ApprovalId;
+use crate::core::messages::Cancel;
 use crate::hub::tests::desk::Desk;
 
 fn status(status: u16) -> Answer {

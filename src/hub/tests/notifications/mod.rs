@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::core::gate::messages::Request;
+use crate::core::messages::Request;
 use crate::hub::Hub;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::notify::{Changed, State, View};

@@ -2,7 +2,7 @@
 
 use super::served::{Served, release_of};
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::{CallOutcome, Cancel, Decision, Extended};
+use crate::core::messages::{CallOutcome, Cancel, Decision, Extended};
 use crate::core::policy::Verdict;
 use crate::hub::error::DecideError;
 use crate::hub::tests::desk::{Desk, request};

@@ -2,7 +2,7 @@
 
 use super::served::{Served, hello};
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::Activity;
+use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 use crate::hub::activity::ActivityFilter;
 use crate::hub::error::Actor;

@@ -2,7 +2,7 @@
 
 use super::served::{SOON, Served, release_of};
 use crate::core::approval::{Outcome, Status};
-use crate::core::gate::messages::Decision;
+use crate::core::messages::Decision;
 use crate::hub::tests::desk::{Desk, START};
 use crate::wire::{ToHub, ToWrap};
 

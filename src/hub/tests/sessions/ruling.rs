@@ -1,7 +1,7 @@
 //! What policy says, and to whom.
 
 use super::served::Served;
-use crate::core::gate::messages::Tools;
+use crate::core::messages::Tools;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::hub::error::Actor;

@@ -1,4 +1,4 @@
-//! What the gate asks of the hub and what the hub answers; `wire` puts these on the wire unchanged.
+//! What the gate and the hub tell each other; `wire` puts these on the wire unchanged.
 
 use serde::{Deserialize, Serialize};
 
