@@ -4,6 +4,7 @@
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
 mod chain;
+mod migrations;
 mod open;
 pub(in crate::hub) mod rows;
 #[cfg(test)]

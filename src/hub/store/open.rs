@@ -8,10 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::StoreError;
-
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+use super::{StoreError, migrations};
 
 /// `busy_timeout` comes first: switching to WAL may already have to wait for another process.
 const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full; \
@@ -48,7 +45,7 @@ async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
     let options = sqlite_options(&path).map_err(|error| cannot(&error))?;
     let mut first = AnyConnection::connect_with(&options).await.map_err(|error| cannot(&error))?;
     check(&mut first, &path).await?;
-    migrate(&SQLITE, &mut first).await?;
+    migrate(&migrations::sqlite(), &mut first).await?;
     first.close().await.map_err(|error| cannot(&error))?;
     let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
     let writer = pool
@@ -130,7 +127,7 @@ async fn postgres(url: &str) -> Result<Pools, StoreError> {
     let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {error}"));
     let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
     let mut first = AnyConnection::connect_with(&options).await.map_err(cannot)?;
-    migrate(&POSTGRES, &mut first).await?;
+    migrate(&migrations::postgres(), &mut first).await?;
     first.close().await.map_err(cannot)?;
     let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN);
     Ok(Pools {
