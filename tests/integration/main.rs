@@ -16,6 +16,7 @@ mod conformance;
 mod crash;
 mod decision_point;
 mod demo;
+mod docs;
 mod drift;
 mod enrol;
 mod faults;
