@@ -7,7 +7,7 @@ use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
-use hitl::wrap::{self, cli, demo, login, say};
+use hitl::wrap::{self, cli, demo, doctor, install, login, say};
 
 /// Our own mistakes and our user's: the settings, or what the machine does not give us.
 const USAGE: u8 = 2;
@@ -16,6 +16,12 @@ fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::Install { selection, manner }) => install::command::install(selection, manner),
+        Some(Command::Uninstall { selection, manner }) => install::command::uninstall(selection, manner),
+        Some(Command::Status { selection, json }) => install::command::status(selection, json),
+        Some(Command::Doctor { selection, json, start_servers }) => {
+            block_on(doctor::run(selection, json, start_servers))
+        }
         Some(Command::Demo(options)) => block_on(demo::run(options)),
         Some(Command::Login { hub, config }) => {
             let config =

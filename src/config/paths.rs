@@ -24,6 +24,12 @@ pub fn data_dir() -> anyhow::Result<PathBuf> {
     Ok(project()?.data_local_dir().to_path_buf())
 }
 
+/// Where the shim keeps what it changed in the files of clients.
+pub fn state_dir() -> anyhow::Result<PathBuf> {
+    let project = project()?;
+    Ok(project.state_dir().unwrap_or_else(|| project.data_local_dir()).join("installs"))
+}
+
 /// Locked by the hub that serves this data dir, for as long as it lives.
 pub fn hub_lock(data_dir: &Path) -> PathBuf {
     data_dir.join("hub.lock")

@@ -29,6 +29,8 @@ pub struct Flags {
     pub hub: Option<String>,
     /// `--config`.
     pub config: Option<PathBuf>,
+    /// `--hold-for`.
+    pub hold_for: Option<String>,
 }
 
 /// The shim's settings, complete.
@@ -101,7 +103,7 @@ impl Wrap {
             client: flags.client.or_else(|| env("HITL_CLIENT")),
             hub,
             hub_wait: hub_wait(&file, &env)?,
-            hold_for: hold_for(&file, &env)?,
+            hold_for: hold_for(flags.hold_for, &file, &env)?,
             log_format: log_format(&file, &env)?,
         })
     }
@@ -182,8 +184,8 @@ fn hub_wait(file: &File, env: Env<'_>) -> anyhow::Result<Duration> {
     Ok(Duration::from_secs(seconds))
 }
 
-fn hold_for(file: &File, env: Env<'_>) -> anyhow::Result<HoldFor> {
-    let fixed = match env("HITL_HOLD_FOR").or_else(|| file.hold_for.clone()) {
+fn hold_for(flag: Option<String>, file: &File, env: Env<'_>) -> anyhow::Result<HoldFor> {
+    let fixed = match flag.or_else(|| env("HITL_HOLD_FOR")).or_else(|| file.hold_for.clone()) {
         Some(text) => HoldFor::parse(&text).map_err(anyhow::Error::msg)?,
         None => None,
     };

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub enum Level {
     /// Reads and looks.
     Low,
-    /// Writes something that can be written back.
+    /// Makes or sets something that can be taken back.
     Medium,
-    /// Destroys, revokes or removes.
+    /// Loses something, runs something, or reaches others.
     High,
 }
 
@@ -58,23 +58,282 @@ pub enum Source {
     Admin,
 }
 
-const HIGH: [&str; 10] =
-    ["delete", "remove", "destroy", "drop", "purge", "erase", "truncate", "terminate", "kill", "revoke"];
-const MEDIUM: [&str; 20] = [
-    "create", "write", "update", "set", "modify", "edit", "put", "post", "insert", "add", "send", "execute", "run",
-    "invoke", "submit", "push", "publish", "deploy", "apply", "patch",
+/// What the first telling word of a name says a tool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// Looks at something.
+    Reads,
+    /// Moves a pointer, a page or a window.
+    Steers,
+    /// Makes something that can be taken away again.
+    Adds,
+    /// Changes something that can be changed back.
+    Changes,
+    /// Loses something, runs something, or reaches others.
+    Risks,
+}
+
+const READS: [&str; 66] = [
+    "analyse",
+    "analyze",
+    "ask",
+    "browse",
+    "calculate",
+    "can",
+    "capture",
+    "check",
+    "compare",
+    "compute",
+    "convert",
+    "count",
+    "crawl",
+    "describe",
+    "detect",
+    "diff",
+    "discover",
+    "download",
+    "enumerate",
+    "estimate",
+    "explain",
+    "export",
+    "extract",
+    "fetch",
+    "find",
+    "get",
+    "glob",
+    "grep",
+    "has",
+    "head",
+    "help",
+    "info",
+    "inspect",
+    "is",
+    "lint",
+    "list",
+    "load",
+    "log",
+    "logs",
+    "look",
+    "lookup",
+    "map",
+    "measure",
+    "peek",
+    "ping",
+    "preview",
+    "profile",
+    "query",
+    "read",
+    "recommend",
+    "render",
+    "resolve",
+    "retrieve",
+    "sample",
+    "scan",
+    "scrape",
+    "search",
+    "show",
+    "stat",
+    "status",
+    "suggest",
+    "summarize",
+    "tail",
+    "validate",
+    "verify",
+    "view",
+];
+const STEERS: [&str; 29] = [
+    "back",
+    "click",
+    "close",
+    "drag",
+    "emulate",
+    "fill",
+    "focus",
+    "goto",
+    "handle",
+    "hover",
+    "mouse",
+    "navigate",
+    "open",
+    "press",
+    "resize",
+    "screenshot",
+    "scroll",
+    "select",
+    "snapshot",
+    "tab",
+    "tabs",
+    "take",
+    "think",
+    "trace",
+    "translate",
+    "tree",
+    "type",
+    "wait",
+    "zoom",
+];
+const ADDS: [&str; 25] = [
+    "add",
+    "append",
+    "book",
+    "build",
+    "clone",
+    "copy",
+    "create",
+    "draw",
+    "duplicate",
+    "enable",
+    "follow",
+    "format",
+    "freeze",
+    "generate",
+    "group",
+    "init",
+    "insert",
+    "make",
+    "new",
+    "register",
+    "save",
+    "schedule",
+    "star",
+    "subscribe",
+    "watch",
+];
+const CHANGES: [&str; 8] = ["accept", "apply", "assign", "decline", "import", "invite", "set", "transition"];
+const RISKS: [&str; 100] = [
+    // Loses something.
+    "clean",
+    "cleanup",
+    "clear",
+    "del",
+    "delete",
+    "destroy",
+    "discard",
+    "drop",
+    "edit",
+    "erase",
+    "evict",
+    "expire",
+    "flush",
+    "hdel",
+    "logout",
+    "lrem",
+    "modify",
+    "move",
+    "overwrite",
+    "patch",
+    "prune",
+    "purge",
+    "put",
+    "rebase",
+    "rem",
+    "remove",
+    "rename",
+    "replace",
+    "reset",
+    "revoke",
+    "rm",
+    "rollback",
+    "srem",
+    "trash",
+    "truncate",
+    "uninstall",
+    "unlink",
+    "unpublish",
+    "update",
+    "upsert",
+    "wipe",
+    "write",
+    "xdel",
+    "zrem",
+    // Runs or ends something.
+    "bash",
+    "cmd",
+    "eval",
+    "evaluate",
+    "exec",
+    "execute",
+    "install",
+    "interact",
+    "invoke",
+    "kill",
+    "reboot",
+    "rerun",
+    "restart",
+    "run",
+    "shell",
+    "shutdown",
+    "spawn",
+    "stop",
+    "sudo",
+    "terminate",
+    "upgrade",
+    // Reaches others.
+    "broadcast",
+    "buy",
+    "cancel",
+    "charge",
+    "checkout",
+    "deploy",
+    "email",
+    "fork",
+    "forward",
+    "grant",
+    "merge",
+    "pay",
+    "post",
+    "publish",
+    "purchase",
+    "push",
+    "refund",
+    "release",
+    "reply",
+    "send",
+    "share",
+    "submit",
+    "sync",
+    "transfer",
+    "tweet",
+    "upload",
+    "withdraw",
+    // Takes something out of service, or lets something in.
+    "cordon",
+    "disable",
+    "drain",
+    "mute",
+    "rollout",
+    "scale",
+    "unmute",
+    "unprotect",
+];
+/// Who is given one of these may do more than before.
+const POWERS: [&str; 20] = [
+    "credential",
+    "credentials",
+    "key",
+    "keys",
+    "password",
+    "permission",
+    "permissions",
+    "role",
+    "roles",
+    "rule",
+    "rules",
+    "secret",
+    "secrets",
+    "share",
+    "subscription",
+    "subscriptions",
+    "token",
+    "tokens",
+    "webhook",
+    "webhooks",
 ];
 
-/// The level a name suggests: patterns count anywhere in the name, in any case.
+/// The level a name suggests. Whole words count, split at whatever is no letter or digit and at capitals, and the first
+/// word that tells something decides: `list_deleted_files` lists.
 pub fn of_name(name: &str) -> Level {
-    let name = name.to_lowercase();
-    if HIGH.iter().any(|word| name.contains(word)) {
-        Level::High
-    } else if MEDIUM.iter().any(|word| name.contains(word)) {
-        Level::Medium
-    } else {
-        Level::Low
-    }
+    verb_of_name(name).0
 }
 
 /// The level of a tool and where it comes from.
@@ -82,8 +341,82 @@ pub fn of_tool(name: &str, destructive_hint: bool, admin: Option<Level>) -> (Lev
     if let Some(level) = admin {
         return (level, Source::Admin);
     }
-    let by_name = of_name(name);
-    if destructive_hint && by_name < Level::High { (Level::High, Source::Hint) } else { (by_name, Source::Name) }
+    let (by_name, verb) = verb_of_name(name);
+    let by_hint = match verb {
+        _ if !destructive_hint => Level::Low,
+        // Servers call every click destructive, and every new row.
+        Some(Verb::Steers | Verb::Adds) => Level::Medium,
+        _ => Level::High,
+    };
+    if by_hint > by_name { (by_hint, Source::Hint) } else { (by_name, Source::Name) }
+}
+
+fn verb_of_name(name: &str) -> (Level, Option<Verb>) {
+    let words = words(name);
+    let verbs: Vec<(usize, Verb)> =
+        words.iter().enumerate().filter_map(|(index, word)| Some((index, verb(word)?))).collect();
+    let Some(((first, verb), others)) = verbs.split_first().map(|(first, others)| (*first, others)) else {
+        return (Level::Low, None);
+    };
+    // `post-search` is a search by way of HTTP.
+    if words[first] == "post" && others.first() == Some(&(first + 1, Verb::Reads)) {
+        return (Level::Low, Some(Verb::Reads));
+    }
+    let makes = matches!(verb, Verb::Adds | Verb::Changes);
+    let gives_power = makes && words[first + 1..].iter().any(|word| POWERS.contains(&word.as_str()));
+    // `json_set` overwrites; `set_width` is one setting among others.
+    let overwrites = words[first] == "set" && first + 1 == words.len();
+    let joined = others.iter().filter(|(index, other)| {
+        let linked = matches!(words[index - 1].as_str(), "and" | "or" | "then");
+        let beside = *index == first + 1 && verb != Verb::Reads && *other != Verb::Steers;
+        linked || beside
+    });
+    let highest = joined.map(|(_, other)| level(*other)).max().unwrap_or(Level::Low).max(level(verb));
+    (if gives_power || overwrites { Level::High } else { highest }, Some(verb))
+}
+
+fn level(verb: Verb) -> Level {
+    match verb {
+        Verb::Reads | Verb::Steers => Level::Low,
+        Verb::Adds | Verb::Changes => Level::Medium,
+        Verb::Risks => Level::High,
+    }
+}
+
+fn verb(word: &str) -> Option<Verb> {
+    let is_in = |list: &[&str]| list.contains(&word);
+    match () {
+        () if is_in(&RISKS) => Some(Verb::Risks),
+        () if is_in(&ADDS) => Some(Verb::Adds),
+        () if is_in(&CHANGES) => Some(Verb::Changes),
+        () if is_in(&READS) => Some(Verb::Reads),
+        () if is_in(&STEERS) => Some(Verb::Steers),
+        () => None,
+    }
+}
+
+/// `createOrUpdate_file`, `HTTPGet` and `delete-many` as words in lower case.
+fn words(name: &str) -> Vec<String> {
+    let chars: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (index, c) in chars.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| chars[before]);
+        let after = chars.get(index + 1);
+        let begins = c.is_uppercase()
+            && before.is_some_and(|before| {
+                !before.is_uppercase() || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
+            });
+        if begins || !c.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[cfg(test)]
@@ -91,13 +424,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_count_anywhere_and_in_any_case() {
+    fn the_first_telling_word_decides() {
         for (name, level) in [
             ("delete_repo", Level::High),
             ("repoDELETE", Level::High),
             ("token-revoke", Level::High),
+            ("run_command", Level::High),
+            ("shell_execute", Level::High),
+            ("write_query", Level::High),
+            ("merge_pull_request", Level::High),
+            ("slack_post_message", Level::High),
+            ("create_or_update_file", Level::High),
+            ("move-rename-onedrive-item", Level::High),
+            ("json_set", Level::High),
+            ("create_webhook", Level::High),
+            ("HTTPDelete", Level::High),
             ("create_issue", Level::Medium),
-            ("asset_list", Level::Medium),
+            ("set_table_width", Level::Medium),
+            ("list_skills", Level::Low),
+            ("undelete_file", Level::Low),
+            ("list_deleted_files", Level::Low),
+            ("get_update_status", Level::Low),
+            ("API-post-search", Level::Low),
+            ("asset_list", Level::Low),
+            ("browser_click", Level::Low),
             ("list_repos", Level::Low),
             ("", Level::Low),
         ] {
@@ -108,8 +458,19 @@ mod tests {
     #[test]
     fn a_hint_raises_and_never_lowers() {
         assert_eq!(of_tool("list", true, None), (Level::High, Source::Hint));
+        assert_eq!(of_tool("frobnicate", true, None), (Level::High, Source::Hint));
+        assert_eq!(of_tool("browser_click", true, None), (Level::Medium, Source::Hint));
+        assert_eq!(of_tool("create_chart", true, None), (Level::Medium, Source::Name));
         assert_eq!(of_tool("delete", false, None), (Level::High, Source::Name));
         assert_eq!(of_tool("delete", true, None), (Level::High, Source::Name));
+    }
+
+    #[test]
+    fn every_word_stands_in_one_list() {
+        let all: Vec<&str> = [&READS[..], &STEERS, &ADDS, &CHANGES, &RISKS].concat();
+        for (index, word) in all.iter().enumerate() {
+            assert!(!all[..index].contains(word), "{word} stands twice");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::install::command::{Manner, Selection};
 use crate::config::wrap::Flags;
 
 /// Holds the risky tool calls of an MCP server until a person approves them.
@@ -15,8 +16,8 @@ use crate::config::wrap::Flags;
     version,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
-    override_usage = "hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...\n       hitl-wrap demo [OPTIONS]\n       hitl-wrap login URL\n       \
-                      hitl-wrap completions SHELL",
+    override_usage = "hitl-wrap [OPTIONS] [--] COMMAND [ARGS]...\n       hitl-wrap install | uninstall | status | doctor [OPTIONS]\n       \
+                      hitl-wrap demo [OPTIONS]\n       hitl-wrap login URL\n       hitl-wrap completions SHELL",
     after_help = "Without a hub configured, the hub of this user on this machine is used, and started when none runs.\n\
                   The agent token is read from HITL_AGENT_TOKEN or from the file agent_token_file names, never from \
                   arguments."
@@ -45,6 +46,9 @@ pub struct WrapArgs {
     /// Config file to use instead of this user's own [env: HITL_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// auto, forever, or the seconds a call is held before the client is told to call again [env: HITL_HOLD_FOR]
+    #[arg(long, value_name = "SECONDS")]
+    hold_for: Option<String>,
     /// Command that starts the MCP server, with its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, num_args = 1..)]
     pub command: Vec<OsString>,
@@ -53,6 +57,51 @@ pub struct WrapArgs {
 /// Everything but wrapping.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Put the shim in front of the MCP servers in the files of Claude, Cursor, VS Code, Codex and other clients
+    #[command(
+        after_help = "Shows what it would change and asks first.\nExample: hitl-wrap install --client cursor --dry-run"
+    )]
+    Install {
+        /// Which files and servers.
+        #[command(flatten)]
+        selection: Selection,
+        /// How to go about it.
+        #[command(flatten)]
+        manner: Manner,
+    },
+    /// Take the shim away again: the files are as they were, and nothing else in them is touched
+    #[command(after_help = "Example: hitl-wrap uninstall --yes")]
+    Uninstall {
+        /// Which files and servers.
+        #[command(flatten)]
+        selection: Selection,
+        /// How to go about it.
+        #[command(flatten)]
+        manner: Manner,
+    },
+    /// Show which servers of which clients are gated; exits with 3 if one is not
+    #[command(after_help = "Example: hitl-wrap status --json")]
+    Status {
+        /// Which files and servers.
+        #[command(flatten)]
+        selection: Selection,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find out what is wrong on this machine, and what mends it; exits with 1 if something is wrong
+    #[command(after_help = "Example: hitl-wrap doctor --start-servers")]
+    Doctor {
+        /// Which files and servers.
+        #[command(flatten)]
+        selection: Selection,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Start each server as its client would, and list its tools
+        #[arg(long)]
+        start_servers: bool,
+    },
     /// Play the whole product on this machine, with a built-in server and client
     Demo(Demo),
     /// The MCP server of the demo, on stdin and stdout
@@ -94,26 +143,11 @@ pub enum Auto {
     Reject,
 }
 
-/// Words that will mean something else than a server one day, and so mean none today.
-const NOT_BUILT_YET: [&str; 4] = ["install", "uninstall", "status", "doctor"];
-
 impl Cli {
     /// Reads a command line, the program's name first.
     pub fn read(args: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let args: Vec<_> = args.collect();
-        let cli = Self::try_parse_from(&args)?;
-        let before = args.len().checked_sub(cli.wrap.command.len() + 1).and_then(|index| args.get(index));
-        let word = cli.wrap.command.first().and_then(|word| word.to_str());
-        match word.filter(|word| NOT_BUILT_YET.contains(word) && before.is_none_or(|before| before != "--")) {
-            Some(word) => Err(not_built_yet(word)),
-            None => Ok(cli),
-        }
+        Self::try_parse_from(args)
     }
-}
-
-fn not_built_yet(word: &str) -> clap::Error {
-    let why = format!("`{word}` is not built yet; for a server of that name, write `hitl-wrap -- {word} ...`");
-    Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, why)
 }
 
 impl WrapArgs {
@@ -124,6 +158,7 @@ impl WrapArgs {
             client: self.client.clone(),
             hub: self.hub.clone(),
             config: self.config.clone(),
+            hold_for: self.hold_for.clone(),
         }
     }
 }
@@ -178,15 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_not_built_yet_is_no_server() {
-        for line in ["install", "uninstall", "status --json", "doctor", "--server x install", "install -- npx"] {
-            let error = parse(line).expect_err(line);
-            assert!(error.exit_code() == 2 && error.to_string().contains("write `hitl-wrap -- "), "{line}: {error}");
-        }
-        assert_eq!(wrapped("-- install -y").1, ["install", "-y"]);
+    fn a_server_named_like_a_command_goes_after_the_dashes() {
+        assert_eq!(wrapped("-- doctor -y").1, ["doctor", "-y"]);
         assert_eq!(wrapped("--server x -- status").1, ["status"]);
         assert_eq!(wrapped("./install").1, ["./install"]);
         assert_eq!(wrapped("npx install").1, ["npx", "install"]);
+        assert!(matches!(parse("status --json").unwrap().command, Some(Command::Status { json: true, .. })));
+        assert!(parse("install -- npx").is_err() && parse("--server x install").is_err());
     }
 
     #[test]

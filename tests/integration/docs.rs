@@ -16,7 +16,9 @@ fn every_route_of_the_api_is_in_its_reference() {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let mut dead = Vec::new();
-    for document in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/api.md", "docs/architecture.md", "tests/README.md"] {
+    for document in
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/api.md", "docs/architecture.md", "tests/README.md"]
+    {
         let text = fs::read_to_string(document).unwrap();
         let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link)) {
