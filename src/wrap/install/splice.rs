@@ -334,7 +334,7 @@ mod tests {
             ),
             (
                 "{\"m\":{\"s\":{\"command\":\"np\\u0078\"}}}",
-                r#"{"m":{"s":{"command":"/x/hitl-wrap", "args": ["--server", "s", "--", "npx"]}}}"#,
+                r#"{"m":{"s":{"command":"/x/hitl-wrap", "args": ["--server", "s", "--", "np\u0078"]}}}"#,
             ),
             (
                 r#"{"m":{"s":{"command":"npx","args":null}}}"#,
@@ -367,7 +367,10 @@ mod tests {
             ),
             (
                 "m.s = { command = 'npx', tool_timeout_sec = 60.5 }\n",
-                format!("m.s = {{ command = \"/x/hitl-wrap\", args = [{words}], tool_timeout_sec = 3600 }}\n"),
+                format!(
+                    "m.s = {{ command = \"/x/hitl-wrap\", args = [{}], tool_timeout_sec = 3600 }}\n",
+                    words.replace("\"npx\"", "'npx'")
+                ),
             ),
             (
                 "m.s.command = \"npx\"\nm.s.env.A = \"b\"\n",
