@@ -23,6 +23,7 @@ mod faults;
 mod gated_clients;
 mod hand_off;
 mod hostile_server;
+mod install;
 mod layers;
 mod lifecycle;
 mod local;
