@@ -87,7 +87,7 @@ async fn the_next_call_of_an_installed_server_is_gated_and_uninstall_leaves_the_
     let id = client.call("delete_repo", json!({ "repo": "a" })).await;
     let pending = approver.the_pending_approval().await;
     assert_eq!(pending["server"], "repos");
-    approver.approve(pending["id"].as_str().unwrap()).await;
+    approver.approve(&pending).await;
     assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
 
     let gone = machine.run(&["uninstall", "--yes"]);

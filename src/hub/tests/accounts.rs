@@ -195,8 +195,8 @@ async fn a_revoked_agent_is_cut_its_calls_cancelled_and_its_name_free_again() {
 async fn the_lower_of_agents_trust_and_users_ceiling_counts() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
-        hub.learn(&desk.shim, &listed(vec![tool("write_file", "")])).await.unwrap();
-        let verdict = || async { desk.table().await.ruling("write_file").verdict };
+        hub.learn(&desk.shim, &listed(vec![tool("create_file", "")])).await.unwrap();
+        let verdict = || async { desk.table().await.ruling("create_file").verdict };
         assert_eq!(verdict().await, Verdict::Pass);
         let low = Some(BTreeMap::from([("github".to_owned(), Level::Low)]));
         let change = AgentChange { user: Some(Some("bob".into())), ..AgentChange::default() };
