@@ -6,15 +6,15 @@ import { readFileSync } from "node:fs";
 import { hostile, approval } from "./fixtures.mjs";
 
 const from = (name) => import(`../../src/hub/page/assets/${name}.js`);
-const { tokenize, layout, lineText, segments } = await from("tokens");
-const { pieces, visible, isMixed } = await from("glyphs");
-const { shapeOf, unopened, REST } = await from("fold");
-const { upsert, reconcile, neighbour, visibleCards } = await from("queue");
-const { csv, cell, jsonl } = await from("csv");
-const { difference } = await from("difference");
-const { insights } = await from("insights");
-const { parser } = await from("sse");
-const { countdown, duration, ago, actionWords } = await from("format");
+const { tokenize, layout, lineText, segments } = await from("rules/tokens");
+const { pieces, visible, isMixed } = await from("rules/glyphs");
+const { shapeOf, unopened, REST } = await from("rules/fold");
+const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
+const { csv, cell, jsonl } = await from("rules/csv");
+const { difference } = await from("rules/difference");
+const { insights } = await from("rules/insights");
+const { parser } = await from("hub/sse");
+const { countdown, duration, ago, actionWords } = await from("rules/format");
 
 const values = (raw) => tokenize(raw).filter((t) => t.kind === "number" || t.kind === "string").map((t) => t.text);
 

@@ -1,16 +1,16 @@
 // The arguments of a call, laid out from their raw text. Nothing is hidden without saying how much.
 
-import { html, useMemo } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../fold.js";
-import { lineText } from "../tokens.js";
-import { visible } from "../glyphs.js";
-import { number, plural } from "../format.js";
+import { html, useMemo } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../rules/fold.js";
+import { lineText } from "../rules/tokens.js";
+import { visible } from "../rules/glyphs.js";
+import { number, plural } from "../rules/format.js";
 import { StringValue } from "./string.js";
 import { CopyButton } from "./controls.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
-/** @typedef {import("../fold.js").Line} Line */
+/** @typedef {import("../rules/types.js").Approval} Approval */
+/** @typedef {import("../rules/fold.js").Line} Line */
 
 const MAX_INDENT = 24;
 // Beyond this many lines the rest is one block of plain text: a hundred thousand elements would stop the page.
@@ -90,7 +90,7 @@ function OneLine({ line, at, approval, opened }) {
   </div>`;
 }
 
-/** @param {{token: import("../tokens.js").Token, fold: string, opened: Set<string>, onOpen: () => void}} props */
+/** @param {{token: import("../rules/tokens.js").Token, fold: string, opened: Set<string>, onOpen: () => void}} props */
 function OneToken({ token, fold, opened, onOpen }) {
   if (token.kind === "colon") return ": ";
   if (token.kind === "comma") return ", ";

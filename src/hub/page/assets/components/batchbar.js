@@ -1,15 +1,16 @@
 // What can be done to all selected cards at once.
 
-import { html, useState, useEffect, useRef } from "../ui.js";
-import { set, useStore } from "../store.js";
-import { decideBatch, CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../decide.js";
-import { visibleCards, waiting } from "../queue.js";
-import { unopened } from "../fold.js";
-import { plural } from "../format.js";
+import { html, useState, useEffect, useRef } from "../browser/ui.js";
+import { set, useStore } from "../browser/store.js";
+import { CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../browser/guard.js";
+import { decideBatch } from "../hub/decide.js";
+import { visibleCards, waiting } from "../rules/queue.js";
+import { unopened } from "../rules/fold.js";
+import { plural } from "../rules/format.js";
 import { useArmed } from "./decision.js";
 import { RejectPanel } from "./reject.js";
 
-/** The selected cards of these that still wait. @param {import("../types.js").Item[]} cards @param {Set<string>} selected */
+/** The selected cards of these that still wait. @param {import("../rules/types.js").Item[]} cards @param {Set<string>} selected */
 const chosen = (cards, selected) => waiting(cards).filter((item) => selected.has(item.approval.id));
 
 export function BatchBar() {

@@ -1,13 +1,13 @@
 // The difference between this call's arguments and those of the last approved call of the same tool, on demand.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { shifted } from "../decide.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { shifted } from "../browser/guard.js";
 import { Ago } from "./controls.js";
 import { Diff } from "./diff.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** With `inCard` it is a part of the card, else a panel of its own. @param {{approval: Approval, inCard?: boolean}} props */
 export function Compare({ approval, inCard = false }) {

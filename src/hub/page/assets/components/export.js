@@ -1,12 +1,12 @@
 // The history as a file: every row that fits the filter, read page by page.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { number } from "../format.js";
-import { csv, jsonl } from "../csv.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { number } from "../rules/format.js";
+import { csv, jsonl } from "../rules/csv.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** @param {{query: Record<string, string|number>}} props */
 export function Export({ query }) {
@@ -31,7 +31,7 @@ async function all(query, tell) {
   /** @type {string|null} */
   let cursor = null;
   do {
-    /** @type {import("../types.js").Page<Approval>} */
+    /** @type {import("../rules/types.js").Page<Approval>} */
     const page = await api.approvals({ ...query, limit: 200, cursor });
     rows.push(...page.items);
     cursor = page.next_cursor;

@@ -1,27 +1,27 @@
 // The history in a few small charts: plain SVG, coloured by the stylesheet.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { now } from "../clock.js";
-import { insights } from "../insights.js";
-import { duration, number, plural, statusWords } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { now } from "../browser/clock.js";
+import { insights } from "../rules/insights.js";
+import { duration, number, plural, statusWords } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../insights.js").Insights} Numbers */
-/** @typedef {import("../insights.js").Rate} Rate */
+/** @typedef {import("../rules/insights.js").Insights} Numbers */
+/** @typedef {import("../rules/insights.js").Rate} Rate */
 
 const AT_MOST = 2000;
 const outcomes = /** @type {const} */ (["approved", "rejected", "timed_out", "cancelled"]);
 
 /** The newest rows that fit the filter. @param {Record<string, string|number>} query */
 async function newest(query) {
-  /** @type {import("../types.js").Approval[]} */
+  /** @type {import("../rules/types.js").Approval[]} */
   const rows = [];
   /** @type {string|null} */
   let cursor = null;
   do {
-    /** @type {import("../types.js").Page<import("../types.js").Approval>} */
+    /** @type {import("../rules/types.js").Page<import("../rules/types.js").Approval>} */
     const page = await api.approvals({ ...query, limit: 500, cursor });
     rows.push(...page.items);
     cursor = page.next_cursor;
@@ -69,7 +69,7 @@ function Charts({ numbers, all }) {
 const HEIGHT = 88;
 const STEP = 40;
 
-/** @param {{days: import("../insights.js").Day[]}} props */
+/** @param {{days: import("../rules/insights.js").Day[]}} props */
 function Days({ days }) {
   const totals = days.map((day) => outcomes.reduce((sum, outcome) => sum + day[outcome], 0));
   const most = Math.max(1, ...totals);
@@ -83,7 +83,7 @@ function Days({ days }) {
   </figure>`;
 }
 
-/** @param {{day: import("../insights.js").Day, x: number, scale: number}} props */
+/** @param {{day: import("../rules/insights.js").Day, x: number, scale: number}} props */
 function Bar({ day, x, scale }) {
   let top = HEIGHT;
   const counts = outcomes.filter((outcome) => day[outcome]).map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);

@@ -1,12 +1,12 @@
 // Limits per server, of an agent or a user: a list to look at and a dialog to change it.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
 import { Name } from "./text.js";
 import { Dialog } from "./dialog.js";
 
-/** @typedef {import("../types.js").Level} Level */
+/** @typedef {import("../rules/types.js").Level} Level */
 /** @typedef {Record<string, Level>} Limits */
 
 /** @param {{limits: Limits}} props */

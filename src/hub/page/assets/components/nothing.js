@@ -1,9 +1,9 @@
 // The empty queue: what is connected, and what to do to see a card here.
 
-import { html } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { plural } from "../format.js";
+import { html } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { plural } from "../rules/format.js";
 import { Command } from "./controls.js";
 import { Name } from "./text.js";
 
@@ -30,7 +30,7 @@ export function NothingWaits() {
   </div>`;
 }
 
-/** What waits for approval on a server, in words. @param {import("../types.js").Server} server */
+/** What waits for approval on a server, in words. @param {import("../rules/types.js").Server} server */
 export function gates({ policy, tools }) {
   const switched = tools.filter((tool) => tool.hitl).length;
   const words = [

@@ -1,13 +1,13 @@
 // The server approval policy: require all, threshold, time to decide, trusted agent bypass.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
 import { Text, Name } from "./text.js";
 import { Switch, Ago, When } from "./controls.js";
-import { now as hubNow } from "../clock.js";
+import { now as hubNow } from "../browser/clock.js";
 
-/** @param {{server: import("../types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+/** @param {{server: import("../rules/types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 export function PolicyCard({ server: { policy }, admin, onChange }) {
   const thresholds = [["", "Off"], ["high", "High only"], ["medium", "Medium and high"], ["low", "Low: every tool"]];
   return html`<section class="panel policy" aria-labelledby="policy">
@@ -41,7 +41,7 @@ function Timeout({ seconds, admin, onChange }) {
   </div>`;
 }
 
-/** @param {{policy: import("../types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+/** @param {{policy: import("../rules/types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 function Changed({ policy, admin, onChange }) {
   const value = policy.gate_changed_tools === null ? "" : policy.gate_changed_tools ? "on" : "off";
   const choices = [["", "Automatic"], ["on", "Always"], ["off", "Never"]];
@@ -52,7 +52,7 @@ function Changed({ policy, admin, onChange }) {
   </div>`;
 }
 
-/** @typedef {import("../types.js").Bypass} Entry */
+/** @typedef {import("../rules/types.js").Bypass} Entry */
 
 /** An entry as the hub takes it. @param {Entry} entry */
 const kept = ({ client_id, reason, expires_at }) => ({ client_id, reason, expires_at });
@@ -78,7 +78,7 @@ function Bypass({ entries, admin, onChange }) {
   </div>`;
 }
 
-/** @param {{free: import("../types.js").Agent[], onAdd: (entry: object, id: string) => Promise<void>}} props */
+/** @param {{free: import("../rules/types.js").Agent[], onAdd: (entry: object, id: string) => Promise<void>}} props */
 function LetThrough({ free, onAdd }) {
   const [picked, pick] = useState("");
   const [reason, setReason] = useState("");

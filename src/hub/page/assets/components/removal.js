@@ -1,13 +1,13 @@
 // Taking a server off the hub, after a word about what that means.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { navigate } from "../router.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { navigate } from "../browser/router.js";
+import { visible } from "../rules/glyphs.js";
 import { Dialog } from "./dialog.js";
 
-/** @param {{server: import("../types.js").Server}} props */
+/** @param {{server: import("../rules/types.js").Server}} props */
 export function Removal({ server }) {
   const [open, setOpen] = useState(false);
   const [error, setError] = useState("");

@@ -1,12 +1,12 @@
 // The argument rules of a server, as text to edit; the hub says where a fault is, and that place is shown.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { useDraft } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { useDraft } from "../hub/load.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 const EXAMPLE = `[
   {
@@ -66,7 +66,7 @@ export function Rules({ server, admin, onSaved }) {
       toast("ok", "The rules are in force.");
       await onSaved();
     } catch (problem) {
-      const { place, message } = /** @type {import("../api.js").ApiError} */ (problem);
+      const { place, message } = /** @type {import("../hub/api.js").ApiError} */ (problem);
       setFault({ line: place ? lineOf(text, place) : 1, words: message });
     }
   };

@@ -1,9 +1,9 @@
 // What this browser does when something waits: desktop notifications, sound; how the page looks; one's password.
 
-import { html, useState } from "../ui.js";
-import { set, useStore } from "../store.js";
-import * as prefs from "../prefs.js";
-import * as notify from "../notify.js";
+import { html, useState } from "../browser/ui.js";
+import { set, useStore } from "../browser/store.js";
+import * as prefs from "../browser/prefs.js";
+import * as notify from "../hub/notify.js";
 import { Dialog } from "./dialog.js";
 import { Switch } from "./controls.js";
 

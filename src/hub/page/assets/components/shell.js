@@ -1,13 +1,13 @@
 // The frame around every screen: navigation, who is signed in, the line's state, messages.
 
-import { html, cls } from "../ui.js";
-import { set, useStore, dismiss } from "../store.js";
-import * as api from "../api.js";
-import * as live from "../live.js";
-import * as push from "../push.js";
-import { waiting } from "../queue.js";
-import { useKeys } from "../keys.js";
-import { navigate } from "../router.js";
+import { html, cls } from "../browser/ui.js";
+import { set, useStore, dismiss } from "../browser/store.js";
+import * as api from "../hub/api.js";
+import * as live from "../hub/live.js";
+import * as push from "../hub/push.js";
+import { waiting } from "../rules/queue.js";
+import { useKeys } from "../browser/keys.js";
+import { navigate } from "../browser/router.js";
 import { LineDot, LineBanner } from "./line.js";
 import { Help } from "./help.js";
 import { Password } from "./password.js";

@@ -1,15 +1,15 @@
 // What would happen: one call tried against policy, and every tool for one agent.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { moment } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { moment } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "./text.js";
 import { Trust } from "./controls.js";
 
-/** @typedef {import("../types.js").Ruling} Ruling */
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Ruling} Ruling */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 const words = { pass: "passes", gate: "waits for approval", deny: "denied", ask: "depends on the call" };
 
@@ -29,7 +29,7 @@ function AgentChoice({ value, onPick, id }) {
   </select>`;
 }
 
-/** A call of the last days to start from. @param {{server: string, onPick: (past: import("../types.js").Approval) => void}} props */
+/** A call of the last days to start from. @param {{server: string, onPick: (past: import("../rules/types.js").Approval) => void}} props */
 function PastCall({ server, onPick }) {
   const { data: calls } = useLoad(() => api.approvals({ server, limit: 30 }).then((page) => page.items), [server]);
   if (!calls?.length) return null;
@@ -60,7 +60,7 @@ export function Simulate({ server }) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
-  const take = (/** @type {import("../types.js").Approval} */ past) => {
+  const take = (/** @type {import("../rules/types.js").Approval} */ past) => {
     setAgent(past.agent.client_id);
     setTool(past.tool);
     setText(past.arguments);

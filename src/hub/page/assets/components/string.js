@@ -1,8 +1,8 @@
 // One JSON string as it was written: escapes stay escapes, line feeds break the line, invisible characters get labels.
 
-import { html } from "../ui.js";
-import { pieces, visible, isMixed, isForeign, codePoint } from "../glyphs.js";
-import { segments } from "../tokens.js";
+import { html } from "../browser/ui.js";
+import { pieces, visible, isMixed, isForeign, codePoint } from "../rules/glyphs.js";
+import { segments } from "../rules/tokens.js";
 import { Pieces } from "./text.js";
 
 const PLAIN_AFTER = 20_000;

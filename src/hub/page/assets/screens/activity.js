@@ -1,15 +1,15 @@
 // Every call that the shims reported, with its verdict.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { duration } from "../format.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { duration } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { When, OutcomeWord, Trouble } from "../components/controls.js";
 import { Select } from "../components/filters.js";
 
-/** @typedef {import("../types.js").ActivityRow} Row */
+/** @typedef {import("../rules/types.js").ActivityRow} Row */
 
 const LIMIT = 100;
 const words = /** @type {Record<string, string>} */ ({ pass: "passed", bypass: "bypassed", gate: "gated", deny: "denied", dropped: "not recorded" });

@@ -1,16 +1,16 @@
 // Agents: who may connect shims, with the client ids that bypass lists need.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { visible } from "../glyphs.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { CopyButton, Ago, Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
 import { LimitList, LimitDialog } from "../components/limits.js";
 
-/** @typedef {import("../types.js").Agent} Agent */
+/** @typedef {import("../rules/types.js").Agent} Agent */
 
 export function Agents() {
   const { data, error, reload } = useLoad(api.agents, [], ["agents", "sessions"]);

@@ -1,12 +1,12 @@
 // Enrolling a machine: an admin types or confirms the code that it shows, and gives it a name and its servers.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore } from "../store.js";
-import { useLoad } from "../load.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
 import { Text, Name } from "../components/text.js";
 
-/** @typedef {import("../types.js").Enrolment} Enrolment */
+/** @typedef {import("../rules/types.js").Enrolment} Enrolment */
 
 const given = () => decodeURIComponent(location.hash.slice(1)).slice(0, 20);
 

@@ -1,19 +1,19 @@
 // What was decided: filters, search, paging, export.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad, useDraft } from "../load.js";
-import { duration, plural, statusWords } from "../format.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad, useDraft } from "../hub/load.js";
+import { duration, plural, statusWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
 import { Select } from "../components/filters.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Export } from "../components/export.js";
 import { InsightsPanel } from "../components/insights.js";
-import { navigate } from "../router.js";
+import { navigate } from "../browser/router.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 /** @typedef {{q: string, status: string, server: string, tool: string, agent: string, decided_by: string, from: string, to: string}} Filter */
 
 const LIMIT = 50;

@@ -1,15 +1,15 @@
 // The browsers of whoever is signed in that are told when the page is closed, and the switch for this one.
 
-import { html, useEffect, useState } from "../ui.js";
-import * as api from "../api.js";
-import * as push from "../push.js";
-import { useLoad } from "../load.js";
-import { toast } from "../store.js";
-import { visible } from "../glyphs.js";
+import { html, useEffect, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import * as push from "../hub/push.js";
+import { useLoad } from "../hub/load.js";
+import { toast } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
 import { Ago, Switch, Trouble } from "../components/controls.js";
 import { Text } from "../components/text.js";
 
-/** @typedef {import("../types.js").Browser} Browser */
+/** @typedef {import("../rules/types.js").Browser} Browser */
 
 const words = (/** @type {unknown} */ problem) => (problem instanceof Error ? problem.message : String(problem));
 

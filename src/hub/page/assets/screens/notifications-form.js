@@ -1,14 +1,14 @@
 // Adding and changing a channel: what its kind needs, and what it is to tell.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
 import { Dialog } from "../components/dialog.js";
 import { kindOf, eventWords } from "./notifications-kinds.js";
 
 // Only first values are given to the fields: whatever is drawn again later must not undo what somebody types.
 
-/** @typedef {import("./notifications-kinds.js").Channel} Channel */
+/** @typedef {import("../rules/types.js").Channel} Channel */
 /** @typedef {import("./notifications-kinds.js").Field} Field */
 
 const list = (/** @type {string} */ text) => text.split(/[\n,]/).map((part) => part.trim()).filter(Boolean);

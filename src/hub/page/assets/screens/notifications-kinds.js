@@ -1,24 +1,7 @@
 // The kinds of channels and what each needs. Data only.
 
 /** @typedef {{key: string, label: string, help?: string, type?: "text"|"secret"|"number"|"list"|"switch"|"area"|"tls", required?: boolean, placeholder?: string}} Field */
-/** @typedef {{from: string, to: string, zone: string}} QuietHours */
-
-/**
- * @typedef {object} Channel
- * @property {string} id
- * @property {string} kind
- * @property {string} name
- * @property {boolean} enabled
- * @property {boolean} from_file
- * @property {string[]} events
- * @property {string[]} servers
- * @property {"low"|"medium"|"high"|null} threshold
- * @property {QuietHours|null} quiet_hours
- * @property {Record<string, any>} settings
- * @property {Record<string, boolean>} secrets
- * @property {string} target
- * @property {{waiting: number, given_up: number, last_at: number|null, last_error: string|null}} state
- */
+/** @typedef {import("../rules/types.js").Channel} Channel */
 
 /** @type {Record<string, string>} */
 export const eventWords = { created: "waiting calls", expiring: "a minute before time-out", decided: "decisions", timed_out: "time-outs", cancelled: "cancellations" };

@@ -1,11 +1,11 @@
 // The Notifications tab: who hears about approvals, by which way, and whether it arrives.
 
-import { html, useEffect, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { useStore, toast } from "../store.js";
-import { plural } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useEffect, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { useStore, toast } from "../browser/store.js";
+import { plural } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Ago, Command, Switch, Trouble } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
@@ -14,7 +14,7 @@ import { Browsers } from "./notifications-browsers.js";
 import { ChannelForm } from "./notifications-form.js";
 import { kinds, kindOf, eventWords } from "./notifications-kinds.js";
 
-/** @typedef {import("./notifications-kinds.js").Channel} Channel */
+/** @typedef {import("../rules/types.js").Channel} Channel */
 
 const words = (/** @type {unknown} */ problem) => (problem instanceof Error ? problem.message : String(problem));
 

@@ -1,13 +1,14 @@
 // The queue: cards oldest first, keys, and a list that never moves under the pointer.
 
-import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { focus, pressApprove, mayDecide, moveOn, shifted } from "../decide.js";
-import { visibleCards, neighbour, waiting } from "../queue.js";
-import { useKeys } from "../keys.js";
-import { inSight } from "../sight.js";
-import { navigate } from "../router.js";
-import { plural } from "../format.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { focus, pressApprove, mayDecide, moveOn } from "../hub/decide.js";
+import { shifted } from "../browser/guard.js";
+import { visibleCards, neighbour, waiting } from "../rules/queue.js";
+import { useKeys } from "../browser/keys.js";
+import { inSight } from "../browser/sight.js";
+import { navigate } from "../browser/router.js";
+import { plural } from "../rules/format.js";
 import { Card, toggle } from "../components/card.js";
 import { BatchBar } from "../components/batchbar.js";
 import { QueueFilters, clearFilter, filtering } from "../components/filters.js";
@@ -43,7 +44,7 @@ export function Pending() {
   </section>`;
 }
 
-/** What the keys do here. @param {import("../types.js").Item[]} cards @returns {import("../keys.js").Keymap} */
+/** What the keys do here. @param {import("../rules/types.js").Item[]} cards @returns {import("../browser/keys.js").Keymap} */
 function keymap(cards) {
   const id = get().focus;
   const pending = waiting(cards).map((item) => item.approval.id);
@@ -91,7 +92,7 @@ function escape() {
   else focus(null);
 }
 
-/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
+/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../rules/types.js").Item[]} queue */
 function useSweep(list, queue) {
   const anchor = useRef(/** @type {{element: Element, top: number}|null} */ (null));
   const settled = queue.some((item) => item.settledAt);

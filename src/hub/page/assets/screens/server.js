@@ -1,11 +1,11 @@
 // One server: its policy, and its tools with their toggles and trust levels.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { plural } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { plural } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { Switch, Trust, Trouble, Ago } from "../components/controls.js";
 import { PolicyCard } from "../components/policy.js";
@@ -14,8 +14,8 @@ import { Simulate, Coverage } from "../components/simulate.js";
 import { Drift } from "../components/drift.js";
 import { Removal } from "../components/removal.js";
 
-/** @typedef {import("../types.js").Tool} Tool */
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Tool} Tool */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 /** @param {{name: string}} props */
 export function OneServer({ name }) {

@@ -1,16 +1,16 @@
 // Users: the people who sign in, their roles, and how far the agents that work for them may go.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { get, useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { visible } from "../glyphs.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { get, useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { visible } from "../rules/glyphs.js";
 import { Text } from "../components/text.js";
 import { Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
 import { LimitList, LimitDialog } from "../components/limits.js";
 
-/** @typedef {import("../types.js").User} User */
+/** @typedef {import("../rules/types.js").User} User */
 
 const roles = /** @type {const} */ (["viewer", "approver", "admin"]);
 

@@ -1,8 +1,8 @@
 // Web Push for this browser: whether it can, switching it on and off, and what its service worker asks of the page.
 
 import * as api from "./api.js";
-import * as prefs from "./prefs.js";
-import { navigate } from "./router.js";
+import * as prefs from "../browser/prefs.js";
+import { navigate } from "../browser/router.js";
 
 const WORKER = "/sw.js";
 /** @typedef {"insecure"|"home-screen"|"unsupported"|"denied"} Obstacle */
