@@ -17,10 +17,18 @@ const floors = {
 };
 /** What only the files of some folder, or one file, may name. */
 const doors = [
-  [/\b(document|window|location|navigator|localStorage|history|setTimeout|requestAnimationFrame)\b[.(]|Date\.now\(|new Date\(\)/, (file) => !file.startsWith("rules/"), "rules are pure"],
+  [
+    /\b(document|window|location|navigator|localStorage|history|setTimeout|requestAnimationFrame)\b[.(]|Date\.now\(|new Date\(\)/,
+    (file) => !file.startsWith("rules/"),
+    "rules are pure",
+  ],
   [/(?<![.\w])fetch\(/, (file) => file.startsWith("hub/") || file === "sw.js", "only hub/ asks the hub"],
   [/localStorage|sessionStorage|indexedDB/, (file) => file.startsWith("browser/"), "only browser/ keeps anything"],
-  [/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function\(|dangerouslySet/, () => false, "text becomes text nodes only"],
+  [
+    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function\(|dangerouslySet/,
+    () => false,
+    "text becomes text nodes only",
+  ],
 ];
 
 const files = readdirSync(assets, { recursive: true, withFileTypes: true })
@@ -31,14 +39,22 @@ const text = new Map(files.map((file) => [file, readFileSync(new URL(file, asset
 /** The code without its comments. */
 const code = (file) => text.get(file).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
 /** Every file that one names, in types too. */
-const named = (file) => [...text.get(file).matchAll(/(?:from |import\(|^import )"(\.[^"]+)"/gm)].map(([, path]) => posix.join(posix.dirname(file), path));
+const named = (file) =>
+  [...text.get(file).matchAll(/(?:from |import\(|^import )"(\.[^"]+)"/gm)].map(([, path]) =>
+    posix.join(posix.dirname(file), path),
+  );
 /** Those that run when it runs. */
-const imported = (file) => [...code(file).matchAll(/(?:from |^import )"(\.[^"]+)"/gm)].map(([, path]) => posix.join(posix.dirname(file), path));
+const imported = (file) =>
+  [...code(file).matchAll(/(?:from |^import )"(\.[^"]+)"/gm)].map(([, path]) => posix.join(posix.dirname(file), path));
 
 test("every file lies on a floor and names files of its own or lower ones only", () => {
   const wrong = files.flatMap((file) => {
     const allowed = floors[posix.dirname(file)];
-    return allowed ? named(file).filter((path) => !allowed.includes(posix.dirname(path))).map((path) => `${file} -> ${path}`) : [`${file} lies on no floor`];
+    return allowed
+      ? named(file)
+          .filter((path) => !allowed.includes(posix.dirname(path)))
+          .map((path) => `${file} -> ${path}`)
+      : [`${file} lies on no floor`];
   });
   assert.deepEqual(wrong, []);
 });

@@ -38,7 +38,19 @@ const screens = {
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", notifications: "Notifications", signin: "Sign in" };
+const titles = {
+  pending: "Approvals",
+  history: "History",
+  approval: "Approval",
+  servers: "Servers",
+  server: "Server",
+  agents: "Agents",
+  users: "Users",
+  enrol: "Enrol a machine",
+  activity: "Activity",
+  notifications: "Notifications",
+  signin: "Sign in",
+};
 
 function App() {
   const session = useStore((state) => state.session);

@@ -55,7 +55,8 @@ function Notes({ approval }) {
   const { notes } = shapeOf(approval);
   const words = [
     notes.hidden && `${plural(notes.hidden, "invisible or control character")} shown as U+… labels`,
-    notes.lookalike && `${plural(notes.lookalike, "letter")} that look${notes.lookalike === 1 ? "s" : ""} like another, marked`,
+    notes.lookalike &&
+      `${plural(notes.lookalike, "letter")} that look${notes.lookalike === 1 ? "s" : ""} like another, marked`,
     notes.duplicate && `${plural(notes.duplicate, "duplicate key")}, marked`,
     notes.bad && "not valid JSON: the rest is shown as it came",
   ].filter(Boolean);
@@ -74,7 +75,8 @@ function Lines({ approval, lines, opened }) {
 }
 
 /** @param {Line[]} lines */
-const size = (lines) => lines.reduce((sum, line) => sum + line.tokens.reduce((all, token) => all + token.text.length, 0), 0);
+const size = (lines) =>
+  lines.reduce((sum, line) => sum + line.tokens.reduce((all, token) => all + token.text.length, 0), 0);
 /** @param {Line[]} lines */
 const visibleLines = (lines) => lines.map((line) => visible(lineText(line))).join("\n");
 
@@ -96,7 +98,12 @@ function OneToken({ token, fold, opened, onOpen }) {
   if (token.kind === "comma") return ", ";
   const folded = isLong(token) && !opened.has(fold);
   const text = folded ? token.text.slice(0, VALUE_HEAD) : token.text;
-  const body = token.kind === "string" || token.kind === "key" || token.kind === "bad" ? html`<${StringValue} text=${text} />` : text;
-  const duplicate = token.duplicate && html`<span class="chip chip-hidden" title="This object has the key more than once">duplicate key</span>`;
+  const body =
+    token.kind === "string" || token.kind === "key" || token.kind === "bad"
+      ? html`<${StringValue} text=${text} />`
+      : text;
+  const duplicate =
+    token.duplicate &&
+    html`<span class="chip chip-hidden" title="This object has the key more than once">duplicate key</span>`;
   return html`<span class=${`t-${token.kind}`}>${body}</span>${duplicate}${folded && html`<${Fold} onOpen=${onOpen} words=${plural(token.text.length - text.length, "more character")} />`}`;
 }

@@ -24,7 +24,8 @@ export function Compare({ approval, inCard = false }) {
     }
   };
   if (error) return html`<p class="quiet" role="alert">${error}</p>`;
-  if (found === undefined) return html`<p><button class=${inCard ? "link quiet" : "button"} onClick=${load}>Compare with the last approved call</button></p>`;
+  if (found === undefined)
+    return html`<p><button class=${inCard ? "link quiet" : "button"} onClick=${load}>Compare with the last approved call</button></p>`;
   if (found === null) return html`<p class="quiet small" role="status">No earlier call of this tool was approved.</p>`;
   return html`<${Changes} before=${found} after=${approval} inCard=${inCard} />`;
 }

@@ -32,11 +32,14 @@ export function CopyButton({ text, label, class: name }) {
 export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>trust: ${level}</span>`;
 
 /** @param {{status: import("../rules/types.js").Status}} props */
-export const Status = ({ status }) => html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
+export const Status = ({ status }) =>
+  html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
 
 /** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../rules/types.js").Outcome|null, handed_off?: boolean}}} props */
 export const OutcomeWord = ({ of: { outcome, handed_off } }) =>
-  outcome ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>` : html`<span class="quiet">–</span>`;
+  outcome
+    ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>`
+    : html`<span class="quiet">–</span>`;
 
 /** "3 min ago", with the exact time behind it. @param {{at: number}} props */
 export function Ago({ at }) {
@@ -56,4 +59,5 @@ export const Trouble = ({ error, onRetry }) =>
   html`<div class="trouble" role="alert"><p>${error}</p>${onRetry && html`<button class="button" onClick=${onRetry}>Try again</button>`}</div>`;
 
 /** A command to copy. @param {{text: string}} props */
-export const Command = ({ text }) => html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;
+export const Command = ({ text }) =>
+  html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;

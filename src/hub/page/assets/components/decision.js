@@ -48,9 +48,11 @@ export function Decision({ item }) {
   if (!mayDecide()) return html`<p class="quiet card-foot">Your role lets you look, not decide.</p>`;
   return html`<div class="card-foot">
     ${error && html`<p class="card-error" role="alert">${error}</p>`}
-    ${rejecting
-      ? html`<${RejectPanel} busy=${!!busy} onReject=${(/** @type {string|undefined} */ why) => reject(approval.id, why)} onCancel=${() => set({ rejecting: null })} />`
-      : html`<${Buttons} item=${item} />`}
+    ${
+      rejecting
+        ? html`<${RejectPanel} busy=${!!busy} onReject=${(/** @type {string|undefined} */ why) => reject(approval.id, why)} onCancel=${() => set({ rejecting: null })} />`
+        : html`<${Buttons} item=${item} />`
+    }
   </div>`;
 }
 

@@ -33,11 +33,14 @@ export function Drift({ server, tool, admin, onDone }) {
     await onDone();
   };
   return html`<button class="badge drift" onClick=${() => setOpen(true)}>${drift.kind === "new" ? "new tool" : "changed"}</button>
-    ${open && html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
+    ${
+      open &&
+      html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
       <p class="quiet small">Seen <${Ago} at=${drift.since} />. Until an admin accepts it, its calls wait for approval wherever changed tools are gated.</p>
       <${Definitions} drift=${drift} />
       ${admin && html`<div class="actions"><button class="button primary" onClick=${accept}>Accept this definition</button><button class="button ghost" onClick=${() => setOpen(false)}>Not now</button></div>`}
-    </${Dialog}>`}`;
+    </${Dialog}>`
+    }`;
 }
 
 /** The same on an approval: what the tool was when it was accepted, and when it was called. @param {{approval: import("../rules/types.js").Approval}} props */

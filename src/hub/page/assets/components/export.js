@@ -14,7 +14,11 @@ export function Export({ query }) {
   const save = async (/** @type {"csv"|"jsonl"} */ format) => {
     try {
       const rows = await all(query, (count) => setBusy(`${number(count)} rows…`));
-      download(format === "csv" ? csv(rows) : jsonl(rows), `hitl-approvals.${format}`, format === "csv" ? "text/csv" : "application/jsonl");
+      download(
+        format === "csv" ? csv(rows) : jsonl(rows),
+        `hitl-approvals.${format}`,
+        format === "csv" ? "text/csv" : "application/jsonl",
+      );
     } catch (error) {
       toast("error", error instanceof Error ? error.message : String(error));
     }

@@ -32,7 +32,11 @@ export function QueueFilters() {
     <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} />
     <${Select} label="Server" value=${filter.server} options=${servers} onChange=${(/** @type {string} */ server) => change({ server })} />
     <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${(/** @type {string} */ agent) => change({ agent })} />
-    <${Select} label="Trust" value=${filter.trust} options=${[["high", "high"], ["medium", "medium"], ["low", "low"]]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
+    <${Select} label="Trust" value=${filter.trust} options=${[
+      ["high", "high"],
+      ["medium", "medium"],
+      ["low", "low"],
+    ]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
     ${filtering(filter) && html`<button class="link" onClick=${clearFilter}>Clear</button>`}
   </div>`;
 }

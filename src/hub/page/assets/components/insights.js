@@ -52,7 +52,8 @@ export function InsightsPanel({ query }) {
 
 /** @param {{numbers: Numbers, all: boolean}} props */
 function Charts({ numbers, all }) {
-  const fact = (/** @type {string} */ name, /** @type {string} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (/** @type {string} */ name, /** @type {string} */ value) =>
+    html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const time = (/** @type {number|null} */ ms) => (ms === null ? "–" : duration(ms));
   return html`<div class="panel charts">
     <dl class="facts figures">
@@ -86,14 +87,18 @@ function Days({ days }) {
 /** @param {{day: import("../rules/insights.js").Day, x: number, scale: number}} props */
 function Bar({ day, x, scale }) {
   let top = HEIGHT;
-  const counts = outcomes.filter((outcome) => day[outcome]).map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
+  const counts = outcomes
+    .filter((outcome) => day[outcome])
+    .map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
   return html`<g>
     <title>${`${day.day}: ${counts.join(", ") || "none"}`}</title>
     <rect class="hit" x=${x} y="0" width=${STEP} height=${HEIGHT} />
     ${outcomes.map((outcome) => {
       const height = day[outcome] * scale;
       top -= height;
-      return height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`;
+      return (
+        height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`
+      );
     })}
     <text x=${x + STEP / 2} y=${HEIGHT + 13} text-anchor="middle">${Number(day.day.slice(8))}</text>
   </g>`;

@@ -34,11 +34,13 @@ export function LimitDialog({ title, words, limits, onSave, onClose }) {
     <p class="quiet small">${words}</p>
     ${names.length > 8 && html`<input type="search" aria-label="Find a server" placeholder="Find a server" value=${find} onInput=${(/** @type {any} */ e) => setFind(e.target.value)} />`}
     ${names.length === 0 && html`<p class="quiet">No server is known yet.</p>`}
-    <ul class="rows limits">${shown.map((name) => html`<li key=${name}><${Name} of=${name} />
+    <ul class="rows limits">${shown.map(
+      (name) => html`<li key=${name}><${Name} of=${name} />
       <select aria-label=${`Limit on ${name}`} value=${draft[name] ?? ""} onChange=${(/** @type {any} */ e) => pick(name, e.target.value)}>
         <option value="" selected=${!draft[name]}>no limit</option>
         ${["high", "medium", "low"].map((level) => html`<option value=${level} selected=${draft[name] === level}>up to ${level}</option>`)}
-      </select></li>`)}</ul>
+      </select></li>`,
+    )}</ul>
     <div class="actions"><button class="button primary" onClick=${() => onSave(draft)}>Save</button><button class="button ghost" onClick=${onClose}>Cancel</button></div>
   </${Dialog}>`;
 }

@@ -14,7 +14,11 @@ export function Password() {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement|null} */ (null));
-  useEffect(() => /** @type {HTMLInputElement|null|undefined} */ (form.current?.querySelector('input[type="password"]'))?.focus(), []);
+  useEffect(
+    () =>
+      /** @type {HTMLInputElement|null|undefined} */ (form.current?.querySelector('input[type="password"]'))?.focus(),
+    [],
+  );
   const close = () => set({ dialog: null });
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();

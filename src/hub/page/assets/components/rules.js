@@ -37,7 +37,8 @@ export function lineOf(text, place) {
     else if (sign === ",") {
       const last = here[depth - 1];
       if (typeof last === "number") here[depth - 1] = last + 1;
-    } else if (typeof here[depth - 1] === "string" && /^\s*:/.test(text.slice(tokens.lastIndex))) here[depth - 1] = JSON.parse(sign);
+    } else if (typeof here[depth - 1] === "string" && /^\s*:/.test(text.slice(tokens.lastIndex)))
+      here[depth - 1] = JSON.parse(sign);
     if (path.every((part, index) => index < depth && here[index] === part)) {
       at = token.index;
       break;
@@ -58,7 +59,10 @@ export function Rules({ server, admin, onSaved }) {
       if (!Array.isArray(rules)) throw new Error("The rules are a list: [ … ].");
     } catch (problem) {
       const at = /position (\d+)/.exec(String(problem))?.[1];
-      return setFault({ line: at ? text.slice(0, Number(at)).split("\n").length : 1, words: String(/** @type {Error} */ (problem).message) });
+      return setFault({
+        line: at ? text.slice(0, Number(at)).split("\n").length : 1,
+        words: String(/** @type {Error} */ (problem).message),
+      });
     }
     try {
       await api.putPolicy(server.name, { rules });
@@ -73,11 +77,16 @@ export function Rules({ server, admin, onSaved }) {
   return html`<section class="panel" aria-labelledby="rules">
     <header class="panel-head"><h2 id="rules">Argument rules</h2><span class="quiet">${server.policy.rules.length}</span></header>
     <p class="quiet small">Each rule names tools by a glob and conditions on the arguments by JSON pointers; all of them must hold. Effect: <code>gate</code> or <code>deny</code>. Operators: equals, glob, regex, contains, less, greater, exists, each with <code>"not": true</code> if you like.</p>
-    ${admin || saved
-      ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(9, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
-      : html`<p class="quiet">There are none.</p>`}
+    ${
+      admin || saved
+        ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(9, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
+        : html`<p class="quiet">There are none.</p>`
+    }
     ${fault && html`<p class="trouble" role="alert" id="rules-fault"><span>Line ${fault.line}: <${Text} of=${fault.words} /></span></p>`}
-    ${admin && html`<div class="actions"><button class="button" disabled=${text === saved} onClick=${save}>Save the rules</button>
-      <button class="button ghost" disabled=${text === saved} onClick=${() => (setText(saved), setFault(null))}>Undo</button></div>`}
+    ${
+      admin &&
+      html`<div class="actions"><button class="button" disabled=${text === saved} onClick=${save}>Save the rules</button>
+      <button class="button ghost" disabled=${text === saved} onClick=${() => (setText(saved), setFault(null))}>Undo</button></div>`
+    }
   </section>`;
 }

@@ -18,7 +18,8 @@ export const Verdict = ({ ruling }) =>
   html`<span class=${ruling.verdict === "pass" ? "verdict" : `verdict gated verdict-${ruling.verdict}`}>${ruling.bypass ? "bypass" : words[ruling.verdict]}</span>`;
 
 /** @param {{reasons?: string[]}} props */
-const Reasons = ({ reasons }) => html`<ul class="reasons small">${(reasons ?? []).map((reason) => html`<li><${Text} of=${reason} /></li>`)}</ul>`;
+const Reasons = ({ reasons }) =>
+  html`<ul class="reasons small">${(reasons ?? []).map((reason) => html`<li><${Text} of=${reason} /></li>`)}</ul>`;
 
 /** @param {{value: string, onPick: (id: string) => void, id: string}} props */
 function AgentChoice({ value, onPick, id }) {
@@ -85,16 +86,23 @@ export function Simulate({ server }) {
 /** @param {{server: Server}} props */
 export function Coverage({ server }) {
   const [agent, setAgent] = useState("");
-  const { data, error } = useLoad(() => (agent ? api.coverage(server.name, agent) : Promise.resolve(null)), [server.name, agent], ["policy", "agents", "users"]);
+  const { data, error } = useLoad(
+    () => (agent ? api.coverage(server.name, agent) : Promise.resolve(null)),
+    [server.name, agent],
+    ["policy", "agents", "users"],
+  );
   return html`<section class="panel" aria-labelledby="coverage">
     <h2 id="coverage">What an agent may do here</h2>
     <label for="cov-agent" class="sr">Agent</label><${AgentChoice} id="cov-agent" value=${agent} onPick=${setAgent} />
     ${error && html`<p class="trouble" role="alert">${error}</p>`}
-    ${data && html`<div class="table-wrap coverage" tabindex="0" role="region" aria-label="What it may do, tool by tool"><table class="table">
+    ${
+      data &&
+      html`<div class="table-wrap coverage" tabindex="0" role="region" aria-label="What it may do, tool by tool"><table class="table">
       <thead><tr><th scope="col">Tool</th><th scope="col">Comes to</th><th scope="col">Why</th></tr></thead>
       <tbody>
         ${data.tools.map((row) => html`<tr key=${row.tool}><td data-th="Tool"><${Name} of=${row.tool} /></td><td data-th="Comes to"><${Verdict} ruling=${row} /></td><td data-th="Why"><${Reasons} reasons=${row.reasons} /></td></tr>`)}
         <tr><td data-th="Tool" class="quiet">any other tool</td><td data-th="Comes to"><${Verdict} ruling=${data.unlisted} /></td><td data-th="Why"><${Reasons} reasons=${data.unlisted.reasons} /></td></tr>
-      </tbody></table></div>`}
+      </tbody></table></div>`
+    }
   </section>`;
 }

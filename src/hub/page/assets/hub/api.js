@@ -90,7 +90,8 @@ export const approval = (id) => call("GET", `/approvals/${seg(id)}`);
 /** @param {string} id @param {"approve"|"reject"|"extend"|"seen"} action @param {object} [body] */
 export const act = (id, action, body) => call("POST", `/approvals/${seg(id)}/${action}`, body);
 /** @param {string[]} ids @param {"approve"|"reject"} action @param {string} [reason] */
-export const batch = (ids, action, reason) => call("POST", "/approvals/batch", reason ? { ids, action, reason } : { ids, action });
+export const batch = (ids, action, reason) =>
+  call("POST", "/approvals/batch", reason ? { ids, action, reason } : { ids, action });
 
 /** @returns {Promise<import("../rules/types.js").Server[]>} */
 export const servers = () => call("GET", "/servers").then(items);
@@ -101,13 +102,17 @@ export const putPolicy = (name, change) => call("PUT", `/servers/${seg(name)}/po
 /** Browsers take these for steps in the path, however they are written. @param {string} tool */
 const isStep = (tool) => tool === "." || tool === "..";
 /** @param {string} name @param {string} tool @param {object} change */
-export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools${isStep(tool) ? `?tool=${tool}` : `/${seg(tool)}`}`, change);
+export const putTool = (name, tool, change) =>
+  call("PUT", `/servers/${seg(name)}/tools${isStep(tool) ? `?tool=${tool}` : `/${seg(tool)}`}`, change);
 
 /** @param {string} name */
 export const removeServer = (name) => call("DELETE", `/servers/${seg(name)}`);
 
 /** Accepts the definition with this digest. @param {string} name @param {string} tool @param {string} sha256 */
-export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/${isStep(tool) ? `accept?tool=${tool}` : `tools/${seg(tool)}/accept`}`, { sha256 });
+export const acceptTool = (name, tool, sha256) =>
+  call("POST", `/servers/${seg(name)}/${isStep(tool) ? `accept?tool=${tool}` : `tools/${seg(tool)}/accept`}`, {
+    sha256,
+  });
 /** @param {string} name @param {object} body @returns {Promise<import("../rules/types.js").Ruling>} */
 export const simulate = (name, body) => call("POST", `/servers/${seg(name)}/simulate`, body);
 /** @param {string} name @param {string} agent @returns {Promise<import("../rules/types.js").Coverage>} */

@@ -68,7 +68,11 @@ async function decide(id, action, body) {
     settle(id, approval);
     const what = `${visible(approval.tool)} on ${visible(approval.server)}`;
     if (action === "extend") toast("ok", `More time for ${what}.`);
-    else toast(action === "approve" ? "ok" : "warn", `${statusWords[/** @type {Approval} */ (approval).status]}: ${what}.`);
+    else
+      toast(
+        action === "approve" ? "ok" : "warn",
+        `${statusWords[/** @type {Approval} */ (approval).status]}: ${what}.`,
+      );
   } catch (error) {
     await failed(id, action, error);
   }
@@ -77,7 +81,15 @@ async function decide(id, action, body) {
 /** The time to read it begins with our answer, also when an event brought the end before. @param {string} id @param {Approval} approval @param {boolean} [late] */
 function settle(id, approval, late) {
   const settledAt = approval.status === "pending" ? undefined : Date.now();
-  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late, settledAt }), rejecting: null });
+  set({
+    queue: replace(upsert(get().queue, approval, Date.now()), id, {
+      busy: undefined,
+      error: undefined,
+      late,
+      settledAt,
+    }),
+    rejecting: null,
+  });
   deselect(id);
   if (approval.status !== "pending") moveOn(id);
 }
@@ -89,7 +101,10 @@ async function failed(id, action, error) {
     const winner = error.approval ?? (await api.approval(id).catch(() => null));
     if (winner) {
       settle(id, winner, true);
-      return toast("warn", `${winnerWords(winner)} Your ${action === "approve" ? "approval" : "rejection"} changed nothing.`);
+      return toast(
+        "warn",
+        `${winnerWords(winner)} Your ${action === "approve" ? "approval" : "rejection"} changed nothing.`,
+      );
     }
   }
   set({ queue: replace(get().queue, id, { busy: undefined, error: words }) });
@@ -149,6 +164,12 @@ function takeResult(result) {
   const ok = result.ok ?? (result.status === undefined || result.status < 300);
   const error = result.detail ?? result.error?.detail ?? result.error ?? result.title;
   if (result.approval) settle(result.id, result.approval, !ok);
-  else set({ queue: replace(get().queue, result.id, { busy: undefined, error: ok ? undefined : String(error ?? "It could not be decided.") }) });
+  else
+    set({
+      queue: replace(get().queue, result.id, {
+        busy: undefined,
+        error: ok ? undefined : String(error ?? "It could not be decided."),
+      }),
+    });
   return !ok;
 }

@@ -77,7 +77,8 @@ function Whole({ item }) {
 
 /** @param {{approval: Approval}} props */
 function Facts({ approval }) {
-  const fact = (/** @type {string} */ name, /** @type {unknown} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (/** @type {string} */ name, /** @type {unknown} */ value) =>
+    html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const { decided_at: decided, duration_ms: ran } = approval;
   return html`<dl class="facts">
     ${fact("Asked", html`<${When} at=${approval.created_at} />`)}
@@ -92,10 +93,12 @@ function Timeline({ entries, agent }) {
   return html`<section class="panel timeline" aria-labelledby="timeline">
     <h2 id="timeline">Timeline</h2>
     <ol>
-      ${entries.map((entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
+      ${entries.map(
+        (entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
         <${When} at=${entry.at} />
         <span><${Text} of=${nameOf(entry.actor)} class="strong" /> ${actionWords[entry.action] ?? html`<${Text} of=${entry.action} />`}${entry.detail && html`<span class="quiet">: <${Text} of=${entry.detail} /></span>`}</span>
-      </li>`)}
+      </li>`,
+      )}
     </ol>
   </section>`;
 }

@@ -39,7 +39,11 @@ export function History() {
   const [rows, setRows] = useState(/** @type {Approval[]} */ ([]));
   const [cursor, setCursor] = useState(/** @type {string|null} */ (null));
   const key = JSON.stringify(filter);
-  const { data, error, reload } = useLoad(() => api.approvals({ ...toQuery(filter), limit: LIMIT }), [key], ["approval"]);
+  const { data, error, reload } = useLoad(
+    () => api.approvals({ ...toQuery(filter), limit: LIMIT }),
+    [key],
+    ["approval"],
+  );
   useEffect(() => {
     if (!data) return;
     // Fresh rows go on top of the older pages that were read already.
@@ -83,12 +87,17 @@ export function History() {
 function HistoryFilters({ filter, rows, active, onChange }) {
   const me = useStore((state) => state.session?.user.name);
   // Only administrators may list the users, so the approvers are those who decided what is shown, and oneself.
-  const approvers = [me, filter.decided_by, ...rows.map((row) => row.decided_by)].filter((name) => typeof name === "string" && name);
+  const approvers = [me, filter.decided_by, ...rows.map((row) => row.decided_by)].filter(
+    (name) => typeof name === "string" && name,
+  );
   const { data: servers } = useLoad(api.servers, [], ["policy"]);
   const { data: agents } = useLoad(api.agents, [], ["agents"]);
-  const tools = (servers ?? []).filter((s) => !filter.server || s.name === filter.server).flatMap((s) => s.tools.map((t) => t.name));
+  const tools = (servers ?? [])
+    .filter((s) => !filter.server || s.name === filter.server)
+    .flatMap((s) => s.tools.map((t) => t.name));
   const pairs = (/** @type {string[]} */ names) => [...new Set(names)].sort().map((name) => [name, name]);
-  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) => onChange({ [field]: event.target.value });
+  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) =>
+    onChange({ [field]: event.target.value });
   return html`<div class="filters" role="search">
     <${Search} value=${filter.q} onSearch=${(/** @type {string} */ q) => onChange({ q })} />
     <${Select} label="Outcome" value=${filter.status} options=${Object.entries(statusWords).slice(1)} onChange=${(/** @type {string} */ status) => onChange({ status })} />

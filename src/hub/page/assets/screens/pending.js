@@ -49,7 +49,12 @@ function keymap(cards) {
   const id = get().focus;
   const pending = waiting(cards).map((item) => item.approval.id);
   const move = (/** @type {1|-1} */ step) => (/** @type {KeyboardEvent} */ event) => {
-    if (event.key.startsWith("Arrow") && event.target instanceof Element && event.target.closest(".json-tall, summary, [role=tab]")) return;
+    if (
+      event.key.startsWith("Arrow") &&
+      event.target instanceof Element &&
+      event.target.closest(".json-tall, summary, [role=tab]")
+    )
+      return;
     event.preventDefault();
     const next = neighbour(cards, get().focus, step);
     if (next) focus(next);
@@ -71,7 +76,8 @@ function keymap(cards) {
     "Shift+x": () => set({ selected: new Set(pending.every((one) => get().selected.has(one)) ? [] : pending) }),
     Enter: (event) => {
       // Enter on a button or link is that button's own.
-      if (id && event.target instanceof Element && event.target.matches("article.card")) navigate(`/approvals/${encodeURIComponent(id)}`);
+      if (id && event.target instanceof Element && event.target.matches("article.card"))
+        navigate(`/approvals/${encodeURIComponent(id)}`);
     },
     Escape: escape,
     "/": (event) => {
@@ -120,6 +126,8 @@ function useSweep(list, queue) {
 /** The card that must not move on the screen: the focused one, or the first in sight. @param {HTMLElement|null} list @param {Set<string>} leaving */
 function stillThing(list, leaving) {
   const staying = [...(list?.children ?? [])].filter((card) => !leaving.has(card.getAttribute("data-id") ?? ""));
-  const element = staying.find((card) => card.classList.contains("focused")) ?? staying.find((card) => card.getBoundingClientRect().bottom > 0);
+  const element =
+    staying.find((card) => card.classList.contains("focused")) ??
+    staying.find((card) => card.getBoundingClientRect().bottom > 0);
   return element ? { element, top: element.getBoundingClientRect().top } : null;
 }
