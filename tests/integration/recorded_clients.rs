@@ -2,7 +2,7 @@
 //!
 //! The lines are theirs to the byte: what the server reads must be too.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ impl Recorded {
         sessions
     }
 
-    fn read(path: &PathBuf, ending: &str) -> Option<Self> {
+    fn read(path: &Path, ending: &str) -> Option<Self> {
         let agent = path.file_name()?.to_str()?.strip_suffix(ending)?.to_owned();
         let text = std::fs::read_to_string(path).unwrap();
         Some(Self { agent, lines: text.lines().map(str::to_owned).collect(), ledger: Ledger::new() })

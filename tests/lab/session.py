@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 
 # How long an answer may take, and how long a client waits after EOF, and again after SIGTERM.
-ANSWER, GRACE = 120, 5
+ANSWER, GRACE = 180, 30
 
 
 @dataclass
