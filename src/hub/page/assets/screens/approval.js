@@ -4,7 +4,7 @@ import { html, useRef, useEffect } from "../browser/ui.js";
 import { get, set, useStore } from "../browser/store.js";
 import * as api from "../hub/api.js";
 import { useLoad } from "../hub/load.js";
-import { take } from "../hub/live.js";
+import { take } from "../hub/pending.js";
 import { focus, pressApprove, mayDecide } from "../hub/decide.js";
 import { useKeys } from "../browser/keys.js";
 import { inSight } from "../browser/sight.js";
