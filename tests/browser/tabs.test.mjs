@@ -71,11 +71,13 @@ test("a tab in sight takes the line from one that the browser has stopped", real
   const { pages } = await tabs(2);
   const [stopped, seen] = pages;
   const session = await stopped.context().newCDPSession(stopped);
-  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+  await session.send("Debugger.enable");
+  await session.send("Debugger.pause");
+  const asleep = stopped.evaluate(() => {});
   await seen.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-  await seen.clock.fastForward(2500);
   await call().on(seen).waitFor();
-  await session.send("Page.setWebLifecycleState", { state: "active" });
+  await session.send("Debugger.resume");
+  await asleep;
   await call().on(stopped).waitFor();
 });
 

@@ -4,6 +4,7 @@ import { html, render, useEffect } from "./browser/ui.js";
 import * as api from "./hub/api.js";
 import * as live from "./hub/live.js";
 import * as keys from "./browser/keys.js";
+import { keepPlace } from "./browser/keeper.js";
 import * as prefs from "./browser/prefs.js";
 import * as push from "./hub/push.js";
 import { get, set, subscribe, useStore } from "./browser/store.js";
@@ -62,6 +63,7 @@ function App() {
     return live.stop;
   }, [signedIn]);
   useEffect(() => {
+    if (screen !== "pending" && screen !== "approval") set({ place: null });
     shown = titles[screen] ?? "";
     drawTitle();
   }, [screen]);
@@ -100,6 +102,7 @@ function drawTitle() {
 
 prefs.apply();
 keys.listen();
+keepPlace();
 interceptLinks();
 push.listen();
 subscribe(drawTitle);

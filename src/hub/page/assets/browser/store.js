@@ -18,7 +18,8 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {string|null} focus                   the approval that keys act on
  * @property {Set<string>} selected
  * @property {{id: string, at: number}|null} confirm   a high-trust approve that waits for its second press
- * @property {string|null} rejecting               the card whose reject panel is open
+ * @property {{id: string, what: "reject"|"approve"}|null} writing   the card whose words are being written
+ * @property {{focus: string|null, selected: Set<string>, top: number}|null} place   where the queue was left for a card
  * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
  * @property {{server: string, agent: string, trust: string, text: string}} filter
  * @property {Record<string, number>} changes      per kind of event, how many there were
@@ -39,7 +40,8 @@ let state = {
   focus: null,
   selected: new Set(),
   confirm: null,
-  rejecting: null,
+  writing: null,
+  place: null,
   opened: new Map(),
   filter: { server: "", agent: "", trust: "", text: "" },
   changes: {},

@@ -25,6 +25,14 @@ export function open(approval, folds) {
   set({ opened });
 }
 
+/** Shows the next part of a card's arguments that is folded. @param {Element|null} card */
+export function openNextFold(card) {
+  const fold = card?.querySelector(".fold");
+  if (!(fold instanceof HTMLElement)) return;
+  fold.scrollIntoView({ block: "center" });
+  fold.click();
+}
+
 /** Everything that the server is given. @param {{approval: Approval, wholeHash?: boolean}} props */
 export function Arguments({ approval, wholeHash }) {
   return html`<${Text} approval=${approval} title="Arguments" hash=${wholeHash ? approval.arguments_sha256 : `${approval.arguments_sha256.slice(0, 12)}…`} />

@@ -23,7 +23,7 @@ export function take(approval) {
 
 /** Says that a card is new, to eyes and ears that are elsewhere. @param {Approval} approval */
 function tell(approval) {
-  say(`New approval: ${visible(approval.tool)} on ${visible(approval.server)}, trust ${approval.trust}.`);
+  say(`New approval: ${visible(approval.tool)} on ${visible(approval.server)}, ${approval.trust} risk.`);
   announce(approval);
 }
 
