@@ -9,6 +9,7 @@ import { useState, useEffect, useRef } from "./ui.js";
 /**
  * @typedef {object} State
  * @property {Session|null|undefined} session      undefined: not asked yet, null: signed out
+ * @property {boolean} ended                       the hub no longer knows the session; the screens wait for another
  * @property {string} trouble                      why the page cannot even begin, in words
  * @property {"connecting"|"live"|"lost"} line
  * @property {number} dataAt                       page time of the last sign of life of the hub
@@ -31,6 +32,7 @@ import { useState, useEffect, useRef } from "./ui.js";
 /** @type {State} */
 let state = {
   session: undefined,
+  ended: false,
   trouble: "",
   line: "connecting",
   dataAt: Date.now(),
@@ -71,6 +73,9 @@ export function subscribe(wake) {
   return () => void subscribers.delete(wake);
 }
 
+/** The hub says that nobody is signed in. What is on the page stays, out of sight, for whoever signs in again. */
+export const endSession = () => set(state.session ? { ended: true } : { session: null });
+
 /**
  * A part of the state, followed by the component that asks.
  * @template T
@@ -103,7 +108,8 @@ let toasts = 0;
  */
 export function toast(kind, text) {
   const id = ++toasts;
-  set({ toasts: [...state.toasts.slice(-3), { id, kind, text }], spoken: text });
+  const others = state.toasts.filter((one) => one.text !== text);
+  set({ toasts: [...others.slice(-3), { id, kind, text }], spoken: text });
   setTimeout(() => dismiss(id), kind === "ok" ? 5000 : 12000);
 }
 

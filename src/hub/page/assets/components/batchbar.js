@@ -3,7 +3,7 @@
 import { html, cls, useState, useEffect, useRef } from "../browser/ui.js";
 import { set, useStore } from "../browser/store.js";
 import { CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../browser/guard.js";
-import { decideBatch, extendBatch, focus } from "../hub/decide.js";
+import { decideBatch, extendBatch, focus, mayDecide } from "../hub/decide.js";
 import { visibleCards, waiting } from "../rules/queue.js";
 import { unopened } from "../rules/fold.js";
 import { plural } from "../rules/format.js";
@@ -31,7 +31,7 @@ export function BatchBar() {
     const timer = setTimeout(() => setMode(""), CONFIRM_MS);
     return () => clearTimeout(timer);
   }, [mode]);
-  if (!cards.length) return null;
+  if (!cards.length || !mayDecide()) return null;
   const ids = cards.map((item) => item.approval.id);
   const folded = cards.filter((item) => unopened(item.approval, opened)).length;
   const high = cards.filter((item) => item.approval.trust === "high").length;

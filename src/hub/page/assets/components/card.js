@@ -74,7 +74,7 @@ function FullCard({ item }) {
   const pending = approval.status === "pending";
   return html`<article ref=${article} data-id=${id} class=${cls("card", `edge-${approval.trust}`, focused && "focused", selected && "selected", !pending && "done")} tabindex=${focused ? 0 : -1} aria-labelledby=${`t-${id}`} aria-current=${focused ? "true" : undefined} onFocusIn=${take} onPointerDown=${take}>
     <header class="card-head" ref=${top}>
-      ${pending && html`<input type="checkbox" class="pick" checked=${selected} aria-label=${`Select ${visible(approval.tool)} on ${visible(approval.server)}`} onChange=${() => toggle(id)} />`}
+      ${pending && mayDecide() && html`<input type="checkbox" class="pick" checked=${selected} aria-label=${`Select ${visible(approval.tool)} on ${visible(approval.server)}`} onChange=${() => toggle(id)} />`}
       <h2 id=${`t-${id}`}><${Name} of=${approval.tool} class="tool" /> <span class="on">on</span> <${Name} of=${approval.server} class="server" /></h2>
       <${Risk} level=${approval.trust} />
       <span class="grow"></span>

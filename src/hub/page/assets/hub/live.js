@@ -1,8 +1,9 @@
 // Keeps the state in step with the hub: follows the events, in this tab or through the one that holds the line, and says
 // when the line is lost.
 
-import { get, set } from "../browser/store.js";
+import { get, set, endSession } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
+import { UNREACHABLE } from "./api.js";
 import { read } from "./sse.js";
 import { share } from "./share.js";
 import { loadQueue, take } from "./pending.js";
@@ -92,12 +93,22 @@ function pause(ms, signal) {
 /** What happens on the line, wherever it ends. @param {News} news */
 function hear(news) {
   expectMore(news.kind === "lost" ? news.ms : SILENCE_MS);
-  if (news.kind === "open" || news.kind === "alive") set({ line: "live", dataAt: Date.now() });
+  if (news.kind === "open" || news.kind === "alive") alive();
   if (news.kind === "open") void loadQueue();
   if (news.kind === "lost") set({ line: "lost", retryAt: Date.now() + news.ms });
-  if (news.kind === "over") set({ session: null });
+  if (news.kind === "over") endSession();
   if (news.kind === "here" && (news.lastId !== lastId || !get().loaded)) catchUp(news.lastId);
   if (news.kind === "message") receive(news.message);
+}
+
+function alive() {
+  const { line, toasts, queue } = get();
+  set({ line: "live", dataAt: Date.now() });
+  if (line === "live") return;
+  // What was said while it was away is not true any more.
+  const right = (/** @type {import("../rules/types.js").Item} */ item) =>
+    item.error === UNREACHABLE ? { ...item, error: undefined } : item;
+  set({ toasts: toasts.filter((one) => one.text !== UNREACHABLE), queue: queue.map(right) });
 }
 
 /** The tab that holds the line may have been stopped: whoever hears nothing of it says so, and asks. @param {number} ms */
