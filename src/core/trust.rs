@@ -421,6 +421,8 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -463,6 +465,32 @@ mod tests {
         assert_eq!(of_tool("create_chart", true, None), (Level::Medium, Source::Name));
         assert_eq!(of_tool("delete", false, None), (Level::High, Source::Name));
         assert_eq!(of_tool("delete", true, None), (Level::High, Source::Name));
+    }
+
+    /// What 57 real servers say of their tools, with what a careful person would have each do by default.
+    #[test]
+    fn on_real_servers_what_is_risky_waits_and_reading_does_not() {
+        let (mut risky, mut waits, mut reads, mut held) = (0, 0, 0, Vec::new());
+        let mut missed = Vec::new();
+        for file in std::fs::read_dir("tests/fixtures/tools").unwrap().map(|entry| entry.unwrap().path()) {
+            let Ok(server) = serde_json::from_str::<Value>(&std::fs::read_to_string(&file).unwrap()) else { continue };
+            for tool in server["tools"].as_array().unwrap() {
+                let (name, hints) = (tool["name"].as_str().unwrap(), &tool["annotations"]);
+                let is_high = of_tool(name, hints["destructiveHint"] == true, None).0 == Level::High;
+                let is_close = tool["close"] == true;
+                if tool["wanted"] == "gate" && !is_close {
+                    risky += 1;
+                    waits += usize::from(is_high);
+                    missed.extend((!is_high).then(|| name.to_owned()));
+                } else if tool["wanted"] == "pass" && (hints["readOnlyHint"] == true || of_name(name) == Level::Low) {
+                    reads += 1;
+                    held.extend((is_high && !is_close).then(|| name.to_owned()));
+                }
+            }
+        }
+        assert!(risky > 150 && reads > 400, "the recorded lists are gone");
+        assert!(waits * 100 >= risky * 95, "{waits} of {risky}: {missed:?}");
+        assert!(held.len() * 100 <= reads * 2, "{} of {reads}: {held:?}", held.len());
     }
 
     #[test]

@@ -1,17 +1,16 @@
 //! `hitl-hub open`: a one-time link into the running hub, for who has its data dir.
 
-use crate::config::hub::Settings;
-use crate::hub::links::LinkKind;
-use crate::hub::serve::{files::DataDir, local};
-
 use super::{open_store, terminal};
+use crate::config::hub::Settings;
+use crate::hub::people::links::LinkKind;
+use crate::hub::serve::{files::DataDir, local};
 
 /// Prints a link that signs the first administrator in, and opens it unless there is no browser to open it in.
 pub(super) async fn open(settings: &Settings, no_browser: bool) -> anyhow::Result<()> {
     let base = base_url(settings)?;
     let hub = open_store(settings).await?;
     let admin = local::first_admin(&hub).await?;
-    let code = hub.mint_link(LinkKind::SignIn(admin.name)).await?;
+    let code = hub.people.mint_link(LinkKind::SignIn(admin.name)).await?;
     hub.close().await;
     let link = format!("{base}/signin#{code}");
     terminal::line(&link)?;

@@ -5,28 +5,8 @@
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const SQLITE: &[&str] = &[
-    include_str!("../../../migrations/sqlite/0001_first.sql"),
-    include_str!("../../../migrations/sqlite/0002_policy.sql"),
-    include_str!("../../../migrations/sqlite/0003_notifications.sql"),
-    include_str!("../../../migrations/sqlite/0004_hand_off.sql"),
-    include_str!("../../../migrations/sqlite/0005_web_push.sql"),
-    include_str!("../../../migrations/sqlite/0006_cards.sql"),
-    include_str!("../../../migrations/sqlite/0007_running_calls.sql"),
-    include_str!("../../../migrations/sqlite/0008_extra.sql"),
-    include_str!("../../../migrations/sqlite/0009_bounds.sql"),
-];
-const POSTGRES: &[&str] = &[
-    include_str!("../../../migrations/postgres/0001_first.sql"),
-    include_str!("../../../migrations/postgres/0002_policy.sql"),
-    include_str!("../../../migrations/postgres/0003_notifications.sql"),
-    include_str!("../../../migrations/postgres/0004_hand_off.sql"),
-    include_str!("../../../migrations/postgres/0005_web_push.sql"),
-    include_str!("../../../migrations/postgres/0006_cards.sql"),
-    include_str!("../../../migrations/postgres/0007_running_calls.sql"),
-    include_str!("../../../migrations/postgres/0008_extra.sql"),
-    include_str!("../../../migrations/postgres/0009_bounds.sql"),
-];
+const SQLITE: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first.sql")];
+const POSTGRES: &[&str] = &[include_str!("../../../migrations/postgres/0001_first.sql")];
 
 /// What SQLite is brought up to date with.
 pub(super) fn sqlite() -> Migrator {

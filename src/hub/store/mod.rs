@@ -3,13 +3,19 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
+pub mod activity;
+pub mod audit;
+pub(in crate::hub) mod budget;
+pub(in crate::hub) mod bus;
 mod chain;
+pub mod events;
 mod migrations;
 mod open;
+pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;
+pub(in crate::hub) mod secret;
 #[cfg(test)]
 pub(in crate::hub) mod testing;
-pub mod web;
 mod writer;
 
 use std::sync::Arc;
@@ -18,10 +24,10 @@ use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
+use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
-use super::bus::Bus;
 
 /// How many jobs may wait for the writer; more wait for room.
 const QUEUE: usize = 1024;
@@ -75,6 +81,12 @@ impl Store {
         Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
     }
 
+    /// Whether it answers.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(self.read()).await?;
+        Ok(())
+    }
+
     /// For reading; SQLite refuses writes here.
     pub(in crate::hub) fn read(&self) -> &AnyPool {
         &self.0.readers
@@ -93,11 +105,12 @@ impl Store {
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
-    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let job = Typed::new(work, answer);
@@ -108,7 +121,7 @@ impl Store {
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
         // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        let _ = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
         self.0.writer.close().await;
         self.0.readers.close().await;
     }

@@ -1,14 +1,15 @@
 // Where the page begins: who is signed in, which screen is open, and the count in title and icon.
 
-import { html, render, useEffect } from "./ui.js";
-import * as api from "./api.js";
-import * as live from "./live.js";
-import * as keys from "./keys.js";
-import * as prefs from "./prefs.js";
-import * as push from "./push.js";
-import { get, set, subscribe, useStore } from "./store.js";
-import { waiting } from "./queue.js";
-import { interceptLinks, useRoute } from "./router.js";
+import { html, render, useEffect } from "./browser/ui.js";
+import * as api from "./hub/api.js";
+import * as live from "./hub/live.js";
+import * as keys from "./browser/keys.js";
+import { keepPlace } from "./browser/keeper.js";
+import * as prefs from "./browser/prefs.js";
+import * as push from "./hub/push.js";
+import { get, set, subscribe, useStore } from "./browser/store.js";
+import { waiting } from "./rules/queue.js";
+import { interceptLinks, useRoute } from "./browser/router.js";
 import { Shell, Spoken } from "./components/shell.js";
 import { Trouble } from "./components/controls.js";
 import { SignIn } from "./screens/signin.js";
@@ -38,25 +39,42 @@ const screens = {
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", notifications: "Notifications", signin: "Sign in" };
+const titles = {
+  pending: "Approvals",
+  history: "History",
+  approval: "Approval",
+  servers: "Servers",
+  server: "Server",
+  agents: "Agents",
+  users: "Users",
+  enrol: "Enrol a machine",
+  activity: "Activity",
+  notifications: "Notifications",
+  signin: "Sign in",
+};
 
 function App() {
   const session = useStore((state) => state.session);
   const { screen, param } = useRoute();
-  const signedIn = Boolean(session);
+  const ended = useStore((state) => state.ended);
+  const signedIn = Boolean(session) && !ended;
   useEffect(() => {
     if (!signedIn) return;
     live.start();
     return live.stop;
   }, [signedIn]);
   useEffect(() => {
+    if (screen !== "pending" && screen !== "approval") set({ place: null });
     shown = titles[screen] ?? "";
     drawTitle();
   }, [screen]);
   if (session === undefined) return html`<${Starting} />`;
   // The address stays: after signing in the page is where the link pointed.
   if (session === null || screen === "signin") return html`<${SignIn} /><${Spoken} />`;
-  return html`<${Shell} screen=${screen}>${(screens[screen] ?? screens.pending)?.(param)}</${Shell}><${Spoken} />`;
+  // What somebody has typed stays for when they are back.
+  return html`${ended && html`<${SignIn} ended=${session.user.name} />`}
+    <div hidden=${ended}><${Shell} screen=${screen}>${(screens[screen] ?? screens.pending)?.(param)}</${Shell}></div>
+    <${Spoken} />`;
 }
 
 /** Asks who is signed in. */
@@ -78,7 +96,7 @@ let shown = "";
 
 /** How many wait, in the tab's title and icon. */
 function drawTitle() {
-  const count = get().session ? waiting(get().queue).length : 0;
+  const count = get().session && !get().ended ? waiting(get().queue).length : 0;
   const title = `${count ? `(${count}) ` : ""}${shown ? `${shown} · ` : ""}hitl`;
   if (document.title !== title) document.title = title;
   const icon = `/assets/icons/${count > 9 ? "many" : count}.svg`;
@@ -88,6 +106,7 @@ function drawTitle() {
 
 prefs.apply();
 keys.listen();
+keepPlace();
 interceptLinks();
 push.listen();
 subscribe(drawTitle);

@@ -1,11 +1,11 @@
 // Small parts that several screens use: switch, copy button, badges, times.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import { useNow } from "../clock.js";
-import { toast } from "../store.js";
-import { ago, exact, moment, statusWords, outcomeOf } from "../format.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import { useNow } from "../browser/clock.js";
+import { toast } from "../browser/store.js";
+import { ago, exact, moment, statusWords, outcomeOf } from "../rules/format.js";
 
-/** @typedef {import("../types.js").Level} Level */
+/** @typedef {import("../rules/types.js").Level} Level */
 
 /** @param {{on: boolean, label: string, disabled?: boolean, busy?: boolean, onChange: (on: boolean) => void}} props */
 export const Switch = ({ on, label, disabled, busy, onChange }) =>
@@ -28,15 +28,19 @@ export function CopyButton({ text, label, class: name }) {
   return html`<button type="button" class=${name ?? "link"} onClick=${copy}>${done ? "Copied" : label}</button>`;
 }
 
-/** @param {{level: Level}} props */
-export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>trust: ${level}</span>`;
+/** What the tool's trust level means to whoever decides. @param {{level: Level}} props */
+export const Risk = ({ level }) =>
+  html`<span class=${`badge trust-${level}`} title=${`The tool's trust level is ${level}: so much of it a call needs.`}>${level} risk</span>`;
 
-/** @param {{status: import("../types.js").Status}} props */
-export const Status = ({ status }) => html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
+/** @param {{status: import("../rules/types.js").Status}} props */
+export const Status = ({ status }) =>
+  html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
 
-/** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../types.js").Outcome|null, handed_off?: boolean}}} props */
+/** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../rules/types.js").Outcome|null, handed_off?: boolean}}} props */
 export const OutcomeWord = ({ of: { outcome, handed_off } }) =>
-  outcome ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>` : html`<span class="quiet">–</span>`;
+  outcome
+    ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>`
+    : html`<span class="quiet">–</span>`;
 
 /** "3 min ago", with the exact time behind it. @param {{at: number}} props */
 export function Ago({ at }) {
@@ -56,4 +60,5 @@ export const Trouble = ({ error, onRetry }) =>
   html`<div class="trouble" role="alert"><p>${error}</p>${onRetry && html`<button class="button" onClick=${onRetry}>Try again</button>`}</div>`;
 
 /** A command to copy. @param {{text: string}} props */
-export const Command = ({ text }) => html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;
+export const Command = ({ text }) =>
+  html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;

@@ -1,8 +1,8 @@
 // The keys, and the switch for them.
 
-import { html } from "../ui.js";
-import { set } from "../store.js";
-import * as prefs from "../prefs.js";
+import { html } from "../browser/ui.js";
+import { set } from "../browser/store.js";
+import * as prefs from "../browser/prefs.js";
 import { Dialog } from "./dialog.js";
 import { Switch } from "./controls.js";
 
@@ -10,15 +10,19 @@ import { Switch } from "./controls.js";
 const keys = [
   [["J", "↓"], "next card"],
   [["K", "↑"], "previous card"],
-  [["A"], "approve; high trust asks for a second press"],
-  [["R"], "reject, with a reason"],
+  [["A"], "approve; where the risk is high, a second press"],
+  [["Shift+A"], "approve with a comment"],
+  [["R"], "reject, with a reason: own words, or 1 2 3, then Enter"],
+  [["E"], "five minutes more"],
+  [["O"], "open the next folded part"],
   [["X"], "select, or unselect"],
   [["Shift+X"], "select all, or none"],
   [["Enter"], "open the card at its own link"],
-  [["Esc"], "take back: confirmation, panel, selection, focus"],
-  [["/"], "filter"],
-  [["G P", "G H"], "go to pending, history"],
-  [["G N", "G S"], "go to notifications, servers"],
+  [["Esc"], "take back: confirmation, panel, selection, mark; from a card to the queue"],
+  [["/"], "filter; Enter, ↓ or Esc go back to the cards"],
+  [["G P", "G H", "G N"], "go to pending, history, notifications"],
+  [["G S", "G A", "G U"], "go to servers, agents, users"],
+  [["G L"], "go to the activity log"],
   [["?"], "this list"],
 ];
 
