@@ -21,7 +21,6 @@ pub fn gate() -> (Gate, Instant) {
     let mut gate = Gate::new(Settings {
         server: "s".into(),
         hub: "http://h".into(),
-        instance: "i".into(),
         hub_wait: Duration::from_secs(30),
         hold_for: HoldFor::default(),
         client_name: None,

@@ -17,6 +17,8 @@ pub enum Ask {
     Cancel(Cancel),
     /// I still hold the live request: may I write it?
     Release(Release),
+    /// The client goes on with a released call.
+    Continued(Continued),
     /// What became of a released call.
     Outcome(CallOutcome),
     /// One line for the activity log.
@@ -110,6 +112,17 @@ pub struct Release {
     pub digest: Digest,
 }
 
+/// A released call that its client goes on with, because the server asked for more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// How often, this time included.
+    pub round: u32,
+    /// What the server is given: `inputResponses` and `requestState`, as a JSON object.
+    pub inputs: String,
+}
+
 /// What became of a released call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOutcome {
@@ -192,6 +205,10 @@ pub struct Registered {
     pub remaining_ms: u64,
     /// Where an approver decides.
     pub link: String,
+    /// The raw text of the arguments as approvers are shown them, where an earlier call wrote the same ones otherwise:
+    /// what was shown is what runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
 }
 
 /// A call ruled on by the hub itself.

@@ -105,6 +105,7 @@ impl HubClient {
             Ask::Request(request) => ToHub::Request(request),
             Ask::Cancel(cancel) => ToHub::Cancel(cancel),
             Ask::Release(release) => ToHub::Release(release),
+            Ask::Continued(continued) => ToHub::Continued(continued),
             Ask::Outcome(outcome) => ToHub::Outcome(outcome),
             Ask::Call(call) => ToHub::Calls { items: vec![call], dropped: 0 },
         };

@@ -105,7 +105,7 @@ fn a_list_that_is_not_told_yet_is_told_before_it_is_forgotten_and_before_the_end
         |stand| {
             assert_eq!(stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#), Fate::Forward)
         },
-        |stand| stand.gate.handle_client_gone(),
+        |stand| stand.gate.handle_client_gone(stand.now),
         |stand| stand.gate.handle_server_gone(stand.now),
         |stand| stand.welcome(),
     ];

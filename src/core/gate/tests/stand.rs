@@ -46,7 +46,6 @@ impl Stand {
         let settings = Settings {
             server: "s".into(),
             hub: "http://hub".into(),
-            instance: "i".into(),
             hub_wait: Duration::from_secs(30),
             hold_for: HoldFor::default(),
             client_name: None,
@@ -143,6 +142,7 @@ impl Stand {
             approval: request.id.clone(),
             remaining_ms: 300_000,
             link: "http://hub/approvals/1".into(),
+            arguments: None,
         }));
     }
 
