@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hitl::core::messages::Answer;
+use hitl::core::gate::Answer;
 use hitl::core::gate::{Gate, Settings};
 use hitl::core::patience::HoldFor;
 use hitl::core::policy::{Ruling, Table, Verdict};

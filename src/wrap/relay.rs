@@ -23,7 +23,7 @@ use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
-use crate::core::messages::{Answer, Ask};
+use crate::core::gate::{Answer, Ask};
 use crate::core::reply;
 
 /// A direction with more than this waiting is full.

@@ -172,9 +172,14 @@ impl Held {
         self.tool == other.tool && self.extra == other.extra && of(self) == of(other)
     }
 
-    /// Whether the hub has not been asked yet to let it go.
-    pub(super) fn may_be_replaced(&self) -> bool {
+    /// Whether the hub has been asked about it, and not yet to let it go.
+    pub(super) fn is_asked(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::Waiting { .. })
+    }
+
+    /// Whether the same call again takes its place: of calls that may pass at once, each is a call.
+    pub(super) fn may_be_replaced(&self) -> bool {
+        self.is_asked() && !self.doubtful
     }
 
     /// Whether the hub has been asked to let it go.

@@ -7,8 +7,9 @@ use super::released::Released;
 use super::requests::{Number, State};
 use super::{Action, Gate, MAX_WRITTEN};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
+use crate::core::gate::Ask;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::messages::{Ask, CallOutcome, Decided, Decision, Registered, Release, Ruled};
+use crate::core::messages::{CallOutcome, Decided, Decision, Registered, Release, Ruled};
 use crate::core::policy::{Table, Verdict};
 use crate::core::reply::Refusal;
 
@@ -48,7 +49,7 @@ impl Gate {
         // second word on it could hit an identical call that has joined the approval since.
         let Some(number) = self.requests.find_held(|held| held.request == registered.id) else { return };
         let Some(held) = self.requests.held_at_mut(number) else { return };
-        if !held.may_be_replaced() {
+        if !held.is_asked() {
             return;
         }
         held.approval = registered.approval;

@@ -14,6 +14,7 @@ mod passing;
 mod released;
 mod requests;
 mod server;
+mod talk;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -24,13 +25,14 @@ use self::learn::Listing;
 use self::passing::Passing;
 use self::released::Paused;
 use self::requests::{Number, Requests, State};
+pub use self::talk::{Answer, Ask};
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId};
 use super::patience::HoldFor;
 use super::policy::{Table, Verdict};
 use super::reply::{HubName, Refusal};
-use crate::core::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
+use crate::core::messages::{Activity, CallOutcome, Cancel, ClientInfo};
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;

@@ -79,12 +79,12 @@ impl Released {
     }
 
     /// Waits for its client, unless it has been continued often or long enough.
-    pub(super) fn pause(self, asked: InputRequired, now: Instant) -> Result<Paused, Self> {
+    pub(super) fn pause(self: Box<Self>, asked: InputRequired, now: Instant) -> Result<Paused, Box<Self>> {
         let until = (now + CONTINUE_WITHIN).min(self.first + CONTINUE_FOR);
         if self.round >= MAX_ROUNDS || until <= now {
             return Err(self);
         }
-        Ok(Paused { released: self, state: asked.state, until })
+        Ok(Paused { released: *self, state: asked.state, until })
     }
 }
 

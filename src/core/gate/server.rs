@@ -13,8 +13,9 @@ use super::requests::State;
 use super::{Action, Fate, Gate, MAX_OUTCOMES, MAX_OUTCOMES_AWAY};
 use crate::core::approval::Outcome;
 use crate::core::frame::{self, Id, ServerFrame};
+use crate::core::gate::Ask;
 use crate::core::json::{self, Member, member};
-use crate::core::messages::{Ask, CallOutcome};
+use crate::core::messages::CallOutcome;
 use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 
 /// A longer message says something else than that tools changed.
@@ -113,7 +114,7 @@ impl Gate {
         let fate = if released.cancelled { Fate::Consumed } else { Fate::Forward };
         let asked = result.and_then(|result| released::input_required(&result.inner));
         let ended = match asked.filter(|_| !released.cancelled) {
-            None => Some((*released, outcome_of(result))),
+            None => Some((released, outcome_of(result))),
             Some(asked) => match released.pause(asked, now) {
                 Ok(paused) => {
                     self.put(&id.key, State::Paused(Box::new(paused)), now);

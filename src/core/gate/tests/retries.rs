@@ -216,6 +216,18 @@ fn a_call_that_runs_already_or_differs_is_not_replaced() {
 }
 
 #[test]
+fn calls_that_may_pass_at_once_do_not_replace_each_other() {
+    let mut stand = Stand::new();
+    let same = |id: &str| call(id, "unknown").replace(&format!(r#"{{"n":{id}}}"#), r#"{"n":0}"#);
+    for id in ["1", "2"] {
+        assert_eq!(stand.client(&same(id)), Fate::Consumed);
+    }
+    let asks = stand.asks();
+    let [Ask::Request(_), Ask::Request(_)] = asks.as_slice() else { panic!("{asks:?}") };
+    assert_eq!(stand.gate.held().len(), 2);
+}
+
+#[test]
 fn what_the_hub_says_was_shown_must_be_the_same_arguments() {
     for other in [r#"{"n":2}"#, r#"{"n":1.0}"#, "{}", "no JSON"] {
         let mut stand = Stand::new();
