@@ -3,7 +3,6 @@
 use super::stand::{Stand, call, table};
 use crate::core::gate::*;
 use crate::core::ids::Digest;
-use crate::core::messages::*;
 
 /// What some client takes for the id 1, and what none of its requests has as an id.
 const FORMS: [&str; 14] = [

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::stand::{Stand, call, table};
 use crate::core::gate::*;
 use crate::core::ids::Digest;
-use crate::core::messages::*;
 
 #[test]
 fn tools_are_learned_from_the_clients_own_lists() {
