@@ -16,7 +16,7 @@ use crate::core::gate::Ask;
 use crate::core::messages::Continued;
 use crate::core::patience::{self, Ending};
 use crate::core::policy::{Ruling, Table, Verdict};
-use crate::core::reply::{self, Refusal};
+use crate::core::reply::{self, MAX_GATED_BYTES, Refusal};
 
 impl Gate {
     pub(super) fn on_call(&mut self, line: &[u8], call: &Call<'_>, now: Instant) -> Fate {
@@ -119,6 +119,11 @@ impl Gate {
             Verdict::Pass | Verdict::Deny => {
                 let ruling = policy.ruling(&held.tool).clone();
                 self.settle(number, &ruling, now);
+            }
+            Verdict::Gate | Verdict::Ask if held.line_len() > MAX_GATED_BYTES => {
+                let tool = held.tool.clone();
+                self.log_call(&tool, Verdict::Deny, None);
+                self.refuse_at(number, &Refusal::TooLong, now);
             }
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
@@ -237,7 +242,8 @@ impl Gate {
         Fate::Consumed
     }
 
-    pub(super) fn refuse_line(&mut self, refused: &Refused) -> Fate {
+    /// A line of the client that does not pass: whoever waits for it is answered.
+    pub fn refuse_line(&mut self, refused: &Refused) -> Fate {
         self.log(format!("refused a line of the client: {}", refused.why));
         // An error under an id that waits would be taken for that call's answer.
         let waits = |raw: &str| {
@@ -245,9 +251,9 @@ impl Gate {
             self.requests.state(key).is_some_and(State::is_open_gated)
                 || self.requests.has_alike(key, State::is_open_gated)
         };
-        if !refused.id.as_deref().is_some_and(waits) {
-            self.actions.extend(reply::error_line(refused).map(Action::ToClient));
-        }
+        let errors: Vec<_> = reply::errors(refused).filter(|(id, _)| !waits(id)).map(|(_, line)| line).collect();
+        self.actions.extend(errors.into_iter().map(Action::ToClient));
+        self.actions.extend(reply::stand_ins(refused).map(Action::InPlace));
         Fate::Consumed
     }
 }

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::released::{Spoken, What};
-use crate::core::call::{self, Bound, NO_ARGUMENTS, canonical};
+use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::json::range_in;
+use crate::core::json::{canonical, range_in};
 use crate::core::messages::{ClientInfo, Era, Request};
 use crate::core::reply::{self, HubName, Refusal};
 

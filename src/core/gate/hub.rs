@@ -105,7 +105,7 @@ impl Gate {
     }
 
     /// Ends a hold without the server.
-    fn refuse_at(&mut self, number: Number, refusal: &Refusal, now: Instant) {
+    pub(super) fn refuse_at(&mut self, number: Number, refusal: &Refusal, now: Instant) {
         if let Some(held) = self.requests.take_held(number) {
             self.refuse(&held, refusal, now);
         }

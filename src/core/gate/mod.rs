@@ -10,6 +10,7 @@ mod hand_off;
 mod held;
 mod hub;
 mod learn;
+mod long;
 mod passing;
 mod released;
 mod requests;
@@ -75,6 +76,8 @@ pub enum Fate {
 pub enum Action {
     /// Write this line to the server.
     ToServer(Vec<u8>),
+    /// Write this line to the server, which waits for an answer that the client gave and that must not pass.
+    InPlace(Vec<u8>),
     /// Write this line to the client.
     ToClient(Vec<u8>),
     /// Send this to the hub. Without a connection it may be dropped, because the gate says it again after a
@@ -166,12 +169,15 @@ impl Gate {
             ServerFrame::Stray { raw, is_progress: false } => {
                 self.drop_server_line(&format!("an answer to {raw}, which no request has as its id"))
             }
+            ServerFrame::Twofold { id } if self.in_use(&id) => {
+                self.drop_server_line(&format!("what may be taken for an answer to the call {}", id.raw))
+            }
             ServerFrame::ToolsChanged => {
                 self.forget_tools();
                 Fate::Forward
             }
             ServerFrame::Unreadable => self.on_unreadable(line, now),
-            ServerFrame::Stray { .. } | ServerFrame::Other => Fate::Forward,
+            ServerFrame::Twofold { .. } | ServerFrame::Stray { .. } | ServerFrame::Other => Fate::Forward,
         }
     }
 

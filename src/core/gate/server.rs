@@ -55,7 +55,7 @@ impl Gate {
     }
 
     /// Whether the call of this id, or of one that some client takes for it, has had its answer.
-    fn is_another_answer(&self, key: &str) -> bool {
+    pub(super) fn is_another_answer(&self, key: &str) -> bool {
         match self.requests.state(key) {
             Some(state) => state.is_over(),
             None => self.requests.has_alike(key, State::is_over),
@@ -66,7 +66,7 @@ impl Gate {
         forms::number_of_any(raw).is_some_and(|number| self.requests.has_number(&number, State::is_over))
     }
 
-    fn drop_another_answer(&mut self, id: &str) -> Fate {
+    pub(super) fn drop_another_answer(&mut self, id: &str) -> Fate {
         self.drop_server_line(&format!("an answer to {}, which has been answered", id.trim_start_matches('"')))
     }
 

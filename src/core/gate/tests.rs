@@ -4,6 +4,7 @@ mod deciding;
 mod forged;
 mod hub_away;
 mod lists;
+mod long;
 mod progress;
 mod refusing;
 mod retries;

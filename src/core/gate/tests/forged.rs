@@ -1,8 +1,8 @@
 //! A server that lies about whom it answers.
 
 use super::stand::{Stand, call, table};
+use crate::core::call;
 use crate::core::gate::*;
-use crate::core::ids::Digest;
 
 /// What some client takes for the id 1, and what none of its requests has as an id.
 const FORMS: [&str; 14] = [
@@ -155,7 +155,7 @@ fn a_tool_without_a_definition_that_was_seen_is_the_hubs_to_judge() {
     for (index, forget) in ways.into_iter().enumerate() {
         let mut stand = Stand::new();
         let mut table = table();
-        table.accepted.insert("pass".into(), vec![Digest::of(known.as_bytes())]);
+        table.accepted.insert("pass".into(), vec![call::definition(known)]);
         stand.answer(Answer::Policy(table));
         assert_eq!(stand.client(&call("1", "pass")), Fate::Consumed, "nothing was listed");
         page(&mut stand, known);
