@@ -342,7 +342,8 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
         [ping.as_str(), &framed(&open), &ping].concat()
     );
     let Request { id, digest, .. } = stand.request().await;
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
     stand.answer(Answer::Decided(Decided { approval: id.clone(), decision })).await;

@@ -1,5 +1,6 @@
 //! A gate with its clock, its client, its server and its hub in the hands of a test.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
