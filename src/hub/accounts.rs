@@ -4,6 +4,7 @@
 //! token only the shim's websocket, and no code path turns one into the other.
 
 mod agents;
+mod command;
 mod password;
 mod personal;
 mod tokens;
@@ -18,8 +19,10 @@ use super::error::{Actor, ChangeError};
 use super::model::Role;
 use super::store::{StoreError, Tx};
 
+/// Whoever has access to the data dir.
+const OPERATOR: &str = "operator";
 /// Names that stand for something else in the audit record.
-const RESERVED: [&str; 2] = ["hub", "operator"];
+const RESERVED: [&str; 2] = ["hub", OPERATOR];
 /// How client ids begin; no name may look like one.
 const CLIENT_ID_PREFIX: &str = "agent-";
 

@@ -20,6 +20,7 @@ pub mod enrolment;
 pub mod error;
 pub mod events;
 mod holds;
+pub mod identity;
 pub mod links;
 mod live;
 pub mod model;
@@ -91,6 +92,7 @@ struct Inner {
     grant_for_ms: i64,
     resume_within_ms: i64,
     push_hosts: Vec<String>,
+    identity: OnceCell<Arc<identity::Identity>>,
     push_key: OnceCell<Arc<notify::PushKey>>,
     push_client: OnceLock<reqwest::Client>,
     base_url: RwLock<Option<String>>,
@@ -122,6 +124,7 @@ impl Hub {
             grant_for_ms: settings.grant_for_ms,
             resume_within_ms: settings.resume_within_ms,
             push_hosts: settings.push_hosts,
+            identity: OnceCell::new(),
             push_key: OnceCell::new(),
             push_client: OnceLock::new(),
             base_url: RwLock::new(None),

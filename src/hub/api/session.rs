@@ -1,13 +1,15 @@
 //! Signing in and out, and the browser session behind it.
 //!
-//! A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; signing
+//! A session has two halves. The cookie goes along by itself, to every port of the host, so it opens nothing alone. The
+//! other half is told once, in the answer to signing in, and shown in a header by every request; a page keeps it where
+//! no other origin can read it. A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; signing
 //! out, removing the user or setting a password ends it at once, and with it what it listens to. Its id changes at
 //! every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's own requests carry
 //! it.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::Json;
+use axum::{Extension, Json};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
@@ -20,8 +22,11 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer};
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::who::Viewer;
+use super::who::{HALF_HEADER, Viewer};
+use crate::core::ids::Digest;
 use crate::hub::Hub;
+use crate::hub::error::Via;
+use crate::hub::identity::Identity;
 use crate::hub::model::{Role, User};
 use crate::hub::store::web::{USER_KEY, WebSessions};
 
@@ -39,22 +44,23 @@ const STAY_KEY: &str = "stay";
 pub struct Stay {
     /// Who is signed in.
     pub user: String,
-    /// What unsafe requests must show.
-    pub csrf: String,
+    /// The digest of its other half, which every request must show.
+    pub half: Digest,
 }
 
 /// The rest of a session, beside the user's name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
-    csrf: String,
+    half: Digest,
     since: i64,
     noted: i64,
 }
 
-/// The layer that gives requests their session.
-pub fn layer(hub: &Hub, secure: bool) -> SessionManagerLayer<WebSessions> {
+/// The layer that gives requests their session. Its cookie is named after the hub: those of one host get each other's.
+pub fn layer(hub: &Hub, identity: &Identity, secure: bool) -> SessionManagerLayer<WebSessions> {
+    let prefix = if secure { "__Host-hitl" } else { "hitl" };
     SessionManagerLayer::new(WebSessions(hub.store().clone()))
-        .with_name(if secure { "__Host-hitl" } else { "hitl" })
+        .with_name(format!("{prefix}-{}", identity.fingerprint().short()))
         .with_secure(secure)
         .with_http_only(true)
         .with_same_site(SameSite::Strict)
@@ -71,12 +77,12 @@ pub async fn current(session: &Session, now: i64) -> Result<Option<Stay>, Proble
         session.flush().await?;
         return Ok(None);
     }
-    let csrf = entry.csrf.clone();
+    let half = entry.half.clone();
     if now >= entry.noted + NOTE_MS {
         entry.noted = now;
         session.insert(STAY_KEY, entry).await?;
     }
-    Ok(Some(Stay { user, csrf }))
+    Ok(Some(Stay { user, half }))
 }
 
 /// The body of `POST /session`: a name and a password, or the code of a one-time link.
@@ -114,10 +120,15 @@ impl Who {
     }
 }
 
-/// `GET /session`: who am I, and which CSRF token goes with my session; none goes with a personal token.
-pub async fn show(State(api): State<Api>, session: Session, Viewer(user): Viewer) -> Result<Json<Who>, Problem> {
-    let stay = current(&session, api.hub.now()).await?.filter(|stay| stay.user == user.name);
-    Who::new(&api, user, stay.map(|stay| stay.csrf)).await
+/// `GET /session`: who am I. The session's other half is told again to whoever showed it, and to nobody else.
+pub async fn show(
+    State(api): State<Api>,
+    Extension(via): Extension<Via>,
+    headers: HeaderMap,
+    Viewer(user): Viewer,
+) -> Result<Json<Who>, Problem> {
+    let shown = headers.get(HALF_HEADER).filter(|_| via == Via::Page).and_then(|value| value.to_str().ok());
+    Who::new(&api, user, shown.map(str::to_owned)).await
 }
 
 /// `POST /session`: signs in, in a session with a new id.
@@ -163,10 +174,10 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
 async fn begin(session: &Session, user: &User, now: i64) -> Result<String, Problem> {
     session.clear().await;
     session.cycle_id().await?;
-    let csrf = random_token()?;
+    let half = random_token()?;
     session.insert(USER_KEY, &user.name).await?;
-    session.insert(STAY_KEY, Entry { csrf: csrf.clone(), since: now, noted: now }).await?;
-    Ok(csrf)
+    session.insert(STAY_KEY, Entry { half: Digest::of(half.as_bytes()), since: now, noted: now }).await?;
+    Ok(half)
 }
 
 /// `DELETE /session`: signs out.

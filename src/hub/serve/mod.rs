@@ -36,7 +36,8 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Answers requests until the hub's shutdown token is cancelled, then lets answers under way finish.
 pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
     let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
-    let app = Api::new(hub, site).router().into_make_service_with_connect_info::<SocketAddr>();
+    let identity = hub.identity().await.map_err(io::Error::other)?;
+    let app = Api::new(hub, site, identity).router().into_make_service_with_connect_info::<SocketAddr>();
     let mut server = axum_server::Server::from_listener(listener).acceptor(NoDelayAcceptor).handle(handle.clone());
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let serving = async {

@@ -231,7 +231,7 @@ async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
     let running = Running::start_with(&[], clock.clone()).await;
     let person = running.person("ada", Role::Approver).await;
     let hours = std::time::Duration::from_secs(8 * 3_600);
-    let token = running.hub.mint_user_token("ada", hours).await.unwrap();
+    let token = running.hub.mint_command_token(Some("ada"), hours).await.unwrap();
     let mut shim = running.shim().await;
     let mut by_session = Listener::start(&person, None).await;
     let request = running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(token);
