@@ -205,6 +205,17 @@ pub struct EnrolHello {
     /// The machine.
     #[serde(default)]
     pub host: Option<String>,
+    /// It says [`FromEnrolling::Received`] when it has its token; an agent whose token nobody received is revoked.
+    #[serde(default)]
+    pub confirms: bool,
+}
+
+/// A shim that was enrolled → hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromEnrolling {
+    /// The token is written down.
+    Received,
 }
 
 /// Hub → a shim that waits to be enrolled.

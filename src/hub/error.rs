@@ -116,6 +116,8 @@ pub enum Actor {
     User(User),
     /// Somebody with access to the data dir, through the command line; recorded as `operator`.
     Operator,
+    /// The hub itself.
+    Hub,
 }
 
 impl From<&User> for Actor {
@@ -130,6 +132,7 @@ impl Actor {
         match self {
             Self::User(user) => &user.name,
             Self::Operator => "operator",
+            Self::Hub => "hub",
         }
     }
 }

@@ -3,9 +3,11 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::{self, Socket};
@@ -14,7 +16,11 @@ use super::say::say;
 use crate::config::file::File;
 use crate::config::paths;
 use crate::config::wrap::{base_url, is_plain_text};
-use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
+
+/// How long the hub may take to note that the token arrived.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+const UNHEARD: &str = "the hub did not hear that its token arrived, and revokes it; log in again";
 
 /// Enrols this machine; `config` is the config file to write instead of this user's own.
 pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
@@ -28,8 +34,12 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
     let token_file = config.with_file_name("agent-token");
     let after = with_hub(&before, &base, &token_file)?;
     let mut socket = connect::open_to_enrol(&base).await?;
-    let hello =
-        EnrolHello { version: env!("CARGO_PKG_VERSION").to_owned(), user: identity::user(), host: identity::host() };
+    let hello = EnrolHello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        user: identity::user(),
+        host: identity::host(),
+        confirms: true,
+    };
     socket.send(Message::text(wire::encode(&hello))).await.context("the hub closed the connection")?;
     loop {
         match hear(&mut socket).await? {
@@ -38,6 +48,9 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
             ToEnrolling::Enrolled { client_id, name, token } => {
                 write_private(&token_file, &format!("{token}\n"))?;
                 write_private(&config, &after)?;
+                socket.send(Message::text(wire::encode(&FromEnrolling::Received))).await.context(UNHEARD)?;
+                let closed = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+                closed.context(UNHEARD)?;
                 let text = format!(
                     "Enrolled as {} ({}). Wrote {} and {}.\n",
                     plain(&name),

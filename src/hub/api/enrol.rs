@@ -18,12 +18,16 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::Admin;
+use crate::core::ids::ClientId;
 use crate::hub::Hub;
 use crate::hub::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use crate::hub::error::Actor;
 use crate::hub::model::Agent;
-use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// How long a machine may take to write its token down.
+const RECEIVED_WITHIN: Duration = Duration::from_secs(30);
 /// When to try again where there are too many.
 const FULL_SECONDS: u64 = 60;
 /// The longest claim, in characters.
@@ -51,6 +55,7 @@ pub async fn open(
 /// The machine's whole stay: it says who it is, shows a code, and gets an answer or none.
 async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     let Some(hello) = hello(&mut socket).await else { return };
+    let confirms = hello.confirms;
     let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
     let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
     let (enrolment, answer) = match hub.begin_enrolment(claims) {
@@ -75,12 +80,34 @@ async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     match answer {
         Some(Enrolled::Yes(agent, token)) => {
             let Agent { client_id, name, .. } = *agent;
-            if say(&mut socket, &ToEnrolling::Enrolled { client_id, name, token }).await {
-                let _ = socket.send(Message::Close(None)).await;
+            let told = ToEnrolling::Enrolled { client_id: client_id.clone(), name, token };
+            if !(say(&mut socket, &told).await && is_received(&mut socket, confirms).await) {
+                take_back(&hub, &client_id).await;
             }
+            let _ = socket.send(Message::Close(None)).await;
         }
         Some(Enrolled::No) => refuse(socket, "an administrator said no").await,
         None => refuse(socket, "the code has expired").await,
+    }
+}
+
+/// Whether the token arrived: the machine says so, or, if it is of those that do not, its connection did not break.
+async fn is_received(socket: &mut WebSocket, confirms: bool) -> bool {
+    if !confirms {
+        let closed = socket.send(Message::Close(None)).await;
+        let answer = timeout(RECEIVED_WITHIN, socket.recv()).await;
+        return closed.is_ok() && !matches!(answer, Ok(Some(Err(_))));
+    }
+    let said = timeout(RECEIVED_WITHIN, socket.recv()).await;
+    let Ok(Some(Ok(Message::Text(text)))) = said else { return false };
+    serde_json::from_str(&text).is_ok_and(|FromEnrolling::Received| true)
+}
+
+/// Nobody has the token, so nobody shall be able to use it.
+async fn take_back(hub: &Hub, client_id: &ClientId) {
+    match hub.revoke_agent(client_id.as_str(), &Actor::Hub).await {
+        Ok(agent) => tracing::warn!(agent.name, "a machine did not receive its token; its agent was revoked"),
+        Err(error) => tracing::error!(%error, %client_id, "an agent whose token is lost could not be revoked"),
     }
 }
 

@@ -121,8 +121,10 @@ impl Api {
 }
 
 /// The routes of the JSON API for those who are signed in.
-const PRIVATE: [(&str, fn() -> MethodRouter<Api>); 31] = [
+const PRIVATE: [(&str, fn() -> MethodRouter<Api>); 33] = [
     ("/session", || get(session::show).delete(session::sign_out)),
+    ("/sessions", || get(session::list)),
+    ("/sessions/{id}", || delete(session::end)),
     ("/approvals", || get(approvals::list)),
     ("/approvals/batch", || post(approvals::batch)),
     ("/approvals/{id}", || get(approvals::show)),

@@ -40,9 +40,9 @@ impl Site {
         }
         let public_origin = settings.public_url.as_ref().map(|url| url.origin());
         let mut own = listened_on(scheme, addr);
-        for host in settings.public_url.as_ref().map(|url| url.host.clone()) {
-            hosts.push(host.clone());
-            own.push(host);
+        if let Some(url) = &settings.public_url {
+            hosts.push(url.host.clone());
+            own.push(url.host.clone());
         }
         let base_url = public_origin.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(addr)));
         let (secure, behind_proxy) = (settings.secure(), settings.behind_proxy);
@@ -66,6 +66,11 @@ impl Site {
         let own = origin.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://"));
         own.is_some_and(|origin_host| origin_host.eq_ignore_ascii_case(host))
             || Some(origin) == self.public_origin.as_deref()
+    }
+
+    /// Whether all requests come from the address of a proxy.
+    pub fn is_behind_proxy(&self) -> bool {
+        self.behind_proxy
     }
 
     /// Whether a connection comes from a program on this machine; behind a proxy, nobody knows.

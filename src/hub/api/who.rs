@@ -75,6 +75,23 @@ role!(
     Admin
 );
 
+/// Somebody who signed in on the page. A token makes nothing that people sign in with: it would outlive the token.
+pub struct InPerson;
+
+impl<S: Sync> FromRequestParts<S> for InPerson {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.extensions.get() {
+            Some(Via::Page) => Ok(Self),
+            _ => Err(Problem::forbidden(
+                "a token makes no users, passwords or sign-in links, which would outlive it; sign in on the page, or use \
+                 `hitl-hub user` on the hub's machine",
+            )),
+        }
+    }
+}
+
 /// What `Authorization` carries.
 pub enum Credential {
     /// There is no such header.
@@ -130,6 +147,7 @@ async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     let stay = session::current(&session, api.hub.now()).await?;
     let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
     check_half(parts, &stay)?;
+    session::note(&session, api.hub.now()).await?;
     match api.hub.user(&stay.user).await? {
         Some(user) => Ok(user),
         None => {

@@ -107,11 +107,7 @@ async fn at(base: &Url, addr: SocketAddr, key: Option<&Fingerprint>) -> anyhow::
 }
 
 /// The key of the hub at the other end.
-async fn prove(
-    sender: &mut SendRequest<Full<Bytes>>,
-    base: &Url,
-    addr: SocketAddr,
-) -> anyhow::Result<Fingerprint> {
+async fn prove(sender: &mut SendRequest<Full<Bytes>>, base: &Url, addr: SocketAddr) -> anyhow::Result<Fingerprint> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).context("the system has no random numbers")?;
     let (nonce, host) = (hex(&nonce), asked_under(base, addr));

@@ -164,7 +164,9 @@ fn refuse_shared(path: &Path) -> anyhow::Result<()> {
     }
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
-        bail!("{shown} can be changed by others (its mode is {mode:04o}), who could decide in your name; chmod go-w it");
+        bail!(
+            "{shown} can be changed by others (its mode is {mode:04o}), who could decide in your name; chmod go-w it"
+        );
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ struct Heard {
 
 impl Listener {
     async fn start(person: &Person, last: Option<&str>) -> Self {
-        let request = person.request(Method::GET, "/api/v1/events");
+        let request = person.request(Method::GET, "/api/v1/events").header("x-hitl-csrf", &person.csrf);
         Self::of(last.into_iter().fold(request, |request, last| request.header("last-event-id", last))).await
     }
 
