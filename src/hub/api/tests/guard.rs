@@ -89,6 +89,9 @@ async fn a_cookie_alone_opens_no_route_of_the_api() {
                 let request = admin.request(method.clone(), &format!("/api/v1{}", path.replace(['{', '}'], "")));
                 let request = half.iter().fold(request, |request, half| request.header("x-hitl-csrf", *half));
                 let answer = request.json(&json!({})).send().await.unwrap();
+                if answer.status() == 405 {
+                    continue;
+                }
                 let status = if method == Method::GET { 401 } else { 403 };
                 let body = problem(answer, status).await;
                 assert!(!body.to_string().contains(&admin.csrf), "{method} {path}: {body}");

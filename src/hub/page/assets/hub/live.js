@@ -1,6 +1,7 @@
 // Keeps the state in step with the hub: reads the queue, follows the events, says when the line is lost.
 
 import * as api from "./api.js";
+import { shown } from "./api.js";
 import { get, set, say } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
 import { read } from "./sse.js";
@@ -44,6 +45,7 @@ async function follow(signal) {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await read("/api/v1/events", {
+        headers: shown(),
         lastId,
         silence: SILENCE_MS,
         signal,
