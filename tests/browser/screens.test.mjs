@@ -193,7 +193,9 @@ test("nobody decides in time: the card says that it counts as rejected", { skip:
   await page.getByLabel("Time to decide").fill("5");
   await page.getByLabel("Time to decide").blur();
   await until(
-    async () => (await (await page.request.get("/api/v1/servers/quick", { headers: await shown(page) })).json()).policy.timeout_seconds === 5,
+    async () =>
+      (await (await page.request.get("/api/v1/servers/quick", { headers: await shown(page) })).json()).policy
+        .timeout_seconds === 5,
     "the new timeout",
   );
   await page.goto("/approvals");
@@ -244,9 +246,11 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
       await until(
         async () =>
           answer ||
-          JSON.stringify(await (await page.request.get("/api/v1/approvals?status=pending&limit=50", { headers: await shown(page) })).json()).includes(
-            mark,
-          ),
+          JSON.stringify(
+            await (
+              await page.request.get("/api/v1/approvals?status=pending&limit=50", { headers: await shown(page) })
+            ).json(),
+          ).includes(mark),
         "a fate",
       );
       if (!answer) call.cancel();
@@ -320,7 +324,9 @@ test("what is half typed into the search stays when the list is drawn again", as
   const call = shim.call("delete_repo", '{"repo":"while-typing"}');
   await until(
     async () =>
-      (await page.request.get("/api/v1/approvals?status=pending", { headers: await shown(page) })).text().then((text) => text.includes("while-typing")),
+      (await page.request.get("/api/v1/approvals?status=pending", { headers: await shown(page) }))
+        .text()
+        .then((text) => text.includes("while-typing")),
     "the held call",
   );
   call.cancel();

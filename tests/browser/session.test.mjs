@@ -32,7 +32,17 @@ test("a page on another port gets the cookie, and nothing with it", real, async 
   const cookie = await until(() => other.cookies.find((sent) => sent.includes("hitl-")), "the cookie");
   assert.equal(await tab.evaluate(() => localStorage.getItem("hitl.session")), null);
   const half = (await shown(page))["X-HITL-CSRF"];
-  for (const path of ["session", "sessions", "approvals", "events", "users", "agents", "audit", "activity", "servers"]) {
+  for (const path of [
+    "session",
+    "sessions",
+    "approvals",
+    "events",
+    "users",
+    "agents",
+    "audit",
+    "activity",
+    "servers",
+  ]) {
     const answer = await fetch(`${world.url}/api/v1/${path}`, { headers: { Cookie: cookie } });
     assert.equal(answer.status, 401, path);
     assert.ok(!(await answer.text()).includes(half), path);

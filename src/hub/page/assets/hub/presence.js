@@ -8,7 +8,8 @@ let told = Date.now();
 
 /** Watches for signs of a person. */
 export function watch() {
-  for (const sign of ["pointerdown", "keydown", "wheel"]) addEventListener(sign, tell, { passive: true, capture: true });
+  for (const sign of ["pointerdown", "keydown", "wheel"])
+    addEventListener(sign, tell, { passive: true, capture: true });
 }
 
 function tell() {
