@@ -17,6 +17,7 @@ pub mod link;
 pub mod local;
 pub mod login;
 pub mod program;
+pub mod prove;
 pub mod redact;
 pub mod relay;
 pub mod run;

@@ -11,6 +11,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::Api;
@@ -20,9 +21,9 @@ use super::upgrade::speaking;
 use super::who::Admin;
 use crate::core::ids::ClientId;
 use crate::hub::Hub;
-use crate::hub::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
-use crate::hub::error::Actor;
+use crate::hub::agents::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
 use crate::hub::model::Agent;
+use crate::hub::who::Actor;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -58,7 +59,7 @@ async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     let confirms = hello.confirms;
     let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
     let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
-    let (enrolment, answer) = match hub.begin_enrolment(claims) {
+    let (enrolment, answer) = match hub.agents.begin_enrolment(claims) {
         Ok(Some(begun)) => begun,
         Ok(None) => return refuse(socket, "too many machines wait to be enrolled; try again later").await,
         Err(error) => {
@@ -105,7 +106,7 @@ async fn is_received(socket: &mut WebSocket, confirms: bool) -> bool {
 
 /// Nobody has the token, so nobody shall be able to use it.
 async fn take_back(hub: &Hub, client_id: &ClientId) {
-    match hub.revoke_agent(client_id.as_str(), &Actor::Hub).await {
+    match hub.agents.revoke_agent(client_id.as_str(), &Actor::Hub).await {
         Ok(agent) => tracing::warn!(agent.name, "a machine did not receive its token; its agent was revoked"),
         Err(error) => tracing::error!(%error, %client_id, "an agent whose token is lost could not be revoked"),
     }
@@ -136,15 +137,29 @@ async fn refuse(mut socket: WebSocket, reason: &str) {
     let _ = socket.send(Message::Close(None)).await;
 }
 
+/// A machine that waits, and what it shows of this hub.
+#[derive(Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    enrolment: Enrolment,
+    /// The fingerprint of the hub's key.
+    key: String,
+}
+
 /// `GET /enrolments/{code}`: which machine shows this code.
 pub async fn show(
     State(api): State<Api>,
     Admin(user): Admin,
     Path(code): Path<String>,
-) -> Result<Json<Enrolment>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     // Guessing is as limited as it is for passwords.
     api.attempts.code(&user.name)?;
-    api.hub.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
+    let key = api.identity.fingerprint().to_string();
+    api.hub
+        .agents
+        .enrolment(&code)
+        .map(|enrolment| Json(Shown { enrolment, key }))
+        .ok_or_else(|| Problem::missing("code, or it has expired"))
 }
 
 /// `POST /enrolments/{code}`: makes that machine an agent.
@@ -154,7 +169,7 @@ pub async fn confirm(
     Path(code): Path<String>,
     Fields(confirmation): Fields<Confirmation>,
 ) -> Result<(StatusCode, Json<Agent>), Problem> {
-    Ok((StatusCode::CREATED, Json(api.hub.confirm_enrolment(&code, confirmation, &(&user).into()).await?)))
+    Ok((StatusCode::CREATED, Json(api.hub.agents.confirm_enrolment(&code, confirmation, &(&user).into()).await?)))
 }
 
 /// `DELETE /enrolments/{code}`: sends it away.
@@ -163,6 +178,6 @@ pub async fn refuse_machine(
     Admin(_): Admin,
     Path(code): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.refuse_enrolment(&code)?;
+    api.hub.agents.refuse_enrolment(&code)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -44,7 +44,7 @@ use self::listeners::Listeners;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
-use super::identity::Identity;
+use super::store::identity::Identity;
 use super::{Hub, page};
 
 /// The largest request body, in bytes.

@@ -2,10 +2,10 @@
 //!
 //! A session has two halves. The cookie goes along by itself, to every port of the host, so it opens nothing alone. The
 //! other half is told once, in the answer to signing in, and shown in a header by every request; a page keeps it where
-//! no other origin can read it. A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; signing
-//! out, removing the user or setting a password ends it at once, and with it what it listens to. Its id changes at
-//! every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's own requests carry
-//! it.
+//! no other origin can read it. A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in,
+//! whatever happens; signing out, removing the user or setting a password ends it at once, and with it what it listens
+//! to. Its id changes at every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's
+//! own requests carry it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,10 +25,10 @@ use super::problem::Problem;
 use super::who::{HALF_HEADER, Viewer};
 use crate::core::ids::Digest;
 use crate::hub::Hub;
-use crate::hub::error::Via;
-use crate::hub::identity::Identity;
 use crate::hub::model::{Page, Role, User};
-use crate::hub::store::web::{USER_KEY, WebSessions, key};
+use crate::hub::people::{BrowserSessions, USER_KEY, session_key};
+use crate::hub::store::identity::Identity;
+use crate::hub::who::Via;
 
 /// A session nobody used for so long is over: half an hour.
 const IDLE_MS: i64 = 30 * 60_000;
@@ -62,9 +62,9 @@ struct Entry {
 }
 
 /// The layer that gives requests their session. Its cookie is named after the hub: those of one host get each other's.
-pub fn layer(hub: &Hub, identity: &Identity, secure: bool) -> SessionManagerLayer<WebSessions> {
+pub fn layer(hub: &Hub, identity: &Identity, secure: bool) -> SessionManagerLayer<BrowserSessions> {
     let prefix = if secure { "__Host-hitl" } else { "hitl" };
-    SessionManagerLayer::new(WebSessions(hub.store().clone()))
+    SessionManagerLayer::new(hub.people.browser_sessions())
         .with_name(format!("{prefix}-{}", identity.fingerprint().short()))
         .with_secure(secure)
         .with_http_only(true)
@@ -123,7 +123,7 @@ struct Person {
 
 impl Who {
     async fn new(api: &Api, user: User, csrf: Option<String>) -> Result<Json<Self>, Problem> {
-        let password = api.hub.has_password(&user.name).await?;
+        let password = api.hub.people.has_password(&user.name).await?;
         let user = Person { name: user.name, role: user.role };
         Ok(Json(Self { user, csrf, hub_time: api.hub.now(), local: api.site.local, password }))
     }
@@ -165,10 +165,10 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
     match fields {
         SignIn { name: Some(name), password: Some(password), code: None } => {
             api.attempts.password(peer, &name)?;
-            let user = api.hub.verify_password(&name, &password).await?;
+            let user = api.hub.people.verify_password(&name, &password).await?;
             user.ok_or_else(|| Problem::signed_out("the name or the password is wrong"))
         }
-        SignIn { name: None, password: None, code: Some(code) } => match api.hub.redeem_link(&code).await? {
+        SignIn { name: None, password: None, code: Some(code) } => match api.hub.people.redeem_link(&code).await? {
             Some(user) => Ok(user),
             None => Err(api.attempts.wrong_link(peer).err().unwrap_or_else(|| {
                 Problem::signed_out(
@@ -203,7 +203,7 @@ async fn begin(
 pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
     session.flush().await?;
     // It is in no record, so nothing else tells the session's pages to go.
-    api.hub.wake_pages();
+    api.hub.store().wake_pages();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -226,9 +226,9 @@ pub async fn list(
     session: Session,
     Viewer(user): Viewer,
 ) -> Result<Json<Page<Listed>>, Problem> {
-    let (now, own) = (api.hub.now(), session.id().map(|id| key(&id)));
+    let (now, own) = (api.hub.now(), session.id().map(|id| session_key(&id)));
     let mut items = Vec::new();
-    for (id, entries) in WebSessions(api.hub.store().clone()).of_user(&user.name).await? {
+    for (id, entries) in api.hub.people.browser_sessions().of_user(&user.name).await? {
         let entry = entries.get(STAY_KEY).and_then(|entry| Entry::deserialize(entry).ok());
         if let Some(entry) = entry.filter(|entry| entry.is_good(now)) {
             let Entry { since, noted: last_used, address, browser, .. } = entry;
@@ -241,10 +241,10 @@ pub async fn list(
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own.
 pub async fn end(State(api): State<Api>, Path(id): Path<String>, Viewer(user): Viewer) -> Result<StatusCode, Problem> {
-    if !WebSessions(api.hub.store().clone()).end(&user.name, &id).await? {
+    if !api.hub.people.browser_sessions().end(&user.name, &id).await? {
         return Err(Problem::missing("session of yours"));
     }
-    api.hub.wake_pages();
+    api.hub.store().wake_pages();
     Ok(StatusCode::NO_CONTENT)
 }
 

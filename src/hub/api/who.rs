@@ -19,9 +19,9 @@ use super::Api;
 use super::problem::Problem;
 use super::session::{self, Stay};
 use crate::core::ids::Digest;
-use crate::hub::error::Via;
 use crate::hub::model::{Role, User};
-use crate::hub::store::web::WebSessions;
+use crate::hub::people::BrowserSessions;
+use crate::hub::who::Via;
 
 /// The header that carries the other half of a session.
 pub const HALF_HEADER: &str = "x-hitl-csrf";
@@ -138,7 +138,7 @@ async fn by_token(api: &Api, token: &str) -> Result<(User, Via), Problem> {
             "this is an agent's token; it connects hitl-wrap and can neither see nor decide anything here",
         ));
     }
-    let user = api.hub.user_of_token(token).await?;
+    let user = api.hub.people.user_of_token(token).await?;
     user.ok_or_else(|| Problem::signed_out("this token is unknown or has expired"))
 }
 
@@ -148,7 +148,7 @@ async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
     check_half(parts, &stay)?;
     session::note(&session, api.hub.now()).await?;
-    match api.hub.user(&stay.user).await? {
+    match api.hub.people.user(&stay.user).await? {
         Some(user) => Ok(user),
         None => {
             session.flush().await?;
@@ -191,9 +191,9 @@ impl Pass {
 
     /// Reads the session anew: the one of the request keeps what it read then.
     async fn by_session(&self, api: &Api, id: Id) -> Result<Option<User>, Problem> {
-        let session = Session::new(Some(id), Arc::new(WebSessions(api.hub.store().clone())), None);
+        let session = Session::new(Some(id), Arc::new(BrowserSessions(api.hub.store().clone())), None);
         match session::current(&session, api.hub.now()).await? {
-            Some(stay) => Ok(api.hub.user(&stay.user).await?),
+            Some(stay) => Ok(api.hub.people.user(&stay.user).await?),
             None => Ok(None),
         }
     }

@@ -63,14 +63,14 @@ impl Client {
     async fn by_data_dir(settings: &Settings, needs: Needs) -> anyhow::Result<Self> {
         let (base, store) = (parse(&DataDir::at(&settings.data_dir).running_hub()?)?, open_store(settings).await?);
         let made = async {
-            let key = store.identity().await?;
+            let key = store.store().identity().await?;
             // There is no token before the hub has proved itself.
             let way = Way::to(&base, Some(key.fingerprint())).await?;
             let user = match needs {
                 Needs::Look => None,
                 Needs::Decide => Some(local::first_admin(&store).await?.name),
             };
-            Ok((way, store.mint_command_token(user.as_deref(), TOKEN_TTL).await?))
+            Ok((way, store.people.mint_command_token(user.as_deref(), TOKEN_TTL).await?))
         };
         match made.await {
             Ok((way, token)) => Ok(Self { way, base, token, store: Some(store) }),
@@ -86,7 +86,7 @@ impl Client {
         let Some(store) = &self.store else { return std::future::pending().await };
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            if let Err(error) = store.keep_command_token(&self.token, Some(TOKEN_TTL)).await {
+            if let Err(error) = store.people.keep_command_token(&self.token, Some(TOKEN_TTL)).await {
                 return error.into();
             }
         }
@@ -96,7 +96,7 @@ impl Client {
     pub(super) async fn close(self) {
         if let Some(store) = self.store {
             // It dies by itself in a minute.
-            let _ = store.keep_command_token(&self.token, None).await;
+            let _ = store.people.keep_command_token(&self.token, None).await;
             store.close().await;
         }
     }
@@ -163,7 +163,7 @@ pub(super) fn percent_encode(text: &str) -> String {
 /// Whether the hub that runs on a data dir answers at the address it wrote there.
 pub(super) async fn proved(settings: &Settings, store: &Hub) -> anyhow::Result<String> {
     let base = DataDir::at(&settings.data_dir).running_hub()?;
-    Way::to(&parse(&base)?, Some(store.identity().await?.fingerprint())).await?;
+    Way::to(&parse(&base)?, Some(store.store().identity().await?.fingerprint())).await?;
     Ok(base)
 }
 

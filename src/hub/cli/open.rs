@@ -10,7 +10,7 @@ use super::client::proved;
 use super::{open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::links::LinkKind;
+use crate::hub::people::links::LinkKind;
 use crate::hub::serve::files::{DataDir, Published};
 use crate::hub::serve::local;
 
@@ -31,7 +31,7 @@ async fn open_with(hub: &Hub, settings: &Settings, no_browser: bool) -> anyhow::
     let running = proved(settings, hub).await?;
     let base = settings.public_url.as_ref().map_or(running, |url| url.origin());
     let admin = local::first_admin(hub).await?;
-    let code = hub.mint_link(LinkKind::SignIn(admin.name)).await?;
+    let code = hub.people.mint_link(LinkKind::SignIn(admin.name)).await?;
     let link = format!("{base}/signin#{code}");
     terminal::line(&link)?;
     if no_browser || !has_display() {
@@ -70,7 +70,7 @@ fn page(link: &str) -> String {
 
 async fn until_followed(hub: &Hub, code: &str) {
     let started = Instant::now();
-    while started.elapsed() < FOLLOWED_WITHIN && hub.has_link(code).await.unwrap_or(false) {
+    while started.elapsed() < FOLLOWED_WITHIN && hub.people.has_link(code).await.unwrap_or(false) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -3,24 +3,32 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
+pub mod activity;
+pub mod audit;
+pub(in crate::hub) mod budget;
+pub(in crate::hub) mod bus;
 mod chain;
+pub mod events;
+pub mod identity;
 mod open;
+pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;
+pub(in crate::hub) mod secret;
 #[cfg(test)]
 pub(in crate::hub) mod testing;
-pub mod web;
 mod writer;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
+use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+use self::identity::Identity;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
-use super::bus::Bus;
 
 /// How many jobs may wait for the writer; more wait for room.
 const QUEUE: usize = 1024;
@@ -35,6 +43,7 @@ struct Inner {
     jobs: mpsc::Sender<Box<dyn Job>>,
     bus: Bus,
     like: &'static str,
+    identity: OnceCell<Arc<Identity>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -71,7 +80,14 @@ impl Store {
         let bus = Bus::new(newest);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
+        let (readers, writer, like) = (pools.readers, pools.writer, pools.like);
+        Ok(Self(Arc::new(Inner { readers, writer, jobs, bus, like, identity: OnceCell::new() })))
+    }
+
+    /// Whether it answers.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(self.read()).await?;
+        Ok(())
     }
 
     /// For reading; SQLite refuses writes here.
@@ -92,11 +108,12 @@ impl Store {
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
-    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let job = Typed::new(work, answer);
@@ -107,7 +124,7 @@ impl Store {
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
         // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        let _ = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
         self.0.writer.close().await;
         self.0.readers.close().await;
     }

@@ -61,9 +61,9 @@ async fn a_machine_gets_its_token_when_an_administrator_confirms_the_code_and_on
     assert_eq!((json!(client_id), name.as_str()), (agent["client_id"].clone(), "eves laptop"));
     socket.send(Message::text(wire::encode(&FromEnrolling::Received))).await.unwrap();
     while socket.next().await.is_some_and(|message| message.is_ok()) {}
-    assert_eq!(running.hub.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
+    assert_eq!(running.hub.agents.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
     problem(admin.post(&path, json!({ "name": "again" })).await, 404).await;
-    assert_eq!(running.hub.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
+    assert_eq!(running.hub.agents.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn an_agent_whose_token_nobody_received_is_revoked() {
     // It never reads its token.
     drop(socket);
     let revoked = async {
-        while !running.hub.agents().await.unwrap().is_empty() {
+        while !running.hub.agents.agents().await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -107,7 +107,7 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
     let (socket, code) = machine(&running).await;
     drop(socket);
     let left = async {
-        while running.hub.enrolment(&code).is_some() {
+        while running.hub.agents.enrolment(&code).is_some() {
             tokio::task::yield_now().await;
         }
     };

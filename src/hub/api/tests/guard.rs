@@ -7,9 +7,9 @@ use super::super::PRIVATE;
 use super::{Person, Running, header, problem};
 use crate::core::approval::Status;
 use crate::core::proof::{self, Fingerprint};
-use crate::hub::error::Actor;
-use crate::hub::links::LinkKind;
 use crate::hub::model::Role;
+use crate::hub::people::links::LinkKind;
+use crate::hub::who::Actor;
 use crate::wire;
 
 /// Method and address of everything that changes something.
@@ -72,7 +72,7 @@ async fn a_session_without_its_csrf_token_changes_nothing() {
     }
     let bare = admin.request(Method::POST, "/api/v1/agents").json(&json!({ "name": "a" })).send().await.unwrap();
     problem(bare, 403).await;
-    assert!(running.hub.agents().await.unwrap().is_empty());
+    assert!(running.hub.agents.agents().await.unwrap().is_empty());
 }
 
 /// A page on another port of the hub's host gets the cookie with every request to it.
@@ -113,8 +113,8 @@ fn every_route_that_needs_nobody_signed_in_is_known() {
 async fn hubs_of_one_host_leave_each_others_sessions_alone() {
     let (one, two) = (Running::start().await, Running::start().await);
     let here = one.person("root", Role::Admin).await;
-    two.hub.add_user("root", Role::Admin, None, &Actor::Operator).await.unwrap();
-    let code = two.hub.mint_link(LinkKind::SignIn("root".to_owned())).await.unwrap();
+    two.hub.people.add_user("root", Role::Admin, None, &Actor::Operator).await.unwrap();
+    let code = two.hub.people.mint_link(LinkKind::SignIn("root".to_owned())).await.unwrap();
     // One browser, which does not tell ports apart.
     let mut there = Person { http: here.http.clone(), base: two.url(""), csrf: String::new() };
     there.sign_in(&json!({ "code": code })).await;
@@ -128,7 +128,7 @@ async fn hubs_of_one_host_leave_each_others_sessions_alone() {
 #[tokio::test]
 async fn the_hub_proves_itself_under_its_own_address_and_to_nobody_in_between() {
     let running = Running::start().await;
-    let (_, token) = running.hub.add_agent("cursor", None, &Actor::Operator).await.unwrap();
+    let (_, token) = running.hub.agents.add_agent("cursor", None, &Actor::Operator).await.unwrap();
     let (nonce, host) = ("0123456789abcdef", running.addr.to_string());
     let ask = |host: String, query: &str| {
         let request = running.stranger().request(Method::GET, &format!("/v1/hub{query}")).header("host", host);
@@ -212,7 +212,7 @@ async fn a_get_changes_nothing() {
     let admin = running.person("root", Role::Admin).await;
     let mut shim = running.shim().await;
     let id = shim.hold("{}").await;
-    let before = running.hub.last_seq();
+    let before = running.hub.store().last_seq();
     for action in ["approve", "reject", "extend", "seen"] {
         problem(admin.get(&format!("/api/v1/approvals/{id}/{action}")).await, 405).await;
     }
@@ -221,8 +221,8 @@ async fn a_get_changes_nothing() {
     }
     admin.read(&format!("/api/v1/approvals/{id}")).await;
     admin.get(&format!("/approvals/{id}")).await;
-    assert_eq!(running.hub.approval(&id).await.unwrap().unwrap().status, Status::Pending);
-    assert_eq!(running.hub.last_seq(), before);
+    assert_eq!(running.hub.approvals.approval(&id).await.unwrap().unwrap().status, Status::Pending);
+    assert_eq!(running.hub.store().last_seq(), before);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@
 /** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], bypass_entries: Bypass[], timeout_seconds: number, gate_changed_tools: boolean|null, rules: unknown[]}} Policy */
 /** @typedef {{verdict: "pass"|"gate"|"deny"|"ask", bypass?: boolean, trust: Level, reasons?: string[]}} Ruling */
 /** @typedef {{agent: AgentRef, tools: (Ruling & {tool: string})[], unlisted: Ruling}} Coverage */
-/** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number}} Enrolment */
+/** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number, key?: string}} Enrolment */
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */

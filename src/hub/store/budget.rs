@@ -1,0 +1,119 @@
+//! How much one agent may make the hub write, so that no agent fills the record or the disk, or crowds out the others.
+//!
+//! Each kind of writing has a store of its own that empties with use and fills up again with time. What the record
+//! leaves out for it is counted, so that it says where it has a hole.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::core::ids::ClientId;
+
+/// What an agent's doing costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::hub) enum Cost {
+    /// A connection.
+    Connection,
+    /// A record that a session began or ended.
+    Session,
+    /// A list of tools that differs from what is known.
+    List,
+    /// An approval taken up by a call that comes again.
+    Retry,
+    /// A KiB of arguments kept with an approval.
+    KiB,
+}
+
+impl Cost {
+    /// How much may be spent at once, and in how many milliseconds one comes back.
+    fn quota(self) -> (i64, i64) {
+        match self {
+            // All shims of an agent come back together when the hub starts.
+            Self::Connection => (1_000, 100),
+            Self::Session => (1_000, 5_000),
+            Self::List => (100, 30_000),
+            Self::Retry => (120, 2_000),
+            // 64 MiB, and 1 MiB a minute.
+            Self::KiB => (64 * 1024, 60),
+        }
+    }
+}
+
+/// What each agent has spent, in this process.
+#[derive(Clone, Default)]
+pub(in crate::hub) struct Budgets(Arc<Mutex<Spent>>);
+
+#[derive(Default)]
+struct Spent {
+    /// When each store is full again.
+    full_at: HashMap<(ClientId, Cost), i64>,
+    unrecorded: HashMap<ClientId, u64>,
+}
+
+/// Beyond so many stores the full ones are forgotten.
+const MANY: usize = 10_000;
+
+impl Budgets {
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        // Every change is a single insert or remove.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Spends that much, or says when there will be enough.
+    pub(in crate::hub) fn spend(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Result<(), i64> {
+        let (most, every_ms) = cost.quota();
+        let mut spent = self.spent();
+        let full_at = spent.full_at.get(&(agent.clone(), cost)).map_or(now, |at| (*at).max(now));
+        let after = full_at.saturating_add(amount.saturating_mul(every_ms));
+        let enough_at = after - most * every_ms;
+        if enough_at > now {
+            return Err(enough_at);
+        }
+        if spent.full_at.len() >= MANY {
+            spent.full_at.retain(|_, full_at| *full_at > now);
+        }
+        spent.full_at.insert((agent.clone(), cost), after);
+        Ok(())
+    }
+
+    /// Something of this agent was left out of the record.
+    pub(in crate::hub) fn leave_out(&self, agent: &ClientId) {
+        *self.spent().unrecorded.entry(agent.clone()).or_default() += 1;
+    }
+
+    /// How much was left out since this was asked last.
+    pub(in crate::hub) fn left_out(&self, agent: &ClientId) -> u64 {
+        self.spent().unrecorded.remove(agent).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_comes_back_with_time_and_each_agent_and_cost_has_its_own() {
+        let (budgets, a, b) = (Budgets::default(), ClientId::from("a"), ClientId::from("b"));
+        let (most, every_ms) = Cost::List.quota();
+        let spend = |agent, now| budgets.spend(agent, Cost::List, 1, now);
+        assert!((0..most).all(|_| spend(&a, 0).is_ok()));
+        assert_eq!(spend(&a, 0), Err(every_ms));
+        assert_eq!((spend(&b, 0), budgets.spend(&a, Cost::Retry, 1, 0)), (Ok(()), Ok(())));
+        assert_eq!((spend(&a, every_ms), spend(&a, every_ms)), (Ok(()), Err(2 * every_ms)));
+        let later = every_ms * most * 10;
+        assert_eq!(
+            (0..2 * most).filter(|_| spend(&a, later).is_ok()).count() as i64,
+            most,
+            "no more than a store full"
+        );
+    }
+
+    #[test]
+    fn an_amount_is_spent_whole_or_not_at_all() {
+        let (budgets, a) = (Budgets::default(), ClientId::from("a"));
+        let (most, every_ms) = Cost::KiB.quota();
+        assert_eq!(budgets.spend(&a, Cost::KiB, most - 1, 0), Ok(()));
+        assert_eq!(budgets.spend(&a, Cost::KiB, 3, 0), Err(2 * every_ms));
+        assert_eq!(budgets.spend(&a, Cost::KiB, 1, 0), Ok(()));
+        assert!(budgets.spend(&a, Cost::KiB, i64::MAX, i64::from(u32::MAX)).is_err());
+    }
+}
