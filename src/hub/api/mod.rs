@@ -120,8 +120,11 @@ impl Api {
     }
 }
 
+/// An address below `/api/v1`, and what answers there.
+type Route = (&'static str, fn() -> MethodRouter<Api>);
+
 /// The routes of the JSON API for those who are signed in.
-const PRIVATE: [(&str, fn() -> MethodRouter<Api>); 33] = [
+const PRIVATE: [Route; 33] = [
     ("/session", || get(session::show).delete(session::sign_out)),
     ("/sessions", || get(session::list)),
     ("/sessions/{id}", || delete(session::end)),

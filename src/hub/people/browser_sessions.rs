@@ -12,7 +12,7 @@ use crate::core::ids::Digest;
 use crate::hub::store::{Store, StoreError};
 
 /// What a session holds.
-pub type Entries = std::collections::HashMap<String, serde_json::Value>;
+type Entries = std::collections::HashMap<String, serde_json::Value>;
 type Answer<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
 
 /// The key of the session entry that holds the user's name, as a JSON string.

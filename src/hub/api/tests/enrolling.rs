@@ -81,7 +81,7 @@ async fn an_agent_whose_token_nobody_received_is_revoked() {
         }
     };
     tokio::time::timeout(super::PATIENCE, revoked).await.expect("the agent is revoked");
-    let records = running.hub.audit(0, 100).await.unwrap();
+    let records = running.hub.store().audit(0, 100).await.unwrap();
     let record = records.iter().find(|record| record.action == "agent.revoked").expect("a record");
     assert_eq!(record.actor, "hub");
 }
