@@ -6,6 +6,8 @@
 
 pub mod approval;
 pub mod call;
+#[cfg(feature = "hub")]
+pub mod differing;
 pub mod extra;
 pub mod frame;
 pub mod gate;

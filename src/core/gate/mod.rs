@@ -188,8 +188,7 @@ impl Gate {
                 self.listing.forget();
                 Fate::Forward
             }
-            // It may be an answer to a held call, or a tool list that the client reads and we do not.
-            ServerFrame::Unreadable if !self.held.is_empty() || self.listing.is_watching() => {
+            ServerFrame::Unreadable if self.drops_noise() => {
                 self.drop_server_line("a line that is not one unambiguous JSON object")
             }
             ServerFrame::Progress { .. }
@@ -202,6 +201,11 @@ impl Gate {
     /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
     pub fn watches_server(&self) -> bool {
         !self.awaited.is_empty() || self.reads_server()
+    }
+
+    /// Whether a line that cannot be read must not pass: it may be an answer to a held call, or a tool list.
+    pub fn drops_noise(&self) -> bool {
+        !self.held.is_empty() || self.listing.is_watching()
     }
 
     /// Whether what the server says may matter for what passes; otherwise a look for the log is enough.
