@@ -41,7 +41,6 @@ impl Stand {
         let gate = Gate::new(Settings {
             server: "s".into(),
             hub: "http://hub".into(),
-            instance: identity.instance.clone(),
             hub_wait: Duration::from_secs(30),
             hold_for: Default::default(),
             client_name: None,
@@ -185,7 +184,11 @@ async fn what_follows_a_giant_passes_though_a_line_between_is_held_back() {
         let all = [giant.as_str(), &between, &next, &next].concat();
         let write = tokio::spawn(async move { stdin.write_all(all.as_bytes()).await.map(|()| stdin) });
         for line in [&giant, &next, &next] {
-            assert!(stand.line().await == *line, "a line is broken");
+            let mut seen = stand.line().await;
+            if seen.contains("-32600") {
+                seen = stand.line().await;
+            }
+            assert!(seen == *line, "a line is broken");
         }
         drop(write.await.unwrap().unwrap());
     }
@@ -207,7 +210,8 @@ async fn a_gated_call_reaches_the_server_once_after_go_and_as_it_came() {
     // Traffic beside the held call goes on.
     stand.write(&call(2, "open")).await;
     assert_eq!(stand.line().await, call(2, "open"));
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
     stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
@@ -338,7 +342,8 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
         [ping.as_str(), &framed(&open), &ping].concat()
     );
     let Request { id, digest, .. } = stand.request().await;
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
     stand.answer(Answer::Decided(Decided { approval: id.clone(), decision })).await;
@@ -347,11 +352,11 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
     assert_eq!(stand.bytes(framed(gated.trim()).len()).await, framed(gated.trim()));
 
     stand.write(&framed("{\"id\":7,\"method\":\"ping\"}")).await;
-    let refusal = stand.bytes(21).await;
-    assert!(refusal.starts_with("Content-Length: ") && refusal.ends_with("\r\n\r\n"), "{refusal:?}");
     stand.stdin = None;
     let refusal = String::from_utf8(stand.rest().await).unwrap();
-    assert!(refusal.starts_with("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\""), "{refusal}");
+    let (_, message) = refusal.split_once("\r\n\r\n").unwrap();
+    assert_eq!(refusal, framed(message));
+    assert!(message.starts_with("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\""), "{refusal}");
 }
 
 #[tokio::test]
@@ -424,7 +429,8 @@ async fn a_released_call_whose_server_dies_is_reported_as_unknown() {
     stand.write(&call(1, "gated")).await;
     let Request { id, digest, .. } = stand.request().await;
     let decision = Decision::Approved { digest, by: "root".into() };
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
     let release = stand.release().await;
