@@ -107,6 +107,8 @@ create table tools (
     -- The digests of all definitions that were accepted, as a JSON list, and the text of the last of them.
     accepted text not null default '[]',
     accepted_definition text,
+    -- The members that may differ from it unaccepted, as a JSON list of pointers.
+    varies text not null default '[]',
     drift_since bigint,
     -- Who reported the definition that nobody accepted; null where it was not one agent alone.
     drift_by text,
@@ -124,6 +126,8 @@ create table approvals (
     request_id text not null,
     -- 1 while no live request stands behind it and an identical call may join.
     kept bigint not null,
+    -- How often an identical call has joined.
+    asked_again bigint not null default 0,
     instance text not null,
     client_id text not null,
     agent_name text not null,
@@ -243,4 +247,17 @@ create index browsers_of_user on browsers (user_name);
 create table push_key (
     id bigint primary key,
     pkcs8 text not null
+);
+
+-- The one key by which a hub, or all hubs on this store, prove which they are.
+create table hub_key (
+    id bigint primary key,
+    pkcs8 text not null
+);
+
+-- Tokens of commands beside the hub; without a user, they only look.
+create table command_tokens (
+    hash text primary key,
+    user_name text,
+    expires_at bigint not null
 );

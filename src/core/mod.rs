@@ -4,8 +4,11 @@
 //! of a call ([`policy`]; the hub finds it by `weigh` and `rules`), which states an approval has ([`approval`]), and the
 //! machine that holds calls ([`gate`]). Time is always an argument.
 
+mod alike;
 pub mod approval;
 pub mod call;
+#[cfg(feature = "hub")]
+pub mod differing;
 pub mod extra;
 pub mod frame;
 pub mod gate;
@@ -14,11 +17,13 @@ pub mod inert;
 pub mod json;
 pub mod messages;
 pub mod names;
+pub mod outline;
 pub mod patience;
 pub mod peek;
 #[cfg(feature = "hub")]
 mod pointer;
 pub mod policy;
+pub mod proof;
 pub mod reply;
 #[cfg(feature = "hub")]
 pub mod rules;

@@ -76,14 +76,27 @@ impl Node {
         if let Self::List(items) = self {
             return items.iter().any(Self::has_gated_call);
         }
-        let is_call =
-            self.all("method").any(|method| matches!(method, Node::Text(text) if loose(text) == "tools/call"));
+        let is_call = self.all("method").any(|method| matches!(method, Node::Text(text) if reads_as_call(text)));
         is_call
             && self.all("params").flat_map(|params| params.all("name")).any(|name| match name {
                 Node::Text(text) => text != "pass",
                 _ => true,
             })
     }
+}
+
+/// Whether a reader of methods takes one for a call: as it is, up to a NUL, with percent encoding undone, with any
+/// slash, or with accents left out.
+fn reads_as_call(method: &str) -> bool {
+    let unescaped = method.replace("%2F", "/").replace("%2f", "/").replace("%25", "%").replace("%00", "\0");
+    [method, &unescaped].into_iter().any(|method| {
+        let cut = method.split(['\0', '?', '#']).next().unwrap_or_default();
+        [method, cut].into_iter().any(|method| {
+            let slashed = method.replace(['\\', '\u{2044}', '\u{2215}', '\u{ff0f}', '\u{29f8}'], "/");
+            let plain: String = slashed.chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).collect();
+            loose(plain.trim_matches('/')) == "tools/call"
+        })
+    })
 }
 
 /// As a reader that ignores case and what cannot be seen would take it.
@@ -100,6 +113,31 @@ fn loose(text: &str) -> String {
 /// What the readers of servers see in a line, any of them; only the tool `pass` is not gated.
 pub fn some_reader_sees_a_gated_call(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line).replace('\0', "");
+    ["", "\\ufffd"].iter().any(|half| sees_a_gated_call(&with_halves_as(&text, half)))
+}
+
+/// JSON text as a reader has it that puts something else, or nothing, for half of a surrogate pair.
+fn with_halves_as(text: &str, put: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u"))?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut rest) = (String::new(), 0);
+    while let Some(at) = text[rest..].find('\\').map(|at| rest + at) {
+        let next = match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at + 12,
+            Some(_) => at + 6,
+            None => at + 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        let is_half = matches!(unit(at), Some(0xd800..=0xdfff)) && next == at + 6;
+        out.push_str(&text[rest..at]);
+        out.push_str(if is_half { put } else { &text[at..next] });
+        rest = next;
+    }
+    out + &text[rest..]
+}
+
+fn sees_a_gated_call(text: &str) -> bool {
     let whole = text.trim_start_matches('\u{feff}');
     let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}', '\u{1e}'];
     std::iter::once(whole).chain(whole.split(ends)).any(|piece| {

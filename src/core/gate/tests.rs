@@ -1,8 +1,10 @@
 //! The stories of a held call, one sentence each.
 
 mod deciding;
+mod forged;
 mod hub_away;
 mod lists;
+mod long;
 mod progress;
 mod refusing;
 mod retries;

@@ -3,6 +3,7 @@
 //! [`serve`] is the part that tests use: the caller brings the socket and stops it through the hub's shutdown token.
 //! [`run`] is the part for people: lock, files, signals, and the lines on stderr.
 
+pub mod callers;
 pub mod files;
 pub mod local;
 
@@ -17,6 +18,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal;
 
+use self::callers::Callers;
 use self::files::{DataDir, Lock};
 use super::api::Api;
 use super::api::site::{Site, own_url};
@@ -28,21 +30,30 @@ use crate::config::hub::Settings;
 use crate::hub::people::links::LinkKind;
 use crate::hub::servers::decision_point::DecisionPoint;
 
-/// A client that does not finish its request's head in this time is cut off.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that does not finish its request's head in this time is cut off, and one that makes no other request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A peer that speaks HTTP/2 and does not answer for so long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(20);
 /// Answers under way get so long to finish when the hub stops, and the store to write what is left.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// Answers requests until the hub's shutdown token is cancelled, then lets answers under way finish.
 pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
     let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
-    let app = Api::new(hub, site).router().into_make_service_with_connect_info::<SocketAddr>();
-    let mut server = axum_server::Server::from_listener(listener).acceptor(NoDelayAcceptor).handle(handle.clone());
+    let (room, behind_proxy) = (callers::make_room(), site.is_behind_proxy());
+    let identity = hub.store().identity().await.map_err(io::Error::other)?;
+    let app = Api::new(hub, site, identity).router().into_make_service_with_connect_info::<SocketAddr>();
+    let mut server = axum_server::Server::from_listener(listener).handle(handle.clone());
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let http2 = &mut server.http_builder().http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(GONE_AFTER).keep_alive_timeout(GONE_AFTER);
     let serving = async {
         match tls {
-            Some(config) => server.map(|plain| RustlsAcceptor::new(config).acceptor(plain)).serve(app).await,
-            None => server.serve(app).await,
+            Some(config) => {
+                let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor);
+                server.acceptor(Callers::new(acceptor, room, behind_proxy)).serve(app).await
+            }
+            None => server.acceptor(Callers::new(NoDelayAcceptor, room, behind_proxy)).serve(app).await,
         }
     };
     tokio::pin!(serving);
@@ -66,15 +77,15 @@ pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
     let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
-    hub.use_channels_of_file(settings.notify.clone()).await?;
-    hub.make_push_key().await?;
+    hub.notify.use_channels_of_file(settings.notify.clone()).await?;
+    hub.notify.make_push_key().await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
     });
     let notifying = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.run_notifications().await }
+        async move { hub.notify.run().await }
     });
     let published = publish(&dir, &hub, &settings, addr, local).await?;
     announce(&hub, &settings, addr, &site.base_url).await?;
@@ -165,8 +176,8 @@ async fn publish(
 async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &str) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     eprintln!("hitl-hub: listening on {scheme}://{addr}");
-    if hub.first_admin().await?.is_none() {
-        let code = hub.mint_link(LinkKind::SetUp(local::os_user())).await?;
+    if hub.people.first_admin().await?.is_none() {
+        let code = hub.people.mint_link(LinkKind::SetUp(local::os_user())).await?;
         eprintln!("hitl-hub: set up your account: {base_url}/signin#{code}");
     }
     if settings.listen.ip().is_unspecified() && settings.public_url.is_none() {
@@ -195,8 +206,8 @@ async fn stop_signal() -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::config::paths;
-    use crate::hub::error::Actor;
     use crate::hub::model::Role;
+    use crate::hub::who::Actor;
 
     #[tokio::test]
     async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
@@ -228,10 +239,10 @@ mod tests {
         std::fs::remove_file(paths::local_agent_token(dir.path())).unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
         assert_ne!(token(), first);
-        assert!(hub.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
-        hub.revoke_agent("local", &Actor::Operator).await.unwrap();
+        assert!(hub.agents.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
+        hub.agents.revoke_agent("local", &Actor::Operator).await.unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
-        assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
+        assert!(hub.agents.agent_of_token(&token()).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -240,7 +251,7 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         for name in [local::os_user(), "admin".to_owned()] {
             // The second is the first on a machine whose user has no name.
-            let _ = hub.add_user(&name, Role::Approver, None, &Actor::Operator).await;
+            let _ = hub.people.add_user(&name, Role::Approver, None, &Actor::Operator).await;
         }
         let admin = local::first_admin(&hub).await.unwrap();
         assert_eq!((admin.name.as_str(), admin.role), ("admin-2", Role::Admin));
@@ -253,6 +264,6 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
         assert!(admins.iter().all(Result::is_ok), "{admins:?}");
-        assert_eq!(hub.users().await.unwrap().len(), 1);
+        assert_eq!(hub.people.users().await.unwrap().len(), 1);
     }
 }

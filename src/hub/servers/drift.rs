@@ -8,16 +8,19 @@ use serde_json::json;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use crate::core::call;
+use crate::core::differing::difference;
 use crate::core::ids::Digest;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Tool, ToolDrift};
-use crate::hub::people::admin;
+use crate::hub::servers::Servers;
 use crate::hub::servers::lists::described;
 use crate::hub::servers::set::record;
 use crate::hub::store::rows::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
+use crate::hub::who::admin;
 
 /// How many accepted definitions of a tool are remembered; older ones must be accepted again.
 const MAX_ACCEPTED: usize = 20;
@@ -93,6 +96,9 @@ pub(in crate::hub) async fn compare(
     if baseline == Baseline::Open || accepted.contains(definition) {
         return accept(tx, &shim.server, tool, accepted, definition).await;
     }
+    if settle(tx, &shim.server, tool).await? {
+        return Ok(());
+    }
     sqlx::query("update tools set drift_since = $3, drift_by = $4 where server = $1 and name = $2")
         .bind(shim.server.as_str())
         .bind(tool)
@@ -101,6 +107,19 @@ pub(in crate::hub) async fn compare(
         .execute(tx.sql())
         .await?;
     Ok(())
+}
+
+/// Accepts the present definition of a tool if it differs from the accepted one only where it may; returns whether.
+pub(in crate::hub) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
+    let Some(row) = row(tx, server, tool).await? else { return Ok(false) };
+    let listed = rows::tool(&row)?;
+    let texts: (Option<String>, Option<String>) = (row.try_get("accepted_definition")?, row.try_get("definition")?);
+    let difference = texts.0.zip(texts.1).and_then(|(old, new)| difference(&old, &new));
+    let may = difference.is_some_and(|difference| difference.is_within(&listed.tool.varies));
+    if may {
+        accept(tx, server, tool, listed.accepted, &listed.definition).await?;
+    }
+    Ok(may)
 }
 
 /// How the definition that a call's client was shown differs from what was accepted, and how it describes the tool.
@@ -127,7 +146,7 @@ fn description(row: &AnyRow, listed: &Listed, shown: Option<&Digest>) -> Result<
     if in_sight {
         return Ok(listed.tool.description.clone());
     }
-    let fits = |text: &String| shown.is_none_or(|shown| *shown == Digest::of(text.as_bytes()));
+    let fits = |text: &String| shown.is_none_or(|shown| *shown == call::definition(text));
     Ok(accepted.filter(fits).as_deref().and_then(described))
 }
 
@@ -165,7 +184,7 @@ async fn accept(
     Ok(())
 }
 
-impl Hub {
+impl Servers {
     /// Accepts the definition of a tool that somebody looked at; connected shims have it within milliseconds.
     pub async fn accept_tool(
         &self,
@@ -175,26 +194,25 @@ impl Hub {
         by: &Actor,
     ) -> Result<Tool, ChangeError> {
         let (hub, server, tool, by) = (self.clone(), server.to_owned(), tool.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let row = row(tx, &server, &tool).await?;
-                let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
-                    return Ok(Err(ChangeError::NotFound(format!("tool {tool} on a server {server}"))));
-                };
-                if looked_at != listed.definition {
-                    return Ok(Err(ChangeError::Redefined(Box::new(listed.tool))));
-                }
-                if listed.tool.drift.is_some() {
-                    accept(tx, &server, &tool, listed.accepted, &listed.definition).await?;
-                    let detail = json!({ "tool": tool, "sha256": listed.definition });
-                    record(tx, &by, "tool.accepted", &server, detail, hub.now()).await?;
-                }
-                Ok(Ok(Tool { drift: None, ..listed.tool }))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let row = row(tx, &server, &tool).await?;
+                    let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
+                        return Err(ChangeError::NotFound(format!("tool {tool} on a server {server}")));
+                    };
+                    if looked_at != listed.definition {
+                        return Err(ChangeError::Redefined(Box::new(listed.tool)));
+                    }
+                    if listed.tool.drift.is_some() {
+                        accept(tx, &server, &tool, listed.accepted, &listed.definition).await?;
+                        let detail = json!({ "tool": tool, "sha256": listed.definition });
+                        record(tx, &by, "tool.accepted", &server, detail, hub.now()).await?;
+                    }
+                    Ok(Tool { drift: None, ..listed.tool })
+                })
             })
-        })
-        .await?
+            .await
     }
 }

@@ -11,19 +11,21 @@ use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::core::call;
 use crate::core::ids::Digest;
+use crate::core::json;
 use crate::core::messages::{ToolDefinition, Tools};
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::Servers;
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::shims::budget::Cost;
 use crate::hub::shims::meeting::MAX_NAME;
+use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::who::Shim;
 
 /// How many tools of one server are kept, and how many that one agent made known.
 const MAX_TOOLS: usize = 4000;
-const MAX_TOOLS_OF_ONE: usize = 2000;
+pub(in crate::hub) const MAX_TOOLS_OF_ONE: usize = 2000;
 /// The longest description or hints kept, in characters.
 const MAX_TEXT: usize = 4096;
 /// The longest definition kept, in characters; its digest is of all of it.
@@ -45,7 +47,7 @@ pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
 }
 
-impl Hub {
+impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
     pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
         let (complete, shim) = (tools.complete, shim.clone());
@@ -54,31 +56,32 @@ impl Hub {
             return Ok(Learned::Now);
         }
         let hub = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let baseline = Baseline::of(tx, &shim, now).await?;
-                let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
-                if !changes.is_empty()
-                    && let Err(at) = hub.0.budgets.spend(&shim.client_id, Cost::List, 1, now)
-                {
-                    return Ok(Learned::Later(at));
-                }
-                for change in &changes {
-                    keep(tx, &shim, change, baseline, now).await?;
-                }
-                if complete {
-                    drift::listed(tx, &shim.server, now).await?;
-                }
-                record(tx, &shim, &changes, now).await?;
-                Ok(Learned::Now)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
+                    let baseline = Baseline::of(tx, &shim, now).await?;
+                    let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
+                    if !changes.is_empty()
+                        && let Err(at) = hub.budgets.spend(&shim.client_id, Cost::List, 1, now)
+                    {
+                        return Ok(Learned::Later(at));
+                    }
+                    for change in &changes {
+                        keep(tx, &shim, change, baseline, now).await?;
+                    }
+                    if complete {
+                        drift::listed(tx, &shim.server, now).await?;
+                    }
+                    record(tx, &shim, &changes, now).await?;
+                    Ok(Learned::Now)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn has_learned(&self, shim: &Shim, seen: &[Seen], complete: bool) -> Result<bool, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let listed: Option<Option<i64>> = sqlx::query_scalar("select listed_at from servers where name = $1")
             .bind(shim.server.as_str())
             .fetch_optional(&mut *connection)
@@ -119,7 +122,8 @@ struct Hints {
 impl Seen {
     /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
     fn of(tool: &ToolDefinition) -> Option<Self> {
-        let definition: Definition<'_> = serde_json::from_str(&tool.definition).ok()?;
+        let readable = json::mended(&tool.definition);
+        let definition: Definition<'_> = serde_json::from_str(&readable).ok()?;
         if definition.name != tool.name || !may_be_kept(&tool.name) {
             return None;
         }
@@ -131,14 +135,14 @@ impl Seen {
             annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
             destructive: destructive == Some(serde_json::Value::Bool(true)),
             text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
-            digest: Digest::of(tool.definition.as_bytes()),
+            digest: call::definition(&tool.definition),
         })
     }
 }
 
 /// The description in a definition, cut to what is kept.
 pub(in crate::hub) fn described(definition: &str) -> Option<String> {
-    words(serde_json::from_str::<Definition<'_>>(definition).ok()?.description.as_ref())
+    words(serde_json::from_str::<Definition<'_>>(&json::mended(definition)).ok()?.description.as_ref())
 }
 
 fn words(description: Option<&serde_json::Value>) -> Option<String> {

@@ -10,9 +10,10 @@ use crate::core::policy::Table;
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
-use crate::hub::Hub;
 use crate::hub::model::{Bypass, Policy, Tool};
+use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
+use crate::hub::servers::lists::MAX_TOOLS_OF_ONE;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{self, Listed};
 
@@ -62,8 +63,11 @@ pub(in crate::hub) struct Question<'q> {
 }
 
 /// Rules made ready, kept until their text changes; a server has one set.
-#[derive(Default)]
-pub(in crate::hub) struct ReadyRules(Mutex<HashMap<String, (String, Arc<Rules>)>>);
+#[derive(Clone, Default)]
+pub(in crate::hub) struct ReadyRules(Arc<Mutex<Ready>>);
+
+/// By server: the text, and the rules made of it.
+type Ready = HashMap<String, (String, Arc<Rules>)>;
 
 impl ReadyRules {
     /// The server is no more.
@@ -88,7 +92,7 @@ impl ReadyRules {
     }
 }
 
-impl Hub {
+impl Servers {
     /// The table of one agent on one server.
     pub(in crate::hub) async fn table(
         &self,
@@ -96,7 +100,7 @@ impl Hub {
         server: &str,
         shown: &Shown,
     ) -> Result<Tabled, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let question = Question { agent, server, shown, now: self.now() };
         let opinion = self.unasked();
         Ok(match self.standing(&mut connection, question).await? {
@@ -109,7 +113,7 @@ impl Hub {
 
     /// The opinion before the external decision point was asked.
     pub(in crate::hub) fn unasked(&self) -> Opinion {
-        if self.0.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
+        if self.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
     }
 
     /// Where an agent stands on a server.
@@ -131,7 +135,7 @@ impl Hub {
         if known.servers.as_ref().is_some_and(|servers| !servers.iter().any(|name| name == server)) {
             return Ok(Standing::Elsewhere);
         }
-        let Some(Kept { policy, entries, rules }) = self.kept(connection, server, now).await? else {
+        let Some(Kept { policy, entries, rules, is_listed }) = self.kept(connection, server, now).await? else {
             return Ok(Standing::Unknown);
         };
         let caller = Caller {
@@ -141,8 +145,9 @@ impl Hub {
         };
         let until = entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
         let until = until.and_then(|entry| entry.expires_at);
-        let tools = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
-        let scales = Scales { caller, policy, rules, tools };
+        let tools: Vec<_> = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
+        let all_known = is_listed && tools.len() < MAX_TOOLS_OF_ONE;
+        let scales = Scales { caller, policy, rules, tools, all_known };
         Ok(Standing::In(Box::new(Subject { scales, agent_name: known.name, user: known.user, until })))
     }
 
@@ -159,8 +164,9 @@ impl Hub {
         let (_, mut policy) = rows::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
-        let rules = self.0.ready_rules.of(server, row.try_get("rules")?);
-        Ok(Some(Kept { policy, entries, rules }))
+        let rules = self.ready_rules.of(server, row.try_get("rules")?);
+        let is_listed = row.try_get::<Option<i64>, _>("listed_at")?.is_some();
+        Ok(Some(Kept { policy, entries, rules, is_listed }))
     }
 }
 
@@ -169,6 +175,8 @@ pub(in crate::hub) struct Kept {
     pub(in crate::hub) policy: ServerPolicy,
     pub(in crate::hub) entries: Vec<Bypass>,
     pub(in crate::hub) rules: Arc<Rules>,
+    /// Whether a complete list of its tools was seen.
+    pub(in crate::hub) is_listed: bool,
 }
 
 /// A policy as people see it.

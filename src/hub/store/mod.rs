@@ -5,10 +5,13 @@
 
 pub mod activity;
 pub mod audit;
+pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
+pub mod identity;
 mod open;
+pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;
 pub(in crate::hub) mod secret;
 #[cfg(test)]
@@ -19,10 +22,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+use self::identity::Identity;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
 
@@ -39,6 +43,7 @@ struct Inner {
     jobs: mpsc::Sender<Box<dyn Job>>,
     bus: Bus,
     like: &'static str,
+    identity: OnceCell<Arc<Identity>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -75,7 +80,14 @@ impl Store {
         let bus = Bus::new(newest);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
+        let (readers, writer, like) = (pools.readers, pools.writer, pools.like);
+        Ok(Self(Arc::new(Inner { readers, writer, jobs, bus, like, identity: OnceCell::new() })))
+    }
+
+    /// Whether it answers.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(self.read()).await?;
+        Ok(())
     }
 
     /// For reading; SQLite refuses writes here.
@@ -96,11 +108,12 @@ impl Store {
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
-    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let job = Typed::new(work, answer);
@@ -111,7 +124,7 @@ impl Store {
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
         // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        let _ = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
         self.0.writer.close().await;
         self.0.readers.close().await;
     }

@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use crate::core::approval::{Outcome, Status};
+use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::{self, Level};
@@ -18,8 +19,11 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Byp
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
+    /// The live request behind it.
+    pub(in crate::hub) request: ApprovalId,
     pub(in crate::hub) instance: InstanceId,
     pub(in crate::hub) digest: Digest,
+    pub(in crate::hub) identity: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) grace_until: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
@@ -57,8 +61,10 @@ fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError
 pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     Ok(Held {
         approval: approval(row)?,
+        request: ApprovalId(text(row, "request_id")?),
         instance: text(row, "instance")?.into(),
         digest: Digest(text(row, "digest")?),
+        identity: Digest(text(row, "identity")?),
         seen_at: optional_number(row, "seen_at")?,
         grace_until: optional_number(row, "grace_until")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
@@ -81,6 +87,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
         extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
+        asked_again: number(row, "asked_again")?,
         created_at: number(row, "created_at")?,
         deadline_at: number(row, "deadline_at")?,
         decided_at: optional_number(row, "decided_at")?,
@@ -185,6 +192,7 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         reason: optional(row, "reason")?,
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
         drift: None,
+        varies: json(&text(row, "varies")?, "list of members")?,
         usage: None,
     };
     let accepted = accepted(&text(row, "accepted")?)?;
@@ -198,12 +206,17 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
 pub(in crate::hub) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
     let Some(kind) = listed.drift(shown) else { return Ok(None) };
     let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
+    let old = optional(row, "accepted_definition")?;
+    let Difference { members, is_order } =
+        old.as_ref().zip(new.as_ref()).and_then(|(old, new)| difference(old, new)).unwrap_or_default();
     Ok(Some(ToolDrift {
         kind,
         since: optional_number(row, "drift_since")?.unwrap_or_default(),
         sha256: shown.clone(),
-        old: optional(row, "accepted_definition")?,
+        old,
         new,
+        differs: members,
+        flaps: is_order,
     }))
 }
 

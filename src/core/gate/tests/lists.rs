@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::stand::{Stand, call, table};
 use crate::core::gate::*;
 use crate::core::ids::Digest;
-use crate::core::messages::*;
 
 #[test]
 fn tools_are_learned_from_the_clients_own_lists() {
@@ -24,9 +23,20 @@ fn tools_are_learned_from_the_clients_own_lists() {
     assert!(tools.complete);
     assert_eq!(tools.items[0].definition, r#"{"name":"a", "x":1}"#);
     let request = stand.held("3", "a");
-    assert_eq!(request.definition, Some(Digest::of(br#"{"name":"a", "x":1}"#)));
+    assert_eq!(request.definition, Some(Digest::of(br#"{"name":"a","x":1}"#)));
     stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     assert_eq!(stand.held("4", "a").definition, None);
+}
+
+#[test]
+fn a_tool_is_what_it_was_when_its_server_writes_it_in_another_order() {
+    let mut stand = Stand::new();
+    stand.lists(r#"{"name":"delete","inputSchema":{"type":"object","required":["a"]}}"#);
+    let request = stand.held("1", "delete");
+    stand.lists(r#"{"inputSchema": {"required": ["a"], "type": "object"}, "name": "delet\u0065"}"#);
+    stand.approve(&request);
+    stand.go(&request);
+    assert_eq!(stand.server_lines(), [call("1", "delete")]);
 }
 
 #[test]
@@ -105,7 +115,7 @@ fn a_list_that_is_not_told_yet_is_told_before_it_is_forgotten_and_before_the_end
         |stand| {
             assert_eq!(stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#), Fate::Forward)
         },
-        |stand| stand.gate.handle_client_gone(),
+        |stand| stand.gate.handle_client_gone(stand.now),
         |stand| stand.gate.handle_server_gone(stand.now),
         |stand| stand.welcome(),
     ];
@@ -126,7 +136,9 @@ fn a_list_that_the_client_took_back_is_not_waited_for() {
     assert!(stand.gate.watches_server());
     let taken_back = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     assert_eq!(stand.client(taken_back), Fate::Forward);
-    assert!(!stand.gate.watches_server());
+    assert_eq!(stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#), Fate::Forward);
+    stand.pass_time(1);
+    assert_eq!(stand.asks(), [], "its client does not look at it either");
 }
 
 #[test]

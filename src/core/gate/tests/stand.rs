@@ -1,8 +1,10 @@
 //! A gate with its clock, its client, its server and its hub in the hands of a test.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::core::gate::*;
 use crate::core::messages::*;
@@ -46,7 +48,6 @@ impl Stand {
         let settings = Settings {
             server: "s".into(),
             hub: "http://hub".into(),
-            instance: "i".into(),
             hub_wait: Duration::from_secs(30),
             hold_for: HoldFor::default(),
             client_name: None,
@@ -104,6 +105,24 @@ impl Stand {
         self.actions().into_iter().filter_map(value).collect()
     }
 
+    /// Code and raw id of the errors that the client is given, and of those for the server in place of an answer.
+    pub(in crate::core::gate) fn refusals(&mut self) -> [Vec<(i64, String)>; 2] {
+        let read = |line: &[u8]| {
+            let members: HashMap<&str, &RawValue> = serde_json::from_slice(line).unwrap();
+            let error: Value = serde_json::from_str(members["error"].get()).unwrap();
+            (error["code"].as_i64().unwrap(), members["id"].get().to_owned())
+        };
+        let (mut errors, mut in_place) = (Vec::new(), Vec::new());
+        for action in self.actions() {
+            match action {
+                Action::ToClient(line) => errors.push(read(&line)),
+                Action::InPlace(line) => in_place.push(read(&line)),
+                _ => {}
+            }
+        }
+        [errors, in_place]
+    }
+
     pub(in crate::core::gate) fn asks(&mut self) -> Vec<Ask> {
         let ask = |action| match action {
             Action::ToHub(ask) => Some(ask),
@@ -143,6 +162,7 @@ impl Stand {
             approval: request.id.clone(),
             remaining_ms: 300_000,
             link: "http://hub/approvals/1".into(),
+            arguments: None,
         }));
     }
 
