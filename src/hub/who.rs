@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::core::ids::{ClientId, InstanceId};
+use crate::core::ids::{ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
-use crate::hub::model::{Role, User};
+use crate::hub::model::{Approval, Role, User};
 use crate::hub::store::{StoreError, Tx};
 
 /// The actor of what happens by itself.
@@ -48,6 +48,25 @@ pub struct Decider {
     pub name: String,
     /// Recorded with the decision, where it is known.
     pub via: Option<Via>,
+    /// What they looked at, where they say so; another call under the same id is not decided.
+    pub saw: Saw,
+}
+
+/// The call that somebody looked at before deciding.
+#[derive(Clone, Debug, Default)]
+pub struct Saw {
+    /// Its digest.
+    pub digest: Option<Digest>,
+    /// That of its arguments.
+    pub arguments_sha256: Option<Digest>,
+}
+
+impl Saw {
+    /// Whether it is this one.
+    pub(in crate::hub) fn is(&self, approval: &Approval) -> bool {
+        self.digest.as_ref().is_none_or(|digest| *digest == approval.digest)
+            && self.arguments_sha256.as_ref().is_none_or(|digest| *digest == approval.arguments_sha256)
+    }
 }
 
 impl Decider {
@@ -62,7 +81,7 @@ impl Decider {
 
 impl From<&User> for Decider {
     fn from(user: &User) -> Self {
-        Self { name: user.name.clone(), via: None }
+        Self { name: user.name.clone(), via: None, saw: Saw::default() }
     }
 }
 

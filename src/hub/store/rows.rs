@@ -79,6 +79,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         reasons: json(&text(row, "reasons")?, "reasons")?,
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        digest: Digest(text(row, "digest")?),
         extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
         created_at: number(row, "created_at")?,
