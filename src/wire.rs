@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{
-    Activity, CallOutcome, Cancel, ClientInfo, Decided, Extended, Registered, Release, Request, Ruled, Tools,
+    Activity, CallOutcome, Cancel, ClientInfo, Continued, Decided, Extended, Registered, Release, Request, Ruled, Tools,
 };
 use crate::core::policy::Table;
 
@@ -64,6 +64,8 @@ pub enum ToHub {
     Cancel(Cancel),
     /// May I write the approved call?
     Release(Release),
+    /// The client goes on with a released call.
+    Continued(Continued),
     /// What became of a released call.
     Outcome(CallOutcome),
     /// A batch for the activity log.
@@ -178,7 +180,8 @@ pub fn decode<'a, T: Deserialize<'a>>(text: &'a str, known: &[&str]) -> Result<T
 }
 
 /// The types of [`ToHub`].
-pub const TO_HUB: [&str; 8] = ["hello", "tools", "request", "cancel", "release", "outcome", "calls", "bye"];
+pub const TO_HUB: [&str; 9] =
+    ["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
 /// The types of [`ToWrap`].
 pub const TO_WRAP: [&str; 10] =
     ["welcome", "policy", "registered", "decision", "go", "extended", "seen", "verdict", "draining", "unsupported"];
