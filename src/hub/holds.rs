@@ -11,7 +11,7 @@ use super::Hub;
 use super::activity;
 use super::approvals::record;
 use super::store::rows::{self, Held};
-use super::store::{StoreError, Tx};
+use super::store::{StoreError, Turn, Tx};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS, Status};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{CallOutcome, Cancel, ClientInfo, Release};
@@ -56,7 +56,7 @@ impl Hub {
     /// The client took a call back, for good or to call again. Too late for one that is released.
     pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
         let (clock, shim, grant_ms) = (self.0.clock.clone(), shim.clone(), self.0.grant_for_ms);
-        self.write(move |tx| {
+        self.write_in(Turn::Call(shim.client_id.clone()), 1, move |tx| {
             Box::pin(async move {
                 let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
                 let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
@@ -75,7 +75,7 @@ impl Hub {
     /// Records the release of an approved call, once, for the instance that holds it.
     pub(in crate::hub) async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
+        self.write_in(Turn::Call(shim.client_id.clone()), 1, move |tx| {
             Box::pin(async move {
                 let now = clock.now();
                 if released(tx, &shim, &release, now).await? {
@@ -94,7 +94,7 @@ impl Hub {
             return Ok(());
         }
         let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
+        self.write_in(Turn::Call(shim.client_id.clone()), 1, move |tx| {
             Box::pin(async move {
                 let now = clock.now();
                 let duration = i64::try_from(end.duration_ms).unwrap_or(i64::MAX);
@@ -125,10 +125,11 @@ impl Hub {
     /// A shim is back, or there for the first time: what it no longer holds is taken back, and an approval it may
     /// still use gets a new, bounded grace.
     pub(in crate::hub) async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
-        let (clock, shim, away_ms) = (self.0.clock.clone(), shim.clone(), self.0.resume_within_ms);
-        self.write(move |tx| {
+        let (hub, shim, away_ms) = (self.clone(), shim.clone(), self.0.resume_within_ms);
+        self.write_in(Turn::Call(shim.client_id.clone()), 1, move |tx| {
             Box::pin(async move {
-                let now = clock.now();
+                let now = hub.now();
+                hub.take_in(tx, &shim).await?;
                 for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
                     if holds.contains(&held.approval.id) {
                         stretch_grace(tx, &held, now, RELEASE_GRACE_MS, away_ms).await?;
@@ -160,9 +161,14 @@ impl Hub {
 
     /// A shim said goodbye, or was given up: nothing it held will run, and what it released has no known end.
     pub(in crate::hub) async fn gone(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
-        let (clock, client_id, instance) = (self.0.clock.clone(), client_id.clone(), instance.clone());
+        let (hub, client_id, instance) = (self.clone(), client_id.clone(), instance.clone());
         self.write(move |tx| {
-            Box::pin(async move { end_all(tx, &client_id, Some(&instance), DISCONNECTED, clock.now()).await })
+            Box::pin(async move {
+                if hub.is_elsewhere(tx, &client_id, &instance).await? {
+                    return Ok(());
+                }
+                end_all(tx, &client_id, Some(&instance), DISCONNECTED, hub.now()).await
+            })
         })
         .await
     }

@@ -20,6 +20,7 @@ pub mod enrolment;
 pub mod error;
 pub mod events;
 mod holds;
+mod leases;
 pub mod links;
 mod live;
 pub mod model;
@@ -38,16 +39,22 @@ pub mod sweeper;
 mod tests;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
 use self::decision_point::DecisionPoint;
-use self::store::{Store, StoreError, Tx};
+use self::store::{Store, StoreError, Turn, Tx};
 use crate::core::trust::Level;
+
+/// How often the store is tried for `/readyz` at most, and for how long.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+const TRY_FOR: Duration = Duration::from_secs(5);
 
 /// What the hub must know from the start.
 #[derive(Clone, Debug)]
@@ -85,6 +92,8 @@ impl Default for Settings {
 pub struct Hub(Arc<Inner>);
 
 struct Inner {
+    /// This run of this hub, where several hubs serve one store.
+    id: String,
     store: Store,
     clock: Clock,
     new_server_threshold: Option<Level>,
@@ -100,6 +109,8 @@ struct Inner {
     enrolments: enrolment::Enrolments,
     shutdown: CancellationToken,
     sessions: TaskTracker,
+    /// When the store was last tried for `/readyz`, and what came of it.
+    tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
 
 impl Hub {
@@ -115,7 +126,10 @@ impl Hub {
         clock: Clock,
         decision_point: Option<DecisionPoint>,
     ) -> Result<Self, StoreError> {
+        // The record goes on in time, whatever this machine's clock was set to meanwhile.
+        let clock = clock.going_on_from(store.times());
         let hub = Self(Arc::new(Inner {
+            id: uuid::Uuid::now_v7().to_string(),
             store,
             clock,
             new_server_threshold: settings.new_server_threshold,
@@ -131,11 +145,12 @@ impl Hub {
             enrolments: enrolment::Enrolments::default(),
             shutdown: CancellationToken::new(),
             sessions: TaskTracker::new(),
+            tried: tokio::sync::Mutex::default(),
         }));
         if let Some(url) = &settings.base_url {
             hub.set_base_url(url);
         }
-        hub.ready().await?;
+        sqlx::query("select 1").execute(hub.0.store.read()).await?;
         Ok(hub)
     }
 
@@ -172,10 +187,19 @@ impl Hub {
         self.0.store.close().await;
     }
 
-    /// Whether the store answers, for `/readyz`.
+    /// Whether the store takes changes, for `/readyz`; tried once a second at most, because anybody may ask.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1").execute(self.0.store.read()).await?;
-        Ok(())
+        // Who asks meanwhile waits for the same answer.
+        let mut tried = self.0.tried.lock().await;
+        if let Some((at, result)) = &*tried
+            && at.elapsed() < TRY_EVERY
+        {
+            return result.clone();
+        }
+        let too_slow = || StoreError::Failed("it did not take a change in time".to_owned());
+        let result = timeout(TRY_FOR, self.beat()).await.unwrap_or_else(|_| Err(too_slow()));
+        *tried = Some((Instant::now(), result.clone()));
+        result
     }
 
     /// See [`Store::write`].
@@ -185,5 +209,14 @@ impl Hub {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
         self.0.store.write(work).await
+    }
+
+    /// See [`Store::write_in`].
+    async fn write_in<T, F>(&self, turn: Turn, weight: usize, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
+        self.0.store.write_in(turn, u32::try_from(weight).unwrap_or(u32::MAX), work).await
     }
 }

@@ -274,6 +274,9 @@ impl Session<'_> {
         if !self.hub.has_decision_point() {
             return self.register(request, Ok(Opinion::None)).await;
         }
+        if let Some(refusal) = self.hub.refusal(self.shim, &request).await? {
+            return self.tell(request.id, &request.tool, refusal).await;
+        }
         match self.weighing.ask(self.hub, self.shim, request) {
             Ok(()) => Ok(()),
             Err(full) => {
@@ -285,8 +288,7 @@ impl Session<'_> {
     }
 
     async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
-        let id = request.id.clone();
-        let trust = trust::of_name(&request.tool);
+        let (id, tool) = (request.id.clone(), request.tool.clone());
         let registration = match opinion {
             Ok(opinion) => self.hub.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
@@ -294,11 +296,18 @@ impl Session<'_> {
         let registration = registration.unwrap_or_else(|error| {
             tracing::error!(%error, "a call could not be recorded and is refused");
             let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+            let trust = trust::of_name(&tool);
             Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
         });
+        self.tell(id, &tool, registration).await
+    }
+
+    /// Tells the shim what became of its request.
+    async fn tell(&mut self, id: ApprovalId, tool: &str, registration: Registration) -> Result<(), End> {
         match registration {
             Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
             Registration::Busy(why) => {
+                let trust = trust::of_name(tool);
                 let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] };
                 send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: true })).await
             }

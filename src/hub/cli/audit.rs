@@ -74,10 +74,12 @@ fn csv(record: &AuditRecord) -> String {
     fields.map(|field| cell(field)).join(",") + "\r\n"
 }
 
-/// A quoted cell; one that a spreadsheet would calculate is marked as text.
+/// A quoted cell, inert on a terminal; one that a spreadsheet would calculate is marked as text.
 fn cell(text: &str) -> String {
-    let mark = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
-    format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    // Some spreadsheets look behind blanks and quotes, and take the full-width signs for the same.
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\''));
+    let mark = if first.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) { "'" } else { "" };
+    format!("\"{mark}{}\"", terminal::inert(text).replace('"', "\"\""))
 }
 
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
@@ -101,6 +103,13 @@ mod tests {
     fn no_cell_is_a_formula() {
         assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
         assert_eq!(cell("@a"), "\"'@a\"");
+        assert_eq!(cell(" \t\"=1"), "\"' \\u{9}\"\"=1\"");
+        assert_eq!(cell("＝1"), "\"'＝1\"");
         assert_eq!(cell("plain, text"), "\"plain, text\"");
+    }
+
+    #[test]
+    fn no_cell_moves_the_cursor_or_turns_text_around() {
+        assert_eq!(cell("a\u{1b}[2J\u{202e}b\r\nc"), "\"a\\u{1b}[2J\\u{202e}b\\u{d}\\u{a}c\"");
     }
 }

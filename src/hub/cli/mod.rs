@@ -21,6 +21,7 @@ use clap_complete::Shell;
 
 use super::Hub;
 use super::serve::{self, files};
+use crate::config::database::Database;
 use crate::config::file::LogFormat;
 use crate::config::hub::{Flags, Settings};
 use crate::telemetry;
@@ -153,7 +154,9 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Hub> {
 }
 
 fn must_exist(settings: &Settings) -> anyhow::Result<()> {
-    if let Some(path) = files::sqlite_path(&settings.database).filter(|path| !path.exists()) {
+    if let Database::Sqlite(path) = &settings.database
+        && !path.exists()
+    {
         anyhow::bail!("there is no hub store at {}; is this the right data dir?", path.display());
     }
     Ok(())

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use crate::config::database::Database;
 use crate::config::paths;
+use crate::hub::store;
 
 /// A data dir.
 #[derive(Clone, Debug)]
@@ -97,13 +99,15 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
 impl Lock {
-    /// The locks of a hub: on its data dir, and on its SQLite store when that lies elsewhere.
-    pub fn of_hub(dir: &DataDir, database: &str) -> anyhow::Result<Vec<Self>> {
+    /// The locks of a hub: on its data dir, and on its SQLite store, beside the one real file whatever leads there.
+    pub fn of_hub(dir: &DataDir, database: &Database) -> anyhow::Result<Vec<Self>> {
         let mut locks = vec![Self::take(&paths::hub_lock(dir.path()), dir.path())?];
-        if let Some(path) = sqlite_path(database).filter(|path| *path != dir.path().join("hub.db")) {
-            let mut lock = path.clone().into_os_string();
+        if let Database::Sqlite(path) = database {
+            let real =
+                store::private_file(path).with_context(|| format!("cannot open the store {}", path.display()))?;
+            let mut lock = real.clone().into_os_string();
             lock.push(".lock");
-            locks.push(Self::take(Path::new(&lock), &path)?);
+            locks.push(Self::take(Path::new(&lock), &real)?);
         }
         Ok(locks)
     }
@@ -128,15 +132,6 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
-}
-
-/// The file of a SQLite URL; there is none for a store in memory or elsewhere.
-/// The file of a SQLite store.
-pub fn sqlite_path(database: &str) -> Option<PathBuf> {
-    let rest = database.strip_prefix("sqlite:")?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let path = rest.split('?').next().unwrap_or(rest);
-    (path != ":memory:").then(|| PathBuf::from(path))
 }
 
 #[cfg(unix)]
@@ -175,16 +170,58 @@ mod tests {
     fn a_second_hub_on_the_same_data_dir_or_store_is_refused() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (one, two) = (DataDir::open(one.path()).unwrap(), DataDir::open(two.path()).unwrap());
-        let store = format!("sqlite:{}/hub.db", one.path().display());
-        let other = format!("sqlite:{}/other.db", one.path().display());
-        let held = Lock::of_hub(&one, &store).unwrap();
-        let error = Lock::of_hub(&one, &store).unwrap_err().to_string();
+        let own = Database::Sqlite(one.path().join("hub.db"));
+        let other = Database::Sqlite(one.path().join("other.db"));
+        let held = Lock::of_hub(&one, &own).unwrap();
+        let error = Lock::of_hub(&one, &own).unwrap_err().to_string();
         assert!(error.contains("another hitl-hub is serving"), "{error}");
         let shared = Lock::of_hub(&two, &other).unwrap();
         drop(held);
         assert!(Lock::of_hub(&one, &other).is_err(), "the store is locked, wherever the data dir is");
         drop(shared);
         assert!(Lock::of_hub(&one, &other).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_store_has_one_lock_however_it_is_named() {
+        use std::os::unix::fs::symlink;
+        let (home, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dir = DataDir::open(&home.path().join("data")).unwrap();
+        let file = dir.path().join("hub.db");
+        let held = Lock::of_hub(&dir, &Database::Sqlite(file.clone())).unwrap();
+        symlink(dir.path(), away.path().join("dir")).unwrap();
+        symlink(&file, away.path().join("link.db")).unwrap();
+        fs::hard_link(&file, away.path().join("hard.db")).unwrap();
+        let relative = pathdiff(&file);
+        let names = [
+            file.display().to_string(),
+            format!("{}/../data/./hub.db", dir.path().display()),
+            format!("//{}?mode=rwc", file.display()),
+            format!("file:{}", file.display()),
+            file.display().to_string().replace("hub.db", "%68ub.db"),
+            away.path().join("dir/hub.db").display().to_string(),
+            away.path().join("link.db").display().to_string(),
+            away.path().join("hard.db").display().to_string(),
+            relative,
+        ];
+        let elsewhere = DataDir::open(&away.path().join("data")).unwrap();
+        for name in names {
+            let database = Database::parse(&format!("sqlite:{name}")).unwrap();
+            assert!(Lock::of_hub(&elsewhere, &database).is_err(), "{name}");
+        }
+        drop(held);
+        let hard = Lock::of_hub(&elsewhere, &Database::Sqlite(file.clone())).unwrap_err();
+        assert!(format!("{hard:#}").contains("hard link"), "{hard:#}");
+        fs::remove_file(away.path().join("hard.db")).unwrap();
+        assert!(Lock::of_hub(&elsewhere, &Database::Sqlite(away.path().join("link.db"))).is_ok());
+    }
+
+    /// From the working directory.
+    #[cfg(unix)]
+    fn pathdiff(file: &Path) -> String {
+        let here = std::env::current_dir().unwrap();
+        format!("{}{}", "../".repeat(here.components().count() - 1), file.strip_prefix("/").unwrap().display())
     }
 
     #[test]

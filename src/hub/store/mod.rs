@@ -5,6 +5,7 @@
 
 mod chain;
 mod open;
+mod queue;
 pub(in crate::hub) mod rows;
 #[cfg(test)]
 pub(in crate::hub) mod testing;
@@ -15,15 +16,18 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+pub(in crate::hub) use self::open::private_file;
+use self::queue::Queue;
+pub(in crate::hub) use self::queue::Turn;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
 use super::bus::Bus;
-
-/// How many jobs may wait for the writer; more wait for room.
-const QUEUE: usize = 1024;
+use super::clock::Times;
+use crate::config::database::Database;
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -31,10 +35,19 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     readers: AnyPool,
-    writer: AnyPool,
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: Arc<Queue<Box<dyn Job>>>,
+    /// Cancelled when the writer has ended.
+    written: CancellationToken,
     bus: Bus,
     like: &'static str,
+    shared: bool,
+    times: Times,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -64,14 +77,20 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl Store {
-    /// Opens, checks and migrates: `sqlite:PATH`, or `postgres://…`.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let pools = open::pools(url).await?;
-        let newest: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(&pools.readers).await?;
-        let bus = Bus::new(newest);
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
+    /// Opens, checks and migrates.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let opened = open::open(database).await?;
+        let newest: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(&opened.readers).await?;
+        let times = open::times(&opened).await?;
+        let (bus, jobs, written) = (Bus::new(newest), Arc::new(Queue::new()), CancellationToken::new());
+        let ended = written.clone().drop_guard();
+        let open::Opened { readers, writer, like, shared } = opened;
+        let writing = writer::run(writer, jobs.clone(), bus.clone());
+        tokio::spawn(async move {
+            let _ended = ended;
+            writing.await;
+        });
+        Ok(Self(Arc::new(Inner { readers, jobs, written, bus, like, shared, times })))
     }
 
     /// For reading; SQLite refuses writes here.
@@ -83,6 +102,16 @@ impl Store {
     /// common. Lower case made of both sides would do for both, and takes twice as long.
     pub(in crate::hub) fn like(&self) -> &'static str {
         self.0.like
+    }
+
+    /// Whether other hubs may serve it, too.
+    pub(in crate::hub) fn is_shared(&self) -> bool {
+        self.0.shared
+    }
+
+    /// What it said of time when it was opened.
+    pub(in crate::hub) fn times(&self) -> Times {
+        self.0.times
     }
 
     /// Who is woken after a commit.
@@ -98,17 +127,26 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
+        self.write_in(Turn::First, 1, work).await
+    }
+
+    /// The same when its turn comes; its weight is what it writes, in rows or so.
+    pub(in crate::hub) async fn write_in<T, F>(&self, turn: Turn, weight: u32, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    {
         let (answer, done) = oneshot::channel();
-        let job = Typed::new(work, answer);
-        self.0.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        if !self.0.jobs.push(turn, weight, Box::new(Typed::new(work, answer))).await {
+            return Err(StoreError::Closed);
+        }
         done.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
-        // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
-        self.0.writer.close().await;
+        self.0.jobs.close();
+        self.0.written.cancelled().await;
         self.0.readers.close().await;
     }
 }
