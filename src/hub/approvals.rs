@@ -16,7 +16,7 @@ use super::holds;
 use super::model::{Approval, Role, User};
 use super::notify;
 use super::store::rows::{self, Held};
-use super::store::{Entry, StoreError, Tx};
+use super::store::{Entry, ROW, StoreError, Tx};
 use crate::core::approval::{EXTEND_SECONDS, MAX_WINDOW_MS, RELEASE_GRACE_MS, Status, extended_deadline};
 use crate::core::ids::ApprovalId;
 
@@ -216,9 +216,11 @@ pub(super) async fn record(
     held: &Held,
     actor: &str,
     action: &'static str,
-    detail: serde_json::Value,
+    mut detail: serde_json::Value,
     at: i64,
 ) -> Result<(), StoreError> {
+    // An index makes an object of null.
+    detail[ROW] = json!(held.seal);
     notify::tell(tx, &held.approval, action, at).await?;
     let id = held.approval.id.clone();
     let entry = Entry { at, actor, action, subject: id.as_str(), detail };

@@ -359,11 +359,15 @@ async fn stretch_grace(tx: &mut Tx, held: &Held, now: i64, by: i64, away_ms: i64
     };
     let wanted = (now + by).min(decided_at + LONGEST_GRACE_MS.max(away_ms));
     if until > now && wanted > until {
-        sqlx::query("update approvals set grace_until = $2 where id = $1 and outcome = 'waiting'")
-            .bind(held.approval.id.as_str())
-            .bind(wanted)
-            .execute(tx.sql())
-            .await?;
+        let row =
+            sqlx::query("update approvals set grace_until = $2 where id = $1 and outcome = 'waiting' returning *")
+                .bind(held.approval.id.as_str())
+                .bind(wanted)
+                .fetch_optional(tx.sql())
+                .await?;
+        if let Some(row) = row {
+            record(tx, &rows::held(&row)?, HUB, "approval.grace_extended", serde_json::Value::Null, now).await?;
+        }
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ pub mod notify;
 pub mod page;
 mod policies;
 mod removal;
+mod rollback;
 pub mod serve;
 pub mod servers;
 pub mod session;
@@ -197,7 +198,10 @@ impl Hub {
             return result.clone();
         }
         let too_slow = || StoreError::Failed("it did not take a change in time".to_owned());
-        let result = timeout(TRY_FOR, self.beat()).await.unwrap_or_else(|_| Err(too_slow()));
+        let mut result = timeout(TRY_FOR, self.beat()).await.unwrap_or_else(|_| Err(too_slow()));
+        if result.is_ok() && !self.0.store.is_marked() {
+            result = Err(StoreError::Failed("its newest record is not noted in the data dir".to_owned()));
+        }
         *tried = Some((Instant::now(), result.clone()));
         result
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{open_store, terminal};
+use super::{open_store_to_look, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::audit::ChainCheck;
@@ -37,7 +37,7 @@ pub(super) enum Format {
 
 /// Does it.
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let hub = open_store(settings).await?;
+    let hub = open_store_to_look(settings).await?;
     let result = match command {
         Command::Export { format } => export(&hub, format).await.map(|()| ExitCode::SUCCESS),
         Command::Verify => verify(&hub).await,
@@ -83,16 +83,21 @@ fn cell(text: &str) -> String {
 }
 
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
-    match hub.verify_audit().await? {
-        ChainCheck::Whole { records, head } => {
+    let wrong = match (hub.verify_audit().await?, hub.set_back()) {
+        (ChainCheck::Whole { .. }, Some(why)) => why,
+        (ChainCheck::Whole { records, head, approvals, unsealed }, None) => {
             terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
-            Ok(ExitCode::SUCCESS)
+            terminal::line(&format!("{approvals} approvals are as their records left them"))?;
+            if unsealed > 0 {
+                terminal::line(&format!("{unsealed} approvals are older than that can be told of"))?;
+            }
+            return Ok(ExitCode::SUCCESS);
         }
-        ChainCheck::Broken { seq, why } => {
-            eprintln!("hitl-hub: the record is broken at {seq}: {why}");
-            Ok(ExitCode::FAILURE)
-        }
-    }
+        (ChainCheck::Broken { seq, why }, _) => format!("the record is broken at {seq}: {why}"),
+        (ChainCheck::Altered { approval, why }, _) => format!("approval {}: {why}", terminal::inert(&approval)),
+    };
+    eprintln!("hitl-hub: {wrong}");
+    Ok(ExitCode::FAILURE)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 
 use crate::config::database::Database;
 use crate::config::paths;
+use crate::core::ids::Digest;
 use crate::hub::store;
 
 /// A data dir.
@@ -55,6 +56,35 @@ impl DataDir {
                 bail!("no hub is running on data dir {}; start it with `hitl-hub serve`", self.0.display())
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.hub_url().display())),
+        }
+    }
+
+    /// Knows the newest record of a store.
+    pub fn mark(&self, database: &Database) -> PathBuf {
+        let name = match database {
+            Database::Sqlite(path) if real(path) == real(&self.0.join("hub.db")) => return self.0.join("hub.head"),
+            Database::Sqlite(path) => real(path).display().to_string(),
+            // Whoever asks may have another name and password.
+            Database::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or_default();
+                let host = rest.find('/').unwrap_or(rest.len());
+                let place = rest[..host].rfind('@').map_or(rest, |at| &rest[at + 1..]);
+                format!("{scheme}://{place}")
+            }
+        };
+        let name = Digest::of(name.as_bytes());
+        self.0.join(format!("{}.head", &name.as_str()[..16]))
+    }
+
+    /// A data dir that knows of records has lost its store where that is missing, and is no fresh one.
+    pub fn refuse_lost_store(&self, database: &Database) -> anyhow::Result<()> {
+        let Database::Sqlite(path) = database else { return Ok(()) };
+        let known = store::MarkFile::at(self.mark(database)).read();
+        match known {
+            Ok(None) => Ok(()),
+            Ok(Some(head)) if head.seq == 0 || path.exists() => Ok(()),
+            Err(_) if path.exists() => Ok(()),
+            _ => bail!("the store {} is missing, and records were written to it; {RESTORE}", path.display()),
         }
     }
 
@@ -132,6 +162,16 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
+}
+
+/// What to do about a store that is lost or was set back.
+pub const RESTORE: &str = "put the newest copy of it in its place, or go on with what there is by \
+                           `hitl-hub serve --accept-rollback`: what is open in it ends, and the record says so";
+
+/// The one real path, as far as there is one.
+fn real(path: &Path) -> PathBuf {
+    let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())
 }
 
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
 mod chain;
+mod mark;
 mod open;
 mod queue;
 pub(in crate::hub) mod rows;
@@ -13,13 +14,16 @@ pub mod web;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
+use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+use self::mark::Marking;
+pub(in crate::hub) use self::mark::{Head, MarkFile};
 pub(in crate::hub) use self::open::private_file;
 use self::queue::Queue;
 pub(in crate::hub) use self::queue::Turn;
@@ -28,6 +32,9 @@ use self::writer::{Job, Typed};
 use super::bus::Bus;
 use super::clock::Times;
 use crate::config::database::Database;
+
+/// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
+pub(in crate::hub) const ROW: &str = "row";
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -42,6 +49,40 @@ struct Inner {
     like: &'static str,
     shared: bool,
     times: Times,
+    mark: Option<MarkFile>,
+    /// Whether the newest record is noted there.
+    marked: Arc<AtomicBool>,
+    set_back: Option<SetBack>,
+}
+
+/// A store that is behind what its data dir knows of it, or has another history.
+#[derive(Clone, Debug)]
+pub(in crate::hub) struct SetBack {
+    /// What is known; `None` where that cannot be read.
+    pub(in crate::hub) known: Option<Head>,
+    /// The newest record that is there.
+    pub(in crate::hub) found: Head,
+}
+
+impl std::fmt::Display for SetBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let found = self.found.seq;
+        match &self.known {
+            None => {
+                write!(f, "it cannot be told whether the store was set back, because what was noted of it is damaged")
+            }
+            Some(known) if known.seq > found => {
+                write!(
+                    f,
+                    "the store was set back: it ends with record {found}, and record {} was written to it",
+                    known.seq
+                )
+            }
+            Some(known) => {
+                write!(f, "the store has another history: its record {} is not the one that was written", known.seq)
+            }
+        }
+    }
 }
 
 impl Drop for Inner {
@@ -79,18 +120,29 @@ impl From<sqlx::Error> for StoreError {
 impl Store {
     /// Opens, checks and migrates.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        Self::open_marked(database, None).await
+    }
+
+    /// The same, with a file that knows its newest record; see [`set_back`](Self::set_back).
+    pub(in crate::hub) async fn open_marked(database: &Database, mark: Option<MarkFile>) -> Result<Self, StoreError> {
         let opened = open::open(database).await?;
-        let newest: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(&opened.readers).await?;
+        let head = open::head(&opened.readers).await?;
+        let set_back = match &mark {
+            Some(mark) => open::compare(&opened.readers, mark, &head).await?,
+            None => None,
+        };
         let times = open::times(&opened).await?;
-        let (bus, jobs, written) = (Bus::new(newest), Arc::new(Queue::new()), CancellationToken::new());
+        let (bus, jobs, written) = (Bus::new(head.seq), Arc::new(Queue::new()), CancellationToken::new());
         let ended = written.clone().drop_guard();
         let open::Opened { readers, writer, like, shared } = opened;
-        let writing = writer::run(writer, jobs.clone(), bus.clone());
+        let marked = Arc::new(AtomicBool::new(true));
+        let marking = Marking::of(mark.clone(), marked.clone());
+        let writing = writer::run(writer, marking, jobs.clone(), bus.clone());
         tokio::spawn(async move {
             let _ended = ended;
             writing.await;
         });
-        Ok(Self(Arc::new(Inner { readers, jobs, written, bus, like, shared, times })))
+        Ok(Self(Arc::new(Inner { readers, jobs, written, bus, like, shared, times, mark, marked, set_back })))
     }
 
     /// For reading; SQLite refuses writes here.
@@ -107,6 +159,29 @@ impl Store {
     /// Whether other hubs may serve it, too.
     pub(in crate::hub) fn is_shared(&self) -> bool {
         self.0.shared
+    }
+
+    /// A view of the store as it is now, whatever is written meanwhile; for reading.
+    pub(in crate::hub) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begin = if self.0.shared { "begin isolation level repeatable read read only" } else { "begin" };
+        Ok(self.0.readers.begin_with(begin).await?)
+    }
+
+    /// How it was behind what its data dir knows of it when it was opened.
+    pub(in crate::hub) fn set_back(&self) -> Option<&SetBack> {
+        self.0.set_back.as_ref()
+    }
+
+    /// From here on its newest record is the one that is there.
+    pub(in crate::hub) async fn mark_anew(&self) -> Result<(), StoreError> {
+        let head = open::head(&self.0.readers).await?;
+        let set = self.0.mark.as_ref().map_or(Ok(()), |mark| mark.set(&head));
+        set.map_err(|error| StoreError::Failed(format!("the newest record cannot be noted: {error}")))
+    }
+
+    /// Whether its newest record is noted in the data dir.
+    pub(in crate::hub) fn is_marked(&self) -> bool {
+        self.0.marked.load(Ordering::Relaxed)
     }
 
     /// What it said of time when it was opened.

@@ -8,8 +8,9 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::StoreError;
+use super::mark::{Head, MarkFile};
 use super::writer::Source;
+use super::{SetBack, StoreError};
 use crate::config::database::Database;
 use crate::hub::clock::Times;
 
@@ -172,6 +173,33 @@ pub(super) async fn times(opened: &Opened) -> Result<Times, sqlx::Error> {
     let now = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
     let here = if opened.shared { Some(sqlx::query_scalar(now).fetch_one(&opened.readers).await?) } else { None };
     Ok(Times { here, newest: newest.unwrap_or_default() })
+}
+
+/// The newest record.
+pub(super) async fn head(readers: &AnyPool) -> Result<Head, StoreError> {
+    let (seq, hash) = sqlx::query_as("select seq, hash from chain where id = 1").fetch_one(readers).await?;
+    Ok(Head { seq, hash })
+}
+
+/// Compares the store with what the file knows of it; one that is as it should be is noted there.
+pub(super) async fn compare(readers: &AnyPool, mark: &MarkFile, found: &Head) -> Result<Option<SetBack>, StoreError> {
+    let cannot = |error: std::io::Error| StoreError::Open(format!("cannot use {}: {error}", mark.path().display()));
+    let known = match mark.read() {
+        Ok(Some(known)) => known,
+        Ok(None) => return mark.set(found).map(|()| None).map_err(cannot),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Ok(Some(SetBack { known: None, found: found.clone() }));
+        }
+        Err(error) => return Err(cannot(error)),
+    };
+    let same: Option<String> = match known.seq {
+        0 => Some(known.hash.clone()),
+        seq => sqlx::query_scalar("select hash from audit where seq = $1").bind(seq).fetch_optional(readers).await?,
+    };
+    if known.seq > found.seq || same.as_ref() != Some(&known.hash) {
+        return Ok(Some(SetBack { known: Some(known), found: found.clone() }));
+    }
+    mark.note(found).map(|()| None).map_err(cannot)
 }
 
 async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {

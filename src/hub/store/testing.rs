@@ -15,6 +15,14 @@ pub(in crate::hub) struct Fresh {
     _directory: tempfile::TempDir,
 }
 
+impl Fresh {
+    /// The store at this address.
+    pub(in crate::hub) async fn at(url: &Database) -> Self {
+        let store = Store::open(url).await.unwrap();
+        Self { store, url: url.clone(), _directory: tempfile::tempdir().unwrap() }
+    }
+}
+
 /// A fresh SQLite store.
 pub(in crate::hub) async fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();

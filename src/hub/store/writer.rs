@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::StoreError;
-use super::chain::Head;
+use super::mark::{Head, Marking};
 use super::open::is_busy;
 use super::queue::Queue;
 use crate::hub::bus::{Bus, Notice};
@@ -31,6 +31,8 @@ pub(in crate::hub) struct Tx {
     due: Option<i64>,
     /// The chain's head, once something was recorded.
     pub(super) head: Option<Head>,
+    /// The newest record that this process knows of.
+    pub(super) known: i64,
 }
 
 impl Tx {
@@ -38,13 +40,14 @@ impl Tx {
         for statement in statements {
             sqlx::query(*statement).execute(&mut connection).await?;
         }
-        Ok(Self { connection, notices: Vec::new(), due: None, head: None })
+        Ok(Self { connection, notices: Vec::new(), due: None, head: None, known: 0 })
     }
 
     /// Makes everything durable, and only then tells anybody; the connection is good for the next transaction.
-    async fn commit(mut self, bus: &Bus) -> Result<AnyConnection, StoreError> {
-        self.write_head().await?;
+    async fn commit(mut self, marking: &mut Marking, bus: &Bus) -> Result<AnyConnection, StoreError> {
+        let head = self.write_head().await?;
         sqlx::query("commit").execute(&mut self.connection).await?;
+        marking.note(head).await;
         bus.announce(self.notices, self.due);
         Ok(self.connection)
     }
@@ -135,11 +138,12 @@ impl Source {
 }
 
 /// Runs until the queue is closed and empty.
-pub(super) async fn run(source: Source, queue: Arc<Queue<Box<dyn Job>>>, bus: Bus) {
+pub(super) async fn run(source: Source, mut marking: Marking, queue: Arc<Queue<Box<dyn Job>>>, bus: Bus) {
     let mut kept = None;
     while let Some(batch) = queue.take().await {
         // Only what is known to be in order comes back.
-        let transacted = AssertUnwindSafe(transact(&source, kept.take(), batch, &bus)).catch_unwind().await;
+        let transacted = transact(&source, kept.take(), batch, &mut marking, &bus);
+        let transacted = AssertUnwindSafe(transacted).catch_unwind().await;
         kept = transacted.unwrap_or_default();
     }
     if let Some(connection) = kept {
@@ -152,11 +156,18 @@ type Jobs = Vec<Box<dyn Job>>;
 type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
 
 /// One transaction; returns the connection if it is good for another.
-async fn transact(source: &Source, kept: Option<AnyConnection>, batch: Jobs, bus: &Bus) -> Option<AnyConnection> {
+async fn transact(
+    source: &Source,
+    kept: Option<AnyConnection>,
+    batch: Jobs,
+    marking: &mut Marking,
+    bus: &Bus,
+) -> Option<AnyConnection> {
     let begun = timeout(BEGIN_WITHIN, source.begin(kept)).await;
+    let known = *bus.newest().borrow();
     let begun = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from);
     let (done, kept) = match begun {
-        Ok(tx) => commit(tx, batch, bus).await,
+        Ok(tx) => commit(Tx { known, ..tx }, batch, marking, bus).await,
         Err(error) => (batch.into_iter().map(|job| (job, Err(error.clone()))).collect(), None),
     };
     for (job, result) in done {
@@ -165,7 +176,7 @@ async fn transact(source: &Source, kept: Option<AnyConnection>, batch: Jobs, bus
     kept
 }
 
-async fn commit(mut tx: Tx, batch: Jobs, bus: &Bus) -> (Done, Option<AnyConnection>) {
+async fn commit(mut tx: Tx, batch: Jobs, marking: &mut Marking, bus: &Bus) -> (Done, Option<AnyConnection>) {
     let alone = batch.len() == 1;
     let mut done: Done = Vec::with_capacity(batch.len());
     let mut lost = None;
@@ -180,7 +191,7 @@ async fn commit(mut tx: Tx, batch: Jobs, bus: &Bus) -> (Done, Option<AnyConnecti
     }
     let (committed, kept) = match lost {
         Some(error) => (Err(error), tx.roll_back().await.ok()),
-        None => match tx.commit(bus).await {
+        None => match tx.commit(marking, bus).await {
             Ok(connection) => (Ok(()), Some(connection)),
             Err(error) => (Err(error), None),
         },
