@@ -3,14 +3,18 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
+pub mod activity;
+pub mod audit;
+pub(in crate::hub) mod bus;
 mod chain;
+pub mod events;
 mod mark;
 mod open;
 mod queue;
 pub(in crate::hub) mod rows;
+pub(in crate::hub) mod secret;
 #[cfg(test)]
 pub(in crate::hub) mod testing;
-pub mod web;
 mod writer;
 
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
 use self::mark::Marking;
 pub(in crate::hub) use self::mark::{Head, MarkFile};
@@ -29,9 +34,8 @@ use self::queue::Queue;
 pub(in crate::hub) use self::queue::Turn;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
-use super::bus::Bus;
-use super::clock::Times;
 use crate::config::database::Database;
+use crate::hub::clock::Times;
 
 /// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
 pub(in crate::hub) const ROW: &str = "row";

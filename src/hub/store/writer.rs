@@ -18,7 +18,7 @@ use super::StoreError;
 use super::mark::{Head, Marking};
 use super::open::is_busy;
 use super::queue::Queue;
-use crate::hub::bus::{Bus, Notice};
+use crate::hub::store::bus::{Bus, Notice};
 
 /// Longer than SQLite's own patience with a lock; a database that cannot be reached is not waited for any longer.
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use crate::core::approval::Outcome;
 use crate::core::messages::{CallOutcome, Cancel};
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::ApprovalFilter;
-use crate::hub::audit::ChainCheck;
-use crate::hub::bus::Target;
+use crate::hub::store::audit::ChainCheck;
+use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError};
 
 /// Runs SQL behind the hub's back.

@@ -6,8 +6,8 @@ use super::desk::Desk;
 use super::releases::in_background;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::hub::holds::Shim;
-use crate::hub::leases::BEAT_MS;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::approvals::leases::BEAT_MS;
 use crate::hub::store::Store;
 use crate::hub::{Hub, Settings};
 

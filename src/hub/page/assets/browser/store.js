@@ -1,0 +1,114 @@
+// The page's state: one object, replaced on change, with subscribers. No rule lives here.
+
+import { useState, useEffect, useRef } from "./ui.js";
+
+/** @typedef {import("../rules/types.js").Item} Item */
+/** @typedef {import("../rules/types.js").Session} Session */
+/** @typedef {{id: number, kind: "ok"|"warn"|"error", text: string}} Toast */
+
+/**
+ * @typedef {object} State
+ * @property {Session|null|undefined} session      undefined: not asked yet, null: signed out
+ * @property {string} trouble                      why the page cannot even begin, in words
+ * @property {"connecting"|"live"|"lost"} line
+ * @property {number} dataAt                       page time of the last sign of life of the hub
+ * @property {number} retryAt                      page time of the next try while lost
+ * @property {boolean} loaded                      the queue was read at least once
+ * @property {Item[]} queue                        oldest first
+ * @property {string|null} focus                   the approval that keys act on
+ * @property {Set<string>} selected
+ * @property {{id: string, at: number}|null} confirm   a high-trust approve that waits for its second press
+ * @property {string|null} rejecting               the card whose reject panel is open
+ * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
+ * @property {{server: string, agent: string, trust: string, text: string}} filter
+ * @property {Record<string, number>} changes      per kind of event, how many there were
+ * @property {Toast[]} toasts
+ * @property {string} spoken                       the last words for the live region
+ * @property {"help"|"notify"|"password"|null} dialog
+ */
+
+/** @type {State} */
+let state = {
+  session: undefined,
+  trouble: "",
+  line: "connecting",
+  dataAt: Date.now(),
+  retryAt: 0,
+  loaded: false,
+  queue: [],
+  focus: null,
+  selected: new Set(),
+  confirm: null,
+  rejecting: null,
+  opened: new Map(),
+  filter: { server: "", agent: "", trust: "", text: "" },
+  changes: {},
+  toasts: [],
+  spoken: "",
+  dialog: null,
+};
+
+/** @type {Set<() => void>} */
+const subscribers = new Set();
+
+/** The state as it is now. */
+export const get = () => state;
+
+/**
+ * Replaces the given fields.
+ * @param {Partial<State>} patch
+ */
+export function set(patch) {
+  state = { ...state, ...patch };
+  for (const wake of [...subscribers]) wake();
+}
+
+/** @param {() => void} wake */
+export function subscribe(wake) {
+  subscribers.add(wake);
+  return () => void subscribers.delete(wake);
+}
+
+/**
+ * A part of the state, followed by the component that asks.
+ * @template T
+ * @param {(state: State) => T} select
+ * @returns {T}
+ */
+export function useStore(select) {
+  const [, redraw] = useState(0);
+  const chosen = useRef(select);
+  chosen.current = select;
+  const value = select(state);
+  const last = useRef(value);
+  last.current = value;
+  useEffect(() => {
+    const check = () => {
+      if (!Object.is(chosen.current(state), last.current)) redraw((n) => n + 1);
+    };
+    check();
+    return subscribe(check);
+  }, []);
+  return value;
+}
+
+let toasts = 0;
+
+/**
+ * Says something at the edge of the page, and to screen readers.
+ * @param {Toast["kind"]} kind
+ * @param {string} text
+ */
+export function toast(kind, text) {
+  const id = ++toasts;
+  set({ toasts: [...state.toasts.slice(-3), { id, kind, text }], spoken: text });
+  setTimeout(() => dismiss(id), kind === "ok" ? 5000 : 12000);
+}
+
+/** @param {number} id */
+export function dismiss(id) {
+  set({ toasts: state.toasts.filter((one) => one.id !== id) });
+}
+
+/** Words for the live region alone. @param {string} text */
+export const say = (text) => set({ spoken: text });
