@@ -3,38 +3,34 @@
 use serde_json::json;
 
 use crate::core::ids::ClientId;
-use crate::hub::Hub;
-use crate::hub::approvals::hold;
+use crate::hub::approvals::{Approvals, hold};
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx};
 
 /// The reason of what is ended for it.
 const SET_BACK: &str = "the store was set back";
 
-impl Hub {
-    /// Why the store is not to be trusted as it is, in words; see [`accept_rollback`](Self::accept_rollback).
-    pub fn set_back(&self) -> Option<String> {
-        self.0.store.set_back().map(ToString::to_string)
-    }
-
-    /// Goes on all the same. What is open in it may have run already, so none of it runs; and the record says so.
+impl Approvals {
+    /// Goes on with the store as it is. What is open in it may have run already, so none of it runs; and the record
+    /// says so.
     pub async fn accept_rollback(&self) -> Result<(), StoreError> {
-        let Some(set_back) = self.0.store.set_back().cloned() else { return Ok(()) };
-        let clock = self.0.clock.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let at = clock.now();
-                end_everything(tx, at).await?;
-                let known = set_back.known.map(|head| json!({ "seq": head.seq, "hash": head.hash }));
-                let found = json!({ "seq": set_back.found.seq, "hash": set_back.found.hash });
-                let detail = json!({ "known": known, "found": found });
-                let (actor, action, subject) = ("operator", "store.rollback_accepted", "store");
-                tx.audit(Entry { at, actor, action, subject, detail }, Target::Pages).await?;
-                Ok(())
+        let Some(set_back) = self.store.set_back().cloned() else { return Ok(()) };
+        let clock = self.clock.clone();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let at = clock.now();
+                    end_everything(tx, at).await?;
+                    let known = set_back.known.map(|head| json!({ "seq": head.seq, "hash": head.hash }));
+                    let found = json!({ "seq": set_back.found.seq, "hash": set_back.found.hash });
+                    let detail = json!({ "known": known, "found": found });
+                    let (actor, action, subject) = ("operator", "store.rollback_accepted", "store");
+                    tx.audit(Entry { at, actor, action, subject, detail }, Target::Pages).await?;
+                    Ok::<_, StoreError>(())
+                })
             })
-        })
-        .await?;
-        self.0.store.mark_anew().await
+            .await?;
+        self.store.mark_anew().await
     }
 }
 

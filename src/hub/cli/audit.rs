@@ -52,7 +52,7 @@ async fn export(hub: &Hub, format: Format) -> anyhow::Result<()> {
     }
     let mut after = 0;
     loop {
-        let records = hub.audit(after, PAGE).await?;
+        let records = hub.store().audit(after, PAGE).await?;
         let Some(last) = records.last() else { return Ok(()) };
         after = last.seq;
         let text: String = match format {
@@ -83,8 +83,8 @@ fn cell(text: &str) -> String {
 }
 
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
-    let wrong = match (hub.verify_audit().await?, hub.set_back()) {
-        (ChainCheck::Whole { .. }, Some(why)) => why,
+    let wrong = match (hub.store().verify_audit().await?, hub.store().set_back()) {
+        (ChainCheck::Whole { .. }, Some(set_back)) => set_back.to_string(),
         (ChainCheck::Whole { records, head, approvals, unsealed }, None) => {
             terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
             terminal::line(&format!("{approvals} approvals are as their records left them"))?;

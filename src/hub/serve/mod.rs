@@ -74,16 +74,16 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     if !accept_rollback {
         refuse_set_back(&hub)?;
     }
-    hub.accept_rollback().await?;
-    hub.use_channels_of_file(settings.notify.clone()).await?;
-    hub.make_push_key().await?;
+    hub.approvals.accept_rollback().await?;
+    hub.notify.use_channels_of_file(settings.notify.clone()).await?;
+    hub.notify.make_push_key().await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
     });
     let notifying = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.run_notifications().await }
+        async move { hub.notify.run().await }
     });
     let published = publish(&dir, &hub, &settings, addr, local).await?;
     announce(&hub, &settings, addr, &site.base_url).await?;
@@ -121,7 +121,7 @@ pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::
 }
 
 fn refuse_set_back(hub: &Hub) -> anyhow::Result<()> {
-    hub.set_back().map_or(Ok(()), |why| bail!("{why}; {RESTORE}"))
+    hub.store().set_back().map_or(Ok(()), |why| bail!("{why}; {RESTORE}"))
 }
 
 /// The same, even where the store was set back.
@@ -186,8 +186,8 @@ async fn publish(
 async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &str) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     eprintln!("hitl-hub: listening on {scheme}://{addr}");
-    if hub.first_admin().await?.is_none() {
-        let code = hub.mint_link(LinkKind::SetUp(local::os_user())).await?;
+    if hub.people.first_admin().await?.is_none() {
+        let code = hub.people.mint_link(LinkKind::SetUp(local::os_user())).await?;
         eprintln!("hitl-hub: set up your account: {base_url}/signin#{code}");
     }
     if settings.listen.ip().is_unspecified() && settings.public_url.is_none() {
@@ -218,10 +218,10 @@ mod tests {
     use crate::config::database::Database;
     use crate::config::paths;
     use crate::core::approval::Outcome;
-    use crate::hub::error::Actor;
     use crate::hub::model::{Role, User};
     use crate::hub::store::testing::Fresh;
     use crate::hub::tests::desk::Desk;
+    use crate::hub::who::Actor;
 
     #[tokio::test]
     async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
@@ -253,10 +253,10 @@ mod tests {
         std::fs::remove_file(paths::local_agent_token(dir.path())).unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
         assert_ne!(token(), first);
-        assert!(hub.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
-        hub.revoke_agent("local", &Actor::Operator).await.unwrap();
+        assert!(hub.agents.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
+        hub.agents.revoke_agent("local", &Actor::Operator).await.unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
-        assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
+        assert!(hub.agents.agent_of_token(&token()).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -265,7 +265,7 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         for name in [local::os_user(), "admin".to_owned()] {
             // The second is the first on a machine whose user has no name.
-            let _ = hub.add_user(&name, Role::Approver, None, &Actor::Operator).await;
+            let _ = hub.people.add_user(&name, Role::Approver, None, &Actor::Operator).await;
         }
         let admin = local::first_admin(&hub).await.unwrap();
         assert_eq!((admin.name.as_str(), admin.role), ("admin-2", Role::Admin));
@@ -278,7 +278,7 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
         assert!(admins.iter().all(Result::is_ok), "{admins:?}");
-        assert_eq!(hub.users().await.unwrap().len(), 1);
+        assert_eq!(hub.people.users().await.unwrap().len(), 1);
     }
 
     /// A data dir in which a call was approved, and a copy of its store from before.
@@ -289,7 +289,7 @@ mod tests {
         hub.close().await;
         let before = std::fs::read(path).unwrap();
         let hub = open_hub(settings, None).await.unwrap();
-        hub.add_user("carol", Role::Approver, None, &Actor::Operator).await.unwrap();
+        hub.people.add_user("carol", Role::Approver, None, &Actor::Operator).await.unwrap();
         hub.close().await;
         (before, user)
     }
@@ -311,8 +311,8 @@ mod tests {
             assert_eq!(refusal(&settings).await, why, "and again");
         }
         let hub = open_hub_as_it_is(&settings, None).await.unwrap();
-        hub.accept_rollback().await.unwrap();
-        let last = hub.audit(hub.last_seq() - 1, 1).await.unwrap().remove(0);
+        hub.approvals.accept_rollback().await.unwrap();
+        let last = hub.store().audit(hub.store().last_seq() - 1, 1).await.unwrap().remove(0);
         assert_eq!(last.action, "store.rollback_accepted");
         hub.close().await;
         open_hub(&settings, None).await.unwrap().close().await;
@@ -341,7 +341,7 @@ mod tests {
         let other = Settings::of_env(stranger.path(), &[]);
         a_history(&other).await;
         let hub = open_hub(&other, None).await.unwrap();
-        hub.add_user("eve", Role::Viewer, None, &Actor::Operator).await.unwrap();
+        hub.people.add_user("eve", Role::Viewer, None, &Actor::Operator).await.unwrap();
         hub.close().await;
         std::fs::copy(stranger.path().join("hub.db"), dir.path().join("hub.db")).unwrap();
         assert!(refusal(&settings).await.contains("another history"));
@@ -355,15 +355,15 @@ mod tests {
         let settings = Settings::of_env(dir.path(), &[]);
         let desk = Desk::on(Fresh::at(&settings.database).await).await;
         let (pending, approved) = (desk.hold().await, desk.hold().await);
-        desk.hub.approve(&approved.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&approved.id, &desk.approver, None).await.unwrap();
         desk.hub.close().await;
         let before = std::fs::read(dir.path().join("hub.db")).unwrap();
         a_history(&settings).await;
         std::fs::write(dir.path().join("hub.db"), before).unwrap();
         let hub = open_hub_as_it_is(&settings, None).await.unwrap();
-        hub.accept_rollback().await.unwrap();
+        hub.approvals.accept_rollback().await.unwrap();
         for id in [pending.id, approved.id] {
-            let after = hub.approval(&id).await.unwrap().unwrap();
+            let after = hub.approvals.approval(&id).await.unwrap().unwrap();
             assert_eq!(after.outcome, Outcome::NotExecuted, "{after:?}");
         }
     }

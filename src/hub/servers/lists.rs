@@ -14,13 +14,13 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::{ToolDefinition, Tools};
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::Servers;
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::shims::budget::Cost;
 use crate::hub::shims::meeting::{MAX_NAME, PIECE};
+use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Turn, Tx, rows};
+use crate::hub::who::Shim;
 
 /// How many tools of one server are kept, and how many that one agent made known.
 const MAX_TOOLS: usize = 4000;
@@ -46,7 +46,7 @@ pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
 }
 
-impl Hub {
+impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
     pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
         let (complete, shim) = (tools.complete, shim.clone());
@@ -54,7 +54,7 @@ impl Hub {
         if self.has_learned(&shim, &seen, complete).await? {
             return Ok(Learned::Now);
         }
-        if let Err(at) = self.0.budgets.spend(&shim.client_id, Cost::List, 1, self.now()) {
+        if let Err(at) = self.budgets.spend(&shim.client_id, Cost::List, 1, self.now()) {
             return Ok(Learned::Later(at));
         }
         // In pieces, so that other agents get their turn between two of them; the last says that it was all of it.
@@ -69,29 +69,30 @@ impl Hub {
 
     /// Keeps so much of a list as is written at once; whether there may be more.
     async fn learn_piece(&self, shim: &Shim, seen: Arc<Vec<Seen>>, complete: bool) -> Result<bool, StoreError> {
-        let (hub, shim) = (self.clone(), shim.clone());
-        self.write_in(Turn::Report(shim.client_id.clone()), PIECE, move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let baseline = Baseline::of(tx, &shim, now).await?;
-                let mut changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
-                let more = changes.len() > PIECE;
-                changes.truncate(PIECE);
-                for change in &changes {
-                    keep(tx, &shim, change, baseline, now).await?;
-                }
-                if complete && !more {
-                    drift::listed(tx, &shim.server, now).await?;
-                }
-                record(tx, &shim, &changes, now).await?;
-                Ok(more)
+        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
+        self.store
+            .write_in(turn, PIECE, move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    let baseline = Baseline::of(tx, &shim, now).await?;
+                    let mut changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
+                    let more = changes.len() > PIECE;
+                    changes.truncate(PIECE);
+                    for change in &changes {
+                        keep(tx, &shim, change, baseline, now).await?;
+                    }
+                    if complete && !more {
+                        drift::listed(tx, &shim.server, now).await?;
+                    }
+                    record(tx, &shim, &changes, now).await?;
+                    Ok(more)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn has_learned(&self, shim: &Shim, seen: &[Seen], complete: bool) -> Result<bool, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let listed: Option<Option<i64>> = sqlx::query_scalar("select listed_at from servers where name = $1")
             .bind(shim.server.as_str())
             .fetch_optional(&mut *connection)

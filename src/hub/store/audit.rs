@@ -9,9 +9,8 @@ use futures_util::TryStreamExt as _;
 use sqlx::AnyConnection;
 
 use crate::core::ids::Digest;
-use crate::hub::Hub;
 use crate::hub::model::AuditRecord;
-use crate::hub::store::{Head, ROW, StoreError, record_hash, rows};
+use crate::hub::store::{Head, ROW, Store, StoreError, record_hash, rows};
 
 /// How many records are read at once.
 const CHUNK: u32 = 1000;
@@ -46,17 +45,17 @@ pub enum ChainCheck {
     },
 }
 
-impl Hub {
+impl Store {
     /// Records after `after`, oldest first, at most `limit` (and never more than 1000); what stands outside of the
     /// chain is none.
     pub async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.read().acquire().await?;
         records(&mut connection, after, limit).await
     }
 
     /// Recomputes the whole chain, and compares every approval with its last record.
     pub async fn verify_audit(&self) -> Result<ChainCheck, StoreError> {
-        let mut snapshot = self.0.store.snapshot().await?;
+        let mut snapshot = self.snapshot().await?;
         let head = head(&mut snapshot).await?;
         if let Some(broken) = bounds(&mut snapshot, &head).await? {
             return Ok(broken);

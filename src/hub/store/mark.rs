@@ -3,6 +3,7 @@
 //!
 //! It is written and synced after each commit that recorded something, before anybody is answered.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,36 @@ const SLOT: usize = 512;
 pub(in crate::hub) struct Head {
     pub(in crate::hub) seq: i64,
     pub(in crate::hub) hash: String,
+}
+
+/// A store that is behind what its data dir knows of it, or has another history.
+#[derive(Clone, Debug)]
+pub(in crate::hub) struct SetBack {
+    /// What is known; `None` where that cannot be read.
+    pub(in crate::hub) known: Option<Head>,
+    /// The newest record that is there.
+    pub(in crate::hub) found: Head,
+}
+
+impl fmt::Display for SetBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self.found.seq;
+        match &self.known {
+            None => {
+                write!(f, "it cannot be told whether the store was set back, because what was noted of it is damaged")
+            }
+            Some(known) if known.seq > found => {
+                write!(
+                    f,
+                    "the store was set back: it ends with record {found}, and record {} was written to it",
+                    known.seq
+                )
+            }
+            Some(known) => {
+                write!(f, "the store has another history: its record {} is not the one that was written", known.seq)
+            }
+        }
+    }
 }
 
 /// The file.

@@ -5,11 +5,14 @@
 
 pub mod activity;
 pub mod audit;
+pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
+pub(in crate::hub) mod leases;
 mod mark;
 mod open;
+pub(in crate::hub) mod paging;
 mod queue;
 pub(in crate::hub) mod rows;
 pub(in crate::hub) mod secret;
@@ -19,16 +22,18 @@ mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
 use self::mark::Marking;
-pub(in crate::hub) use self::mark::{Head, MarkFile};
+pub(in crate::hub) use self::mark::{Head, MarkFile, SetBack};
 pub(in crate::hub) use self::open::private_file;
 use self::queue::Queue;
 pub(in crate::hub) use self::queue::Turn;
@@ -37,6 +42,9 @@ use self::writer::{Job, Typed};
 use crate::config::database::Database;
 use crate::hub::clock::Times;
 
+/// How often it is tried whether the store takes changes at most, and for how long.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+const TRY_FOR: Duration = Duration::from_secs(5);
 /// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
 pub(in crate::hub) const ROW: &str = "row";
 
@@ -45,6 +53,8 @@ pub(in crate::hub) const ROW: &str = "row";
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    /// This run of this program, where several hubs serve one store.
+    id: String,
     readers: AnyPool,
     jobs: Arc<Queue<Box<dyn Job>>>,
     /// Cancelled when the writer has ended.
@@ -57,36 +67,8 @@ struct Inner {
     /// Whether the newest record is noted there.
     marked: Arc<AtomicBool>,
     set_back: Option<SetBack>,
-}
-
-/// A store that is behind what its data dir knows of it, or has another history.
-#[derive(Clone, Debug)]
-pub(in crate::hub) struct SetBack {
-    /// What is known; `None` where that cannot be read.
-    pub(in crate::hub) known: Option<Head>,
-    /// The newest record that is there.
-    pub(in crate::hub) found: Head,
-}
-
-impl std::fmt::Display for SetBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let found = self.found.seq;
-        match &self.known {
-            None => {
-                write!(f, "it cannot be told whether the store was set back, because what was noted of it is damaged")
-            }
-            Some(known) if known.seq > found => {
-                write!(
-                    f,
-                    "the store was set back: it ends with record {found}, and record {} was written to it",
-                    known.seq
-                )
-            }
-            Some(known) => {
-                write!(f, "the store has another history: its record {} is not the one that was written", known.seq)
-            }
-        }
-    }
+    /// When it was last tried whether it takes changes, and what came of it.
+    tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
 
 impl Drop for Inner {
@@ -146,7 +128,27 @@ impl Store {
             let _ended = ended;
             writing.await;
         });
-        Ok(Self(Arc::new(Inner { readers, jobs, written, bus, like, shared, times, mark, marked, set_back })))
+        let (id, tried) = (uuid::Uuid::now_v7().to_string(), tokio::sync::Mutex::default());
+        let inner = Inner { id, readers, jobs, written, bus, like, shared, times, mark, marked, set_back, tried };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Whether it takes changes; tried once a second at most, because anybody may ask.
+    pub(in crate::hub) async fn ready(&self, now: i64) -> Result<(), StoreError> {
+        // Who asks meanwhile waits for the same answer.
+        let mut tried = self.0.tried.lock().await;
+        if let Some((at, result)) = &*tried
+            && at.elapsed() < TRY_EVERY
+        {
+            return result.clone();
+        }
+        let too_slow = || StoreError::Failed("it did not take a change in time".to_owned());
+        let mut result = timeout(TRY_FOR, self.beat(now)).await.unwrap_or_else(|_| Err(too_slow()));
+        if result.is_ok() && !self.0.marked.load(Ordering::Relaxed) {
+            result = Err(StoreError::Failed("its newest record is not noted in the data dir".to_owned()));
+        }
+        *tried = Some((Instant::now(), result.clone()));
+        result
     }
 
     /// For reading; SQLite refuses writes here.
@@ -183,11 +185,6 @@ impl Store {
         set.map_err(|error| StoreError::Failed(format!("the newest record cannot be noted: {error}")))
     }
 
-    /// Whether its newest record is noted in the data dir.
-    pub(in crate::hub) fn is_marked(&self) -> bool {
-        self.0.marked.load(Ordering::Relaxed)
-    }
-
     /// What it said of time when it was opened.
     pub(in crate::hub) fn times(&self) -> Times {
         self.0.times
@@ -200,24 +197,26 @@ impl Store {
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
-    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         self.write_in(Turn::First, 1, work).await
     }
 
     /// The same when its turn comes; its weight is what it writes, in rows or so.
-    pub(in crate::hub) async fn write_in<T, F>(&self, turn: Turn, weight: u32, work: F) -> Result<T, StoreError>
+    pub(in crate::hub) async fn write_in<T, E, F>(&self, turn: Turn, weight: usize, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         if !self.0.jobs.push(turn, weight, Box::new(Typed::new(work, answer))).await {
-            return Err(StoreError::Closed);
+            return Err(StoreError::Closed.into());
         }
         done.await.map_err(|_| StoreError::Closed)?
     }

@@ -12,9 +12,9 @@ use tokio::sync::{Notify, Semaphore};
 use crate::core::ids::ClientId;
 
 /// How much of each kind one batch takes.
-const FIRST: u32 = 256;
-const CALLS: u32 = 256;
-const REPORTS: u32 = 512;
+const FIRST: usize = 256;
+const CALLS: usize = 256;
+const REPORTS: usize = 512;
 /// How many may wait of what comes first, and of what agents send; more wait for room.
 const ROOM: usize = 1024;
 const ROOM_OF_AGENTS: usize = 4096;
@@ -47,7 +47,7 @@ struct Waiting<J> {
 
 struct Weighed<J> {
     job: J,
-    weight: u32,
+    weight: usize,
 }
 
 /// Jobs of agents, one of each in turn.
@@ -74,7 +74,7 @@ impl<J> Queue<J> {
 
     /// Waits for room, and then for the job's turn; `false` once it is closed. A job's weight is what it writes, in
     /// rows or so.
-    pub(super) async fn push(&self, turn: Turn, weight: u32, job: J) -> bool {
+    pub(super) async fn push(&self, turn: Turn, weight: usize, job: J) -> bool {
         let room = if turn == Turn::First { &self.first } else { &self.agents };
         // It is given back when the job is taken.
         if let Ok(permit) = room.acquire().await {
@@ -108,7 +108,7 @@ impl<J> Queue<J> {
     /// What is there now; `None` where nothing is yet, and an empty one at the end.
     fn batch(&self) -> Option<Vec<J>> {
         let mut waiting = self.waiting();
-        let first = waiting.first.len().min(FIRST as usize);
+        let first = waiting.first.len().min(FIRST);
         let mut batch: Vec<J> = waiting.first.drain(..first).map(|weighed| weighed.job).collect();
         waiting.calls.take(CALLS, &mut batch);
         waiting.reports.take(REPORTS, &mut batch);
@@ -140,8 +140,8 @@ impl<J> Turns<J> {
     }
 
     /// Takes one of each agent in turn until the weight is used up; the first is taken whatever it weighs.
-    fn take(&mut self, most: u32, batch: &mut Vec<J>) {
-        let mut taken = 0_u32;
+    fn take(&mut self, most: usize, batch: &mut Vec<J>) {
+        let mut taken = 0_usize;
         while taken < most
             && let Some(agent) = self.next.pop_front()
         {
@@ -193,9 +193,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_heavier_than_a_batch_is_taken_alone_and_nothing_waits_for_ever() {
         let queue = Queue::new();
-        queue.push(call("a"), u32::MAX, 1).await;
+        queue.push(call("a"), usize::MAX, 1).await;
         queue.push(call("a"), 1, 2).await;
-        queue.push(report("b"), u32::MAX, 3).await;
+        queue.push(report("b"), usize::MAX, 3).await;
         for n in 10..400 {
             queue.push(Turn::First, 1, n).await;
         }

@@ -14,17 +14,17 @@ use crate::hub::store::{Entry, StoreError};
 /// Runs SQL behind the hub's back.
 async fn tamper(desk: &Desk, sql: &str) {
     let sql = sql.to_owned();
-    let work = desk.hub.0.store.write(move |tx| {
+    let work = desk.hub.store.write(move |tx| {
         Box::pin(async move {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.sql()).await?;
-            Ok(())
+            Ok::<(), StoreError>(())
         })
     });
     work.await.unwrap();
 }
 
 async fn broken_at(desk: &Desk) -> Option<i64> {
-    match desk.hub.verify_audit().await.unwrap() {
+    match desk.hub.store().verify_audit().await.unwrap() {
         ChainCheck::Whole { .. } => None,
         ChainCheck::Broken { seq, .. } => Some(seq),
         ChainCheck::Altered { approval, why } => panic!("approval {approval}: {why}"),
@@ -33,29 +33,29 @@ async fn broken_at(desk: &Desk) -> Option<i64> {
 
 /// Whether nothing is wrong.
 async fn is_whole(desk: &Desk) -> bool {
-    matches!(desk.hub.verify_audit().await, Ok(ChainCheck::Whole { .. }))
+    matches!(desk.hub.store().verify_audit().await, Ok(ChainCheck::Whole { .. }))
 }
 
 /// Approvals of every fate.
 async fn history(desk: &Desk) {
     let _joined = desk.connect();
     let done = desk.hold().await;
-    desk.hub.seen(&done.id, &desk.approver).await.unwrap();
-    desk.hub.extend(&done.id, &desk.approver, None).await.unwrap();
-    desk.hub.approve(&done.id, &desk.approver, Some("fine".into())).await.unwrap();
-    desk.hub.lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+    desk.hub.approvals.seen(&done.id, &desk.approver).await.unwrap();
+    desk.hub.approvals.extend(&done.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&done.id, &desk.approver, Some("fine".into())).await.unwrap();
+    desk.hub.approvals.lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
     let release = desk.release_of(&done.id).await;
-    desk.hub.release(&desk.shim, release).await.unwrap();
+    desk.hub.approvals.release(&desk.shim, release).await.unwrap();
     let end = CallOutcome { approval: done.id, outcome: Outcome::Succeeded, duration_ms: 7 };
-    desk.hub.finish(&desk.shim, end).await.unwrap();
+    desk.hub.approvals.finish(&desk.shim, end).await.unwrap();
     let again = desk.hold().await;
     let keep = Cancel { approval: again.id.clone(), reason: "timed out".into(), keep: true };
-    desk.hub.cancel(&desk.shim, keep).await.unwrap();
+    desk.hub.approvals.cancel(&desk.shim, keep).await.unwrap();
     desk.hold().await;
     let rejected = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
-    desk.hub.reject(&rejected.id, &desk.approver, Some("no".into())).await.unwrap();
+    desk.hub.approvals.reject(&rejected.id, &desk.approver, Some("no".into())).await.unwrap();
     desk.hold_request(desk.request("{\"repo\":\"c\"}")).await;
-    desk.hub.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+    desk.hub.approvals.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
 }
 
 /// An edit of one value, and what puts it back.
@@ -68,12 +68,12 @@ struct Edit {
 async fn edits(desk: &Desk, table: &str) -> Vec<Edit> {
     let info = format!("select name, type, \"notnull\" from pragma_table_info('{table}')");
     let columns: Vec<(String, String, i64)> =
-        sqlx::query_as(AssertSqlSafe(info)).fetch_all(desk.hub.0.store.read()).await.unwrap();
+        sqlx::query_as(AssertSqlSafe(info)).fetch_all(desk.hub.store.read()).await.unwrap();
     let mut edits = Vec::new();
     for (column, kind, not_null) in columns {
         let sql = format!("select rowid, quote({column}) from {table}");
         let values: Vec<(i64, String)> =
-            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(desk.hub.0.store.read()).await.unwrap();
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(desk.hub.store.read()).await.unwrap();
         for (row, value) in values {
             let other = if kind.eq_ignore_ascii_case("integer") {
                 format!("coalesce({column}, 0) + 1000003")
@@ -98,7 +98,7 @@ async fn edits(desk: &Desk, table: &str) -> Vec<Edit> {
 async fn every_edit_of_an_approval_or_a_record_is_found() {
     let desk = Desk::new().await;
     history(&desk).await;
-    assert!(is_whole(&desk).await, "{:?}", desk.hub.verify_audit().await);
+    assert!(is_whole(&desk).await, "{:?}", desk.hub.store().verify_audit().await);
     for table in ["approvals", "audit", "chain"] {
         let edits = edits(&desk, table).await;
         assert!(!edits.is_empty());
@@ -115,7 +115,7 @@ async fn every_edit_of_an_approval_or_a_record_is_found() {
 async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown() {
     let desk = Desk::new().await;
     history(&desk).await;
-    let last = desk.hub.last_seq();
+    let last = desk.hub.store().last_seq();
     let forged = |seq: i64| {
         format!(
             "insert into audit select {seq}, at, actor, action, subject, detail, previous, hash from audit where seq = 5"
@@ -123,7 +123,7 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
     };
     let copied = "create table copied as select * from approvals";
     tamper(&desk, copied).await;
-    let id = desk.hub.approvals(&ApprovalFilter::default()).await.unwrap().items[0].id.clone();
+    let id = desk.hub.approvals.approvals(&ApprovalFilter::default()).await.unwrap().items[0].id.clone();
     for (there, back) in [
         (forged(0), "delete from audit where seq = 0".to_owned()),
         (forged(-7), "delete from audit where seq = -7".to_owned()),
@@ -140,7 +140,7 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
     ] {
         tamper(&desk, &there).await;
         assert!(!is_whole(&desk).await, "{there}");
-        let shown = desk.hub.audit(-100, 1000).await.unwrap();
+        let shown = desk.hub.store().audit(-100, 1000).await.unwrap();
         assert!(shown.iter().map(|record| record.seq).eq(1..=last), "{there}");
         tamper(&desk, &back).await;
         assert!(is_whole(&desk).await, "{back}");
@@ -160,19 +160,19 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
 async fn a_row_behind_the_last_record_is_set_aside_and_nothing_waits_for_it() {
     for desk in Desk::everywhere().await {
         desk.hold().await;
-        let last = desk.hub.last_seq();
+        let last = desk.hub.store().last_seq();
         let columns = "at, actor, action, subject, detail, previous, hash";
         let stray =
             format!("insert into audit (seq, {columns}) select {}, {columns} from audit where seq = 1", last + 1);
         tamper(&desk, &stray).await;
         let held = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
         assert!(is_whole(&desk).await);
-        let records = desk.hub.audit(last, 10).await.unwrap();
+        let records = desk.hub.store().audit(last, 10).await.unwrap();
         let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
         assert_eq!(actions, ["audit.strays_set_aside", "approval.created"]);
         assert_eq!(records[1].subject, held.id.as_str());
         let kept: i64 =
-            sqlx::query_scalar("select count(*) from strays").fetch_one(desk.hub.0.store.read()).await.unwrap();
+            sqlx::query_scalar("select count(*) from strays").fetch_one(desk.hub.store.read()).await.unwrap();
         assert_eq!(kept, 1);
     }
 }
@@ -182,7 +182,7 @@ async fn a_record_that_is_set_back_under_a_running_hub_takes_no_more() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
         tamper(&desk, "update chain set seq = 3, hash = (select hash from audit where seq = 3)").await;
-        let late = desk.hub.approve(&held.id, &desk.approver, None).await.unwrap_err().to_string();
+        let late = desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap_err().to_string();
         assert!(late.contains("set back"), "{late}");
     }
 }
@@ -191,11 +191,11 @@ async fn a_record_that_is_set_back_under_a_running_hub_takes_no_more() {
 async fn chain_is_whole_and_any_altered_field_is_found() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        desk.hub.reject(&held.id, &desk.approver, Some("no".into())).await.unwrap();
-        let last = desk.hub.last_seq();
+        desk.hub.approvals.reject(&held.id, &desk.approver, Some("no".into())).await.unwrap();
+        let last = desk.hub.store().last_seq();
         assert_eq!(broken_at(&desk).await, None);
         for column in ["at", "actor", "action", "subject", "detail", "previous", "hash"] {
-            let keep: Vec<_> = desk.hub.audit(2, 1).await.unwrap();
+            let keep: Vec<_> = desk.hub.store().audit(2, 1).await.unwrap();
             let (altered, back) = match column {
                 "at" => ("at + 1".to_owned(), "at - 1".to_owned()),
                 _ => (format!("{column} || 'x'"), format!("substr({column}, 1, length({column}) - 1)")),
@@ -222,39 +222,39 @@ async fn a_removed_record_in_the_middle_is_found() {
 async fn events_are_the_record_by_kind_and_continue_after_any_of_them() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
-        let events = desk.hub.events_after(0, 100).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
+        let events = desk.hub.store().events_after(0, 100).await.unwrap();
         let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!(kinds, ["users", "users", "agents", "policy", "approval", "approval"]);
         assert!(events.iter().enumerate().all(|(n, event)| event.id == n as i64 + 1));
-        assert_eq!(desk.hub.events_after(5, 100).await.unwrap()[0].subject, held.id.to_string());
-        assert_eq!(desk.hub.last_seq(), 6);
+        assert_eq!(desk.hub.store().events_after(5, 100).await.unwrap()[0].subject, held.id.to_string());
+        assert_eq!(desk.hub.store().last_seq(), 6);
     }
 }
 
 #[tokio::test]
 async fn a_job_that_fails_leaves_nothing_and_disturbs_nobody_in_its_transaction() {
     for desk in Desk::everywhere().await {
-        let before = desk.hub.last_seq();
+        let before = desk.hub.store().last_seq();
         let hub = &desk.hub;
-        let failing = hub.0.store.write(|tx| {
+        let failing = hub.store.write(|tx| {
             Box::pin(async move {
                 let detail = serde_json::Value::Null;
                 let entry = Entry { at: 0, actor: "nobody", action: "user.added", subject: "nobody", detail };
                 tx.audit(entry, Target::Pages).await?;
                 sqlx::query("insert into nowhere (x) values (1)").execute(tx.sql()).await?;
-                Ok(())
+                Ok::<(), StoreError>(())
             })
         });
         let (failed, held, added) = tokio::join!(
             failing,
             desk.hold(),
-            hub.add_user("carl", crate::hub::model::Role::Viewer, None, &crate::hub::error::Actor::Operator)
+            hub.people.add_user("carl", crate::hub::model::Role::Viewer, None, &crate::hub::who::Actor::Operator)
         );
         assert!(matches!(failed, Err(StoreError::Failed(_))));
         assert_eq!(added.unwrap().name, "carl");
         assert_eq!(desk.now(&held.id).await.id, held.id);
-        assert_eq!(hub.last_seq(), before + 2);
+        assert_eq!(hub.store().last_seq(), before + 2);
         assert_eq!(broken_at(&desk).await, None);
     }
 }
@@ -265,24 +265,24 @@ async fn a_commit_that_fails_fails_everything_in_it_and_wakes_nobody() {
         tamper(&desk, "create table parent (id bigint primary key)".replace("bigint", "integer").as_str()).await;
         let child = "create table child (id integer references parent (id) deferrable initially deferred)";
         tamper(&desk, child).await;
-        let before = desk.hub.last_seq();
-        let woken = desk.hub.subscribe();
+        let before = desk.hub.store().last_seq();
+        let woken = desk.hub.store().subscribe();
         // A deferred constraint is only looked at by the commit, so that is what fails, as on a full disk.
-        let poison = desk.hub.0.store.write(|tx| {
+        let poison = desk.hub.store.write(|tx| {
             Box::pin(async move {
                 sqlx::query("insert into child (id) values (7)").execute(tx.sql()).await?;
-                Ok(())
+                Ok::<(), StoreError>(())
             })
         });
         let request = desk.request("{}");
         let id = request.id.clone();
         let (poisoned, registered) =
-            tokio::join!(poison, desk.hub.register(&desk.shim, request.clone(), &Opinion::None));
+            tokio::join!(poison, desk.hub.approvals.register(&desk.shim, request.clone(), &Opinion::None));
         assert!(matches!(poisoned, Err(StoreError::Failed(_))));
         assert!(matches!(registered, Err(StoreError::Failed(_))), "{registered:?}");
-        assert!(desk.hub.approval(&id).await.unwrap().is_none());
+        assert!(desk.hub.approvals.approval(&id).await.unwrap().is_none());
         assert!(!woken.has_changed().unwrap());
-        assert_eq!(desk.hub.last_seq(), before);
+        assert_eq!(desk.hub.store().last_seq(), before);
         desk.hold_request(request).await;
         assert_eq!(broken_at(&desk).await, None);
     }

@@ -6,9 +6,9 @@ use super::desk::Desk;
 use super::releases::in_background;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::hub::approvals::hold::Shim;
-use crate::hub::approvals::leases::BEAT_MS;
 use crate::hub::store::Store;
+use crate::hub::store::leases::BEAT_MS;
+use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 
 /// So many beats are longer than a hub may be silent and its shim away, and shorter than a call may be pending.
@@ -29,8 +29,8 @@ async fn swept(desk: &Desk) {
     let sql = "select seen_at from hubs where id = $1";
     let done = async {
         loop {
-            let query = sqlx::query_scalar::<_, i64>(sql).bind(desk.hub.0.id.clone());
-            if query.fetch_optional(desk.hub.0.store.read()).await.unwrap() == Some(desk.hub.now()) {
+            let query = sqlx::query_scalar::<_, i64>(sql).bind(desk.hub.store.id().to_owned());
+            if query.fetch_optional(desk.hub.store.read()).await.unwrap() == Some(desk.hub.now()) {
                 return;
             }
             tokio::task::yield_now().await;
@@ -44,7 +44,7 @@ async fn in_time(desk: &Desk, shown: Option<&Hub>, id: &ApprovalId, status: Stat
     for _ in 0..BEATS {
         desk.clock.advance(BEAT_MS);
         if let Some(hub) = shown {
-            hub.beat().await.unwrap();
+            hub.store.beat(hub.now()).await.unwrap();
         }
         swept(desk).await;
         if desk.now(id).await.status == status {
@@ -56,9 +56,9 @@ async fn in_time(desk: &Desk, shown: Option<&Hub>, id: &ApprovalId, status: Stat
 
 #[tokio::test]
 async fn a_hub_that_starts_ends_only_what_shims_of_no_living_hub_hold() {
-    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.0.store.is_shared()) {
-        desk.hub.beat().await.unwrap();
-        desk.hub.resume(&desk.shim, vec![]).await.unwrap();
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
+        desk.hub.store.beat(desk.hub.now()).await.unwrap();
+        desk.hub.approvals.resume(&desk.shim, vec![]).await.unwrap();
         let held = desk.hold().await;
         let gone = Shim { instance: InstanceId::from("of a hub that is gone"), ..desk.shim.clone() };
         let desk = Desk { shim: gone, ..desk };
@@ -72,13 +72,13 @@ async fn a_hub_that_starts_ends_only_what_shims_of_no_living_hub_hold() {
 
 #[tokio::test]
 async fn a_shim_that_went_to_another_hub_is_not_given_up_by_the_one_it_left() {
-    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.0.store.is_shared()) {
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
         let (first, desk) = second(desk).await;
-        first.beat().await.unwrap();
-        desk.hub.resume(&desk.shim, vec![]).await.unwrap();
+        first.store.beat(first.now()).await.unwrap();
+        desk.hub.approvals.resume(&desk.shim, vec![]).await.unwrap();
         let held = desk.hold().await;
         desk.lose().await;
-        first.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
+        first.approvals.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
         assert!(!in_time(&desk, Some(&first), &held.id, Status::Cancelled).await);
     }
 }

@@ -38,7 +38,7 @@ async fn what_was_written_is_there_after_opening_again() {
         desk.hub.close().await;
         let again = desk.restarted().await;
         assert_eq!(again.now(&held.id).await.status, Status::Pending);
-        assert_eq!(again.hub.last_seq(), 5);
+        assert_eq!(again.hub.store().last_seq(), 5);
     }
 }
 
@@ -46,7 +46,7 @@ async fn what_was_written_is_there_after_opening_again() {
 async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
     let desk = Desk::new().await;
     let held = desk.hold().await;
-    let doomed = desk.hub.0.store.write(|tx| {
+    let doomed = desk.hub.store.write(|tx| {
         Box::pin(async move {
             sqlx::query("delete from approvals").execute(tx.sql()).await?;
             panic!("on purpose");
@@ -62,13 +62,13 @@ async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     for desk in Desk::everywhere().await {
-        let newer = desk.hub.0.store.write(|tx| {
+        let newer = desk.hub.store.write(|tx| {
             Box::pin(async move {
                 let sql = "insert into _sqlx_migrations (version, description, installed_on, success, checksum, \
                            execution_time) select 9999, description, installed_on, success, checksum, 0 \
                            from _sqlx_migrations where version = 1";
                 sqlx::query(sql).execute(tx.sql()).await?;
-                Ok(())
+                Ok::<(), StoreError>(())
             })
         });
         newer.await.unwrap();
@@ -116,17 +116,17 @@ async fn another_process_changes_are_noticed() {
         let outside = Store::open(&desk.fresh.url).await.unwrap();
         let settings = crate::hub::Settings::default();
         let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
-        other.revoke_agent("ci", &crate::hub::error::Actor::Operator).await.unwrap();
+        other.agents.revoke_agent("ci", &crate::hub::who::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;
         let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
-        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::shims::live::Cut::Revoked));
+        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
     }
 }
 
 #[tokio::test]
 async fn a_lost_connection_costs_its_change_and_the_next_one_has_another() {
-    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.0.store.is_shared()) {
-        let cut = desk.hub.0.store.write(|tx| {
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
+        let cut = desk.hub.store.write(|tx| {
             Box::pin(async move {
                 sqlx::query("select cast(pg_terminate_backend(pg_backend_pid()) as text)").execute(tx.sql()).await?;
                 Ok(())
@@ -139,10 +139,9 @@ async fn a_lost_connection_costs_its_change_and_the_next_one_has_another() {
 
 #[tokio::test]
 async fn an_idle_connection_that_was_lost_is_not_noticed() {
-    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.0.store.is_shared()) {
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
         let pid: i64 = desk
             .hub
-            .0
             .store
             .write(|tx| {
                 Box::pin(async move {
@@ -153,7 +152,7 @@ async fn an_idle_connection_that_was_lost_is_not_noticed() {
             .await
             .unwrap();
         let end = sqlx::query("select cast(pg_terminate_backend(cast($1 as int)) as text)").bind(pid);
-        end.execute(desk.hub.0.store.read()).await.unwrap();
+        end.execute(desk.hub.store.read()).await.unwrap();
         desk.hold().await;
     }
 }
@@ -163,13 +162,13 @@ async fn a_clock_that_is_set_back_between_two_runs_lengthens_nothing() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
         desk.clock.advance(60_000);
-        desk.hub.beat().await.unwrap();
+        desk.hub.store.beat(desk.hub.now()).await.unwrap();
         desk.hub.close().await;
         let set_back = Desk { clock: Clock::settable(START - 3_600_000), ..desk };
         let again = set_back.restarted().await;
         assert_eq!(again.hub.now(), START + 60_000, "time goes on from what the store knows");
         again.clock.advance(held.deadline_at - again.hub.now());
-        let late = again.hub.approve(&held.id, &again.approver, None).await;
+        let late = again.hub.approvals.approve(&held.id, &again.approver, None).await;
         assert!(matches!(late, Err(DecideError::TooLate(_))), "{late:?}");
     }
 }

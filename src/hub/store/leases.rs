@@ -4,9 +4,8 @@
 //! A SQLite store has one hub, so there all shims are its own. All hubs of a store go by the time of its database.
 
 use crate::core::ids::{ClientId, InstanceId};
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Store, StoreError, Tx};
+use crate::hub::who::Shim;
 
 /// How often a hub shows that it is there, in milliseconds.
 pub(in crate::hub) const BEAT_MS: i64 = 5_000;
@@ -15,18 +14,24 @@ const GONE_AFTER_MS: i64 = 20_000;
 /// The rows of a hub that was not seen for so long are removed, in milliseconds.
 const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
 
-impl Hub {
+impl Store {
+    /// This run of this program.
+    #[cfg(test)]
+    pub(in crate::hub) fn id(&self) -> &str {
+        &self.0.id
+    }
+
     /// Shows that this hub is there, and when; fails while the store cannot be written.
-    pub(in crate::hub) async fn beat(&self) -> Result<(), StoreError> {
-        let hub = self.clone();
+    pub(in crate::hub) async fn beat(&self, now: i64) -> Result<(), StoreError> {
+        let id = self.0.id.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 sqlx::query(
                     "insert into hubs (id, seen_at) values ($1, $2) on conflict (id) do update set \
                      seen_at = excluded.seen_at",
                 )
-                .bind(hub.0.id.as_str())
-                .bind(hub.now())
+                .bind(id)
+                .bind(now)
                 .execute(tx.sql())
                 .await?;
                 Ok(())
@@ -48,7 +53,7 @@ impl Hub {
     }
 
     /// The shims with something open whose hub is gone.
-    pub(in crate::hub) async fn orphans(&self) -> Result<Vec<(ClientId, InstanceId)>, StoreError> {
+    pub(in crate::hub) async fn orphans(&self, now: i64) -> Result<Vec<(ClientId, InstanceId)>, StoreError> {
         let found: Vec<(String, String)> = sqlx::query_as(
             "select client_id, instance from (\
              select client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0 union \
@@ -56,15 +61,15 @@ impl Hub {
              where not exists (select 1 from instances join hubs on hubs.id = instances.hub where hubs.seen_at > $1 \
              and instances.client_id = held.client_id and instances.instance = held.instance)",
         )
-        .bind(self.now() - GONE_AFTER_MS)
-        .fetch_all(self.0.store.read())
+        .bind(now - GONE_AFTER_MS)
+        .fetch_all(self.read())
         .await?;
         Ok(found.into_iter().map(|(client_id, instance)| (ClientId(client_id), InstanceId(instance))).collect())
     }
 
     /// The shim is here, and no other hub's any more.
     pub(in crate::hub) async fn take_in(&self, tx: &mut Tx, shim: &Shim) -> Result<(), StoreError> {
-        if !self.0.store.is_shared() {
+        if !self.is_shared() {
             return Ok(());
         }
         sqlx::query(
@@ -85,8 +90,9 @@ impl Hub {
         tx: &mut Tx,
         client_id: &ClientId,
         instance: &InstanceId,
+        now: i64,
     ) -> Result<bool, StoreError> {
-        if !self.0.store.is_shared() {
+        if !self.is_shared() {
             return Ok(false);
         }
         let found: Option<i64> = sqlx::query_scalar(
@@ -96,7 +102,7 @@ impl Hub {
         .bind(client_id.as_str())
         .bind(instance.as_str())
         .bind(self.0.id.as_str())
-        .bind(self.now() - GONE_AFTER_MS)
+        .bind(now - GONE_AFTER_MS)
         .fetch_optional(tx.sql())
         .await?;
         Ok(found.is_some())

@@ -1,0 +1,144 @@
+//! What happens by itself: deadlines, graces, lost shims, pruning. It sleeps until the next of them, and no longer.
+
+use std::time::Duration;
+
+use crate::hub::Hub;
+use crate::hub::store::StoreError;
+use crate::hub::store::leases::{self, BEAT_MS};
+
+/// After a failure of the store, the next try, in milliseconds.
+const RETRY_MS: i64 = 1_000;
+/// How often what has expired is removed, in milliseconds.
+const PRUNE_MS: i64 = 3_600_000;
+/// The command line writes to the same store; this is how soon its changes count.
+const LOOK_OUTSIDE: Duration = Duration::from_secs(1);
+
+/// When what comes again and again is due.
+struct Rounds {
+    prune_at: i64,
+    beat_at: i64,
+    adopt_at: i64,
+}
+
+impl Hub {
+    /// Deadlines, graces, resume windows and pruning, until shutdown; every hub on a store runs it.
+    pub async fn run_background(&self) {
+        let stop = self.shutdown();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.sweep_for_ever() => {}
+            () = self.watch_outside() => {}
+        }
+        if let Err(error) = self.store.beat_no_more().await {
+            tracing::warn!(%error, "other hubs cannot be told that this one stops");
+        }
+    }
+
+    async fn sweep_for_ever(&self) {
+        let mut rounds = Rounds { prune_at: self.now(), beat_at: self.now(), adopt_at: self.now() };
+        loop {
+            let bus = self.store.bus();
+            bus.sweeper_asks();
+            let next = match self.sweep(&mut rounds).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "deadlines could not be kept; trying again");
+                    self.now() + RETRY_MS
+                }
+            };
+            bus.sweeper_sleeps_until(next);
+            tokio::select! {
+                () = self.clock.sleep_until(next) => {}
+                () = bus.sooner() => {}
+            }
+        }
+    }
+
+    /// Does everything that is due; returns when something will be.
+    async fn sweep(&self, rounds: &mut Rounds) -> Result<i64, StoreError> {
+        if rounds.adopt_at <= self.now() {
+            self.expect_orphans_back().await?;
+            rounds.adopt_at = if self.store.is_shared() { self.now() + BEAT_MS } else { i64::MAX };
+        }
+        for (client_id, instance, shown) in self.live.given_up(self.now()) {
+            self.approvals.gone(&client_id, &instance).await?;
+            if let Some(shim) = shown {
+                self.shims.note_session(&shim, "session.closed").await?;
+            }
+            self.live.forget(&client_id, &instance);
+        }
+        let mut next = self.approvals.next_due().await?;
+        while next <= self.now() {
+            self.approvals.end_due().await?;
+            next = self.approvals.next_due().await?;
+        }
+        if rounds.prune_at <= self.now() {
+            self.prune().await?;
+            rounds.prune_at = self.now() + PRUNE_MS;
+        }
+        if rounds.beat_at <= self.now() {
+            self.store.beat(self.now()).await?;
+            rounds.beat_at = self.now() + BEAT_MS;
+        }
+        // While something waits, its time is kept up with in the store: a clock that is set back between two runs
+        // lengthens nothing by more than a beat. A hub that shares its store shows itself all the time.
+        let beats = self.store.is_shared() || next < i64::MAX;
+        let beat_at = if beats { rounds.beat_at } else { i64::MAX };
+        let given_up = self.live.next_given_up().unwrap_or(i64::MAX);
+        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(beat_at).min(given_up))
+    }
+
+    /// After a start, and when another hub is gone, every shim with something open has as long to come back as one that
+    /// was just lost.
+    async fn expect_orphans_back(&self) -> Result<(), StoreError> {
+        for (client_id, instance) in self.store.orphans(self.now()).await? {
+            let until = self.now() + self.resume_within_ms;
+            if self.live.expect_back(&client_id, &instance, until) {
+                self.approvals.lost(&client_id, &instance).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn prune(&self) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for sql in [
+                        "delete from web_sessions where expires_at <= $1",
+                        "delete from user_tokens where expires_at <= $1",
+                        "delete from links where expires_at <= $1",
+                        // A week, for the page.
+                        "delete from outbox where ended_at <= $1 - 604800000",
+                    ] {
+                        sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
+                    }
+                    leases::prune(tx, clock.now()).await
+                })
+            })
+            .await
+    }
+
+    /// Notices what other processes wrote, and wakes our sessions for it.
+    async fn watch_outside(&self) {
+        let mut tick = tokio::time::interval(LOOK_OUTSIDE);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let outcome = tokio::select! {
+                _ = tick.tick() => self.store.look_outside().await,
+                gaps = self.store.bus().gaps() => self.deliver_gaps(gaps).await,
+            };
+            if let Err(error) = outcome {
+                tracing::error!(%error, "cannot read what other processes wrote");
+            }
+        }
+    }
+
+    async fn deliver_gaps(&self, gaps: Vec<(i64, i64)>) -> Result<(), StoreError> {
+        for (first, last) in gaps {
+            self.store.deliver_from_outside(first, last).await?;
+        }
+        Ok(())
+    }
+}
