@@ -41,6 +41,7 @@ use self::people::People;
 use self::servers::Servers;
 use self::servers::decision_point::DecisionPoint;
 use self::shims::Shims;
+use self::shims::meter::Room;
 use self::store::budget::Budgets;
 use self::store::{Store, StoreError};
 use crate::core::trust::Level;
@@ -189,6 +190,7 @@ impl Rooms {
             clock: clock.clone(),
             live: live.clone(),
             budgets,
+            room: Room::default(),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

@@ -17,7 +17,7 @@ use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::store::{StoreError, Turn, Tx, activity};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.

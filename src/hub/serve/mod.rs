@@ -5,19 +5,21 @@
 
 pub mod files;
 pub mod local;
+mod metered;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal;
 
 use self::files::{DataDir, Lock, RESTORE};
+use self::metered::MeterAcceptor;
 use super::api::Api;
 use super::api::site::{Site, own_url};
 use super::clock::Clock;
@@ -37,7 +39,7 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
     let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
     let app = Api::new(hub, site).router().into_make_service_with_connect_info::<SocketAddr>();
-    let mut server = axum_server::Server::from_listener(listener).acceptor(NoDelayAcceptor).handle(handle.clone());
+    let mut server = axum_server::Server::from_listener(listener).acceptor(MeterAcceptor).handle(handle.clone());
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let serving = async {
         match tls {

@@ -25,6 +25,8 @@ pub(in crate::hub) enum Cost {
     Row,
     /// A question to the external decision point.
     Question,
+    /// A KiB of messages, begun ones counted whole.
+    HeardKiB,
 }
 
 impl Cost {
@@ -41,6 +43,8 @@ impl Cost {
             // As many as the log keeps of one agent, and 200 a second.
             Self::Row => (20_000, 5),
             Self::Question => (600, 50),
+            // 64 MiB, and 1 MiB a second.
+            Self::HeardKiB => (64 * 1024, 1),
         }
     }
 }
@@ -81,6 +85,15 @@ impl Budgets {
         }
         spent.full_at.insert((agent.clone(), cost), after);
         Ok(())
+    }
+
+    /// Spends that much, there or not; until when there is nothing, if so.
+    pub(in crate::hub) fn owe(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Option<i64> {
+        let (most, every_ms) = cost.quota();
+        let mut spent = self.spent();
+        let full_at = spent.full_at.entry((agent.clone(), cost)).or_insert(now);
+        *full_at = (*full_at).max(now).saturating_add(amount.saturating_mul(every_ms));
+        Some(*full_at - most * every_ms).filter(|enough_at| *enough_at > now)
     }
 
     /// Spends as much of that as there is, and returns it.
@@ -133,6 +146,15 @@ mod tests {
         assert_eq!(budgets.spend(&a, Cost::KiB, 3, 0), Err(2 * every_ms));
         assert_eq!(budgets.spend(&a, Cost::KiB, 1, 0), Ok(()));
         assert!(budgets.spend(&a, Cost::KiB, i64::MAX, i64::from(u32::MAX)).is_err());
+    }
+
+    #[test]
+    fn what_is_owed_is_waited_for() {
+        let (budgets, a) = (Budgets::default(), ClientId::from("a"));
+        let (most, every_ms) = Cost::HeardKiB.quota();
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, most, 0), None);
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, 500, 0), Some(500 * every_ms));
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, 1, 501 * every_ms), None);
     }
 
     #[test]

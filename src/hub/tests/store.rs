@@ -129,7 +129,7 @@ async fn a_lost_connection_costs_its_change_and_the_next_one_has_another() {
         let cut = desk.hub.store.write(|tx| {
             Box::pin(async move {
                 sqlx::query("select cast(pg_terminate_backend(pg_backend_pid()) as text)").execute(tx.sql()).await?;
-                Ok(())
+                Ok::<(), StoreError>(())
             })
         });
         assert!(cut.await.is_err());
