@@ -248,7 +248,9 @@ create table push_key (
 -- The hubs that serve this store, and when each was seen last: one that was not seen for a while is gone.
 create table hubs (
     id text primary key,
-    seen_at bigint not null
+    seen_at bigint not null,
+    -- Written when it is tried whether there is room for a change.
+    room text
 );
 
 -- Which hub a shim with something open came to last. Other hubs end what it holds only when that one is gone.

@@ -11,6 +11,8 @@ use crate::hub::who::Shim;
 pub(in crate::hub) const BEAT_MS: i64 = 5_000;
 /// A hub that was not seen for so long is gone, in milliseconds.
 const GONE_AFTER_MS: i64 = 20_000;
+/// How many bytes are as much as a change takes.
+const ROOM: usize = 64 << 10;
 /// The rows of a hub that was not seen for so long are removed, in milliseconds.
 const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
 
@@ -23,15 +25,25 @@ impl Store {
 
     /// Shows that this hub is there, and when; fails while the store cannot be written.
     pub(in crate::hub) async fn beat(&self, now: i64) -> Result<(), StoreError> {
+        self.beat_with(None, now).await
+    }
+
+    /// The same, with so much written as a change takes; a full disk may have room for the beat alone.
+    pub(super) async fn beat_loudly(&self, now: i64) -> Result<(), StoreError> {
+        self.beat_with(Some("x".repeat(ROOM)), now).await
+    }
+
+    async fn beat_with(&self, room: Option<String>, now: i64) -> Result<(), StoreError> {
         let id = self.0.id.clone();
         self.write(move |tx| {
             Box::pin(async move {
                 sqlx::query(
-                    "insert into hubs (id, seen_at) values ($1, $2) on conflict (id) do update set \
-                     seen_at = excluded.seen_at",
+                    "insert into hubs (id, seen_at, room) values ($1, $2, $3) on conflict (id) do update set \
+                     seen_at = excluded.seen_at, room = excluded.room",
                 )
                 .bind(id)
                 .bind(now)
+                .bind(room)
                 .execute(tx.sql())
                 .await?;
                 Ok(())

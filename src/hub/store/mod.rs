@@ -67,6 +67,8 @@ struct Inner {
     /// Whether the newest record is noted there.
     marked: Arc<AtomicBool>,
     set_back: Option<SetBack>,
+    /// Whether a transaction failed since it was tried.
+    failed: Arc<AtomicBool>,
     /// When it was last tried whether it takes changes, and what came of it.
     tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
@@ -123,13 +125,15 @@ impl Store {
         let open::Opened { readers, writer, like, shared } = opened;
         let marked = Arc::new(AtomicBool::new(true));
         let marking = Marking::of(mark.clone(), marked.clone());
-        let writing = writer::run(writer, marking, jobs.clone(), bus.clone());
+        let failed = Arc::new(AtomicBool::new(false));
+        let writing = writer::run(writer, marking, jobs.clone(), bus.clone(), failed.clone());
         tokio::spawn(async move {
             let _ended = ended;
             writing.await;
         });
         let (id, tried) = (uuid::Uuid::now_v7().to_string(), tokio::sync::Mutex::default());
-        let inner = Inner { id, readers, jobs, written, bus, like, shared, times, mark, marked, set_back, tried };
+        let inner =
+            Inner { id, readers, jobs, written, bus, like, shared, times, mark, marked, set_back, failed, tried };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -143,7 +147,12 @@ impl Store {
             return result.clone();
         }
         let too_slow = || StoreError::Failed("it did not take a change in time".to_owned());
-        let mut result = timeout(TRY_FOR, self.beat(now)).await.unwrap_or_else(|_| Err(too_slow()));
+        let failed = self.0.failed.load(Ordering::Relaxed);
+        let trying = async { if failed { self.beat_loudly(now).await } else { self.beat(now).await } };
+        let mut result = timeout(TRY_FOR, trying).await.unwrap_or_else(|_| Err(too_slow()));
+        if failed && result.is_ok() {
+            self.0.failed.store(false, Ordering::Relaxed);
+        }
         if result.is_ok() && !self.0.marked.load(Ordering::Relaxed) {
             result = Err(StoreError::Failed("its newest record is not noted in the data dir".to_owned()));
         }

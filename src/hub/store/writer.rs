@@ -6,6 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -168,14 +169,21 @@ impl Source {
     }
 }
 
-/// Runs until the queue is closed and empty.
-pub(super) async fn run(source: Source, mut marking: Marking, queue: Arc<Queue<Box<dyn Job>>>, bus: Bus) {
+/// Runs until the queue is closed and empty; notes when a transaction failed.
+pub(super) async fn run(
+    source: Source,
+    mut marking: Marking,
+    queue: Arc<Queue<Box<dyn Job>>>,
+    bus: Bus,
+    failed: Arc<AtomicBool>,
+) {
     let mut kept = None;
     while let Some(batch) = queue.take().await {
         // Only what is known to be in order comes back.
         let transacted = transact(&source, kept.take(), batch, &mut marking, &bus);
         let transacted = AssertUnwindSafe(transacted).catch_unwind().await;
         kept = transacted.unwrap_or_default();
+        failed.fetch_or(kept.is_none(), Ordering::Relaxed);
     }
     if let Some(connection) = kept {
         // It is closed either way.
