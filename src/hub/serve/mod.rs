@@ -118,7 +118,10 @@ async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>)
 /// A hub over the store that the settings name.
 pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
     let hub = open_hub_as_it_is(settings, base_url).await?;
-    refuse_set_back(&hub)?;
+    if let Err(why) = refuse_set_back(&hub) {
+        hub.close().await;
+        return Err(why);
+    }
     Ok(hub)
 }
 
