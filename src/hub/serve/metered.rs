@@ -17,7 +17,7 @@ use crate::hub::shims::meter::{Meter, Reading, Step};
 
 /// Gives each connection a meter, which its requests find among their extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct MeterAcceptor;
+pub(super) struct MeterAcceptor;
 
 impl<S> Accept<TcpStream, S> for MeterAcceptor {
     type Stream = Metered<TcpStream>;
@@ -32,7 +32,7 @@ impl<S> Accept<TcpStream, S> for MeterAcceptor {
 }
 
 /// See the module.
-pub struct Metered<T> {
+pub(super) struct Metered<T> {
     stream: T,
     meter: Meter,
     /// Room that is waited for.
