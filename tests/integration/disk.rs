@@ -86,7 +86,7 @@ impl Scene {
     }
 
     /// Everything can be written again, and the call that was held meanwhile runs once.
-    async fn is_back(mut self) {
+    async fn goes_on(mut self) {
         eventually("a change that is taken", || async { (self.change(301).await == 200).then_some(()) }).await;
         eventually("a hub that is ready", || async { self.ready().await.then_some(()) }).await;
         assert_eq!(self.approver.approve(&self.pending).await.status, 200);
@@ -105,7 +105,7 @@ async fn a_full_disk_costs_the_changes_of_its_time_and_none_after() {
     let fill = disk.fill();
     scene.is_refused().await;
     std::fs::remove_file(fill).unwrap();
-    scene.is_back().await;
+    scene.goes_on().await;
 }
 
 /// The library that makes the store's files fail, or `None` where there is no compiler.
@@ -131,6 +131,6 @@ async fn an_error_of_the_disk_costs_the_changes_of_its_time_and_none_after() {
         std::fs::write(&told, what).unwrap();
         scene.is_refused().await;
         std::fs::remove_file(told).unwrap();
-        scene.is_back().await;
+        scene.goes_on().await;
     }
 }
