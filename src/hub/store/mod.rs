@@ -9,6 +9,7 @@ pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
+pub mod identity;
 pub(in crate::hub) mod leases;
 mod mark;
 mod open;
@@ -26,12 +27,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Any, AnyPool, Transaction};
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+use self::identity::Identity;
 use self::mark::Marking;
 pub(in crate::hub) use self::mark::{Head, MarkFile, SetBack};
 pub(in crate::hub) use self::open::private_file;
@@ -67,6 +69,7 @@ struct Inner {
     /// Whether the newest record is noted there.
     marked: Arc<AtomicBool>,
     set_back: Option<SetBack>,
+    identity: OnceCell<Arc<Identity>>,
     /// Whether a transaction failed since it was tried.
     failed: Arc<AtomicBool>,
     /// When it was last tried whether it takes changes, and what came of it.
@@ -132,8 +135,23 @@ impl Store {
             writing.await;
         });
         let (id, tried) = (uuid::Uuid::now_v7().to_string(), tokio::sync::Mutex::default());
-        let inner =
-            Inner { id, readers, jobs, written, bus, like, shared, times, mark, marked, set_back, failed, tried };
+        let identity = OnceCell::new();
+        let inner = Inner {
+            id,
+            readers,
+            jobs,
+            written,
+            bus,
+            like,
+            shared,
+            times,
+            mark,
+            marked,
+            set_back,
+            identity,
+            failed,
+            tried,
+        };
         Ok(Self(Arc::new(inner)))
     }
 

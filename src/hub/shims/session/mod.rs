@@ -283,6 +283,7 @@ impl Session<'_> {
                 Ok(self.hub.approvals.cancel(self.shim, cancel).await?)
             }
             ToHub::Release(release) => self.release(release).await,
+            ToHub::Continued(continued) => Ok(self.hub.approvals.continued(self.shim, continued).await?),
             ToHub::Outcome(outcome) => {
                 self.told.forget(&outcome.approval);
                 Ok(self.hub.approvals.finish(self.shim, outcome).await?)
@@ -326,7 +327,7 @@ impl Session<'_> {
             return self.register(request, Ok(Opinion::None)).await;
         }
         if let Some(refusal) = self.hub.approvals.refusal(self.shim, &request).await? {
-            return self.tell(request.id, &request.tool, refusal).await;
+            return self.tell(request.id, &request.tool, &request.digest, refusal).await;
         }
         match self.weighing.ask(self.hub, self.shim, request) {
             Ok(()) => Ok(()),
@@ -339,7 +340,7 @@ impl Session<'_> {
     }
 
     async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
-        let (id, tool) = (request.id.clone(), request.tool.clone());
+        let (id, tool, digest) = (request.id.clone(), request.tool.clone(), request.digest.clone());
         let registration = match opinion {
             Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
@@ -350,11 +351,17 @@ impl Session<'_> {
             let trust = trust::of_name(&tool);
             Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
         });
-        self.tell(id, &tool, registration).await
+        self.tell(id, &tool, &digest, registration).await
     }
 
     /// Tells the shim what became of its request.
-    async fn tell(&mut self, id: ApprovalId, tool: &str, registration: Registration) -> Result<(), End> {
+    async fn tell(
+        &mut self,
+        id: ApprovalId,
+        tool: &str,
+        digest: &Digest,
+        registration: Registration,
+    ) -> Result<(), End> {
         match registration {
             Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
             Registration::Busy(why) => {
@@ -366,7 +373,8 @@ impl Session<'_> {
                 let approval = held.approval.id.clone();
                 let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
                 let link = self.link(&approval);
-                let registered = Registered { id, approval, remaining_ms, link };
+                let arguments = (held.digest != *digest).then(|| held.approval.arguments.clone());
+                let registered = Registered { id, approval, remaining_ms, link, arguments };
                 send(self.socket, &ToWrap::Registered(registered)).await?;
                 for news in self.told.begin(&held, self.hub.now()) {
                     send(self.socket, &news).await?;
