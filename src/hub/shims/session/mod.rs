@@ -18,7 +18,7 @@ use self::parting::{part, say_goodbye};
 use self::telling::Told;
 use self::weighing::{Full, Weighed, Weighing};
 use crate::core::call;
-use crate::core::ids::ApprovalId;
+use crate::core::ids::{ApprovalId, Digest};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
