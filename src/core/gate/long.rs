@@ -17,10 +17,7 @@ impl Gate {
         let Some(id) = Id::of_raw(raw) else { return self.fate_of_doubtful(fault) };
         match self.requests.state(&id.key) {
             Some(State::Held(_)) => return self.drop_server_line(&format!("an answer to the held call {raw}")),
-            None if self.requests.guards() => {
-                return self.drop_server_line(&format!("an answer to {raw}, which is no open request"));
-            }
-            _ if self.is_another_answer(&id.key) => return self.drop_another_answer(raw),
+            _ if !self.is_open(&id.key) => return self.drop_stray_answer(raw),
             _ => {}
         }
         let (is_list, was_cancelled) = self.ended_long(&id, now);

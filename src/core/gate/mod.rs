@@ -182,8 +182,10 @@ impl Gate {
     }
 
     /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
+    ///
+    /// From the first request on: an answer to one that is still to come waits in the client's pipe until it does.
     pub fn watches_server(&self) -> bool {
-        !self.requests.is_empty()
+        self.requests.has_begun()
     }
 
     /// A message of the hub, or the loss of its connection.
