@@ -55,8 +55,9 @@ impl Gate {
     }
 
     fn fate_of_doubtful(&mut self, fault: Option<&str>) -> Fate {
-        let matters = self.requests.held_count() + self.requests.lists() > 0;
-        let Some(fault) = fault.or(matters.then_some("it is not clearly one message")) else { return Fate::Forward };
+        let Some(fault) = fault.or(self.drops_noise().then_some("it is not clearly one message")) else {
+            return Fate::Forward;
+        };
         self.drop_server_line(&format!("one too long to be read: {fault}"))
     }
 }

@@ -188,6 +188,11 @@ impl Gate {
         self.requests.has_begun()
     }
 
+    /// Whether a line that cannot be read must not pass: it may be an answer to a held call, or a tool list.
+    pub fn drops_noise(&self) -> bool {
+        self.requests.held_count() + self.requests.lists() > 0
+    }
+
     /// A message of the hub, or the loss of its connection.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) {
         match answer {

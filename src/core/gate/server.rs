@@ -125,7 +125,7 @@ impl Gate {
     /// A line that readers take differently, while something is open. What is held or awaited must not be forged; the
     /// answer to a call that runs is its server's to spoil, and the record learns of it what can be seen.
     pub(super) fn on_unreadable(&mut self, line: &[u8], now: Instant) -> Fate {
-        if self.requests.held_count() + self.requests.lists() > 0 {
+        if self.drops_noise() {
             return self.drop_server_line("a line that is not one unambiguous JSON object");
         }
         if let Sight::Answer(answer) = peek::look(line)
