@@ -9,6 +9,7 @@ mod decision_point;
 mod decisions;
 mod desk;
 mod hand_off;
+mod life;
 mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;

@@ -3,20 +3,20 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::core::approval::{RELEASE_GRACE_MS, Status};
+use crate::core::approval::Status;
 use crate::core::call::{self, Bound};
 use crate::core::ids::Digest;
 use crate::core::messages::{ClientInfo, Request};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::Approvals;
-use crate::hub::approvals::decide::record;
+use crate::hub::approvals::life::record;
+use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -94,8 +94,8 @@ async fn register(
     opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
-    if let Some(held) = crate::hub::approvals::hold::of_request(tx, &request.id).await? {
-        let same = crate::hub::approvals::hold::belongs(&held, shim) && held.digest == request.digest;
+    if let Some(held) = find::of_request(tx, &request.id).await? {
+        let same = hold::belongs(&held, shim) && held.digest == request.digest;
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
@@ -115,7 +115,9 @@ async fn register(
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) = join(tx, shim, &request, hub.times.grant_for_ms, now).await? {
+        if let Some(held) =
+            life::join(tx, shim, &request, &identity(shim, &request), hub.times.grant_for_ms, now).await?
+        {
             return Ok(Registration::Held(Box::new(held)));
         }
     }
@@ -147,52 +149,7 @@ async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
-///
-/// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
-/// other a card of its own, and nobody takes an approval from a call that is still held. From here on the approval is
-/// bound to the bytes of the new request, which differ from the old ones in insignificant white space at most. A
-/// rejection that its agent has not heard is told to the first retry in the same way, once.
-async fn join(
-    tx: &mut Tx,
-    shim: &Shim,
-    request: &Request,
-    grant_ms: i64,
-    now: i64,
-) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query(
-        "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
-         arguments_sha256 = $7, extra = $11, grace_until = case when status = 'approved' then $8 else grace_until end \
-         where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
-         and (status = 'pending' and deadline_at > $9 \
-         or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
-         or status = 'rejected' and decided_at > $10) order by created_at, id limit 1) returning *",
-    )
-    .bind(request.id.as_str())
-    .bind(shim.instance.as_str())
-    .bind(shim.client_id.as_str())
-    .bind(identity(shim, request).as_str())
-    .bind(request.digest.as_str())
-    .bind(request.arguments.as_str())
-    .bind(Digest::of(request.arguments.as_bytes()).as_str())
-    .bind(now + RELEASE_GRACE_MS)
-    .bind(now)
-    .bind(now - grant_ms)
-    .bind(request.extra.as_deref())
-    .fetch_optional(tx.sql())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let held = rows::held(&row)?;
-    activity::attach(tx, &held, &request.id).await?;
-    if let Some(grace) = held.grace_until {
-        tx.wake_sweeper_at(grace);
-    }
-    let detail = json!({ "digest": request.digest });
-    record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
-    Ok(Some(held))
-}
-
-fn identity(shim: &Shim, request: &Request) -> Digest {
+pub(in crate::hub) fn identity(shim: &Shim, request: &Request) -> Digest {
     call::identity(&bound(shim, request))
 }
 

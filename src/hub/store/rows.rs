@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use crate::core::approval::{Outcome, Status};
+use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::{self, Level};
@@ -18,10 +18,10 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Byp
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
+    pub(in crate::hub) life: Life,
     pub(in crate::hub) instance: InstanceId,
     pub(in crate::hub) digest: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
-    pub(in crate::hub) grace_until: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
 }
 
@@ -55,14 +55,30 @@ fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError
 
 /// A row of `approvals`.
 pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+    let approval = approval(row)?;
     Ok(Held {
-        approval: approval(row)?,
+        life: life(row, &approval)?,
+        approval,
         instance: text(row, "instance")?.into(),
         digest: Digest(text(row, "digest")?),
         seen_at: optional_number(row, "seen_at")?,
-        grace_until: optional_number(row, "grace_until")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
     })
+}
+
+fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
+    let holder = Holder { request: ApprovalId(text(row, "request_id")?), instance: text(row, "instance")?.into() };
+    let columns = Columns {
+        status: approval.status,
+        outcome: approval.outcome,
+        kept: approval.handed_off,
+        holder,
+        deadline_at: approval.deadline_at,
+        decided_at: approval.decided_at,
+        grace_until: optional_number(row, "grace_until")?,
+        released_by: optional(row, "released_instance")?.map(InstanceId),
+    };
+    Life::try_from(columns).map_err(|_| unreadable("life of an approval"))
 }
 
 /// A row of `approvals`, as people see it.
