@@ -10,12 +10,11 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
 use crate::config::wrap::Secret;
-use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::ids::Digest;
 use crate::core::messages::{Ask, Cancel, Decided, Decision, Request as Held};
 use crate::core::policy::Table;
 use crate::wire::Welcome;
-use crate::wrap::hub_client::{HubClient, QUEUE};
+use crate::wrap::hub_client::HubClient;
 use crate::wrap::identity::Identity;
 
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ pub mod approvals;
 pub mod body;
 pub mod enrol;
 pub mod events;
+mod files;
 pub mod guard;
 pub mod headers;
 pub mod limit;
@@ -19,6 +20,7 @@ pub mod problem;
 pub mod servers;
 pub mod session;
 pub mod site;
+pub mod stay;
 // They play a shim too, with the shim's own websocket library.
 #[cfg(test)]
 #[cfg(feature = "wrap")]
@@ -42,7 +44,7 @@ use self::listeners::Listeners;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
-use super::{Hub, page};
+use super::Hub;
 
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -89,7 +91,7 @@ impl Api {
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))
             .route("/metrics", get(ops::metrics))
-            .merge(page::routes())
+            .merge(files::routes())
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -136,7 +138,7 @@ impl Api {
             .route("/audit", get(logs::audit))
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(session::layer(&self.hub, self.site.secure))
+            .layer(stay::layer(&self.hub, self.site.secure))
     }
 }
 

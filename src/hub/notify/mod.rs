@@ -14,6 +14,7 @@ mod message;
 mod outbox;
 mod push;
 mod quiet;
+mod stored;
 mod text;
 mod view;
 

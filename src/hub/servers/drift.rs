@@ -12,7 +12,7 @@ use crate::core::ids::Digest;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Tool, ToolDrift};
 use crate::hub::servers::Servers;
-use crate::hub::servers::lists::described;
+use crate::hub::servers::definition::described;
 use crate::hub::servers::set::record;
 use crate::hub::store::rows::{self, Listed};
 use crate::hub::store::{StoreError, Tx};

@@ -2,6 +2,7 @@
 
 pub(in crate::hub) mod bypasses;
 pub mod decision_point;
+pub(in crate::hub) mod definition;
 pub(in crate::hub) mod drift;
 pub(in crate::hub) mod lists;
 pub(in crate::hub) mod policies;

@@ -12,6 +12,7 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
 use crate::hub::servers::bypasses;
+use crate::hub::servers::definition::MAX_NAME;
 use crate::hub::shims::Shims;
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
@@ -21,8 +22,6 @@ use crate::hub::who::Shim;
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
 const MAX_SERVERS: i64 = 1000;
 const MAX_SERVERS_OF_ONE: i64 = 100;
-/// The longest tool name kept, in characters.
-pub(in crate::hub) const MAX_NAME: usize = 256;
 /// How many words of a command line are kept, and how many characters of each.
 const MAX_WORDS: usize = 64;
 const MAX_WORD: usize = 256;
@@ -232,14 +231,15 @@ async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) 
 }
 
 async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
-    if call.running.is_some() && activity::end_running(tx, shim, &call).await? {
+    if call.running.is_some() && activity::end_running(tx, &shim.client_id, &shim.instance, &call).await? {
         return Ok(());
     }
     let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
     let named = call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID);
     let (approval, handed_off) = match named {
         Some(named) => {
-            let (approval, handed_off) = activity::approval_of(tx, shim, &named).await?.unwrap_or((named, false));
+            let (approval, handed_off) =
+                activity::approval_of(tx, &shim.client_id, &named).await?.unwrap_or((named, false));
             (Some(approval), handed_off)
         }
         None => (None, false),

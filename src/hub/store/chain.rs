@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::head::Head;
 use super::{StoreError, Tx};
 use crate::core::ids::Digest;
 use crate::hub::store::bus::{Notice, Target};
@@ -14,13 +15,6 @@ pub(in crate::hub) struct Entry<'a> {
     pub(in crate::hub) subject: &'a str,
     /// JSON; `null` for nothing more to say.
     pub(in crate::hub) detail: serde_json::Value,
-}
-
-/// The last record's place and hash.
-#[derive(Clone)]
-pub(super) struct Head {
-    seq: i64,
-    hash: String,
 }
 
 impl Tx {

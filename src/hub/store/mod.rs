@@ -9,6 +9,7 @@ pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
+mod head;
 mod open;
 pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;

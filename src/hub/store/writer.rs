@@ -10,7 +10,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
-use super::chain::Head;
+use super::head::Head;
 use crate::hub::store::bus::{Bus, Notice};
 
 /// The most jobs in one transaction, so that the first does not wait for ever.

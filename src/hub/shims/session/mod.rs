@@ -26,7 +26,7 @@ use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::live::{Cut, Joined, Wake};
 use crate::hub::model::Agent;
-use crate::hub::servers::lists;
+use crate::hub::servers::definition::may_be_kept;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
 use crate::hub::shims::Shims;
@@ -372,6 +372,6 @@ async fn table(hub: &Shims, shim: &Shim, shown: &Shown) -> Result<(Table, Option
 
 /// What a list showed; of two entries with one name, the last, as clients take it.
 fn shown(tools: &Tools) -> Shown {
-    let kept = tools.items.iter().filter(|tool| lists::may_be_kept(&tool.name)).take(MAX_SHOWN);
+    let kept = tools.items.iter().filter(|tool| may_be_kept(&tool.name)).take(MAX_SHOWN);
     kept.map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
 }
