@@ -355,7 +355,7 @@ async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
         None => Err(End::Lost("it closed the connection".to_owned())),
         Some(Err(error)) => Err(End::Lost(error.to_string())),
         Some(Ok(Message::Close(frame))) => Err(closed(frame)),
-        Some(Ok(Message::Text(text))) => match wire::decode(&text, &wire::TO_WRAP) {
+        Some(Ok(Message::Text(text))) => match wire::decode(&text) {
             Ok(message) => Ok(Some(message)),
             Err(DecodeError::UnknownType(kind)) => {
                 tracing::debug!(hub.message = kind, "ignored an unknown message of the hub");

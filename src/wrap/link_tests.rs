@@ -50,7 +50,7 @@ impl Hub {
 
 async fn welcome(socket: &mut WebSocketStream<TcpStream>, client: &mut HubClient) {
     assert!(matches!(hear(socket).await, ToHub::Hello(_)));
-    let welcome = Welcome { version: 1, session: "s".into(), client_id: "agent".into(), table: table() };
+    let welcome = Welcome { version: 1, client_id: "agent".into(), table: table() };
     tell(socket, &ToWrap::Welcome(welcome)).await;
     assert!(matches!(answer(client).await, Answer::Welcome { .. }));
 }
@@ -72,7 +72,7 @@ async fn hear(socket: &mut WebSocketStream<TcpStream>) -> ToHub {
     loop {
         let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a message").unwrap().unwrap();
         if let Message::Text(text) = message {
-            return wire::decode(&text, &wire::TO_HUB).unwrap();
+            return wire::decode(&text).unwrap();
         }
     }
 }

@@ -76,7 +76,7 @@ async fn hear(socket: &mut Socket) -> anyhow::Result<ToEnrolling> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
-                return wire::decode(&text, &wire::TO_ENROLLING).context("the hub says something unknown");
+                return wire::decode(&text).context("the hub says something unknown");
             }
             Some(Ok(Message::Close(_))) | None => bail!("the hub closed the connection; try again"),
             Some(Ok(_)) => {}

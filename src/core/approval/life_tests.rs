@@ -60,7 +60,8 @@ proptest! {
         let life = pending.clone().after(life_of, now).unwrap_or(pending);
         let was_approved = matches!(life, Life::Approved { .. });
         if let Ok(Life::Approved { .. }) = life.after(what.clone(), now) {
-            prop_assert!(was_approved || matches!(what, Move::Approve { .. }));
+            let by_a_person = matches!(what, Move::Approve { .. });
+            prop_assert!(was_approved || by_a_person);
         }
     }
 }

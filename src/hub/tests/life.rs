@@ -1,7 +1,7 @@
 //! The story of every approval: whatever its row says and whatever happens to it, the row after the SQL is what
 //! `Life::after` says.
 
-use crate::core::approval::{Holder, Life, Move, Outcome};
+use crate::core::approval::{Holder, Move, Outcome};
 use crate::core::ids::{Digest, InstanceId};
 use crate::core::messages::{CallOutcome, Release};
 use crate::hub::approvals::life;

@@ -203,7 +203,7 @@ impl Session<'_> {
 
     async fn hear(&mut self, frame: Message) -> Result<(), End> {
         match frame {
-            Message::Text(text) => match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
+            Message::Text(text) => match wire::decode::<ToHub>(&text) {
                 Ok(message) => self.answer(message).await,
                 Err(wire::DecodeError::UnknownType(of)) => {
                     let of = of.chars().take(100).collect();
