@@ -184,7 +184,7 @@ pub fn strip_environment(command: &mut Command) {
 
 /// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "what runs between fork and exec can be set in no other way")]
 pub fn die_with_us(command: &mut Command) {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let us = std::process::id();
