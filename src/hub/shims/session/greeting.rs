@@ -29,7 +29,7 @@ const TRY_LATER: u16 = 1013;
 const MAX_RESUME: usize = 1000;
 
 /// Waits for `hello`, makes the session known and answers.
-pub(in crate::hub) async fn greet(
+pub(super) async fn greet(
     hub: &Shims,
     socket: &mut WebSocket,
     agent: &Agent,

@@ -20,7 +20,7 @@ struct Known {
 }
 
 /// Milliseconds left.
-pub(in crate::hub) fn remaining(deadline_at: i64, now: i64) -> u64 {
+pub(super) fn remaining(deadline_at: i64, now: i64) -> u64 {
     u64::try_from(deadline_at - now).unwrap_or(0)
 }
 
