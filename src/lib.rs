@@ -55,7 +55,7 @@
 //!  store · model                                        the database and its record; what is in it
 //! ```
 //!
-//! No file uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.
+//! No file of hub or wrap uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.
 //!
 //! # Invariants: who keeps them, and what proves it
 //!

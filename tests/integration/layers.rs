@@ -5,7 +5,7 @@ mod arrows;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::arrows::{Sources, circles, paths, product_code};
+use self::arrows::{Arrow, Sources, circles, paths, product_code};
 
 /// Who may use whom; `lib.rs` only names the modules and the binaries use everything.
 const TABLE: [(&str, &[&str]); 6] = [
@@ -79,8 +79,9 @@ fn an_arrow_inside_the_hub_only_goes_down() {
 }
 
 #[test]
-fn no_files_use_each_other_in_a_circle() {
-    let wrong = circles(&product().arrows());
+fn no_files_of_hub_or_wrap_use_each_other_in_a_circle() {
+    let inside = |(from, to): &Arrow| matches!(from[0].as_str(), "hub" | "wrap") && from[0] == to[0];
+    let wrong = circles(&product().arrows().into_iter().filter(inside).collect());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -5,7 +5,10 @@ use serde_json::value::RawValue;
 
 use crate::core::ids::Digest;
 use crate::core::messages::ToolDefinition;
+use crate::core::{call, json};
 
+/// How many tools of one server are kept that one agent made known.
+pub(super) const MAX_TOOLS_OF_ONE: usize = 2000;
 /// The longest tool name kept, in characters.
 pub(in crate::hub) const MAX_NAME: usize = 256;
 /// The longest description or hints kept, in characters.
@@ -32,7 +35,8 @@ pub(super) struct Seen {
 impl Seen {
     /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
     pub(super) fn of(tool: &ToolDefinition) -> Option<Self> {
-        let definition: Definition<'_> = serde_json::from_str(&tool.definition).ok()?;
+        let readable = json::mended(&tool.definition);
+        let definition: Definition<'_> = serde_json::from_str(&readable).ok()?;
         if definition.name != tool.name || !may_be_kept(&tool.name) {
             return None;
         }
@@ -44,14 +48,14 @@ impl Seen {
             annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
             destructive: destructive == Some(serde_json::Value::Bool(true)),
             text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
-            digest: Digest::of(tool.definition.as_bytes()),
+            digest: call::definition(&tool.definition),
         })
     }
 }
 
 /// The description in a definition, cut to what is kept.
 pub(super) fn described(definition: &str) -> Option<String> {
-    words(serde_json::from_str::<Definition<'_>>(definition).ok()?.description.as_ref())
+    words(serde_json::from_str::<Definition<'_>>(&json::mended(definition)).ok()?.description.as_ref())
 }
 
 fn words(description: Option<&serde_json::Value>) -> Option<String> {

@@ -12,16 +12,15 @@ use sqlx::{AnyConnection, Row as _};
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
 use crate::hub::servers::Servers;
-use crate::hub::servers::definition::Seen;
+use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
 use crate::hub::who::Shim;
 
-/// How many tools of one server are kept, and how many that one agent made known.
+/// How many tools of one server are kept.
 const MAX_TOOLS: usize = 4000;
-const MAX_TOOLS_OF_ONE: usize = 2000;
 /// How many names of changed tools a record holds; it counts the others.
 const MAX_NAMED: usize = 20;
 
