@@ -15,6 +15,8 @@ use crate::core::policy::Table;
 
 /// The websocket's path.
 pub const PATH: &str = "/v1/wrap";
+/// Where a hub proves which one it is: `GET`, with the query `nonce`.
+pub const HUB_PATH: &str = "/v1/hub";
 /// The websocket subprotocol, which carries the version.
 pub const SUBPROTOCOL: &str = "hitl.v1";
 /// The version in `hello` and `welcome`.
@@ -38,6 +40,15 @@ pub mod close {
     pub const FORBIDDEN: u16 = 4403;
     /// The other side speaks another version.
     pub const UPGRADE_REQUIRED: u16 = 4426;
+}
+
+/// The answer to `GET /v1/hub?nonce=…`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The hub's public key, base64url.
+    pub key: String,
+    /// Its signature over the nonce and the host it was asked under ([`crate::core::proof`]), base64url.
+    pub signature: String,
 }
 
 /// Shim → hub.
@@ -210,6 +221,17 @@ pub struct EnrolHello {
     /// The machine.
     #[serde(default)]
     pub host: Option<String>,
+    /// It says [`FromEnrolling::Received`] when it has its token; an agent whose token nobody received is revoked.
+    #[serde(default)]
+    pub confirms: bool,
+}
+
+/// A shim that was enrolled → hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromEnrolling {
+    /// The token is written down.
+    Received,
 }
 
 /// Hub → a shim that waits to be enrolled.

@@ -20,6 +20,7 @@ pub mod peek;
 #[cfg(feature = "hub")]
 mod pointer;
 pub mod policy;
+pub mod proof;
 pub mod reply;
 #[cfg(feature = "hub")]
 pub mod rules;

@@ -10,8 +10,10 @@ use crate::hub::store::{StoreError, Tx};
 
 /// The actor of what happens by itself.
 pub(in crate::hub) const HUB: &str = "hub";
+/// Whoever has access to the data dir.
+pub(in crate::hub) const OPERATOR: &str = "operator";
 /// Names that stand for something else in the audit record.
-const RESERVED: [&str; 2] = ["hub", "operator"];
+const RESERVED: [&str; 2] = [HUB, OPERATOR];
 /// How client ids begin; no name may look like one.
 pub(in crate::hub) const CLIENT_ID_PREFIX: &str = "agent-";
 
@@ -77,6 +79,8 @@ pub enum Actor {
     User(User),
     /// Somebody with access to the data dir, through the command line; recorded as `operator`.
     Operator,
+    /// The hub itself.
+    Hub,
 }
 
 impl From<&User> for Actor {
@@ -90,7 +94,8 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::User(user) => &user.name,
-            Self::Operator => "operator",
+            Self::Operator => OPERATOR,
+            Self::Hub => HUB,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opening the websocket: TLS, headers, limits, and what a refusal means.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use anyhow::Context as _;
 use rustls::ClientConfig;
@@ -10,9 +10,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_with_config, connect_async_tls_with_config,
+};
 
+use super::prove;
+use super::say::say;
 use crate::config::wrap::Endpoint;
+use crate::core::proof::Fingerprint;
 use crate::wire::{BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
 
 /// An open connection.
@@ -83,12 +88,15 @@ impl Refused {
 pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
     let unreachable = |error: anyhow::Error| Failure::Unreachable(format!("{error:#}"));
     let request = request(endpoint).map_err(unreachable)?;
-    let connector = if endpoint.base.starts_with("https:") {
-        Connector::Rustls(tls().await.map_err(unreachable)?)
+    let opened = if endpoint.base.starts_with("https:") {
+        // The certificate says which hub it is.
+        let connector = Connector::Rustls(tls().await.map_err(unreachable)?);
+        connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await
     } else {
-        Connector::Plain
+        let stream = dial_proved(endpoint).await.map_err(unreachable)?;
+        client_async_with_config(request, MaybeTlsStream::Plain(stream), Some(limits())).await
     };
-    match connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await {
+    match opened {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
             401 => Failure::Refused(Refused::Token),
@@ -98,6 +106,34 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
         }),
         Err(error) => Err(Failure::Unreachable(cause(&error))),
     }
+}
+
+/// A connection in plain HTTP, at whose other end is the hub that the token is for.
+async fn dial_proved(endpoint: &Endpoint) -> anyhow::Result<TcpStream> {
+    let mut stream = dial(&endpoint.base).await?;
+    let peer = stream.peer_addr()?;
+    match Fingerprint::named_by(&endpoint.token.0) {
+        Some(key) => prove::expect(&mut stream, &endpoint.base, peer, &key).await?,
+        None => UNNAMED.call_once(|| {
+            say(&format!(
+                "the agent token does not say which hub it is for, so whoever listens at {} gets it; make a new one with \
+                 `hitl-hub agent add NAME`",
+                endpoint.base
+            ));
+        }),
+    }
+    Ok(stream)
+}
+
+static UNNAMED: Once = Once::new();
+
+async fn dial(base: &str) -> anyhow::Result<TcpStream> {
+    let authority = base.strip_prefix("http://").unwrap_or(base).split('/').next().unwrap_or_default();
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
@@ -111,17 +147,25 @@ fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
     Ok(request)
 }
 
-/// Opens a connection without a token, to be enrolled; an error is in words.
-pub async fn open_to_enrol(base: &str) -> anyhow::Result<Socket> {
+/// Opens a connection without a token, to be enrolled, and says which hub is there where no certificate does; an error
+/// is in words.
+pub async fn open_to_enrol(base: &str) -> anyhow::Result<(Socket, Option<Fingerprint>)> {
     let url = format!("ws{}{ENROL_PATH}", base.strip_prefix("http").unwrap_or(base));
     let mut request = url.into_client_request().context("the hub URL cannot be used")?;
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ENROL_SUBPROTOCOL));
-    let connector = match base.starts_with("https:") {
-        true => Connector::Rustls(tls().await?),
-        false => Connector::Plain,
+    let mut key = None;
+    let opened = if base.starts_with("https:") {
+        let connector = Connector::Rustls(tls().await?);
+        connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await
+    } else {
+        let away = || format!("the hub at {base} cannot be reached");
+        let mut stream = dial(base).await.with_context(away)?;
+        let peer = stream.peer_addr().with_context(away)?;
+        key = Some(prove::key_at(&mut stream, base, peer).await?);
+        client_async_with_config(request, MaybeTlsStream::Plain(stream), Some(limits())).await
     };
-    match connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await {
-        Ok((socket, _)) => Ok(socket),
+    match opened {
+        Ok((socket, _)) => Ok((socket, key)),
         Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
             429 => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
             404 => anyhow::anyhow!("the hub at {base} cannot enrol machines; use `hitl-hub agent add` there"),

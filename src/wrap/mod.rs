@@ -19,6 +19,7 @@ pub mod local;
 pub mod login;
 pub mod long;
 pub mod program;
+pub mod prove;
 pub mod redact;
 pub mod relay;
 pub mod run;

@@ -1,19 +1,24 @@
-//! Signing in and out.
+//! Signing in and out, and the sessions of whoever is signed in.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::stay::{begin, current};
-use super::who::Viewer;
-use crate::hub::model::{Role, User};
+use super::stay::{Entry, STAY_KEY, begin, current};
+use super::who::{HALF_HEADER, Viewer};
+use crate::hub::model::{Page, Role, User};
+use crate::hub::people::session_key;
+use crate::hub::who::Via;
+
+/// As much of a browser's name is kept, in characters.
+const MAX_BROWSER: usize = 200;
 
 /// The body of `POST /session`: a name and a password, or the code of a one-time link.
 #[derive(Deserialize)]
@@ -50,10 +55,15 @@ impl Who {
     }
 }
 
-/// `GET /session`: who am I, and which CSRF token goes with my session; none goes with a personal token.
-pub async fn show(State(api): State<Api>, session: Session, Viewer(user): Viewer) -> Result<Json<Who>, Problem> {
-    let stay = current(&session, api.hub.now()).await?.filter(|stay| stay.user == user.name);
-    Who::new(&api, user, stay.map(|stay| stay.csrf)).await
+/// `GET /session`: who am I. The session's other half is told again to whoever showed it, and to nobody else.
+pub async fn show(
+    State(api): State<Api>,
+    Extension(via): Extension<Via>,
+    headers: HeaderMap,
+    Viewer(user): Viewer,
+) -> Result<Json<Who>, Problem> {
+    let shown = headers.get(HALF_HEADER).filter(|_| via == Via::Page).and_then(|value| value.to_str().ok());
+    Who::new(&api, user, shown.map(str::to_owned)).await
 }
 
 /// `POST /session`: signs in, in a session with a new id.
@@ -71,7 +81,9 @@ pub async fn sign_in(
             tracing::warn!(%peer, "somebody could not sign in");
         }
     })?;
-    let csrf = begin(&session, &user, api.hub.now()).await?;
+    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let browser = browser.map(|name| name.chars().take(MAX_BROWSER).collect());
+    let csrf = begin(&session, &user, api.hub.now(), peer, browser).await?;
     Who::new(&api, user, Some(csrf)).await
 }
 
@@ -99,6 +111,47 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
 pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
     session.flush().await?;
     // It is in no record, so nothing else tells the session's pages to go.
+    api.hub.store().wake_pages();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A session as its owner sees it.
+#[derive(Serialize)]
+pub struct Listed {
+    /// Ends it, and opens nothing.
+    id: String,
+    /// It is the one that asks.
+    current: bool,
+    since: i64,
+    last_used: i64,
+    address: IpAddr,
+    browser: Option<String>,
+}
+
+/// `GET /sessions`: the caller's own, in the order in which they began.
+pub async fn list(
+    State(api): State<Api>,
+    session: Session,
+    Viewer(user): Viewer,
+) -> Result<Json<Page<Listed>>, Problem> {
+    let (now, own) = (api.hub.now(), session.id().map(|id| session_key(&id)));
+    let mut items = Vec::new();
+    for (id, entries) in api.hub.people.browser_sessions().of_user(&user.name).await? {
+        let entry = entries.get(STAY_KEY).and_then(|entry| Entry::deserialize(entry).ok());
+        if let Some(entry) = entry.filter(|entry| entry.is_good(now)) {
+            let Entry { since, noted: last_used, address, browser, .. } = entry;
+            items.push(Listed { current: Some(&id) == own.as_ref(), id, since, last_used, address, browser });
+        }
+    }
+    items.sort_by_key(|listed| listed.since);
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+/// `DELETE /sessions/{id}`: ends one of the caller's own.
+pub async fn end(State(api): State<Api>, Path(id): Path<String>, Viewer(user): Viewer) -> Result<StatusCode, Problem> {
+    if !api.hub.people.browser_sessions().end(&user.name, &id).await? {
+        return Err(Problem::missing("session of yours"));
+    }
     api.hub.store().wake_pages();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,17 +1,12 @@
 //! `hitl-hub approvals`: sees and decides what waits, over the API, as the page does.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::client::{Client, percent_encode};
+use super::client::{Client, Needs, percent_encode};
 use super::{Place, terminal};
 
-/// How long the token of one command lives, and that of `watch`.
-const TOKEN_TTL: Duration = Duration::from_secs(60);
-const WATCH_TTL: Duration = Duration::from_secs(12 * 3600);
 /// Characters of the arguments in a list; `show` has all of them.
 const SHOWN: usize = 60;
 
@@ -72,13 +67,31 @@ enum Command {
     Watch,
 }
 
+impl Command {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::List { .. } | Self::Show { .. } | Self::Watch => Needs::Look,
+            Self::Approve { .. } | Self::Reject { .. } | Self::Extend { .. } => Needs::Decide,
+        }
+    }
+}
+
 /// Does it.
 pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Place) -> anyhow::Result<()> {
-    let ttl = if matches!(command, Command::Watch) { WATCH_TTL } else { TOKEN_TTL };
-    let client = Client::connect(hub, place, ttl).await?;
+    let client = Client::connect(hub, place, command.needs()).await?;
+    let done = tokio::select! {
+        done = execute(command, &client, json) => done,
+        error = client.keep_alive() => Err(error),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+    };
+    client.close().await;
+    done
+}
+
+async fn execute(command: Command, client: &Client, json: bool) -> anyhow::Result<()> {
     let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
     let answer = match command {
-        Command::Watch => return watch(&client, json).await,
+        Command::Watch => return watch(client, json).await,
         Command::List { status, limit } => {
             client.read("/approvals", &[("status", status.as_str()), ("limit", &limit.to_string())]).await?
         }
