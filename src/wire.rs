@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{
-    Activity, CallOutcome, Cancel, ClientInfo, Decided, Extended, Registered, Release, Request, Ruled, Tools,
+    Activity, CallOutcome, Cancel, ClientInfo, Continued, Decided, Extended, Registered, Release, Request, Ruled, Tools,
 };
 use crate::core::policy::Table;
 
@@ -65,6 +65,8 @@ pub enum ToHub {
     Cancel(Cancel),
     /// May I write the approved call?
     Release(Release),
+    /// The client goes on with a released call.
+    Continued(Continued),
     /// What became of a released call.
     Outcome(CallOutcome),
     /// A batch for the activity log.
@@ -165,7 +167,7 @@ pub trait Messages: DeserializeOwned {
 }
 
 impl Messages for ToHub {
-    const TYPES: &[&str] = &["hello", "tools", "request", "cancel", "release", "outcome", "calls", "bye"];
+    const TYPES: &[&str] = &["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
 }
 
 impl Messages for ToWrap {

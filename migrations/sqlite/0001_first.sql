@@ -124,6 +124,8 @@ create table approvals (
     request_id text not null,
     -- 1 while no live request stands behind it and an identical call may join.
     kept integer not null,
+    -- How often an identical call has joined.
+    asked_again integer not null default 0,
     instance text not null,
     client_id text not null,
     agent_name text not null,

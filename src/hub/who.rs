@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::core::ids::{ClientId, InstanceId};
+use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
@@ -129,9 +130,7 @@ pub(in crate::hub) fn check_limits<'n>(servers: impl Iterator<Item = &'n String>
 
 /// A name that can be typed, shown and told from the others.
 pub(in crate::hub) fn check_name(name: &str) -> Result<(), ChangeError> {
-    let fits = (1..=64).contains(&name.chars().count())
-        && name.trim() == name
-        && !name.chars().any(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'));
+    let fits = (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(deceives);
     if !fits {
         return Err(ChangeError::Invalid("a name is 1 to 64 visible characters without blanks around them".to_owned()));
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::link::{FromHub, GOODBYE_WITHIN, Link, QUEUE};
 use crate::config::wrap::HubAt;
-use crate::core::messages::Ask;
+use crate::core::gate::Ask;
 use crate::wire::{Hello, ToHub};
 
 /// How long connecting waits for the server's first words: the client waits for those, and only calls for the hub.
@@ -89,6 +89,7 @@ impl HubClient {
             Ask::Request(request) => ToHub::Request(request),
             Ask::Cancel(cancel) => ToHub::Cancel(cancel),
             Ask::Release(release) => ToHub::Release(release),
+            Ask::Continued(continued) => ToHub::Continued(continued),
             Ask::Outcome(outcome) => ToHub::Outcome(outcome),
             Ask::Call(call) => ToHub::Calls { items: vec![call], dropped: 0 },
         };

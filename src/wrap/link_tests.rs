@@ -10,8 +10,9 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
 use crate::config::wrap::Secret;
+use crate::core::gate::Ask;
 use crate::core::ids::Digest;
-use crate::core::messages::{Ask, Cancel, Decided, Decision, Request as Held};
+use crate::core::messages::{Cancel, Decided, Decision, Request as Held};
 use crate::core::policy::Table;
 use crate::wire::Welcome;
 use crate::wrap::hub_client::HubClient;

@@ -25,7 +25,7 @@ use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
-use crate::core::messages::{Answer, Ask};
+use crate::core::gate::{Answer, Ask};
 use crate::core::outline::Outline;
 
 /// A direction with more than this waiting is full.
@@ -413,7 +413,7 @@ impl Relay {
     /// The client closed its side: everything it holds is taken back, and the server sees the same.
     fn on_client_gone(&mut self, now: Instant) {
         self.from_client.close();
-        self.gate.handle_client_gone();
+        self.gate.handle_client_gone(now);
         self.to_server.finish();
         self.child.end_after_eof(now);
         self.give_up_by(now + child::GRACE_AFTER_EOF);
@@ -430,7 +430,7 @@ impl Relay {
 
     fn on_signal(&mut self, signal: Signal, now: Instant) {
         self.from_client.close();
-        self.gate.handle_client_gone();
+        self.gate.handle_client_gone(now);
         // In this order: a server that sees EOF first may be gone with another exit code than without us.
         self.child.end_by(signal, now);
         self.to_server.close();

@@ -11,7 +11,7 @@ use tower_sessions::Session;
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::stay::{Entry, STAY_KEY, begin, current};
+use super::stay::{Entry, STAY_KEY, begin};
 use super::who::{HALF_HEADER, Viewer};
 use crate::hub::model::{Page, Role, User};
 use crate::hub::people::session_key;

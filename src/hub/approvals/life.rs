@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::core::approval::{Life, RELEASE_GRACE_MS};
-use crate::core::ids::{ApprovalId, Digest};
+use crate::core::ids::ApprovalId;
 use crate::core::messages::{CallOutcome, Release, Request};
 use crate::hub::notify;
 use crate::hub::store::bus::Target;
@@ -251,39 +251,32 @@ pub(in crate::hub) async fn keep(
     record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
 }
 
-/// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
+/// Kept → held by an identical call that comes again; a rejection that nobody heard → told.
 ///
 /// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
-/// other a card of its own, and nobody takes an approval from a call that is still held. From here on the approval is
-/// bound to the bytes of the new request, which differ from the old ones in insignificant white space at most. A
-/// rejection that its agent has not heard is told to the first retry in the same way, once.
+/// other a card of its own, and nobody takes an approval from a call that is still held. What was shown stays what is
+/// approved and what runs, however the call is written now.
 pub(in crate::hub) async fn join(
     tx: &mut Tx,
     shim: &Shim,
     request: &Request,
-    identity: &Digest,
+    kept: &Held,
     grant_ms: i64,
     now: i64,
 ) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
-        "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
-         arguments_sha256 = $7, extra = $11, grace_until = case when status = 'approved' then $8 else grace_until end \
-         where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
-         and (status = 'pending' and deadline_at > $9 \
-         or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
-         or status = 'rejected' and decided_at > $10) order by created_at, id limit 1) returning *",
+        "update approvals set kept = 0, request_id = $1, instance = $2, asked_again = asked_again + 1, \
+         grace_until = case when status = 'approved' then $3 else grace_until end \
+         where id = $4 and kept = 1 and (status = 'pending' and deadline_at > $5 \
+         or status = 'approved' and outcome = 'waiting' and grace_until > $5 \
+         or status = 'rejected' and decided_at > $6) returning *",
     )
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
-    .bind(shim.client_id.as_str())
-    .bind(identity.as_str())
-    .bind(request.digest.as_str())
-    .bind(request.arguments.as_str())
-    .bind(Digest::of(request.arguments.as_bytes()).as_str())
     .bind(now + RELEASE_GRACE_MS)
+    .bind(kept.approval.id.as_str())
     .bind(now)
     .bind(now - grant_ms)
-    .bind(request.extra.as_deref())
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -292,7 +285,10 @@ pub(in crate::hub) async fn join(
     if let Life::Approved { grace_until, .. } = held.life {
         tx.wake_sweeper_at(grace_until);
     }
-    let detail = json!({ "digest": request.digest });
+    let mut detail = json!({ "digest": request.digest });
+    if request.digest != held.digest {
+        detail["arguments"] = json!(request.arguments);
+    }
     record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
     Ok(Some(held))
 }

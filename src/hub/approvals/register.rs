@@ -94,7 +94,7 @@ async fn register(
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
     if let Some(held) = find::of_request(tx, &request.id).await? {
-        let same = hold::belongs(&held, shim) && held.digest == request.digest;
+        let same = hold::belongs(&held, shim) && held.identity == identity(shim, &request);
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
@@ -114,9 +114,7 @@ async fn register(
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) =
-            life::join(tx, shim, &request, &identity(shim, &request), hub.times.grant_for_ms, now).await?
-        {
+        if let Some(held) = join(tx, hub, shim, &subject, &request, now).await? {
             return Ok(Registration::Held(Box::new(held)));
         }
     }
@@ -148,7 +146,57 @@ async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, St
     Ok(found.is_some())
 }
 
-pub(in crate::hub) fn identity(shim: &Shim, request: &Request) -> Digest {
+/// An identical call that comes again takes up the approval that was kept for it: of its own, the one that was asked
+/// for first.
+///
+/// A rejection that its agent has not heard is told to the first retry in the same way, once.
+async fn join(
+    tx: &mut Tx,
+    hub: &Approvals,
+    shim: &Shim,
+    subject: &Subject,
+    request: &Request,
+    now: i64,
+) -> Result<Option<Held>, StoreError> {
+    let found = sqlx::query(
+        "select * from approvals where kept = 1 and client_id = $1 and identity = $2 \
+         and (status = 'pending' and deadline_at > $3 \
+         or status = 'approved' and outcome = 'waiting' and grace_until > $3 \
+         or status = 'rejected' and decided_at > $4) order by created_at, id limit 20",
+    )
+    .bind(shim.client_id.as_str())
+    .bind(identity(shim, request).as_str())
+    .bind(now)
+    .bind(now - hub.times.grant_for_ms)
+    .fetch_all(tx.sql())
+    .await?;
+    for row in &found {
+        let kept = rows::held(row)?;
+        if is_for(hub, shim, subject, request, &kept)
+            && let Some(held) = life::join(tx, shim, request, &kept, hub.times.grant_for_ms, now).await?
+        {
+            return Ok(Some(held));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an approval is this call's: it was kept for the session on its card, or for what comes after that one, of
+/// the same client and user.
+fn is_for(hub: &Approvals, shim: &Shim, subject: &Subject, request: &Request, kept: &Held) -> bool {
+    let own = kept.instance == shim.instance || !hub.live.is_about(&shim.client_id, &kept.instance);
+    let client = request.client.as_ref().unwrap_or(&shim.client);
+    own && kept.approval.client.name == shown(client).name
+        && kept.approval.user == user(shim, subject)
+        && kept.approval.extra == request.extra
+}
+
+/// For whom an agent calls.
+fn user(shim: &Shim, subject: &Subject) -> Option<String> {
+    subject.user.clone().or_else(|| shim.user.clone())
+}
+
+fn identity(shim: &Shim, request: &Request) -> Digest {
     call::identity(&bound(shim, request))
 }
 
@@ -205,7 +253,7 @@ async fn insert(
     .bind(shim.instance.as_str())
     .bind(shim.client_id.as_str())
     .bind(subject.agent_name.as_str())
-    .bind(subject.user.clone().or_else(|| shim.user.clone()))
+    .bind(user(shim, subject))
     .bind(name)
     .bind(version)
     .bind(shim.server.as_str())

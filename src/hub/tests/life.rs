@@ -2,7 +2,7 @@
 //! `Life::after` says.
 
 use crate::core::approval::{Holder, Move, Outcome};
-use crate::core::ids::{Digest, InstanceId};
+use crate::core::ids::InstanceId;
 use crate::core::messages::{CallOutcome, Release};
 use crate::hub::approvals::life;
 use crate::hub::store::rows::Held;
@@ -112,10 +112,7 @@ async fn make(
         Move::Stretch { until } => life::stretch(tx, id, until, now).await,
         Move::TakeBack => life::take_back(tx, id, "ci", "why", now).await,
         Move::Keep { grant_ms } => life::keep(tx, id, grant_ms, "why", now).await,
-        Move::Join { grant_ms, .. } => {
-            let identity: Digest = crate::hub::approvals::register::identity(shim, &again);
-            life::join(tx, shim, &again, &identity, grant_ms, now).await.map(drop)
-        }
+        Move::Join { grant_ms, .. } => life::join(tx, shim, &again, held, grant_ms, now).await.map(drop),
         Move::Release { .. } => {
             let release = Release { approval: id.clone(), digest: held.digest.clone() };
             life::release(tx, shim, &release, now).await.map(drop)

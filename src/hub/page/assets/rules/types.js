@@ -23,6 +23,7 @@
  * @property {string} arguments_sha256
  * @property {string|null} [extra]  raw JSON text of what else the server is given
  * @property {boolean} [handed_off]  nobody waits: the client was told to call again
+ * @property {number} [asked_again]   how often its client called the same again
  * @property {number} created_at
  * @property {number} deadline_at
  * @property {number|null} decided_at
