@@ -107,6 +107,8 @@ create table tools (
     -- The digests of all definitions that were accepted, as a JSON list, and the text of the last of them.
     accepted text not null default '[]',
     accepted_definition text,
+    -- The members that may differ from it unaccepted, as a JSON list of pointers.
+    varies text not null default '[]',
     drift_since bigint,
     -- Who reported the definition that nobody accepted; null where it was not one agent alone.
     drift_by text,

@@ -256,6 +256,8 @@ pub struct ToolChange {
     /// Why it needs approval, for the card; `null` clears it.
     #[serde(default, deserialize_with = "present")]
     pub reason: Option<Option<String>>,
+    /// The members of its definition that may change without being accepted again.
+    pub varies: Option<Vec<String>>,
 }
 
 /// A tool with its policy.
@@ -277,6 +279,9 @@ pub struct Tool {
     pub annotations: Option<serde_json::Value>,
     /// How its definition differs from what was accepted, if it does.
     pub drift: Option<ToolDrift>,
+    /// The members of its definition that may change without being accepted again, as JSON pointers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub varies: Vec<String>,
     /// How much it was used; only in the answer to `GET /servers/{name}`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -297,6 +302,12 @@ pub struct ToolDrift {
     /// The definition as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
+    /// The members that differ, as JSON pointers, where that can be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+    /// Only the order of lists differs: the server writes a set, anew at each start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaps: bool,
 }
 
 /// How much a tool was used, as far as log and history go back.

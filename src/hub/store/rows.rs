@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
+use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::{self, Level};
@@ -207,6 +208,7 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         reason: optional(row, "reason")?,
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
         drift: None,
+        varies: json(&text(row, "varies")?, "list of members")?,
         usage: None,
     };
     let accepted = accepted(&text(row, "accepted")?)?;
@@ -220,12 +222,17 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
 pub(in crate::hub) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
     let Some(kind) = listed.drift(shown) else { return Ok(None) };
     let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
+    let old = optional(row, "accepted_definition")?;
+    let Difference { members, is_order } =
+        old.as_ref().zip(new.as_ref()).and_then(|(old, new)| difference(old, new)).unwrap_or_default();
     Ok(Some(ToolDrift {
         kind,
         since: optional_number(row, "drift_since")?.unwrap_or_default(),
         sha256: shown.clone(),
-        old: optional(row, "accepted_definition")?,
+        old,
         new,
+        differs: members,
+        flaps: is_order,
     }))
 }
 
