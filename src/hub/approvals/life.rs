@@ -11,7 +11,7 @@ use crate::core::messages::{CallOutcome, Release, Request};
 use crate::hub::notify;
 use crate::hub::store::bus::Target;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{Entry, StoreError, Tx, activity};
+use crate::hub::store::{Entry, ROW, StoreError, Tx, activity};
 use crate::hub::who::{Decider, HUB, Shim};
 
 /// The reason when a shim is gone.
@@ -295,16 +295,17 @@ pub(in crate::hub) async fn join(
 
 /// Approved, with a grace that is not over → a longer grace.
 pub(in crate::hub) async fn stretch(tx: &mut Tx, id: &ApprovalId, until: i64, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
+    let row = sqlx::query(
         "update approvals set grace_until = $2 where id = $1 and status = 'approved' and outcome = 'waiting' \
-         and grace_until > $3 and grace_until < $2",
+         and grace_until > $3 and grace_until < $2 returning *",
     )
     .bind(id.as_str())
     .bind(until)
     .bind(now)
-    .execute(tx.sql())
+    .fetch_optional(tx.sql())
     .await?;
-    Ok(())
+    let Some(row) = row else { return Ok(()) };
+    record(tx, &rows::held(&row)?, HUB, "approval.grace_extended", serde_json::Value::Null, now).await
 }
 
 /// Records what happened to an approval, writes whom to notify, and wakes the session that holds it.
@@ -313,9 +314,11 @@ pub(in crate::hub) async fn record(
     held: &Held,
     actor: &str,
     action: &'static str,
-    detail: serde_json::Value,
+    mut detail: serde_json::Value,
     at: i64,
 ) -> Result<(), StoreError> {
+    // An index makes an object of null.
+    detail[ROW] = json!(held.seal);
     notify::tell(tx, &held.approval, action, at).await?;
     let id = held.approval.id.clone();
     let entry = Entry { at, actor, action, subject: id.as_str(), detail };

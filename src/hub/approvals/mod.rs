@@ -7,6 +7,7 @@ pub(in crate::hub) mod hold;
 pub(in crate::hub) mod life;
 mod list;
 pub(in crate::hub) mod register;
+mod rollback;
 
 pub use self::list::ApprovalFilter;
 use crate::hub::clock::Clock;

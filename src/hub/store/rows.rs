@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyRow, AnyTypeInfoKind};
+use sqlx::{Column as _, Row as _, ValueRef as _};
 
 use super::StoreError;
 use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
@@ -27,6 +27,8 @@ pub(in crate::hub) struct Held {
     pub(in crate::hub) identity: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
+    /// See [`seal`].
+    pub(in crate::hub) seal: Digest,
 }
 
 fn unreadable(what: &str) -> StoreError {
@@ -69,6 +71,7 @@ pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
         identity: Digest(text(row, "identity")?),
         seen_at: optional_number(row, "seen_at")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
+        seal: seal(row)?,
     })
 }
 
@@ -85,6 +88,24 @@ fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
         released_by: optional(row, "released_instance")?.map(InstanceId),
     };
     Life::try_from(columns).map_err(|_| unreadable("life of an approval"))
+}
+
+/// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
+/// digest is a column of its own.
+pub(in crate::hub) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
+    let mut columns: Vec<_> = row.columns().iter().filter(|column| column.name() != "arguments").collect();
+    columns.sort_by_key(|column| column.name().to_owned());
+    let mut fields = vec!["hitl.row.v1".to_owned()];
+    for column in columns {
+        let raw = row.try_get_raw(column.ordinal())?;
+        let value = match raw.type_info().kind() {
+            AnyTypeInfoKind::Null => continue,
+            AnyTypeInfoKind::Text => text(row, column.name())?,
+            _ => number(row, column.name())?.to_string(),
+        };
+        fields.extend([column.name().to_owned(), value]);
+    }
+    Ok(Digest::of_fields(&fields.iter().map(String::as_bytes).collect::<Vec<_>>()))
 }
 
 /// A row of `approvals`, as people see it.
