@@ -86,6 +86,8 @@ pub struct Approval {
     pub arguments: String,
     /// SHA-256 of that text.
     pub arguments_sha256: Digest,
+    /// SHA-256 over agent, server, tool, definition and all that the server is given: what a decision is about.
+    pub digest: Digest,
     /// The raw JSON text of what else the server is given with the call, if anything.
     pub extra: Option<String>,
     /// Nobody waits for it at this moment: its client was told to call again, and an identical call takes it up.

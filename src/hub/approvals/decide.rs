@@ -53,6 +53,9 @@ impl Approvals {
                 Box::pin(async move {
                     let now = hub.now();
                     Ok(match decidable(tx, &id, &by.name, now).await? {
+                        Found::Open(held) if !by.saw.is(&held.approval) => {
+                            return Err(DecideError::Changed(Box::new(held.approval)));
+                        }
                         Found::Open(held) => Taken::of(decided(tx, &hub, &held, &by, to, words, now).await?)?,
                         Found::Over(approval) => Taken::TooLate(approval),
                     })

@@ -122,6 +122,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         reasons: json(&text(row, "reasons")?, "reasons")?,
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        digest: Digest(text(row, "digest")?),
         extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
         asked_again: number(row, "asked_again")?,

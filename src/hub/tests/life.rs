@@ -8,7 +8,7 @@ use crate::hub::approvals::life;
 use crate::hub::store::rows::Held;
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::tests::desk::{Desk, START};
-use crate::hub::who::{Decider, Shim};
+use crate::hub::who::{Decider, Saw, Shim};
 
 const GRANT_MS: i64 = 600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -102,7 +102,7 @@ async fn make(
     what: Move,
 ) -> Result<(), StoreError> {
     let (id, now) = (&held.approval.id, START);
-    let by = Decider { name: "bob".to_owned(), via: None };
+    let by = Decider { name: "bob".to_owned(), via: None, saw: Saw::default() };
     match what {
         Move::Approve { grace_ms } => life::approve(tx, id, &by, None, grace_ms, now).await.map(drop),
         Move::Reject => life::reject(tx, id, &by, None, now).await.map(drop),

@@ -5,7 +5,7 @@
 /** @typedef {"waiting"|"not_executed"|"released"|"succeeded"|"failed"|"unknown"} Outcome */
 /** @typedef {"viewer"|"approver"|"admin"} Role */
 /** @typedef {{client_id: string, name: string}} AgentRef */
-/** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string}} ToolDrift */
+/** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string, differs?: string[], flaps?: boolean}} ToolDrift */
 /** @typedef {{at: number, actor: string, action: string, detail: string|null}} TimelineEntry */
 
 /**
@@ -21,6 +21,7 @@
  * @property {string[]} reasons
  * @property {string} arguments  raw JSON text
  * @property {string} arguments_sha256
+ * @property {string} digest  of all that a decision is about
  * @property {string|null} [extra]  raw JSON text of what else the server is given
  * @property {boolean} [handed_off]  nobody waits: the client was told to call again
  * @property {number} [asked_again]   how often its client called the same again
@@ -47,6 +48,7 @@
  * @property {string|null} reason
  * @property {Record<string, unknown>|null} annotations
  * @property {ToolDrift|null} drift
+ * @property {string[]} [varies]  members of its definition that may change unaccepted, as JSON pointers
  * @property {number} [calls]             only when one server is asked for
  * @property {number|null} [last_used]
  * @property {number} [approvals]
