@@ -2,11 +2,13 @@
 //!
 //! Highest first: flag, environment (`HITL_` and the key in capitals), `config.toml`, default.
 
+pub mod env;
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod notify;
 pub mod paths;
 pub mod secret;
+pub mod way;
 #[cfg(feature = "wrap")]
 pub mod wrap;

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use super::say::say;
 use crate::config::paths;
+use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, base_url, read_token};
 
 /// A hub that ended is not started again before this has passed.
@@ -49,7 +50,8 @@ impl Local {
         ensure!(self.runs(), "no hub serves {}", self.data_dir.display());
         let url = paths::local_url(&self.data_dir);
         let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
-        Ok(Endpoint { base: base_url(&text)?, token: read_token(&paths::local_agent_token(&self.data_dir))? })
+        let token = read_token(&paths::local_agent_token(&self.data_dir))?;
+        Ok(Endpoint { base: base_url(&text)?, token, way: Way::default() })
     }
 
     /// Whether a hub of this data dir lives.

@@ -37,3 +37,4 @@ mod rest;
 mod rules;
 mod transparent;
 mod verdicts;
+mod way;

@@ -8,6 +8,9 @@ use reqwest::{Method, Response};
 use serde_json::Value;
 
 use super::{Place, open_store};
+use crate::config::env;
+use crate::config::hub::way_to;
+use crate::config::way::Way;
 use crate::hub::serve::{files::DataDir, local};
 
 /// A connection to a hub, as a person.
@@ -23,9 +26,9 @@ impl Client {
     pub(super) async fn connect(hub: Option<String>, place: &Place, ttl: Duration) -> anyhow::Result<Self> {
         match hub {
             Some(base) => {
-                let token =
-                    std::env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
-                Ok(Self { http: http(false)?, base: base.trim_end_matches('/').to_owned(), token })
+                let token = env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
+                let way = way_to(&base, &place.flags())?;
+                Ok(Self { http: http(&way)?, base: base.trim_end_matches('/').to_owned(), token })
             }
             None => Self::by_data_dir(place, ttl).await,
         }
@@ -38,7 +41,7 @@ impl Client {
         let admin = local::first_admin(&hub).await?;
         let token = hub.mint_user_token(&admin.name, ttl).await?;
         hub.close().await;
-        Ok(Self { http: http(true)?, base, token })
+        Ok(Self { http: http(&Way::default())?, base, token })
     }
 
     /// `GET`s a path below `/api/v1` with a query.
@@ -59,7 +62,7 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.with_context(|| format!("the hub at {} does not answer", self.base))?;
+        let response = request.send().await.map_err(|error| no_answer(&self.base, error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -82,11 +85,27 @@ async fn json(response: Response) -> anyhow::Result<Value> {
     response.json().await.context("the hub's answer cannot be read")
 }
 
-fn http(loopback: bool) -> anyhow::Result<reqwest::Client> {
-    let builder =
-        reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).redirect(reqwest::redirect::Policy::none());
-    // No proxy can reach this machine's own loopback.
-    let builder = if loopback { builder.no_proxy() } else { builder };
+fn no_answer(base: &str, error: reqwest::Error) -> anyhow::Error {
+    let why = format!("{:#}", anyhow::Error::from(error));
+    let unknown = why.contains("UnknownIssuer");
+    let hint = if unknown { "; if its authority is your own, name that with ca_file in config.toml" } else { "" };
+    anyhow::anyhow!("the hub at {base} does not answer: {why}{hint}")
+}
+
+/// A client that goes this way and no other.
+fn http(way: &Way) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if let Some(proxy) = &way.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.url()).context("the proxy cannot be used")?);
+    }
+    if let Some(path) = &way.ca_file {
+        let broken = || format!("cannot use ca_file {}", path.display());
+        let authorities = reqwest::Certificate::from_pem_bundle(&std::fs::read(path).with_context(broken)?);
+        builder = builder.tls_certs_merge(authorities.with_context(broken)?);
+    }
     builder.build().context("cannot start an HTTP client")
 }
 
@@ -103,13 +122,13 @@ pub(super) fn percent_encode(text: &str) -> String {
 
 /// `hitl-hub healthcheck`: succeeds if `/readyz` does, within five seconds.
 pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
-    let (base, loopback) = match hub {
-        Some(base) => (base, false),
-        None => (DataDir::at(&place.settings(None)?.data_dir).running_hub()?, true),
+    let (base, way) = match hub {
+        Some(base) => (base.clone(), way_to(&base, &place.flags())?),
+        None => (DataDir::at(&place.settings(None)?.data_dir).running_hub()?, Way::default()),
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
-    let response = http(loopback)?.get(&url).timeout(Duration::from_secs(5)).send().await;
-    let response = response.with_context(|| format!("the hub at {base} does not answer"))?;
+    let response = http(&way)?.get(&url).timeout(Duration::from_secs(5)).send().await;
+    let response = response.map_err(|error| no_answer(&base, error))?;
     match response.status().is_success() {
         true => Ok(ExitCode::SUCCESS),
         false => bail!("the hub at {base} is not ready: {}", response.text().await.unwrap_or_default().trim()),

@@ -127,14 +127,17 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 
 impl Place {
     /// The settings, with logs as they say.
-    fn settings(&self, listen: Option<String>) -> anyhow::Result<Settings> {
-        let flags = Flags {
+    fn flags(&self) -> Flags {
+        Flags {
             config: self.config.clone(),
-            listen,
+            listen: None,
             data_dir: self.data_dir.clone(),
             database: self.database.clone(),
-        };
-        let settings = Settings::load(&flags)?;
+        }
+    }
+
+    fn settings(&self, listen: Option<String>) -> anyhow::Result<Settings> {
+        let settings = Settings::load(&Flags { listen, ..self.flags() })?;
         // A browser that comes back with an old cookie is no news.
         let default = "warn,tower_sessions=error,tower_sessions_core=error";
         match settings.log_format {
