@@ -97,7 +97,7 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
     token.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, token);
     match upgrade(&endpoint.base, &endpoint.way, request).await.map_err(unreachable)? {
-        Upgraded::Socket(socket) => Ok(socket),
+        Upgraded::Socket(socket) => Ok(*socket),
         Upgraded::Not(said) => Err(match said.refused {
             Some(refused) => Failure::Refused(refused, said.words),
             None => unreachable(said.into()),
@@ -109,7 +109,7 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
 pub async fn open_to_enrol(base: &str, way: &Way) -> anyhow::Result<Socket> {
     let away = || format!("the hub at {base} cannot be reached{}", by_way_of(way));
     match upgrade(base, way, request(base, ENROL_PATH, ENROL_SUBPROTOCOL)?).await.with_context(away)? {
-        Upgraded::Socket(socket) => Ok(socket),
+        Upgraded::Socket(socket) => Ok(*socket),
         Upgraded::Not(said) => Err(match said.status {
             429 if said.is_the_hubs => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
             404 if said.is_the_hubs => {
@@ -122,7 +122,7 @@ pub async fn open_to_enrol(base: &str, way: &Way) -> anyhow::Result<Socket> {
 
 /// What became of the request for a websocket.
 enum Upgraded {
-    Socket(Socket),
+    Socket(Box<Socket>),
     Not(Said),
 }
 
@@ -161,7 +161,7 @@ async fn upgrade(base: &str, way: &Way, request: Request) -> anyhow::Result<Upgr
         answer.header("sec-websocket-protocol").map(str::as_bytes) == protocol.as_ref().map(HeaderValue::as_bytes);
     anyhow::ensure!(accepts && speaks, "what answers there opens no websocket of a hub");
     let socket = WebSocketStream::from_partially_read(stream, answer.rest, Role::Client, Some(limits())).await;
-    Ok(Upgraded::Socket(socket))
+    Ok(Upgraded::Socket(Box::new(socket)))
 }
 
 fn limits() -> WebSocketConfig {

@@ -185,7 +185,7 @@ async fn answered(answer: &'static str) -> connect::Failure {
         stream.write_all(&answer.as_bytes()[head..]).await.unwrap();
     };
     let (result, ()) = tokio::join!(connect::open(&endpoint), refuse);
-    result.err().expect("no connection")
+    result.expect_err("no connection")
 }
 
 #[tokio::test]

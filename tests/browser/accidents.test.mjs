@@ -33,7 +33,8 @@ const settled = async (card) => {
   await card.locator(".settled", { hasText: "Approved by you" }).waitFor();
 };
 /** What the last press changed is drawn. */
-const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const drawn = (page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 /** Nothing was decided, and no second press is asked for. */
 async function untouched(page, card) {
   await drawn(page);
@@ -50,7 +51,10 @@ test("A brings a card into sight before it decides anything about it", async () 
   await page.clock.setFixedTime(later);
   await page.keyboard.press("a");
   await untouched(page, cards[0]);
-  assert.ok(await cards[0].locator(".approve").evaluate((button) => button.getBoundingClientRect().top >= 0), "it is in sight now");
+  assert.ok(
+    await cards[0].locator(".approve").evaluate((button) => button.getBoundingClientRect().top >= 0),
+    "it is in sight now",
+  );
   await page.keyboard.press("a");
   await untouched(page, cards[0]);
   await page.clock.setFixedTime(later + 600);

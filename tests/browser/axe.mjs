@@ -9,7 +9,9 @@ const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-p
 export async function complaints(page, part = "html") {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(settledAndRun, [part, runOnly]);
-  return violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary?.split("\n")[1] ?? ""}`));
+  return violations.flatMap((v) =>
+    v.nodes.map((node) => `${v.id}: ${node.target} ${node.failureSummary?.split("\n")[1] ?? ""}`),
+  );
 }
 
 /** In the page. A colour half-way through its transition is nobody's contrast: each is brought to its end first. */

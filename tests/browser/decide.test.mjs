@@ -257,7 +257,13 @@ test("a card says when nobody waits any more, and what an approval of it waits f
   const again = shim.call("delete_repo", `{"repo":"${mark}"}`);
   assert.match(await again.answer, /^ran/);
   await page.goto(`/approvals/${id}`);
-  for (const step of ["stopped waiting and will call again", "called again", "released the call to the server", "reported the outcome: succeeded"]) await page.locator(".step", { hasText: step }).waitFor();
+  for (const step of [
+    "stopped waiting and will call again",
+    "called again",
+    "released the call to the server",
+    "reported the outcome: succeeded",
+  ])
+    await page.locator(".step", { hasText: step }).waitFor();
 });
 
 test("a card shows on demand what differs from the last approved call of the tool", async () => {

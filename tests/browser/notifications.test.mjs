@@ -30,7 +30,11 @@ async function startReceiver() {
     response.writeHead(status === "busy" ? 429 : Number(status)).end(decodeURIComponent(text ?? ""));
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return { got, url: (path) => `http://127.0.0.1:${server.address().port}${path}`, close: () => (server.closeAllConnections(), server.close()) };
+  return {
+    got,
+    url: (path) => `http://127.0.0.1:${server.address().port}${path}`,
+    close: () => (server.closeAllConnections(), server.close()),
+  };
 }
 
 before(async () => {
@@ -53,7 +57,8 @@ async function add(page, kind, name, fields) {
   await page.getByLabel("Add a channel").selectOption(kind);
   const form = page.getByRole("dialog");
   await form.getByLabel("Name (optional)").fill(name);
-  for (const [label, value] of Object.entries(fields)) await form.getByLabel(label, { exact: false }).first().fill(value);
+  for (const [label, value] of Object.entries(fields))
+    await form.getByLabel(label, { exact: false }).first().fill(value);
   const own = form.getByLabel("A server of our own");
   await own.check();
   await form.getByRole("button", { name: "Save" }).click();
@@ -99,7 +104,10 @@ test("a failing channel says how many wait and why, and what gives up is counted
   await busy.getByText("it answered 429 Too Many Requests: slow down").waitFor();
   await busy.getByText("1 message waiting").waitFor();
   await channel(page, "Refuses").getByText("1 given up this week").waitFor();
-  await until(() => receiver.got.some(({ path, body }) => path === "/200" && body.includes("delete_repo")), "the message of the one that works");
+  await until(
+    () => receiver.got.some(({ path, body }) => path === "/200" && body.includes("delete_repo")),
+    "the message of the one that works",
+  );
   await channel(page, "Works").getByText("working").waitFor();
   assert.ok(receiver.got.every(({ body }) => !body.includes("very-secret")));
   call.cancel();
@@ -131,7 +139,8 @@ test("what is typed stays while the page behind it looks again", real, async () 
   await page.clock.fastForward(6000);
   await again;
   await page.clock.fastForward(6000);
-  for (const [label, value] of Object.entries(typed)) assert.equal(await form.getByLabel(new RegExp(`^${label}`)).inputValue(), value, label);
+  for (const [label, value] of Object.entries(typed))
+    assert.equal(await form.getByLabel(new RegExp(`^${label}`)).inputValue(), value, label);
   assert.equal(await form.getByLabel("Trust threshold").inputValue(), "high");
   assert.equal(await form.getByLabel("Encryption").inputValue(), "tls");
   assert.equal(await form.getByLabel("Quiet from").inputValue(), "21:30");
@@ -164,7 +173,15 @@ test("switching off, editing and removing take effect on the hub", real, async (
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await channel(page, "Busy").waitFor({ state: "detached" });
   const kept = await (await page.request.get("/api/v1/notifications")).json();
-  assert.deepEqual(kept.items.map(({ name, enabled }) => [name.replace("\u202e", ""), enabled]), [["Ops of the file", true], ["Works", false], ["Refuses", true], ["<b>@channel</b>", true]]);
+  assert.deepEqual(
+    kept.items.map(({ name, enabled }) => [name.replace("\u202e", ""), enabled]),
+    [
+      ["Ops of the file", true],
+      ["Works", false],
+      ["Refuses", true],
+      ["<b>@channel</b>", true],
+    ],
+  );
 });
 
 test("an approver sees how channels do and can change none", real, async () => {

@@ -33,7 +33,11 @@ afterEach(async () => {
 /** In the page: what a browser's push service would have answered. */
 function subscribesTo({ endpoint, keys }) {
   if (!window.PushManager) return;
-  const subscription = { endpoint, toJSON: () => ({ endpoint, keys, expirationTime: null }), unsubscribe: async () => (localStorage.removeItem("subscribed"), true) };
+  const subscription = {
+    endpoint,
+    toJSON: () => ({ endpoint, keys, expirationTime: null }),
+    unsubscribe: async () => (localStorage.removeItem("subscribed"), true),
+  };
   PushManager.prototype.getSubscription = async () => (localStorage.getItem("subscribed") ? subscription : null);
   PushManager.prototype.subscribe = async ({ userVisibleOnly, applicationServerKey }) => {
     localStorage.setItem("subscribed", JSON.stringify([userVisibleOnly, applicationServerKey.length]));
@@ -43,12 +47,17 @@ function subscribesTo({ endpoint, keys }) {
 
 const switched = (page) => page.getByRole("switch", { name: "Notify this browser when the page is closed" });
 const browsers = (page) => page.getByRole("list", { name: "Your browsers" });
-const settled = (toggle) => until(async () => !(await toggle.getAttribute("aria-busy")) && (await toggle.isEnabled()), "the switch");
+const settled = (toggle) =>
+  until(async () => !(await toggle.getAttribute("aria-busy")) && (await toggle.isEnabled()), "the switch");
 
 /** A signed-in page of the browser with the desktop. */
 async function open(path = "/notifications") {
   const page = await desktop.context.newPage();
-  page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && world.violations.push(message.text()));
+  page.on(
+    "console",
+    (message) =>
+      /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && world.violations.push(message.text()),
+  );
   page.on("pageerror", (error) => world.violations.push(String(error.stack)));
   await world.hub.signIn(page, "lin");
   await page.goto(world.url + path);
@@ -64,7 +73,11 @@ async function deliver(page) {
   devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => (worker ??= registrations[0]));
   await devtools.send("ServiceWorker.enable");
   const { registrationId } = await until(() => worker, "the service worker");
-  await devtools.send("ServiceWorker.deliverPushMessage", { origin: world.url, registrationId, data: JSON.stringify(says) });
+  await devtools.send("ServiceWorker.deliverPushMessage", {
+    origin: world.url,
+    registrationId,
+    data: JSON.stringify(says),
+  });
   await devtools.detach();
   return says;
 }
@@ -92,28 +105,35 @@ test("the switch asks for leave, subscribes, and the browser is listed", real, a
   assert.equal((await until(() => notifications()[0], "the notification")).title, "Test message");
 });
 
-test("a waiting call is shown when no page is open, and pressing it opens that approval and decides nothing", real, async () => {
-  const elsewhere = await desktop.context.newPage();
-  const page = await open();
-  await page.goto("about:blank");
-  const before = notifications().length;
-  const call = shim.call("delete_repo", '{"repo":"top-secret"}');
-  await deliver(elsewhere);
-  const note = await until(() => notifications()[before], "the notification");
-  assert.equal(note.title, "delete_repo on github");
-  assert.match(note.body, /Ada's laptop for ada asks for approval\. Trust: high\.\n\d min \d+ s left \(until \d\d:\d\d( [AP]M)?\)\./);
-  assert.doesNotMatch(JSON.stringify([note, service.got()]), /top-secret/);
-  const waiting = await waits("top-secret");
-  const opened = desktop.context.waitForEvent("page");
-  desktop.press(note.shown);
-  const shown = await opened;
-  await shown.getByRole("heading", { name: /delete_repo/ }).waitFor();
-  assert.equal(new URL(shown.url()).pathname, `/approvals/${waiting.id}`);
-  assert.ok(await waits("top-secret"), "nothing was decided");
-  call.cancel();
-  await until(async () => !(await waits("top-secret")), "the end of the call");
-  await deliver(shown);
-});
+test(
+  "a waiting call is shown when no page is open, and pressing it opens that approval and decides nothing",
+  real,
+  async () => {
+    const elsewhere = await desktop.context.newPage();
+    const page = await open();
+    await page.goto("about:blank");
+    const before = notifications().length;
+    const call = shim.call("delete_repo", '{"repo":"top-secret"}');
+    await deliver(elsewhere);
+    const note = await until(() => notifications()[before], "the notification");
+    assert.equal(note.title, "delete_repo on github");
+    assert.match(
+      note.body,
+      /Ada's laptop for ada asks for approval\. Trust: high\.\n\d min \d+ s left \(until \d\d:\d\d( [AP]M)?\)\./,
+    );
+    assert.doesNotMatch(JSON.stringify([note, service.got()]), /top-secret/);
+    const waiting = await waits("top-secret");
+    const opened = desktop.context.waitForEvent("page");
+    desktop.press(note.shown);
+    const shown = await opened;
+    await shown.getByRole("heading", { name: /delete_repo/ }).waitFor();
+    assert.equal(new URL(shown.url()).pathname, `/approvals/${waiting.id}`);
+    assert.ok(await waits("top-secret"), "nothing was decided");
+    call.cancel();
+    await until(async () => !(await waits("top-secret")), "the end of the call");
+    await deliver(shown);
+  },
+);
 
 test("an outcome takes the place of its notification, without a sound", real, async () => {
   const elsewhere = await desktop.context.newPage();
@@ -144,7 +164,10 @@ test("a page that is open comes to the front and shows the approval, without bei
   await page.evaluate(() => (window.same = true));
   desktop.press(note.shown);
   await page.getByRole("heading", { name: /delete_repo/ }).waitFor();
-  assert.deepEqual([new URL(page.url()).pathname, await page.evaluate(() => window.same)], [`/approvals/${waiting.id}`, true]);
+  assert.deepEqual(
+    [new URL(page.url()).pathname, await page.evaluate(() => window.same)],
+    [`/approvals/${waiting.id}`, true],
+  );
   call.cancel();
   await until(async () => !(await waits("open-page")), "the end of the call");
   await deliver(page);
@@ -184,10 +207,22 @@ test("a browser that was removed elsewhere says so, and signing out ends what it
 
 /** What a browser would be that cannot; the words it gets. */
 const obstacles = {
-  "another machine over http": [() => Object.defineProperty(window, "isSecureContext", { value: false }), "only over https"],
-  "a browser that was told no": [() => Object.defineProperty(Notification, "permission", { value: "denied" }), "The browser blocks notifications"],
+  "another machine over http": [
+    () => Object.defineProperty(window, "isSecureContext", { value: false }),
+    "only over https",
+  ],
+  "a browser that was told no": [
+    () => Object.defineProperty(Notification, "permission", { value: "denied" }),
+    "The browser blocks notifications",
+  ],
   "a browser without pushes": [() => delete window.PushManager, "no push messages"],
-  "a phone that wants the home screen": [() => (delete window.PushManager, Object.defineProperty(navigator, "userAgent", { value: "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X)" })), "add this page to the home screen"],
+  "a phone that wants the home screen": [
+    () => (
+      delete window.PushManager,
+      Object.defineProperty(navigator, "userAgent", { value: "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X)" })
+    ),
+    "add this page to the home screen",
+  ],
 };
 for (const [who, [as, words]] of Object.entries(obstacles)) {
   test(`the switch says in words why it cannot: ${who}`, real, async () => {

@@ -58,15 +58,19 @@ test("a one-time link signs in once, and its code leaves the address at once", a
   assert.equal(new URL(again.url()).hash, "");
 });
 
-test("an administrator makes another sign-in link for a user who came too late for the first", { skip: mocked }, async () => {
-  const page = await world.open("/users");
-  await page.getByRole("button", { name: "New link for kim to sign in" }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByText("It signs kim in, once").waitFor();
-  const link = await dialog.getByText(/\/signin#/).innerText();
-  const there = await world.open(link, { signedIn: false });
-  await there.locator(".side").getByText("kim").waitFor();
-});
+test(
+  "an administrator makes another sign-in link for a user who came too late for the first",
+  { skip: mocked },
+  async () => {
+    const page = await world.open("/users");
+    await page.getByRole("button", { name: "New link for kim to sign in" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("It signs kim in, once").waitFor();
+    const link = await dialog.getByText(/\/signin#/).innerText();
+    const there = await world.open(link, { signedIn: false });
+    await there.locator(".side").getByText("kim").waitFor();
+  },
+);
 
 test("signing out ends the session on the hub", async () => {
   const page = await world.open("/approvals", { ownSession: true });
@@ -76,21 +80,30 @@ test("signing out ends the session on the hub", async () => {
   if (mocked) world.hub.mock.state.signedIn = true;
 });
 
-test("a page whose session is ended elsewhere hears nothing more and shows the sign-in by itself", { skip: mocked }, async () => {
-  const page = await world.open("/approvals", { user: "grace", ownSession: true });
-  await page.getByText("live", { exact: true }).waitFor();
-  const { csrf } = await (await page.request.get("/api/v1/session")).json();
-  const out = await page.request.delete("/api/v1/session", { data: {}, headers: { "X-HITL-CSRF": csrf, Origin: world.url } });
-  assert.equal(out.status(), 204);
-  await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
-});
+test(
+  "a page whose session is ended elsewhere hears nothing more and shows the sign-in by itself",
+  { skip: mocked },
+  async () => {
+    const page = await world.open("/approvals", { user: "grace", ownSession: true });
+    await page.getByText("live", { exact: true }).waitFor();
+    const { csrf } = await (await page.request.get("/api/v1/session")).json();
+    const out = await page.request.delete("/api/v1/session", {
+      data: {},
+      headers: { "X-HITL-CSRF": csrf, Origin: world.url },
+    });
+    assert.equal(out.status(), 204);
+    await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
+  },
+);
 
 test("hostile arguments are text, to the last character, and nothing of them runs", async () => {
   const page = await world.open("/approvals");
   const calls = [hostile.markup, hostile.bidi].map((raw) => shim.call("delete_repo", raw));
   const markup = page.locator("article.card", { hasText: "onerror" });
   await markup.waitFor();
-  assert.ok((await markup.locator(".json").textContent()).includes('"<img src=x onerror=alert(1)><script>alert(2)</script>"'));
+  assert.ok(
+    (await markup.locator(".json").textContent()).includes('"<img src=x onerror=alert(1)><script>alert(2)</script>"'),
+  );
   assert.equal(await page.locator(".card img, .card script, .card iframe").count(), 0);
   const bidi = page.locator("article.card", { hasText: "U+202E" });
   await bidi.getByText("invisible or control characters shown").waitFor();
@@ -109,7 +122,11 @@ test("numbers are shown as they were sent", async () => {
 
 test("what is sent besides the arguments is on the card, and its folds must be opened, too", async () => {
   const page = await world.open("/approvals");
-  const call = shim.call("delete_repo", '{"name":"acme/besides"}', `,"task":{"ttl":60000},"inputResponses":{"note":"${"x".repeat(4000)}","force":true}`);
+  const call = shim.call(
+    "delete_repo",
+    '{"name":"acme/besides"}',
+    `,"task":{"ttl":60000},"inputResponses":{"note":"${"x".repeat(4000)}","force":true}`,
+  );
   const card = page.locator("article.card", { hasText: "acme/besides" });
   const besides = card.getByRole("group", { name: "Also sent with the call" });
   await besides.getByText('"force"').waitFor();
@@ -155,7 +172,10 @@ test("a lost line is said with the time of the data, and everything is right aga
   const card = page.locator("article.card", { hasText: "while-away" });
   await card.waitFor();
   await world.hub.stop();
-  await page.getByRole("alert").getByText(/What you see is from \d\d:\d\d:\d\d/).waitFor();
+  await page
+    .getByRole("alert")
+    .getByText(/What you see is from \d\d:\d\d:\d\d/)
+    .waitFor();
   await world.hub.start();
   await page.locator(".banner").waitFor({ state: "detached" });
   await page.locator(".dot-on").waitFor();
@@ -173,7 +193,10 @@ test("nobody decides in time: the card says that it counts as rejected", { skip:
   const page = await world.open("/servers/quick");
   await page.getByLabel("Time to decide").fill("5");
   await page.getByLabel("Time to decide").blur();
-  await until(async () => (await (await page.request.get("/api/v1/servers/quick")).json()).policy.timeout_seconds === 5, "the new timeout");
+  await until(
+    async () => (await (await page.request.get("/api/v1/servers/quick")).json()).policy.timeout_seconds === 5,
+    "the new timeout",
+  );
   await page.goto("/approvals");
   await page.locator(".dot-on").waitFor();
   // The page would take the settled card away after a while.
@@ -189,7 +212,10 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   const page = await world.open("/servers/github");
   await page.getByRole("switch", { name: "Require approval for create_issue" }).click();
   await page.getByText("gated: switched on").first().waitFor();
-  await page.getByRole("link", { name: /Approvals/ }).first().click();
+  await page
+    .getByRole("link", { name: /Approvals/ })
+    .first()
+    .click();
   const card = page.locator("article.card", { hasText: "switched on" });
   // The new policy reaches the shim a moment after the hub took it.
   const call = await until(async () => {
@@ -206,18 +232,32 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   await page.locator(".tool-row", { hasText: "create_issue" }).getByText("set by an admin").waitFor();
   await page.getByLabel("Agent to let through").selectOption({ index: 1 });
   await page.getByRole("button", { name: "Let through" }).click();
-  await page.getByRole("button", { name: /from the bypass list/ }).last().waitFor();
-  if (!mocked) await until(async () => {
-    const mark = `bypassed-${++bypassed}`;
-    const call = shim.call("delete_repo", `{"repo":"${mark}"}`);
-    let answer = "";
-    call.answer.then((text) => (answer = text));
-    await until(async () => answer || JSON.stringify(await (await page.request.get("/api/v1/approvals?status=pending&limit=50")).json()).includes(mark), "a fate");
-    if (!answer) call.cancel();
-    return answer.startsWith("ran");
-  }, "a call that passes");
+  await page
+    .getByRole("button", { name: /from the bypass list/ })
+    .last()
+    .waitFor();
+  if (!mocked)
+    await until(async () => {
+      const mark = `bypassed-${++bypassed}`;
+      const call = shim.call("delete_repo", `{"repo":"${mark}"}`);
+      let answer = "";
+      call.answer.then((text) => (answer = text));
+      await until(
+        async () =>
+          answer ||
+          JSON.stringify(await (await page.request.get("/api/v1/approvals?status=pending&limit=50")).json()).includes(
+            mark,
+          ),
+        "a fate",
+      );
+      if (!answer) call.cancel();
+      return answer.startsWith("ran");
+    }, "a call that passes");
   const saved = page.waitForResponse((response) => response.request().method() === "PUT");
-  await page.getByRole("button", { name: /from the bypass list/ }).last().click();
+  await page
+    .getByRole("button", { name: /from the bypass list/ })
+    .last()
+    .click();
   await saved;
 });
 
@@ -279,14 +319,28 @@ test("what is half typed into the search stays when the list is drawn again", as
   await page.getByLabel(/^Search/).pressSequentially("half");
   const listed = page.waitForResponse(/\/api\/v1\/approvals\?/);
   const call = shim.call("delete_repo", '{"repo":"while-typing"}');
-  await until(async () => (await page.request.get("/api/v1/approvals?status=pending")).text().then((text) => text.includes("while-typing")), "the held call");
+  await until(
+    async () =>
+      (await page.request.get("/api/v1/approvals?status=pending")).text().then((text) => text.includes("while-typing")),
+    "the held call",
+  );
   call.cancel();
   await listed;
   await page.getByText("while-typing").or(page.locator("tbody tr").first()).first().waitFor();
   assert.equal(await page.getByLabel(/^Search/).inputValue(), "half");
 });
 
-const screens = { approvals: "/approvals", history: "/history", servers: "/servers", server: "/servers/github", agents: "/agents", users: "/users", enrol: "/enrol", notifications: "/notifications", activity: "/activity" };
+const screens = {
+  approvals: "/approvals",
+  history: "/history",
+  servers: "/servers",
+  server: "/servers/github",
+  agents: "/agents",
+  users: "/users",
+  enrol: "/enrol",
+  notifications: "/notifications",
+  activity: "/activity",
+};
 
 /** States of the administration that take long to reach, each with its name: the hub's answers are made up, the page is not. */
 async function* administration(page) {
@@ -294,8 +348,16 @@ async function* administration(page) {
   const server = await (await page.request.get(path)).json();
   server.tools[0].drift = fixtures.drift();
   server.policy.rules = fixtures.rules;
-  const answers = { [path]: server, [`${path}/coverage?*`]: fixtures.coverage(server), "/api/v1/notifications": { items: fixtures.channels(), revision: "1" }, "/api/v1/notifications/browsers": { items: fixtures.browsers(), key: fixtures.pushKey }, "/api/v1/users": { items: fixtures.users(), next_cursor: null }, "/api/v1/enrolments/*": fixtures.enrolment() };
-  for (const [address, json] of Object.entries(answers)) await page.route(`**${address}`, (route) => route.fulfill({ json }));
+  const answers = {
+    [path]: server,
+    [`${path}/coverage?*`]: fixtures.coverage(server),
+    "/api/v1/notifications": { items: fixtures.channels(), revision: "1" },
+    "/api/v1/notifications/browsers": { items: fixtures.browsers(), key: fixtures.pushKey },
+    "/api/v1/users": { items: fixtures.users(), next_cursor: null },
+    "/api/v1/enrolments/*": fixtures.enrolment(),
+  };
+  for (const [address, json] of Object.entries(answers))
+    await page.route(`**${address}`, (route) => route.fulfill({ json }));
   await page.goto("/servers/github");
   await page.locator("#cov-agent").selectOption({ index: 1 });
   await page.locator(".coverage").waitFor();
@@ -362,7 +424,11 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-for (const [name, viewport] of Object.entries({ "a phone": { width: 360, height: 740 }, "200 % zoom of a laptop": { width: 640, height: 400 }, "400 % zoom": { width: 320, height: 256 } })) {
+for (const [name, viewport] of Object.entries({
+  "a phone": { width: 360, height: 740 },
+  "200 % zoom of a laptop": { width: 640, height: 400 },
+  "400 % zoom": { width: 320, height: 256 },
+})) {
   test(`nothing is cut off on ${name}, and the buttons can be reached`, async () => {
     const page = await world.open("/approvals", { viewport });
     const call = shim.call("delete_repo", `{"repo":"narrow-${viewport.width}"}`);
@@ -421,16 +487,25 @@ test("forty cards: a decision shows with the hub's answer, and hardly another ca
       return answer;
     };
     // What only tells the time is drawn with every second.
-    const cardOf = (element) => (element?.closest(".countdown, .age") ? null : element?.closest("article.card")?.dataset.id);
+    const cardOf = (element) =>
+      element?.closest(".countdown, .age") ? null : element?.closest("article.card")?.dataset.id;
     const see = ({ target }) => window.drawn?.add(cardOf(target instanceof Element ? target : target.parentElement));
-    new MutationObserver((changes) => changes.forEach(see)).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+    new MutationObserver((changes) => changes.forEach(see)).observe(document.body, {
+      subtree: true,
+      childList: true,
+      attributes: true,
+      characterData: true,
+    });
   });
   for (const place of [0, 5, 10]) {
     const card = page.locator("article.card").nth(place);
     await card.locator(".reject-open").click();
     await card.getByRole("button", { name: "Wrong environment" }).click();
     await card.locator(".settled").waitFor();
-    const { asked, drawn } = await page.evaluate(() => ({ asked: window.asked, drawn: [...window.drawn].filter(Boolean) }));
+    const { asked, drawn } = await page.evaluate(() => ({
+      asked: window.asked,
+      drawn: [...window.drawn].filter(Boolean),
+    }));
     assert.deepEqual(asked, [], "the answer says all that is shown");
     // Itself, and the one that has the focus next.
     assert.ok(drawn.length <= 2, `${drawn.length} of forty cards are drawn: ${drawn}`);

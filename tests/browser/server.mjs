@@ -16,8 +16,18 @@ const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 createInterface({ input: process.stdin }).on("line", (line) => {
   const { id, method, params } = JSON.parse(line);
-  if (method === "initialize") send({ jsonrpc: "2.0", id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "test", version: "1" } } });
+  if (method === "initialize")
+    send({
+      jsonrpc: "2.0",
+      id,
+      result: {
+        protocolVersion: params.protocolVersion,
+        capabilities: { tools: {} },
+        serverInfo: { name: "test", version: "1" },
+      },
+    });
   else if (method === "tools/list") send({ jsonrpc: "2.0", id, result: { tools: tools() } });
-  else if (method === "tools/call") send({ jsonrpc: "2.0", id, result: { content: [{ type: "text", text: `ran ${line.length} ${params.name}` }] } });
+  else if (method === "tools/call")
+    send({ jsonrpc: "2.0", id, result: { content: [{ type: "text", text: `ran ${line.length} ${params.name}` }] } });
   else if (id !== undefined) send({ jsonrpc: "2.0", id, result: {} });
 });

@@ -6,32 +6,56 @@ import { readFileSync } from "node:fs";
 import { hostile, approval } from "./fixtures.mjs";
 
 const from = (name) => import(`../../src/hub/page/assets/${name}.js`);
-const { tokenize, layout, lineText, segments } = await from("tokens");
-const { pieces, visible, isMixed } = await from("glyphs");
-const { shapeOf, unopened, REST } = await from("fold");
-const { upsert, reconcile, neighbour, visibleCards } = await from("queue");
-const { csv, cell, jsonl } = await from("csv");
-const { difference } = await from("difference");
-const { insights } = await from("insights");
-const { parser } = await from("sse");
-const { countdown, duration, ago, actionWords } = await from("format");
+const { tokenize, layout, lineText, segments } = await from("rules/tokens");
+const { pieces, visible, isMixed } = await from("rules/glyphs");
+const { shapeOf, unopened, REST } = await from("rules/fold");
+const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
+const { csv, cell, jsonl } = await from("rules/csv");
+const { difference } = await from("rules/difference");
+const { insights } = await from("rules/insights");
+const { parser } = await from("hub/sse");
+const { countdown, duration, ago, actionWords } = await from("rules/format");
 
-const values = (raw) => tokenize(raw).filter((t) => t.kind === "number" || t.kind === "string").map((t) => t.text);
+const values = (raw) =>
+  tokenize(raw)
+    .filter((t) => t.kind === "number" || t.kind === "string")
+    .map((t) => t.text);
 
 test("numbers keep the literal that was sent", () => {
-  assert.deepEqual(values(hostile.numbers), ["9007199254740993", "9007199254740992", "123456789012345678901234567890", "1.10", "1E400", "-0"]);
+  assert.deepEqual(values(hostile.numbers), [
+    "9007199254740993",
+    "9007199254740992",
+    "123456789012345678901234567890",
+    "1.10",
+    "1E400",
+    "-0",
+  ]);
 });
 
 test("a duplicate key is kept and marked, also when it is written with an escape", () => {
-  const keys = (raw) => tokenize(raw).filter((t) => t.kind === "key").map((t) => Boolean(t.duplicate));
+  const keys = (raw) =>
+    tokenize(raw)
+      .filter((t) => t.kind === "key")
+      .map((t) => Boolean(t.duplicate));
   assert.deepEqual(keys('{"a":1,"a":2}'), [false, true]);
   assert.deepEqual(keys('{"a":1,"\\u0061":2}'), [false, true]);
   assert.deepEqual(keys('{"a":{"a":1},"b":{"a":1}}'), [false, false, false, false]);
 });
 
 test("every character except white space between tokens survives, whatever the text", () => {
-  for (const raw of [...Object.values(hostile).map((h) => (typeof h === "function" ? h() : h)), '"\\', "}{", '{"a":"b', "\u0000", "[1,,2]", '{"a" "b"}', ""]) {
-    const kept = tokenize(raw).map((t) => t.text).join("");
+  for (const raw of [
+    ...Object.values(hostile).map((h) => (typeof h === "function" ? h() : h)),
+    '"\\',
+    "}{",
+    '{"a":"b',
+    "\u0000",
+    "[1,,2]",
+    '{"a" "b"}',
+    "",
+  ]) {
+    const kept = tokenize(raw)
+      .map((t) => t.text)
+      .join("");
     assert.equal(kept.replace(/[ \t\r\n]/g, ""), raw.replace(/[ \t\r\n]/g, ""));
   }
 });
@@ -43,16 +67,43 @@ test("what is not JSON is shown to its end as it came", () => {
 
 test("lines are indented by depth and short values stay together", () => {
   assert.deepEqual(layout(tokenize('{"a":[1,2],"b":{"c":{"d":"' + "x".repeat(80) + '"}},"e":{}}')).map(lineText), [
-    "{", '  "a": [1, 2],', '  "b": {', '    "c": {', `      "d": "${"x".repeat(80)}"`, "    }", "  },", '  "e": {}', "}",
+    "{",
+    '  "a": [1, 2],',
+    '  "b": {',
+    '    "c": {',
+    `      "d": "${"x".repeat(80)}"`,
+    "    }",
+    "  },",
+    '  "e": {}',
+    "}",
   ]);
 });
 
 test("escapes are told apart from text, surrogate pairs as one", () => {
-  assert.deepEqual(segments("a\\n\\ud83d\\ude00\\u202e"), [{ text: "a" }, { text: "\\n", decoded: "\n" }, { text: "\\ud83d\\ude00", decoded: "😀" }, { text: "\\u202e", decoded: "\u202e" }]);
+  assert.deepEqual(segments("a\\n\\ud83d\\ude00\\u202e"), [
+    { text: "a" },
+    { text: "\\n", decoded: "\n" },
+    { text: "\\ud83d\\ude00", decoded: "😀" },
+    { text: "\\u202e", decoded: "\u202e" },
+  ]);
 });
 
 test("characters that nobody sees become labels", () => {
-  for (const char of ["\u202e", "\u200b", "\u2066", "\ufeff", "\u00ad", "\u0000", "\u001b", "\u2028", "\ue000", "\u{e0041}", "\u00a0", "\u3164", "\ud800"]) {
+  for (const char of [
+    "\u202e",
+    "\u200b",
+    "\u2066",
+    "\ufeff",
+    "\u00ad",
+    "\u0000",
+    "\u001b",
+    "\u2028",
+    "\ue000",
+    "\u{e0041}",
+    "\u00a0",
+    "\u3164",
+    "\ud800",
+  ]) {
     const marked = pieces(`a${char}b`).filter((p) => p.mark === "hidden");
     assert.equal(marked.length, 1, `U+${char.codePointAt(0).toString(16)}`);
     assert.ok(!visible(`a${char}b`).includes(char));
@@ -60,13 +111,20 @@ test("characters that nobody sees become labels", () => {
 });
 
 test("ordinary text of any script and emoji stay as they are", () => {
-  for (const text of ["naïve café", "Привет мир", "你好，世界", "مرحبا", "👩‍👩‍👧 ❤️ 👍🏽", "Ωμέγα", "日本語テキスト"]) assert.equal(visible(text), text);
+  for (const text of ["naïve café", "Привет мир", "你好，世界", "مرحبا", "👩‍👩‍👧 ❤️ 👍🏽", "Ωμέγα", "日本語テキスト"])
+    assert.equal(visible(text), text);
   assert.equal(isMixed("Привет hello"), false);
 });
 
 test("a word that mixes Latin with imitations of it is marked", () => {
-  assert.deepEqual(pieces("\u0430dmin").map((p) => p.mark), ["lookalike", undefined]);
-  assert.deepEqual(pieces("ｒｍ").every((p) => p.mark === "lookalike"), true);
+  assert.deepEqual(
+    pieces("\u0430dmin").map((p) => p.mark),
+    ["lookalike", undefined],
+  );
+  assert.deepEqual(
+    pieces("ｒｍ").every((p) => p.mark === "lookalike"),
+    true,
+  );
 });
 
 test("folds are counted until each was opened", () => {
@@ -93,7 +151,10 @@ test("two megabytes and deep nesting are laid out in no time", () => {
 test("new cards go to the end and nothing becomes pending again", () => {
   const [a, b] = [approval({ created_at: 1, id: "a" }), approval({ created_at: 2, id: "b" })];
   let queue = upsert(upsert([], b, 5), a, 5);
-  assert.deepEqual(queue.map((i) => i.approval.id), ["a", "b"]);
+  assert.deepEqual(
+    queue.map((i) => i.approval.id),
+    ["a", "b"],
+  );
   queue = upsert(queue, { ...a, status: "approved" }, 9);
   queue = upsert(queue, a, 10);
   assert.deepEqual([queue[0].approval.status, queue[0].settledAt], ["approved", 9]);
@@ -104,7 +165,10 @@ test("reading the queue again names what the hub no longer lists, but not what e
   const queue = [{ approval: a }, { approval: b }];
   const after = reconcile(queue, [c], new Set(["b"]), 1);
   assert.deepEqual(after.gone, ["a"]);
-  assert.deepEqual(after.queue.map((i) => i.approval.id), ["a", "b", "c"]);
+  assert.deepEqual(
+    after.queue.map((i) => i.approval.id),
+    ["a", "b", "c"],
+  );
 });
 
 test("moving skips settled cards and stops at the ends", () => {
@@ -117,7 +181,10 @@ test("moving skips settled cards and stops at the ends", () => {
 });
 
 test("the filter looks at names and arguments", () => {
-  const cards = [{ approval: approval({ server: "x" }) }, { approval: approval({ server: "y", arguments: '{"find":"Needle"}' }) }];
+  const cards = [
+    { approval: approval({ server: "x" }) },
+    { approval: approval({ server: "y", arguments: '{"find":"Needle"}' }) },
+  ];
   const nothing = { server: "", agent: "", trust: "", text: "" };
   assert.equal(visibleCards(cards, { ...nothing, text: "needle" }).length, 1);
   assert.equal(visibleCards(cards, { ...nothing, server: "x", trust: "low" }).length, 0);
@@ -141,29 +208,55 @@ test("a difference names the changed lines alone", () => {
 test("events are read across chunk borders, comments and any line end", () => {
   const got = [];
   const feed = parser((m) => got.push(m));
-  for (const part of ["id: 1\neve", "nt: approval\r\nda", "ta: {\"a\":\ndata: 1}\n", "\n:\n\n", "data: x\n\n"]) feed(part);
-  assert.deepEqual(got, [{ event: "approval", data: '{"a":\n1}', id: "1" }, { event: "message", data: "x", id: "1" }]);
+  for (const part of ["id: 1\neve", "nt: approval\r\nda", 'ta: {"a":\ndata: 1}\n', "\n:\n\n", "data: x\n\n"])
+    feed(part);
+  assert.deepEqual(got, [
+    { event: "approval", data: '{"a":\n1}', id: "1" },
+    { event: "message", data: "x", id: "1" },
+  ]);
 });
 
 test("times read well", () => {
-  assert.deepEqual([countdown(272_000), countdown(59_001), countdown(-5), countdown(3_725_000)], ["4:32", "1:00", "0:00", "1:02:05"]);
-  assert.deepEqual([duration(412), duration(4000), duration(125_000), duration(7_200_000)], ["412 ms", "4.0 s", "2 min 5 s", "2 h"]);
+  assert.deepEqual(
+    [countdown(272_000), countdown(59_001), countdown(-5), countdown(3_725_000)],
+    ["4:32", "1:00", "0:00", "1:02:05"],
+  );
+  assert.deepEqual(
+    [duration(412), duration(4000), duration(125_000), duration(7_200_000)],
+    ["412 ms", "4.0 s", "2 min 5 s", "2 h"],
+  );
   assert.deepEqual([ago(500), ago(28_000), ago(200_000)], ["just now", "28 s ago", "3 min ago"]);
 });
 
 test("insights count what was decided, and how long it took", () => {
   const now = new Date(2026, 10, 22, 9).getTime();
-  const row = (status, took, more = {}) => approval({ status, created_at: now - 60_000, decided_at: now - 60_000 + took, ...more });
-  const rows = [row("approved", 1000), row("approved", 3000), row("rejected", 9000), row("timed_out", 300_000), row("cancelled", 5)];
+  const row = (status, took, more = {}) =>
+    approval({ status, created_at: now - 60_000, decided_at: now - 60_000 + took, ...more });
+  const rows = [
+    row("approved", 1000),
+    row("approved", 3000),
+    row("rejected", 9000),
+    row("timed_out", 300_000),
+    row("cancelled", 5),
+  ];
   const found = insights(rows, now);
   assert.deepEqual([found.count, found.median, found.p95, found.expired], [5, 3000, 9000, 0.2]);
   assert.deepEqual(found.days.at(-1), { day: "2026-11-22", approved: 2, rejected: 1, timed_out: 1, cancelled: 1 });
   assert.deepEqual(found.tools, [{ name: "delete_repo on github", approved: 2, answered: 4 }]);
-  assert.deepEqual([insights([], now).median, insights([], now).tools.length, insights([], now).days.length], [null, 0, 14]);
+  assert.deepEqual(
+    [insights([], now).median, insights([], now).tools.length, insights([], now).days.length],
+    [null, 0, 14],
+  );
 });
 
 test("every step that the hub records of an approval has words", () => {
-  const recorded = ["approvals", "holds", "holds/register", "sweeper"].flatMap((file) => readFileSync(new URL(`../../src/hub/${file}.rs`, import.meta.url), "utf8").match(/"approval\.\w+"/g) ?? []);
+  const recorded = ["approvals", "holds", "holds/register", "sweeper"].flatMap(
+    (file) =>
+      readFileSync(new URL(`../../src/hub/${file}.rs`, import.meta.url), "utf8").match(/"approval\.\w+"/g) ?? [],
+  );
   assert.ok(recorded.length > 10, "the steps are recorded elsewhere now");
-  assert.deepEqual([...new Set(recorded)].map((action) => JSON.parse(action)).filter((action) => !actionWords[action]), []);
+  assert.deepEqual(
+    [...new Set(recorded)].map((action) => JSON.parse(action)).filter((action) => !actionWords[action]),
+    [],
+  );
 });

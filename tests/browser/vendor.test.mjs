@@ -6,11 +6,17 @@ import { readFileSync } from "node:fs";
 
 const read = (path) => readFileSync(new URL(path, import.meta.url), "utf8");
 const vendored = (name) => read(`../../src/hub/page/assets/vendor/${name}`);
-const published = (path) => read(`node_modules/${path}`).replace(/\/\/# sourceMappingURL=.*/, "").trimEnd();
+const published = (path) =>
+  read(`node_modules/${path}`)
+    .replace(/\/\/# sourceMappingURL=.*/, "")
+    .trimEnd();
 
 test("vendored modules are the published ones", () => {
   assert.equal(vendored("preact.js").trimEnd(), published("preact/dist/preact.mjs"));
-  assert.equal(vendored("hooks.js").trimEnd(), published("preact/hooks/dist/hooks.mjs").replace('from"preact"', 'from"./preact.js"'));
+  assert.equal(
+    vendored("hooks.js").trimEnd(),
+    published("preact/hooks/dist/hooks.mjs").replace('from"preact"', 'from"./preact.js"'),
+  );
   assert.equal(vendored("htm.js").trimEnd(), published("htm/dist/htm.module.js"));
 });
 

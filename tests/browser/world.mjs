@@ -21,7 +21,11 @@ const users = { lin: "admin", grace: "approver", kim: "viewer" };
 
 /** The folder of the programs under test. */
 function programs() {
-  const folders = [process.env.HITL_BIN_DIR, process.env.CARGO_TARGET_DIR && join(process.env.CARGO_TARGET_DIR, "debug"), join(root, "target/debug")];
+  const folders = [
+    process.env.HITL_BIN_DIR,
+    process.env.CARGO_TARGET_DIR && join(process.env.CARGO_TARGET_DIR, "debug"),
+    join(root, "target/debug"),
+  ];
   const folder = folders.find((path) => path && existsSync(join(path, "hitl-hub")));
   if (!folder) throw new Error("hitl-hub is not built: run `cargo build`, or set HITL_BIN_DIR");
   return folder;
@@ -50,14 +54,27 @@ export async function startWorld({ config } = {}) {
   const sessions = new Map();
 
   /** A signed-in page; the browser's own complaints are collected. */
-  async function open(path = "/approvals", { user = "lin", signedIn = true, ownSession = false, time, ...options } = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", baseURL: hub.url(), reducedMotion: "reduce", ...options });
+  async function open(
+    path = "/approvals",
+    { user = "lin", signedIn = true, ownSession = false, time, ...options } = {},
+  ) {
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 860 },
+      locale: "en-GB",
+      baseURL: hub.url(),
+      reducedMotion: "reduce",
+      ...options,
+    });
     const page = await context.newPage();
     pages.push(page);
     page.setDefaultTimeout(PATIENCE);
     // Time flows as ever until a test moves it on.
     await page.clock.install(time === undefined ? {} : { time });
-    page.on("console", (message) => /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()));
+    page.on(
+      "console",
+      (message) =>
+        /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()),
+    );
     page.on("pageerror", (error) => violations.push(String(error.stack)));
     if (signedIn && sessions.has(user) && !ownSession) await context.addCookies(sessions.get(user));
     else if (signedIn) await hub.signIn(page, user);
@@ -125,7 +142,10 @@ async function realHub(config) {
     return made.then(({ stdout }) => stdout.trim());
   };
   async function serve(listen) {
-    child = spawn(join(bin, "hitl-hub"), ["serve", "--listen", listen, "--data-dir", data], { env, stdio: ["ignore", "ignore", "pipe"] });
+    child = spawn(join(bin, "hitl-hub"), ["serve", "--listen", listen, "--data-dir", data], {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     address = await new Promise((ready, fail) => {
       const lines = createInterface({ input: child.stderr });
       let all = "";
@@ -138,7 +158,8 @@ async function realHub(config) {
     });
   }
   const ended = () => new Promise((done) => (child.exitCode !== null ? done() : child.once("exit", done)));
-  for (const [name, role] of Object.entries(users)) await cli(["user", "add", name, "--role", role, "--password-stdin"], `${PASSWORD}\n`);
+  for (const [name, role] of Object.entries(users))
+    await cli(["user", "add", name, "--role", role, "--password-stdin"], `${PASSWORD}\n`);
   let agents = 0;
   await serve("127.0.0.1:0");
 
@@ -147,7 +168,9 @@ async function realHub(config) {
     link: () => cli(["open", "--no-browser"]),
     async signIn(page, user) {
       const attempt = async () => {
-        const answer = await page.request.post(`${address}/api/v1/session`, { data: { name: user, password: PASSWORD } });
+        const answer = await page.request.post(`${address}/api/v1/session`, {
+          data: { name: user, password: PASSWORD },
+        });
         return answer.status() === 429 ? null : answer;
       };
       // Every test signs in anew, which the hub's limit on attempts may slow down.
@@ -157,18 +180,35 @@ async function realHub(config) {
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.
     // With `tools`, these are what its server lists; with `token`, it is an agent that is there already.
-    async shim(server, { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" }, tools, token }) {
+    async shim(
+      server,
+      { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" }, tools, token },
+    ) {
       token ??= await cli(["agent", "add", agent, "--user", user]);
       const file = tools && join(data, `tools-${++agents}.json`);
       if (tools) writeFileSync(file, JSON.stringify(tools));
-      const shim = await realShim(join(bin, "hitl-wrap"), server, client, { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token }, file);
+      const shim = await realShim(
+        join(bin, "hitl-wrap"),
+        server,
+        client,
+        { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token },
+        file,
+      );
       return { ...shim, token };
     },
     /** Starts `hitl-wrap` with its home in a folder of its own: the process. */
     wrap(...args) {
       const home = mkdtempSync(join(data, "home-"));
-      const alone = { ...process.env, HOME: home, HITL_DATA_DIR: home, HITL_CONFIG: join(home, "config.toml"), NO_COLOR: "1" };
-      return Object.assign(spawn(join(bin, "hitl-wrap"), args, { env: alone, stdio: ["ignore", "pipe", "pipe"] }), { home });
+      const alone = {
+        ...process.env,
+        HOME: home,
+        HITL_DATA_DIR: home,
+        HITL_CONFIG: join(home, "config.toml"),
+        NO_COLOR: "1",
+      };
+      return Object.assign(spawn(join(bin, "hitl-wrap"), args, { env: alone, stdio: ["ignore", "pipe", "pipe"] }), {
+        home,
+      });
     },
     async stop() {
       child.kill("SIGTERM");
@@ -185,7 +225,18 @@ async function realHub(config) {
 }
 
 async function realShim(program, server, client, env, tools) {
-  const child = spawn(program, ["--server", server, "--", process.execPath, fileURLToPath(new URL("server.mjs", import.meta.url)), ...(tools ? [tools] : [])], { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] });
+  const child = spawn(
+    program,
+    [
+      "--server",
+      server,
+      "--",
+      process.execPath,
+      fileURLToPath(new URL("server.mjs", import.meta.url)),
+      ...(tools ? [tools] : []),
+    ],
+    { env, stdio: ["pipe", "pipe", process.env.HITL_SHOW ? "inherit" : "ignore"] },
+  );
   // A test that ends while its client still speaks closes the pipe under it.
   child.stdin.on("error", () => {});
   const waiting = new Map();
@@ -203,7 +254,10 @@ async function realShim(program, server, client, env, tools) {
     send(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}`);
     return { id, answer };
   };
-  await request("initialize", `{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":${JSON.stringify(client)}}`).answer;
+  await request(
+    "initialize",
+    `{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":${JSON.stringify(client)}}`,
+  ).answer;
   send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
   await request("tools/list", "{}").answer;
   return {
@@ -211,7 +265,10 @@ async function realShim(program, server, client, env, tools) {
     /** @param {string} tool @param {string} [raw] the arguments @param {string} [besides] more members of params */
     call(tool, raw = "{}", besides = "") {
       const { id, answer } = request("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${raw}${besides}}`);
-      const cancel = (reason = "the user pressed stop") => send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":${JSON.stringify(reason)}}}`);
+      const cancel = (reason = "the user pressed stop") =>
+        send(
+          `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":${JSON.stringify(reason)}}}`,
+        );
       return { answer: answer.then((m) => m.result?.content?.[0]?.text ?? JSON.stringify(m.error)), cancel };
     },
     close: () => child.kill("SIGKILL"),
@@ -236,9 +293,29 @@ async function mockedHub() {
       return {
         call(tool, raw = "{}", besides = "") {
           const trust = tool.startsWith("delete") ? "high" : tool.startsWith("create") ? "medium" : "low";
-          const made = mock.add({ tool, server, trust, arguments: raw, extra: besides && `{${besides.slice(1)}}`, agent: { client_id: "agt_7k2m9qx4", name: "laptop" }, client: { name: "test-client", version: "1.0" }, created_at: Date.now(), deadline_at: Date.now() + 300_000 });
-          const answer = until(() => made.status !== "pending" && (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`), "an answer");
-          return { answer, cancel: () => made.status === "pending" && mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }) };
+          const made = mock.add({
+            tool,
+            server,
+            trust,
+            arguments: raw,
+            extra: besides && `{${besides.slice(1)}}`,
+            agent: { client_id: "agt_7k2m9qx4", name: "laptop" },
+            client: { name: "test-client", version: "1.0" },
+            created_at: Date.now(),
+            deadline_at: Date.now() + 300_000,
+          });
+          const answer = until(
+            () =>
+              made.status !== "pending" &&
+              (made.status === "approved" ? `ran 1 ${tool}` : `Tool '${tool}' was rejected by admin: '${made.reason}'`),
+            "an answer",
+          );
+          return {
+            answer,
+            cancel: () =>
+              made.status === "pending" &&
+              mock.settle(made.id, { status: "cancelled", reason: "the user pressed stop" }),
+          };
         },
         close() {},
       };

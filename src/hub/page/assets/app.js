@@ -1,14 +1,14 @@
 // Where the page begins: who is signed in, which screen is open, and the count in title and icon.
 
-import { html, render, useEffect } from "./ui.js";
-import * as api from "./api.js";
-import * as live from "./live.js";
-import * as keys from "./keys.js";
-import * as prefs from "./prefs.js";
-import * as push from "./push.js";
-import { get, set, subscribe, useStore } from "./store.js";
-import { waiting } from "./queue.js";
-import { interceptLinks, useRoute } from "./router.js";
+import { html, render, useEffect } from "./browser/ui.js";
+import * as api from "./hub/api.js";
+import * as live from "./hub/live.js";
+import * as keys from "./browser/keys.js";
+import * as prefs from "./browser/prefs.js";
+import * as push from "./hub/push.js";
+import { get, set, subscribe, useStore } from "./browser/store.js";
+import { waiting } from "./rules/queue.js";
+import { interceptLinks, useRoute } from "./browser/router.js";
 import { Shell, Spoken } from "./components/shell.js";
 import { Trouble } from "./components/controls.js";
 import { SignIn } from "./screens/signin.js";
@@ -38,7 +38,19 @@ const screens = {
 };
 
 /** @type {Record<string, string>} */
-const titles = { pending: "Approvals", history: "History", approval: "Approval", servers: "Servers", server: "Server", agents: "Agents", users: "Users", enrol: "Enrol a machine", activity: "Activity", notifications: "Notifications", signin: "Sign in" };
+const titles = {
+  pending: "Approvals",
+  history: "History",
+  approval: "Approval",
+  servers: "Servers",
+  server: "Server",
+  agents: "Agents",
+  users: "Users",
+  enrol: "Enrol a machine",
+  activity: "Activity",
+  notifications: "Notifications",
+  signin: "Sign in",
+};
 
 function App() {
   const session = useStore((state) => state.session);

@@ -41,7 +41,14 @@ async function tell(news) {
   if (!inSight || showsEvery) {
     const icon = "/assets/icons/app-192.png";
     const silent = inSight || !(news.waits || news.test);
-    await worker.registration.showNotification(headline(news), { body: lines(news), tag, icon, badge: "/assets/icons/badge.png", silent, data: { path: path(news.link) } });
+    await worker.registration.showNotification(headline(news), {
+      body: lines(news),
+      tag,
+      icon,
+      badge: "/assets/icons/badge.png",
+      silent,
+      data: { path: path(news.link) },
+    });
   }
   if (inSight) for (const note of await worker.registration.getNotifications({ tag })) note.close();
 }
@@ -58,7 +65,9 @@ function lines({ test, waits, agent, user, trust, by, more, seconds_left: second
   const who = `${agent}${user === "unknown" ? "" : ` for ${user}`}`;
   const left = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   const until = new Date(deadline).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const facts = waits ? [`${who} asks for approval. Trust: ${trust}.`, `${left} left (until ${until}).`] : [by ? `Decided by ${by}. Asked by ${who}.` : `Asked by ${who}.`];
+  const facts = waits
+    ? [`${who} asks for approval. Trust: ${trust}.`, `${left} left (until ${until}).`]
+    : [by ? `Decided by ${by}. Asked by ${who}.` : `Asked by ${who}.`];
   return [...facts, more].filter(Boolean).join("\n");
 }
 

@@ -1,16 +1,16 @@
 // The arguments of a call, laid out from their raw text. Nothing is hidden without saying how much.
 
-import { html, useMemo } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../fold.js";
-import { lineText } from "../tokens.js";
-import { visible } from "../glyphs.js";
-import { number, plural } from "../format.js";
+import { html, useMemo } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../rules/fold.js";
+import { lineText } from "../rules/tokens.js";
+import { visible } from "../rules/glyphs.js";
+import { number, plural } from "../rules/format.js";
 import { StringValue } from "./string.js";
 import { CopyButton } from "./controls.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
-/** @typedef {import("../fold.js").Line} Line */
+/** @typedef {import("../rules/types.js").Approval} Approval */
+/** @typedef {import("../rules/fold.js").Line} Line */
 
 const MAX_INDENT = 24;
 // Beyond this many lines the rest is one block of plain text: a hundred thousand elements would stop the page.
@@ -55,7 +55,8 @@ function Notes({ approval }) {
   const { notes } = shapeOf(approval);
   const words = [
     notes.hidden && `${plural(notes.hidden, "invisible or control character")} shown as U+… labels`,
-    notes.lookalike && `${plural(notes.lookalike, "letter")} that look${notes.lookalike === 1 ? "s" : ""} like another, marked`,
+    notes.lookalike &&
+      `${plural(notes.lookalike, "letter")} that look${notes.lookalike === 1 ? "s" : ""} like another, marked`,
     notes.duplicate && `${plural(notes.duplicate, "duplicate key")}, marked`,
     notes.bad && "not valid JSON: the rest is shown as it came",
   ].filter(Boolean);
@@ -74,7 +75,8 @@ function Lines({ approval, lines, opened }) {
 }
 
 /** @param {Line[]} lines */
-const size = (lines) => lines.reduce((sum, line) => sum + line.tokens.reduce((all, token) => all + token.text.length, 0), 0);
+const size = (lines) =>
+  lines.reduce((sum, line) => sum + line.tokens.reduce((all, token) => all + token.text.length, 0), 0);
 /** @param {Line[]} lines */
 const visibleLines = (lines) => lines.map((line) => visible(lineText(line))).join("\n");
 
@@ -90,13 +92,18 @@ function OneLine({ line, at, approval, opened }) {
   </div>`;
 }
 
-/** @param {{token: import("../tokens.js").Token, fold: string, opened: Set<string>, onOpen: () => void}} props */
+/** @param {{token: import("../rules/tokens.js").Token, fold: string, opened: Set<string>, onOpen: () => void}} props */
 function OneToken({ token, fold, opened, onOpen }) {
   if (token.kind === "colon") return ": ";
   if (token.kind === "comma") return ", ";
   const folded = isLong(token) && !opened.has(fold);
   const text = folded ? token.text.slice(0, VALUE_HEAD) : token.text;
-  const body = token.kind === "string" || token.kind === "key" || token.kind === "bad" ? html`<${StringValue} text=${text} />` : text;
-  const duplicate = token.duplicate && html`<span class="chip chip-hidden" title="This object has the key more than once">duplicate key</span>`;
+  const body =
+    token.kind === "string" || token.kind === "key" || token.kind === "bad"
+      ? html`<${StringValue} text=${text} />`
+      : text;
+  const duplicate =
+    token.duplicate &&
+    html`<span class="chip chip-hidden" title="This object has the key more than once">duplicate key</span>`;
   return html`<span class=${`t-${token.kind}`}>${body}</span>${duplicate}${folded && html`<${Fold} onOpen=${onOpen} words=${plural(token.text.length - text.length, "more character")} />`}`;
 }

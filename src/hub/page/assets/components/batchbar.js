@@ -1,15 +1,16 @@
 // What can be done to all selected cards at once.
 
-import { html, useState, useEffect, useRef } from "../ui.js";
-import { set, useStore } from "../store.js";
-import { decideBatch, CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../decide.js";
-import { visibleCards, waiting } from "../queue.js";
-import { unopened } from "../fold.js";
-import { plural } from "../format.js";
+import { html, useState, useEffect, useRef } from "../browser/ui.js";
+import { set, useStore } from "../browser/store.js";
+import { CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../browser/guard.js";
+import { decideBatch } from "../hub/decide.js";
+import { visibleCards, waiting } from "../rules/queue.js";
+import { unopened } from "../rules/fold.js";
+import { plural } from "../rules/format.js";
 import { useArmed } from "./decision.js";
 import { RejectPanel } from "./reject.js";
 
-/** The selected cards of these that still wait. @param {import("../types.js").Item[]} cards @param {Set<string>} selected */
+/** The selected cards of these that still wait. @param {import("../rules/types.js").Item[]} cards @param {Set<string>} selected */
 const chosen = (cards, selected) => waiting(cards).filter((item) => selected.has(item.approval.id));
 
 export function BatchBar() {
@@ -36,21 +37,24 @@ export function BatchBar() {
   const busy = cards.some((item) => item.busy) && queue.length > 0;
   const approve = () => {
     if (!high) return void decideBatch(ids, "approve");
-    if (mode === "confirm") return Date.now() - asked.current < SECOND_PRESS_AFTER_MS ? undefined : void decideBatch(ids, "approve");
+    if (mode === "confirm")
+      return Date.now() - asked.current < SECOND_PRESS_AFTER_MS ? undefined : void decideBatch(ids, "approve");
     asked.current = Date.now();
     setMode("confirm");
   };
   const label = mode === "confirm" ? `Press again: ${high} with high trust` : `Approve ${cards.length}`;
   return html`<section class="batch" aria-label="Selected approvals">
-    ${mode === "reject"
-      ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch(ids, "reject", why))} onCancel=${() => setMode("")} />`
-      : html`<div class="actions">
+    ${
+      mode === "reject"
+        ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch(ids, "reject", why))} onCancel=${() => setMode("")} />`
+        : html`<div class="actions">
           <strong>${plural(cards.length, "card")} selected</strong>
           <button class=${mode === "confirm" ? "button approve confirming" : "button approve"} disabled=${!armed || busy || folded > 0} onClick=${approve}>${label}</button>
           <button class="button reject-open" disabled=${busy} onClick=${() => setMode("reject")}>Reject ${cards.length}</button>
           <button class="button ghost" onClick=${() => set({ selected: new Set() })}>Clear<kbd aria-hidden="true">Esc</kbd></button>
           ${hidden > 0 && html`<span class="hint">${plural(hidden, "more is", "more are")} hidden by the filter, and left alone.</span>`}
           ${folded > 0 && html`<span class="hint">${plural(folded, "card has", "cards have")} folded arguments that nobody opened.</span>`}
-        </div>`}
+        </div>`
+    }
   </section>`;
 }

@@ -1,11 +1,11 @@
 // One pending approval with everything a person needs to decide.
 
-import { html, cls, useRef, useEffect, useLayoutEffect, useMemo } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { focus, mayDecide } from "../decide.js";
-import { act } from "../api.js";
-import { lastInput, takesText } from "../keys.js";
-import { visible } from "../glyphs.js";
+import { html, cls, useRef, useEffect, useLayoutEffect, useMemo } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { focus, mayDecide } from "../hub/decide.js";
+import { act } from "../hub/api.js";
+import { lastInput, takesText } from "../browser/keys.js";
+import { visible } from "../rules/glyphs.js";
 import { Name } from "./text.js";
 import { Trust, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
@@ -15,7 +15,7 @@ import { DriftNote } from "./drift.js";
 import { Compare } from "./compare.js";
 import { Decision } from "./decision.js";
 
-/** @typedef {import("../types.js").Item} Item */
+/** @typedef {import("../rules/types.js").Item} Item */
 
 const SEEN_AFTER_MS = 1000;
 /** @type {Set<string>} */

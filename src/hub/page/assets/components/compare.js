@@ -1,13 +1,13 @@
 // The difference between this call's arguments and those of the last approved call of the same tool, on demand.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { shifted } from "../decide.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { shifted } from "../browser/guard.js";
 import { Ago } from "./controls.js";
 import { Diff } from "./diff.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** With `inCard` it is a part of the card, else a panel of its own. @param {{approval: Approval, inCard?: boolean}} props */
 export function Compare({ approval, inCard = false }) {
@@ -24,7 +24,8 @@ export function Compare({ approval, inCard = false }) {
     }
   };
   if (error) return html`<p class="quiet" role="alert">${error}</p>`;
-  if (found === undefined) return html`<p><button class=${inCard ? "link quiet" : "button"} onClick=${load}>Compare with the last approved call</button></p>`;
+  if (found === undefined)
+    return html`<p><button class=${inCard ? "link quiet" : "button"} onClick=${load}>Compare with the last approved call</button></p>`;
   if (found === null) return html`<p class="quiet small" role="status">No earlier call of this tool was approved.</p>`;
   return html`<${Changes} before=${found} after=${approval} inCard=${inCard} />`;
 }

@@ -1,11 +1,11 @@
 // Small parts that several screens use: switch, copy button, badges, times.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import { useNow } from "../clock.js";
-import { toast } from "../store.js";
-import { ago, exact, moment, statusWords, outcomeOf } from "../format.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import { useNow } from "../browser/clock.js";
+import { toast } from "../browser/store.js";
+import { ago, exact, moment, statusWords, outcomeOf } from "../rules/format.js";
 
-/** @typedef {import("../types.js").Level} Level */
+/** @typedef {import("../rules/types.js").Level} Level */
 
 /** @param {{on: boolean, label: string, disabled?: boolean, busy?: boolean, onChange: (on: boolean) => void}} props */
 export const Switch = ({ on, label, disabled, busy, onChange }) =>
@@ -31,12 +31,15 @@ export function CopyButton({ text, label, class: name }) {
 /** @param {{level: Level}} props */
 export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>trust: ${level}</span>`;
 
-/** @param {{status: import("../types.js").Status}} props */
-export const Status = ({ status }) => html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
+/** @param {{status: import("../rules/types.js").Status}} props */
+export const Status = ({ status }) =>
+  html`<span class=${`badge status-${status}`}>${statusWords[status] ?? status}</span>`;
 
-/** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../types.js").Outcome|null, handed_off?: boolean}}} props */
+/** What became of the call; nothing where the status says it all. @param {{of: {outcome: import("../rules/types.js").Outcome|null, handed_off?: boolean}}} props */
 export const OutcomeWord = ({ of: { outcome, handed_off } }) =>
-  outcome ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>` : html`<span class="quiet">–</span>`;
+  outcome
+    ? html`<span class=${`outcome outcome-${outcome}`}>${outcomeOf({ outcome, handed_off })}</span>`
+    : html`<span class="quiet">–</span>`;
 
 /** "3 min ago", with the exact time behind it. @param {{at: number}} props */
 export function Ago({ at }) {
@@ -56,4 +59,5 @@ export const Trouble = ({ error, onRetry }) =>
   html`<div class="trouble" role="alert"><p>${error}</p>${onRetry && html`<button class="button" onClick=${onRetry}>Try again</button>`}</div>`;
 
 /** A command to copy. @param {{text: string}} props */
-export const Command = ({ text }) => html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;
+export const Command = ({ text }) =>
+  html`<div class="command"><code>${text}</code><${CopyButton} text=${text} label="Copy" /></div>`;

@@ -1,15 +1,15 @@
 // The time an approver has, by the hub's clock.
 
-import { html, useEffect, useRef } from "../ui.js";
-import { useNow } from "../clock.js";
-import { countdown } from "../format.js";
-import { say } from "../store.js";
-import { visible } from "../glyphs.js";
+import { html, useEffect, useRef } from "../browser/ui.js";
+import { useNow } from "../browser/clock.js";
+import { countdown } from "../rules/format.js";
+import { say } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
 
 /** In the last seconds the card offers more time. */
 export const LAST_MS = 60_000;
 
-/** @param {{approval: import("../types.js").Approval}} props */
+/** @param {{approval: import("../rules/types.js").Approval}} props */
 export function Countdown({ approval }) {
   const left = approval.deadline_at - useNow();
   const share = Math.min(1, Math.max(0, left / Math.max(1, approval.deadline_at - approval.created_at)));
@@ -31,7 +31,7 @@ export function Countdown({ approval }) {
   </span>`;
 }
 
-/** Draws its children only in the last minute. @param {{approval: import("../types.js").Approval, children?: unknown}} props */
+/** Draws its children only in the last minute. @param {{approval: import("../rules/types.js").Approval, children?: unknown}} props */
 export function LastMinute({ approval, children }) {
   const left = approval.deadline_at - useNow();
   return left <= LAST_MS && left > 0 ? children : null;

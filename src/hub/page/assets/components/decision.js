@@ -1,16 +1,17 @@
 // The buttons of a pending approval, and the line that takes their place when it is settled.
 
-import { html, useState, useEffect } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { pressApprove, reject, extend, mayDecide, winnerWords, GUARD_MS, CONFIRM_MS } from "../decide.js";
-import { unopened } from "../fold.js";
-import { plural } from "../format.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { pressApprove, reject, extend, mayDecide, winnerWords } from "../hub/decide.js";
+import { GUARD_MS, CONFIRM_MS } from "../browser/guard.js";
+import { unopened } from "../rules/fold.js";
+import { plural } from "../rules/format.js";
 import { LastMinute } from "./countdown.js";
 import { RejectPanel } from "./reject.js";
 import { OutcomeWord } from "./controls.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../types.js").Item} Item */
+/** @typedef {import("../rules/types.js").Item} Item */
 
 /** True half a second after the caller's button was painted, so that a press meant for something else does not approve. */
 export function useArmed(there = true) {
@@ -47,9 +48,11 @@ export function Decision({ item }) {
   if (!mayDecide()) return html`<p class="quiet card-foot">Your role lets you look, not decide.</p>`;
   return html`<div class="card-foot">
     ${error && html`<p class="card-error" role="alert">${error}</p>`}
-    ${rejecting
-      ? html`<${RejectPanel} busy=${!!busy} onReject=${(/** @type {string|undefined} */ why) => reject(approval.id, why)} onCancel=${() => set({ rejecting: null })} />`
-      : html`<${Buttons} item=${item} />`}
+    ${
+      rejecting
+        ? html`<${RejectPanel} busy=${!!busy} onReject=${(/** @type {string|undefined} */ why) => reject(approval.id, why)} onCancel=${() => set({ rejecting: null })} />`
+        : html`<${Buttons} item=${item} />`
+    }
   </div>`;
 }
 

@@ -1,6 +1,6 @@
 // A modal dialog of the browser: focus stays inside, Escape closes, the place before gets the focus back.
 
-import { html, useRef, useEffect, useId } from "../ui.js";
+import { html, useRef, useEffect, useId } from "../browser/ui.js";
 
 /** @param {{title: string, onClose: () => void, children?: unknown}} props */
 export function Dialog({ title, onClose, children }) {

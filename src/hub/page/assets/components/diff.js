@@ -1,9 +1,9 @@
 // Two JSON texts side by side, line by line: what went and what came.
 
-import { html } from "../ui.js";
-import { tokenize, layout, lineText } from "../tokens.js";
-import { difference } from "../difference.js";
-import { visible } from "../glyphs.js";
+import { html } from "../browser/ui.js";
+import { tokenize, layout, lineText } from "../rules/tokens.js";
+import { difference } from "../rules/difference.js";
+import { visible } from "../rules/glyphs.js";
 
 /** Lines of a JSON text as it was written, nothing dropped or put in order. @param {string} raw */
 const linesOf = (raw) => layout(tokenize(raw)).map(lineText);

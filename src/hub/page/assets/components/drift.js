@@ -1,15 +1,15 @@
 // A tool whose definition nobody accepted: what it was, what it is, and the button that accepts it.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
 import { Text } from "./text.js";
 import { Ago } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { Diff } from "./diff.js";
 
-/** @typedef {import("../types.js").ToolDrift} ToolDrift */
+/** @typedef {import("../rules/types.js").ToolDrift} ToolDrift */
 
 /** What came in place of what was accepted. @param {{drift: ToolDrift}} props */
 const Definitions = ({ drift }) =>
@@ -17,7 +17,7 @@ const Definitions = ({ drift }) =>
     ? html`<p class="quiet">${drift.old ? html`It was accepted as <code class="json-inline"><${Text} of=${drift.old} /></code>, and the server has described it differently again since.` : "Its definition is not kept."}</p>`
     : html`<${Diff} before=${drift.old ?? ""} after=${drift.new} class="definition" what=${drift.old ? "The definition, accepted and now" : "The definition"} same="What is kept of both is the same; they differ further on." />`;
 
-/** @param {{server: string, tool: import("../types.js").Tool, admin: boolean, onDone: () => Promise<void>}} props */
+/** @param {{server: string, tool: import("../rules/types.js").Tool, admin: boolean, onDone: () => Promise<void>}} props */
 export function Drift({ server, tool, admin, onDone }) {
   const [open, setOpen] = useState(false);
   const { drift } = tool;
@@ -33,14 +33,17 @@ export function Drift({ server, tool, admin, onDone }) {
     await onDone();
   };
   return html`<button class="badge drift" onClick=${() => setOpen(true)}>${drift.kind === "new" ? "new tool" : "changed"}</button>
-    ${open && html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
+    ${
+      open &&
+      html`<${Dialog} title=${`${visible(tool.name)} is ${drift.kind === "new" ? "new here" : "not what it was"}`} onClose=${() => setOpen(false)}>
       <p class="quiet small">Seen <${Ago} at=${drift.since} />. Until an admin accepts it, its calls wait for approval wherever changed tools are gated.</p>
       <${Definitions} drift=${drift} />
       ${admin && html`<div class="actions"><button class="button primary" onClick=${accept}>Accept this definition</button><button class="button ghost" onClick=${() => setOpen(false)}>Not now</button></div>`}
-    </${Dialog}>`}`;
+    </${Dialog}>`
+    }`;
 }
 
-/** The same on an approval: what the tool was when it was accepted, and when it was called. @param {{approval: import("../types.js").Approval}} props */
+/** The same on an approval: what the tool was when it was accepted, and when it was called. @param {{approval: import("../rules/types.js").Approval}} props */
 export function DriftNote({ approval: { drift, server } }) {
   if (!drift) return null;
   const where = html`<a href=${`/servers/${encodeURIComponent(server)}`}>server's page</a>`;

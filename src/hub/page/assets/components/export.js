@@ -1,12 +1,12 @@
 // The history as a file: every row that fits the filter, read page by page.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { number } from "../format.js";
-import { csv, jsonl } from "../csv.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { number } from "../rules/format.js";
+import { csv, jsonl } from "../rules/csv.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** @param {{query: Record<string, string|number>}} props */
 export function Export({ query }) {
@@ -14,7 +14,11 @@ export function Export({ query }) {
   const save = async (/** @type {"csv"|"jsonl"} */ format) => {
     try {
       const rows = await all(query, (count) => setBusy(`${number(count)} rows…`));
-      download(format === "csv" ? csv(rows) : jsonl(rows), `hitl-approvals.${format}`, format === "csv" ? "text/csv" : "application/jsonl");
+      download(
+        format === "csv" ? csv(rows) : jsonl(rows),
+        `hitl-approvals.${format}`,
+        format === "csv" ? "text/csv" : "application/jsonl",
+      );
     } catch (error) {
       toast("error", error instanceof Error ? error.message : String(error));
     }
@@ -31,7 +35,7 @@ async function all(query, tell) {
   /** @type {string|null} */
   let cursor = null;
   do {
-    /** @type {import("../types.js").Page<Approval>} */
+    /** @type {import("../rules/types.js").Page<Approval>} */
     const page = await api.approvals({ ...query, limit: 200, cursor });
     rows.push(...page.items);
     cursor = page.next_cursor;

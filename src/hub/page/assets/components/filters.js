@@ -1,16 +1,16 @@
 // Filters over the queue that is on the page already.
 
-import { html } from "../ui.js";
-import { set, get, useStore } from "../store.js";
-import { visible } from "../glyphs.js";
+import { html } from "../browser/ui.js";
+import { set, get, useStore } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
 
-/** @param {Partial<import("../store.js").State["filter"]>} patch */
+/** @param {Partial<import("../browser/store.js").State["filter"]>} patch */
 const change = (patch) => set({ filter: { ...get().filter, ...patch } });
 
 /** Back to all cards. */
 export const clearFilter = () => set({ filter: { server: "", agent: "", trust: "", text: "" } });
 
-/** Whether any filter is set. @param {import("../store.js").State["filter"]} filter */
+/** Whether any filter is set. @param {import("../browser/store.js").State["filter"]} filter */
 export const filtering = (filter) => Boolean(filter.server || filter.agent || filter.trust || filter.text.trim());
 
 /** @param {{label: string, value: string, options: [string, string][], onChange: (value: string) => void}} props */
@@ -32,7 +32,11 @@ export function QueueFilters() {
     <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} />
     <${Select} label="Server" value=${filter.server} options=${servers} onChange=${(/** @type {string} */ server) => change({ server })} />
     <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${(/** @type {string} */ agent) => change({ agent })} />
-    <${Select} label="Trust" value=${filter.trust} options=${[["high", "high"], ["medium", "medium"], ["low", "low"]]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
+    <${Select} label="Trust" value=${filter.trust} options=${[
+      ["high", "high"],
+      ["medium", "medium"],
+      ["low", "low"],
+    ]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
     ${filtering(filter) && html`<button class="link" onClick=${clearFilter}>Clear</button>`}
   </div>`;
 }

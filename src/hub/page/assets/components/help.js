@@ -1,8 +1,8 @@
 // The keys, and the switch for them.
 
-import { html } from "../ui.js";
-import { set } from "../store.js";
-import * as prefs from "../prefs.js";
+import { html } from "../browser/ui.js";
+import { set } from "../browser/store.js";
+import * as prefs from "../browser/prefs.js";
 import { Dialog } from "./dialog.js";
 import { Switch } from "./controls.js";
 

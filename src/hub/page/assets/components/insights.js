@@ -1,27 +1,27 @@
 // The history in a few small charts: plain SVG, coloured by the stylesheet.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { now } from "../clock.js";
-import { insights } from "../insights.js";
-import { duration, number, plural, statusWords } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { now } from "../browser/clock.js";
+import { insights } from "../rules/insights.js";
+import { duration, number, plural, statusWords } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../insights.js").Insights} Numbers */
-/** @typedef {import("../insights.js").Rate} Rate */
+/** @typedef {import("../rules/insights.js").Insights} Numbers */
+/** @typedef {import("../rules/insights.js").Rate} Rate */
 
 const AT_MOST = 2000;
 const outcomes = /** @type {const} */ (["approved", "rejected", "timed_out", "cancelled"]);
 
 /** The newest rows that fit the filter. @param {Record<string, string|number>} query */
 async function newest(query) {
-  /** @type {import("../types.js").Approval[]} */
+  /** @type {import("../rules/types.js").Approval[]} */
   const rows = [];
   /** @type {string|null} */
   let cursor = null;
   do {
-    /** @type {import("../types.js").Page<import("../types.js").Approval>} */
+    /** @type {import("../rules/types.js").Page<import("../rules/types.js").Approval>} */
     const page = await api.approvals({ ...query, limit: 500, cursor });
     rows.push(...page.items);
     cursor = page.next_cursor;
@@ -52,7 +52,8 @@ export function InsightsPanel({ query }) {
 
 /** @param {{numbers: Numbers, all: boolean}} props */
 function Charts({ numbers, all }) {
-  const fact = (/** @type {string} */ name, /** @type {string} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (/** @type {string} */ name, /** @type {string} */ value) =>
+    html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const time = (/** @type {number|null} */ ms) => (ms === null ? "–" : duration(ms));
   return html`<div class="panel charts">
     <dl class="facts figures">
@@ -69,7 +70,7 @@ function Charts({ numbers, all }) {
 const HEIGHT = 88;
 const STEP = 40;
 
-/** @param {{days: import("../insights.js").Day[]}} props */
+/** @param {{days: import("../rules/insights.js").Day[]}} props */
 function Days({ days }) {
   const totals = days.map((day) => outcomes.reduce((sum, outcome) => sum + day[outcome], 0));
   const most = Math.max(1, ...totals);
@@ -83,17 +84,21 @@ function Days({ days }) {
   </figure>`;
 }
 
-/** @param {{day: import("../insights.js").Day, x: number, scale: number}} props */
+/** @param {{day: import("../rules/insights.js").Day, x: number, scale: number}} props */
 function Bar({ day, x, scale }) {
   let top = HEIGHT;
-  const counts = outcomes.filter((outcome) => day[outcome]).map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
+  const counts = outcomes
+    .filter((outcome) => day[outcome])
+    .map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
   return html`<g>
     <title>${`${day.day}: ${counts.join(", ") || "none"}`}</title>
     <rect class="hit" x=${x} y="0" width=${STEP} height=${HEIGHT} />
     ${outcomes.map((outcome) => {
       const height = day[outcome] * scale;
       top -= height;
-      return height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`;
+      return (
+        height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`
+      );
     })}
     <text x=${x + STEP / 2} y=${HEIGHT + 13} text-anchor="middle">${Number(day.day.slice(8))}</text>
   </g>`;

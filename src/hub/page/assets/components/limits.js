@@ -1,12 +1,12 @@
 // Limits per server, of an agent or a user: a list to look at and a dialog to change it.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
 import { Name } from "./text.js";
 import { Dialog } from "./dialog.js";
 
-/** @typedef {import("../types.js").Level} Level */
+/** @typedef {import("../rules/types.js").Level} Level */
 /** @typedef {Record<string, Level>} Limits */
 
 /** @param {{limits: Limits}} props */
@@ -34,11 +34,13 @@ export function LimitDialog({ title, words, limits, onSave, onClose }) {
     <p class="quiet small">${words}</p>
     ${names.length > 8 && html`<input type="search" aria-label="Find a server" placeholder="Find a server" value=${find} onInput=${(/** @type {any} */ e) => setFind(e.target.value)} />`}
     ${names.length === 0 && html`<p class="quiet">No server is known yet.</p>`}
-    <ul class="rows limits">${shown.map((name) => html`<li key=${name}><${Name} of=${name} />
+    <ul class="rows limits">${shown.map(
+      (name) => html`<li key=${name}><${Name} of=${name} />
       <select aria-label=${`Limit on ${name}`} value=${draft[name] ?? ""} onChange=${(/** @type {any} */ e) => pick(name, e.target.value)}>
         <option value="" selected=${!draft[name]}>no limit</option>
         ${["high", "medium", "low"].map((level) => html`<option value=${level} selected=${draft[name] === level}>up to ${level}</option>`)}
-      </select></li>`)}</ul>
+      </select></li>`,
+    )}</ul>
     <div class="actions"><button class="button primary" onClick=${() => onSave(draft)}>Save</button><button class="button ghost" onClick=${onClose}>Cancel</button></div>
   </${Dialog}>`;
 }

@@ -1,10 +1,10 @@
 // Whether what the page shows is live: a dot while it is, a banner with the time of the data when it is not.
 
-import { html } from "../ui.js";
-import { useStore } from "../store.js";
-import { reconnect } from "../live.js";
-import { useNow, toHub } from "../clock.js";
-import { time } from "../format.js";
+import { html } from "../browser/ui.js";
+import { useStore } from "../browser/store.js";
+import { reconnect } from "../hub/live.js";
+import { useNow, toHub } from "../browser/clock.js";
+import { time } from "../rules/format.js";
 
 export function LineDot() {
   const line = useStore((state) => state.line);

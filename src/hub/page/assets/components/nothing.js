@@ -1,9 +1,9 @@
 // The empty queue: what is connected, and what to do to see a card here.
 
-import { html } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { plural } from "../format.js";
+import { html } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { plural } from "../rules/format.js";
 import { Command } from "./controls.js";
 import { Name } from "./text.js";
 
@@ -14,28 +14,37 @@ export function NothingWaits() {
     <svg class="empty-mark" viewBox="0 0 48 48" width="44" height="44" aria-hidden="true"><circle cx="24" cy="24" r="21" /><path d="M15 24.5l6.5 6.5L33.5 18" /></svg>
     <h2>Nothing waits for you</h2>
     <p>Gated calls appear here the moment an agent makes one. The page is live; leave it open.</p>
-    ${connected.length > 0 && html`<div class="panel">
+    ${
+      connected.length > 0 &&
+      html`<div class="panel">
       <h3>Connected now</h3>
       <ul class="rows">
         ${connected.map((server) => html`<li><a href=${`/servers/${encodeURIComponent(server.name)}`}><${Name} of=${server.name} /></a><span class="quiet">${plural(server.sessions, "shim")} · ${gates(server)}</span></li>`)}
       </ul>
-    </div>`}
-    ${servers && connected.length === 0 && html`<div class="panel">
+    </div>`
+    }
+    ${
+      servers &&
+      connected.length === 0 &&
+      html`<div class="panel">
       <h3>No shim is connected</h3>
       <p>Put <code>hitl-wrap</code> in front of a server's command in your client's settings:</p>
       <${Command} text="hitl-wrap --server github -- npx -y @modelcontextprotocol/server-github" />
       <p class="quiet">Or see the whole thing at work first:</p>
       <${Command} text="hitl-wrap demo" />
-    </div>`}
+    </div>`
+    }
   </div>`;
 }
 
-/** What waits for approval on a server, in words. @param {import("../types.js").Server} server */
+/** What waits for approval on a server, in words. @param {import("../rules/types.js").Server} server */
 export function gates({ policy, tools }) {
   const switched = tools.filter((tool) => tool.hitl).length;
   const words = [
     policy.require_all && "all tools gated",
-    !policy.require_all && policy.threshold && (policy.threshold === "low" ? "gated from low trust" : `gated from ${policy.threshold} trust`),
+    !policy.require_all &&
+      policy.threshold &&
+      (policy.threshold === "low" ? "gated from low trust" : `gated from ${policy.threshold} trust`),
     switched > 0 && !policy.require_all && `${plural(switched, "tool")} switched on`,
   ].filter(Boolean);
   return words.join(", ") || "nothing gated";

@@ -1,9 +1,9 @@
 // One's own password. Who has one shows it first, so that a page left open gives nobody the account.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import * as live from "../live.js";
-import { get, set, useStore, toast } from "../store.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import * as live from "../hub/live.js";
+import { get, set, useStore, toast } from "../browser/store.js";
 import { Dialog } from "./dialog.js";
 
 /** As in the hub. */
@@ -14,7 +14,11 @@ export function Password() {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement|null} */ (null));
-  useEffect(() => /** @type {HTMLInputElement|null|undefined} */ (form.current?.querySelector('input[type="password"]'))?.focus(), []);
+  useEffect(
+    () =>
+      /** @type {HTMLInputElement|null|undefined} */ (form.current?.querySelector('input[type="password"]'))?.focus(),
+    [],
+  );
   const close = () => set({ dialog: null });
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();

@@ -1,15 +1,20 @@
 // The server approval policy: require all, threshold, time to decide, trusted agent bypass.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
 import { Text, Name } from "./text.js";
 import { Switch, Ago, When } from "./controls.js";
-import { now as hubNow } from "../clock.js";
+import { now as hubNow } from "../browser/clock.js";
 
-/** @param {{server: import("../types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+/** @param {{server: import("../rules/types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 export function PolicyCard({ server: { policy }, admin, onChange }) {
-  const thresholds = [["", "Off"], ["high", "High only"], ["medium", "Medium and high"], ["low", "Low: every tool"]];
+  const thresholds = [
+    ["", "Off"],
+    ["high", "High only"],
+    ["medium", "Medium and high"],
+    ["low", "Low: every tool"],
+  ];
   return html`<section class="panel policy" aria-labelledby="policy">
     <h2 id="policy">Server approval policy</h2>
     <p class="quiet small">These and the tools' own switches stack: if any of them asks for approval, the call is held.</p>
@@ -41,18 +46,23 @@ function Timeout({ seconds, admin, onChange }) {
   </div>`;
 }
 
-/** @param {{policy: import("../types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
+/** @param {{policy: import("../rules/types.js").Policy, admin: boolean, onChange: (change: object) => Promise<void>}} props */
 function Changed({ policy, admin, onChange }) {
   const value = policy.gate_changed_tools === null ? "" : policy.gate_changed_tools ? "on" : "off";
-  const choices = [["", "Automatic"], ["on", "Always"], ["off", "Never"]];
-  const save = (/** @type {any} */ event) => onChange({ gate_changed_tools: { on: true, off: false }[/** @type {"on"|"off"} */ (event.target.value)] ?? null });
+  const choices = [
+    ["", "Automatic"],
+    ["on", "Always"],
+    ["off", "Never"],
+  ];
+  const save = (/** @type {any} */ event) =>
+    onChange({ gate_changed_tools: { on: true, off: false }[/** @type {"on"|"off"} */ (event.target.value)] ?? null });
   return html`<div class="setting">
     <label for="changed"><h3>New and changed tools wait</h3><p class="quiet small">Until an admin accepts them. Automatic: where anything is gated.</p></label>
     <select id="changed" disabled=${!admin} value=${value} onChange=${save}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>
   </div>`;
 }
 
-/** @typedef {import("../types.js").Bypass} Entry */
+/** @typedef {import("../rules/types.js").Bypass} Entry */
 
 /** An entry as the hub takes it. @param {Entry} entry */
 const kept = ({ client_id, reason, expires_at }) => ({ client_id, reason, expires_at });
@@ -62,23 +72,31 @@ function Bypass({ entries, admin, onChange }) {
   const { data: agents } = useLoad(api.agents, [], ["agents"]);
   const nameOf = (/** @type {string} */ id) => agents?.find((agent) => agent.client_id === id)?.name;
   // The hub refuses times that are past, so what has expired goes when the list is sent again.
-  const others = (/** @type {string} */ id) => entries.filter((entry) => entry.client_id !== id && !entry.expired).map(kept);
-  const free = (agents ?? []).filter((agent) => !entries.some((entry) => entry.client_id === agent.client_id && !entry.expired));
+  const others = (/** @type {string} */ id) =>
+    entries.filter((entry) => entry.client_id !== id && !entry.expired).map(kept);
+  const free = (agents ?? []).filter(
+    (agent) => !entries.some((entry) => entry.client_id === agent.client_id && !entry.expired),
+  );
   return html`<div class="setting setting-wide">
     <h3>Trusted agent bypass</h3>
     <p class="quiet small">These agents skip the approval check on this server, whatever else is set. For pipelines you trust entirely.</p>
-    ${entries.length > 0 && html`<ul class="rows">
-      ${entries.map((entry) => html`<li key=${entry.client_id} class=${entry.expired ? "expired" : ""}><div>
+    ${
+      entries.length > 0 &&
+      html`<ul class="rows">
+      ${entries.map(
+        (entry) => html`<li key=${entry.client_id} class=${entry.expired ? "expired" : ""}><div>
           <span><${Text} of=${nameOf(entry.client_id) ?? "unknown agent"} /> <${Name} of=${entry.client_id} class="quiet small" /></span>
           <p class="quiet small">${entry.reason ? html`“<${Text} of=${entry.reason} />” · ` : ""}added by <${Text} of=${entry.added_by} /> <${Ago} at=${entry.added_at} />${entry.expires_at ? html` · ${entry.expired ? "expired" : "until"} <${When} at=${entry.expires_at} />` : ""} · ${entry.last_used_at ? html`used <${Ago} at=${entry.last_used_at} />` : "not used yet"}</p>
         </div>
-        ${admin && html`<button class="link danger" aria-label=${`Remove ${nameOf(entry.client_id) ?? entry.client_id} from the bypass list`} onClick=${() => onChange({ bypass: others(entry.client_id) })}>Remove</button>`}</li>`)}
-    </ul>`}
+        ${admin && html`<button class="link danger" aria-label=${`Remove ${nameOf(entry.client_id) ?? entry.client_id} from the bypass list`} onClick=${() => onChange({ bypass: others(entry.client_id) })}>Remove</button>`}</li>`,
+      )}
+    </ul>`
+    }
     ${admin && html`<${LetThrough} free=${free} onAdd=${(/** @type {object} */ entry, /** @type {string} */ id) => onChange({ bypass: [...others(id), entry] })} />`}
   </div>`;
 }
 
-/** @param {{free: import("../types.js").Agent[], onAdd: (entry: object, id: string) => Promise<void>}} props */
+/** @param {{free: import("../rules/types.js").Agent[], onAdd: (entry: object, id: string) => Promise<void>}} props */
 function LetThrough({ free, onAdd }) {
   const [picked, pick] = useState("");
   const [reason, setReason] = useState("");
@@ -98,7 +116,12 @@ function LetThrough({ free, onAdd }) {
     </select>
     <input aria-label="Why" placeholder="Why (optional)" maxlength="500" autocomplete="off" value=${reason} onInput=${(/** @type {any} */ e) => setReason(e.target.value)} />
     <select aria-label="For how long" value=${days} onChange=${(/** @type {any} */ e) => setDays(e.target.value)}>
-      ${[["", "for good"], ["1", "for a day"], ["7", "for a week"], ["30", "for 30 days"]].map(([value, words]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}
+      ${[
+        ["", "for good"],
+        ["1", "for a day"],
+        ["7", "for a week"],
+        ["30", "for 30 days"],
+      ].map(([value, words]) => html`<option value=${value} selected=${value === days}>${words}</option>`)}
     </select>
     <button class="button small" disabled=${!picked}>Let through</button>
   </form>`;

@@ -1,6 +1,6 @@
 // Why not: three presets, or own words.
 
-import { html, useState, useRef, useLayoutEffect, useId } from "../ui.js";
+import { html, useState, useRef, useLayoutEffect, useId } from "../browser/ui.js";
 
 /** The reasons that are one press away. */
 export const PRESETS = ["Unauthorized scope", "Suspicious arguments", "Wrong environment"];

@@ -1,12 +1,12 @@
 // The argument rules of a server, as text to edit; the hub says where a fault is, and that place is shown.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { useDraft } from "../load.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { useDraft } from "../hub/load.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 const EXAMPLE = `[
   {
@@ -37,7 +37,8 @@ export function lineOf(text, place) {
     else if (sign === ",") {
       const last = here[depth - 1];
       if (typeof last === "number") here[depth - 1] = last + 1;
-    } else if (typeof here[depth - 1] === "string" && /^\s*:/.test(text.slice(tokens.lastIndex))) here[depth - 1] = JSON.parse(sign);
+    } else if (typeof here[depth - 1] === "string" && /^\s*:/.test(text.slice(tokens.lastIndex)))
+      here[depth - 1] = JSON.parse(sign);
     if (path.every((part, index) => index < depth && here[index] === part)) {
       at = token.index;
       break;
@@ -58,7 +59,10 @@ export function Rules({ server, admin, onSaved }) {
       if (!Array.isArray(rules)) throw new Error("The rules are a list: [ … ].");
     } catch (problem) {
       const at = /position (\d+)/.exec(String(problem))?.[1];
-      return setFault({ line: at ? text.slice(0, Number(at)).split("\n").length : 1, words: String(/** @type {Error} */ (problem).message) });
+      return setFault({
+        line: at ? text.slice(0, Number(at)).split("\n").length : 1,
+        words: String(/** @type {Error} */ (problem).message),
+      });
     }
     try {
       await api.putPolicy(server.name, { rules });
@@ -66,18 +70,23 @@ export function Rules({ server, admin, onSaved }) {
       toast("ok", "The rules are in force.");
       await onSaved();
     } catch (problem) {
-      const { place, message } = /** @type {import("../api.js").ApiError} */ (problem);
+      const { place, message } = /** @type {import("../hub/api.js").ApiError} */ (problem);
       setFault({ line: place ? lineOf(text, place) : 1, words: message });
     }
   };
   return html`<section class="panel" aria-labelledby="rules">
     <header class="panel-head"><h2 id="rules">Argument rules</h2><span class="quiet">${server.policy.rules.length}</span></header>
     <p class="quiet small">Each rule names tools by a glob and conditions on the arguments by JSON pointers; all of them must hold. Effect: <code>gate</code> or <code>deny</code>. Operators: equals, glob, regex, contains, less, greater, exists, each with <code>"not": true</code> if you like.</p>
-    ${admin || saved
-      ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(9, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
-      : html`<p class="quiet">There are none.</p>`}
+    ${
+      admin || saved
+        ? html`<textarea class="mono rules-text" rows=${Math.min(24, Math.max(9, text.split("\n").length + 1))} spellcheck="false" readonly=${!admin} aria-label="Argument rules as JSON" aria-invalid=${fault ? "true" : undefined} aria-describedby=${fault ? "rules-fault" : undefined} placeholder=${EXAMPLE} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)}></textarea>`
+        : html`<p class="quiet">There are none.</p>`
+    }
     ${fault && html`<p class="trouble" role="alert" id="rules-fault"><span>Line ${fault.line}: <${Text} of=${fault.words} /></span></p>`}
-    ${admin && html`<div class="actions"><button class="button" disabled=${text === saved} onClick=${save}>Save the rules</button>
-      <button class="button ghost" disabled=${text === saved} onClick=${() => (setText(saved), setFault(null))}>Undo</button></div>`}
+    ${
+      admin &&
+      html`<div class="actions"><button class="button" disabled=${text === saved} onClick=${save}>Save the rules</button>
+      <button class="button ghost" disabled=${text === saved} onClick=${() => (setText(saved), setFault(null))}>Undo</button></div>`
+    }
   </section>`;
 }

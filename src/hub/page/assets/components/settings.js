@@ -1,17 +1,20 @@
 // What this browser does when something waits: desktop notifications, sound; how the page looks; one's password.
 
-import { html, useState } from "../ui.js";
-import { set, useStore } from "../store.js";
-import * as prefs from "../prefs.js";
-import * as notify from "../notify.js";
+import { html, useState } from "../browser/ui.js";
+import { set, useStore } from "../browser/store.js";
+import * as prefs from "../browser/prefs.js";
+import * as notify from "../hub/notify.js";
 import { Dialog } from "./dialog.js";
 import { Switch } from "./controls.js";
 
 /** @type {Record<string, string>} */
 const states = {
-  default: "The browser will ask you once. While this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
-  granted: "On: while this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
-  denied: "The browser blocks them for this address. Allow notifications in the site settings (beside the address), then come back.",
+  default:
+    "The browser will ask you once. While this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
+  granted:
+    "On: while this tab is in the background, each new approval shows tool, server and agent; arguments never leave the page.",
+  denied:
+    "The browser blocks them for this address. Allow notifications in the site settings (beside the address), then come back.",
   unsupported: "This browser has no desktop notifications for this address.",
 };
 
@@ -20,7 +23,11 @@ export function Settings() {
   const chosen = prefs.usePrefs();
   const session = useStore((state) => state.session);
   const enable = async () => setAllowed(await notify.enable());
-  const themes = /** @type {const} */ ([["auto", "As the system"], ["light", "Light"], ["dark", "Dark"]]);
+  const themes = /** @type {const} */ ([
+    ["auto", "As the system"],
+    ["light", "Light"],
+    ["dark", "Dark"],
+  ]);
   return html`<${Dialog} title="Settings" onClose=${() => set({ dialog: null })}>
     <div class="setting"><div><h3>Desktop notifications</h3><p class="quiet small">${states[allowed]}</p></div>
       ${allowed === "default" && html`<button class="button" onClick=${enable}>Turn on</button>`}

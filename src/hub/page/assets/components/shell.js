@@ -1,13 +1,13 @@
 // The frame around every screen: navigation, who is signed in, the line's state, messages.
 
-import { html, cls } from "../ui.js";
-import { set, useStore, dismiss } from "../store.js";
-import * as api from "../api.js";
-import * as live from "../live.js";
-import * as push from "../push.js";
-import { waiting } from "../queue.js";
-import { useKeys } from "../keys.js";
-import { navigate } from "../router.js";
+import { html, cls } from "../browser/ui.js";
+import { set, useStore, dismiss } from "../browser/store.js";
+import * as api from "../hub/api.js";
+import * as live from "../hub/live.js";
+import * as push from "../hub/push.js";
+import { waiting } from "../rules/queue.js";
+import { useKeys } from "../browser/keys.js";
+import { navigate } from "../browser/router.js";
 import { LineDot, LineBanner } from "./line.js";
 import { Help } from "./help.js";
 import { Password } from "./password.js";
@@ -19,7 +19,8 @@ const icons = /** @type {Record<string, string>} */ ({
   approvals: "M4 10.5l4 4 8-9",
   servers: "M3.5 4.5h13v4.5h-13zM3.5 11h13v4.5h-13zM6.5 6.8h.01M6.5 13.3h.01",
   agents: "M10 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM4 16.5c.6-3 3-4.5 6-4.5s5.4 1.5 6 4.5",
-  users: "M7 9a2.6 2.6 0 1 0 0-5.2A2.6 2.6 0 0 0 7 9zM2 16c.4-2.8 2.3-4.2 5-4.2s4.6 1.4 5 4.2M12.6 4.2a2.4 2.4 0 0 1 0 4.6M14 12c2.3.3 3.7 1.6 4 4",
+  users:
+    "M7 9a2.6 2.6 0 1 0 0-5.2A2.6 2.6 0 0 0 7 9zM2 16c.4-2.8 2.3-4.2 5-4.2s4.6 1.4 5 4.2M12.6 4.2a2.4 2.4 0 0 1 0 4.6M14 12c2.3.3 3.7 1.6 4 4",
   activity: "M3 10h3.2l2.3-5.5 3.2 11 2.3-5.5H17",
 });
 
@@ -108,4 +109,3 @@ export function Spoken() {
   const words = useStore((state) => state.spoken);
   return html`<div class="sr" role="status" aria-live="polite">${words}</div>`;
 }
-

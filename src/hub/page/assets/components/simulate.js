@@ -1,15 +1,15 @@
 // What would happen: one call tried against policy, and every tool for one agent.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { moment } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { moment } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "./text.js";
 import { Trust } from "./controls.js";
 
-/** @typedef {import("../types.js").Ruling} Ruling */
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Ruling} Ruling */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 const words = { pass: "passes", gate: "waits for approval", deny: "denied", ask: "depends on the call" };
 
@@ -18,7 +18,8 @@ export const Verdict = ({ ruling }) =>
   html`<span class=${ruling.verdict === "pass" ? "verdict" : `verdict gated verdict-${ruling.verdict}`}>${ruling.bypass ? "bypass" : words[ruling.verdict]}</span>`;
 
 /** @param {{reasons?: string[]}} props */
-const Reasons = ({ reasons }) => html`<ul class="reasons small">${(reasons ?? []).map((reason) => html`<li><${Text} of=${reason} /></li>`)}</ul>`;
+const Reasons = ({ reasons }) =>
+  html`<ul class="reasons small">${(reasons ?? []).map((reason) => html`<li><${Text} of=${reason} /></li>`)}</ul>`;
 
 /** @param {{value: string, onPick: (id: string) => void, id: string}} props */
 function AgentChoice({ value, onPick, id }) {
@@ -29,7 +30,7 @@ function AgentChoice({ value, onPick, id }) {
   </select>`;
 }
 
-/** A call of the last days to start from. @param {{server: string, onPick: (past: import("../types.js").Approval) => void}} props */
+/** A call of the last days to start from. @param {{server: string, onPick: (past: import("../rules/types.js").Approval) => void}} props */
 function PastCall({ server, onPick }) {
   const { data: calls } = useLoad(() => api.approvals({ server, limit: 30 }).then((page) => page.items), [server]);
   if (!calls?.length) return null;
@@ -60,7 +61,7 @@ export function Simulate({ server }) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
-  const take = (/** @type {import("../types.js").Approval} */ past) => {
+  const take = (/** @type {import("../rules/types.js").Approval} */ past) => {
     setAgent(past.agent.client_id);
     setTool(past.tool);
     setText(past.arguments);
@@ -85,16 +86,23 @@ export function Simulate({ server }) {
 /** @param {{server: Server}} props */
 export function Coverage({ server }) {
   const [agent, setAgent] = useState("");
-  const { data, error } = useLoad(() => (agent ? api.coverage(server.name, agent) : Promise.resolve(null)), [server.name, agent], ["policy", "agents", "users"]);
+  const { data, error } = useLoad(
+    () => (agent ? api.coverage(server.name, agent) : Promise.resolve(null)),
+    [server.name, agent],
+    ["policy", "agents", "users"],
+  );
   return html`<section class="panel" aria-labelledby="coverage">
     <h2 id="coverage">What an agent may do here</h2>
     <label for="cov-agent" class="sr">Agent</label><${AgentChoice} id="cov-agent" value=${agent} onPick=${setAgent} />
     ${error && html`<p class="trouble" role="alert">${error}</p>`}
-    ${data && html`<div class="table-wrap coverage" tabindex="0" role="region" aria-label="What it may do, tool by tool"><table class="table">
+    ${
+      data &&
+      html`<div class="table-wrap coverage" tabindex="0" role="region" aria-label="What it may do, tool by tool"><table class="table">
       <thead><tr><th scope="col">Tool</th><th scope="col">Comes to</th><th scope="col">Why</th></tr></thead>
       <tbody>
         ${data.tools.map((row) => html`<tr key=${row.tool}><td data-th="Tool"><${Name} of=${row.tool} /></td><td data-th="Comes to"><${Verdict} ruling=${row} /></td><td data-th="Why"><${Reasons} reasons=${row.reasons} /></td></tr>`)}
         <tr><td data-th="Tool" class="quiet">any other tool</td><td data-th="Comes to"><${Verdict} ruling=${data.unlisted} /></td><td data-th="Why"><${Reasons} reasons=${data.unlisted.reasons} /></td></tr>
-      </tbody></table></div>`}
+      </tbody></table></div>`
+    }
   </section>`;
 }

@@ -1,8 +1,8 @@
 // One JSON string as it was written: escapes stay escapes, line feeds break the line, invisible characters get labels.
 
-import { html } from "../ui.js";
-import { pieces, visible, isMixed, isForeign, codePoint } from "../glyphs.js";
-import { segments } from "../tokens.js";
+import { html } from "../browser/ui.js";
+import { pieces, visible, isMixed, isForeign, codePoint } from "../rules/glyphs.js";
+import { segments } from "../rules/tokens.js";
 import { Pieces } from "./text.js";
 
 const PLAIN_AFTER = 20_000;
@@ -15,7 +15,9 @@ export function StringValue({ text }) {
   const mixed = isMixed(parts.map((part) => part.decoded ?? part.text).join(""));
   return parts.map((part) => {
     if (part.decoded === undefined) return html`<${Pieces} list=${pieces(part.text)} />`;
-    return part.text.startsWith("\\u") ? html`<${Coded} ...${part} mixed=${mixed} />` : html`<${Escape} text=${part.text} />`;
+    return part.text.startsWith("\\u")
+      ? html`<${Coded} ...${part} mixed=${mixed} />`
+      : html`<${Escape} text=${part.text} />`;
   });
 }
 
@@ -25,8 +27,10 @@ const Escape = ({ text }) => html`<span class="esc">${text}</span>${text === "\\
 /** A \u escape: the letter it stands for, or a label where there is nothing to see. @param {{text: string, decoded: string, mixed: boolean}} props */
 function Coded({ text, decoded, mixed }) {
   const [piece] = pieces(decoded);
-  if (!piece || piece.mark === "hidden") return html`<span class="chip chip-hidden" title=${piece?.name}>${text}</span>`;
-  if (decoded < "\x80") return html`<span class="chip chip-lookalike" title=${`needlessly written as ${text}`}>${text} = ${decoded}</span>`;
+  if (!piece || piece.mark === "hidden")
+    return html`<span class="chip chip-hidden" title=${piece?.name}>${text}</span>`;
+  if (decoded < "\x80")
+    return html`<span class="chip chip-lookalike" title=${`needlessly written as ${text}`}>${text} = ${decoded}</span>`;
   const name = mixed && isForeign(decoded) ? "chip chip-lookalike" : "coded";
   return html`<span class=${name} title=${`written as ${text}, ${codePoint(decoded)}`}>${decoded}</span>`;
 }

@@ -1,8 +1,8 @@
 // The tabs of the approvals page: links, so that each has its address.
 
-import { html, cls } from "../ui.js";
-import { useStore } from "../store.js";
-import { waiting } from "../queue.js";
+import { html, cls } from "../browser/ui.js";
+import { useStore } from "../browser/store.js";
+import { waiting } from "../rules/queue.js";
 
 /** @param {{at: "pending"|"history"|"notifications"}} props */
 export function ApprovalTabs({ at }) {

@@ -1,9 +1,9 @@
 // Who asks and why: agent, client and user in one line, what gates the call, and whether anybody still waits.
 
-import { html } from "../ui.js";
+import { html } from "../browser/ui.js";
 import { Text, Name } from "./text.js";
 
-/** @param {{approval: import("../types.js").Approval}} props */
+/** @param {{approval: import("../rules/types.js").Approval}} props */
 export function Who({ approval: { agent, client, user } }) {
   return html`<p class="who">
     <span class="who-part"><${Text} of=${agent.name} class="strong" /> <${Name} of=${agent.client_id} class="quiet small" /></span>
@@ -14,12 +14,18 @@ export function Who({ approval: { agent, client, user } }) {
 
 /** Why it is gated. @param {{reasons: string[]}} props */
 export const Why = ({ reasons }) =>
-  reasons.length ? html`<p class="why"><span class="quiet">Gated because</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>` : null;
+  reasons.length
+    ? html`<p class="why"><span class="quiet">Gated because</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>`
+    : null;
 
-/** That nobody waits for the answer at this moment. @param {{approval: import("../types.js").Approval}} props */
+/** That nobody waits for the answer at this moment. @param {{approval: import("../rules/types.js").Approval}} props */
 export const HandedOff = ({ approval: { handed_off: away, status } }) =>
-  away && status === "pending" ? html`<p class="handed-off"><strong>Nobody waits right now.</strong> The client could not wait any longer. Approve, and its next identical call runs, once.</p>` : null;
+  away && status === "pending"
+    ? html`<p class="handed-off"><strong>Nobody waits right now.</strong> The client could not wait any longer. Approve, and its next identical call runs, once.</p>`
+    : null;
 
 /** What the server says its tool does: a claim. @param {{text: string|null}} props */
 export const Claim = ({ text }) =>
-  text ? html`<details class="claim"><summary>What the server says this tool does</summary><p><${Text} of=${text} newlines /></p><p class="quiet small">The server's own words. Nobody has checked them.</p></details>` : null;
+  text
+    ? html`<details class="claim"><summary>What the server says this tool does</summary><p><${Text} of=${text} newlines /></p><p class="quiet small">The server's own words. Nobody has checked them.</p></details>`
+    : null;

@@ -1,18 +1,24 @@
 // Every call that the shims reported, with its verdict.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { duration } from "../format.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { duration } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { When, OutcomeWord, Trouble } from "../components/controls.js";
 import { Select } from "../components/filters.js";
 
-/** @typedef {import("../types.js").ActivityRow} Row */
+/** @typedef {import("../rules/types.js").ActivityRow} Row */
 
 const LIMIT = 100;
-const words = /** @type {Record<string, string>} */ ({ pass: "passed", bypass: "bypassed", gate: "gated", deny: "denied", dropped: "not recorded" });
+const words = /** @type {Record<string, string>} */ ({
+  pass: "passed",
+  bypass: "bypassed",
+  gate: "gated",
+  deny: "denied",
+  dropped: "not recorded",
+});
 const nothing = { server: "", agent: "", verdict: "" };
 
 export function Activity() {
@@ -61,7 +67,8 @@ export function Activity() {
 /** @param {{rows: Row[]}} props */
 const Table = ({ rows }) => html`<div class="table-wrap"><table class="table dense">
   <thead><tr><th scope="col">When</th><th scope="col">Verdict</th><th scope="col">Tool</th><th scope="col">Server</th><th scope="col">Agent</th><th scope="col">Outcome</th><th scope="col">Took</th></tr></thead>
-  <tbody>${rows.map((row) => html`<tr key=${row.id}>
+  <tbody>${rows.map(
+    (row) => html`<tr key=${row.id}>
     <td data-th="When"><${When} at=${row.at} /></td>
     <td data-th="Verdict"><span class=${`badge verdict-${row.verdict}`}>${words[row.verdict] ?? row.verdict}</span></td>
     <td data-th="Tool">${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : row.dropped ? `${row.dropped} ${row.dropped === 1 ? "call" : "calls"}` : html`<${Name} of=${row.tool} />`}</td>
@@ -69,5 +76,6 @@ const Table = ({ rows }) => html`<div class="table-wrap"><table class="table den
     <td data-th="Agent"><${Text} of=${row.agent.name} /></td>
     <td data-th="Outcome"><${OutcomeWord} of=${row} /></td>
     <td data-th="Took" class="num">${row.duration_ms === null ? "–" : row.duration_ms === 0 ? "< 1 ms" : duration(row.duration_ms)}</td>
-  </tr>`)}</tbody>
+  </tr>`,
+  )}</tbody>
 </table></div>`;

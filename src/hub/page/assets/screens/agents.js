@@ -1,16 +1,16 @@
 // Agents: who may connect shims, with the client ids that bypass lists need.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { visible } from "../glyphs.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { CopyButton, Ago, Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
 import { LimitList, LimitDialog } from "../components/limits.js";
 
-/** @typedef {import("../types.js").Agent} Agent */
+/** @typedef {import("../rules/types.js").Agent} Agent */
 
 export function Agents() {
   const { data, error, reload } = useLoad(api.agents, [], ["agents", "sessions"]);
@@ -45,24 +45,29 @@ export function Agents() {
     ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onRevoke=${setLeaving} />`}
     ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => limit(limiting, trust)} onClose=${() => setLimiting(null)} />`}
     ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}
-    ${leaving && html`<${Dialog} title=${`Revoke ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
+    ${
+      leaving &&
+      html`<${Dialog} title=${`Revoke ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
       <p>Its shims are cut off at once and the calls they hold are cancelled. This cannot be taken back; a new agent gets a new client id.</p>
       <div class="actions"><button class="button danger" onClick=${() => revoke(leaving)}>Revoke</button><button class="button ghost" onClick=${() => setLeaving(null)}>Keep it</button></div>
-    </${Dialog}>`}
+    </${Dialog}>`
+    }
   </section>`;
 }
 
 /** @param {{agents: Agent[], admin: boolean, onLimit: (agent: Agent) => void, onRevoke: (agent: Agent) => void}} props */
 const Table = ({ agents, admin, onLimit, onRevoke }) => html`<div class="table-wrap"><table class="table">
   <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Trust limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
-  <tbody>${agents.map((agent) => html`<tr key=${agent.client_id}>
+  <tbody>${agents.map(
+    (agent) => html`<tr key=${agent.client_id}>
     <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
     <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
     <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
     <td data-th="Trust limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div>${agent.servers && html`<div class="small quiet">only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}</div>`}</div></td>
     <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
     ${admin && html`<td class="row-end"><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
-  </tr>`)}</tbody>
+  </tr>`,
+  )}</tbody>
 </table></div>`;
 
 /** Asks for a name, then shows the token this one time. @param {{onClose: () => void}} props */
@@ -76,7 +81,10 @@ function NewAgent({ onClose }) {
     event.preventDefault();
     try {
       const forUser = user.current?.value.trim();
-      const answer = await api.addAgent({ name: name.current?.value.trim() ?? "", ...(forUser ? { user: forUser } : {}) });
+      const answer = await api.addAgent({
+        name: name.current?.value.trim() ?? "",
+        ...(forUser ? { user: forUser } : {}),
+      });
       setToken(answer.token);
     } catch (problem) {
       setError(problem instanceof Error ? problem.message : String(problem));

@@ -1,14 +1,14 @@
 // One approval at its own link: pending or settled, with all that happened to it.
 
-import { html, useRef, useEffect } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { take } from "../live.js";
-import { focus, pressApprove, mayDecide } from "../decide.js";
-import { useKeys } from "../keys.js";
-import { inSight } from "../sight.js";
-import { duration, outcomeOf, actionWords } from "../format.js";
+import { html, useRef, useEffect } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { take } from "../hub/live.js";
+import { focus, pressApprove, mayDecide } from "../hub/decide.js";
+import { useKeys } from "../browser/keys.js";
+import { inSight } from "../browser/sight.js";
+import { duration, outcomeOf, actionWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
 import { Countdown } from "../components/countdown.js";
@@ -19,7 +19,7 @@ import { Decision } from "../components/decision.js";
 import { useSeen } from "../components/card.js";
 import { Compare } from "../components/compare.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** @param {{id: string}} props */
 export function OneApproval({ id }) {
@@ -51,7 +51,7 @@ export function OneApproval({ id }) {
   </section>`;
 }
 
-/** @param {{item: import("../types.js").Item}} props */
+/** @param {{item: import("../rules/types.js").Item}} props */
 function Whole({ item }) {
   const { approval } = item;
   const top = useRef(/** @type {HTMLElement|null} */ (null));
@@ -77,7 +77,8 @@ function Whole({ item }) {
 
 /** @param {{approval: Approval}} props */
 function Facts({ approval }) {
-  const fact = (/** @type {string} */ name, /** @type {unknown} */ value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const fact = (/** @type {string} */ name, /** @type {unknown} */ value) =>
+    html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const { decided_at: decided, duration_ms: ran } = approval;
   return html`<dl class="facts">
     ${fact("Asked", html`<${When} at=${approval.created_at} />`)}
@@ -86,16 +87,18 @@ function Facts({ approval }) {
   </dl>`;
 }
 
-/** @param {{entries: import("../types.js").TimelineEntry[], agent: import("../types.js").AgentRef}} props */
+/** @param {{entries: import("../rules/types.js").TimelineEntry[], agent: import("../rules/types.js").AgentRef}} props */
 function Timeline({ entries, agent }) {
   const nameOf = (/** @type {string} */ actor) => (actor === agent.client_id ? agent.name : actor);
   return html`<section class="panel timeline" aria-labelledby="timeline">
     <h2 id="timeline">Timeline</h2>
     <ol>
-      ${entries.map((entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
+      ${entries.map(
+        (entry) => html`<li class=${`step step-${entry.action.split(".").pop()}`}>
         <${When} at=${entry.at} />
         <span><${Text} of=${nameOf(entry.actor)} class="strong" /> ${actionWords[entry.action] ?? html`<${Text} of=${entry.action} />`}${entry.detail && html`<span class="quiet">: <${Text} of=${entry.detail} /></span>`}</span>
-      </li>`)}
+      </li>`,
+      )}
     </ol>
   </section>`;
 }

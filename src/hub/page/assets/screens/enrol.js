@@ -1,12 +1,12 @@
 // Enrolling a machine: an admin types or confirms the code that it shows, and gives it a name and its servers.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore } from "../store.js";
-import { useLoad } from "../load.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
 import { Text, Name } from "../components/text.js";
 
-/** @typedef {import("../types.js").Enrolment} Enrolment */
+/** @typedef {import("../rules/types.js").Enrolment} Enrolment */
 
 const given = () => decodeURIComponent(location.hash.slice(1)).slice(0, 20);
 
@@ -33,20 +33,30 @@ export function Enrol() {
     ${!admin && html`<p class="note">Only admins enrol machines. Ask one to open this page.</p>`}
     ${error && html`<p class="trouble" role="alert"><${Text} of=${error} /></p>`}
     ${done && html`<div class="panel" role="status"><p>${done}</p></div>`}
-    ${admin && !machine && !done && html`<form class="panel stack enrol" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), look())}>
+    ${
+      admin &&
+      !machine &&
+      !done &&
+      html`<form class="panel stack enrol" onSubmit=${(/** @type {Event} */ e) => (e.preventDefault(), look())}>
       <p>On the machine, run <code>hitl-wrap login ${location.origin}</code>. It shows a code; enter it here.</p>
       <label>Code<input class="mono" required autocomplete="off" autocapitalize="characters" spellcheck="false" maxlength="20" placeholder="BCDF-GHJK" value=${code} onInput=${(/** @type {any} */ e) => setCode(e.target.value)} /></label>
       <div class="actions"><button class="button primary">Continue</button></div>
-    </form>`}
-    ${machine && html`<${Confirm} machine=${machine} onYes=${(/** @type {object} */ body, /** @type {string} */ name) => attempt(async () => {
-      await api.confirmEnrolment(machine.code, body);
-      setDone(`${name} is enrolled. Its machine has the token now.`);
-      setMachine(null);
-    })} onNo=${() => attempt(async () => {
-      await api.refuseEnrolment(machine.code);
-      setDone("The machine was sent away.");
-      setMachine(null);
-    })} />`}
+    </form>`
+    }
+    ${
+      machine &&
+      html`<${Confirm} machine=${machine} onYes=${(/** @type {object} */ body, /** @type {string} */ name) =>
+        attempt(async () => {
+          await api.confirmEnrolment(machine.code, body);
+          setDone(`${name} is enrolled. Its machine has the token now.`);
+          setMachine(null);
+        })} onNo=${() =>
+        attempt(async () => {
+          await api.refuseEnrolment(machine.code);
+          setDone("The machine was sent away.");
+          setMachine(null);
+        })} />`
+    }
   </section>`;
 }
 
@@ -60,8 +70,18 @@ function Confirm({ machine, onYes, onNo }) {
   const [typed, setTyped] = useState("");
   const yes = (/** @type {Event} */ event) => {
     event.preventDefault();
-    const more = typed.split(",").map((one) => one.trim()).filter(Boolean);
-    onYes({ name: name.trim(), ...(user.trim() ? { user: user.trim() } : {}), ...(some ? { servers: [...chosen, ...more] } : {}) }, name.trim());
+    const more = typed
+      .split(",")
+      .map((one) => one.trim())
+      .filter(Boolean);
+    onYes(
+      {
+        name: name.trim(),
+        ...(user.trim() ? { user: user.trim() } : {}),
+        ...(some ? { servers: [...chosen, ...more] } : {}),
+      },
+      name.trim(),
+    );
   };
   return html`<form class="panel stack enrol" onSubmit=${yes}>
     <p>Does the machine show exactly this code?</p>
@@ -70,8 +90,11 @@ function Confirm({ machine, onYes, onNo }) {
     <label>Name of the agent<input required maxlength="64" autocomplete="off" value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
     <label>User it works for (optional)<input maxlength="64" autocomplete="off" value=${user} onInput=${(/** @type {any} */ e) => setUser(e.target.value)} /></label>
     <label>Servers<select value=${some ? "some" : "all"} onChange=${(/** @type {any} */ e) => setSome(e.target.value === "some")}><option value="all" selected=${!some}>every server</option><option value="some" selected=${some}>only these</option></select></label>
-    ${some && html`<ul class="rows limits">${(servers ?? []).map((server) => html`<li key=${server.name}><label class="pick-server"><input type="checkbox" checked=${chosen.includes(server.name)} onChange=${(/** @type {any} */ e) => choose(e.target.checked ? [...chosen, server.name] : chosen.filter((one) => one !== server.name))} /> <${Name} of=${server.name} /></label></li>`)}</ul>
-      <label>Others, not known yet (with commas between)<input autocomplete="off" value=${typed} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} /></label>`}
+    ${
+      some &&
+      html`<ul class="rows limits">${(servers ?? []).map((server) => html`<li key=${server.name}><label class="pick-server"><input type="checkbox" checked=${chosen.includes(server.name)} onChange=${(/** @type {any} */ e) => choose(e.target.checked ? [...chosen, server.name] : chosen.filter((one) => one !== server.name))} /> <${Name} of=${server.name} /></label></li>`)}</ul>
+      <label>Others, not known yet (with commas between)<input autocomplete="off" value=${typed} onInput=${(/** @type {any} */ e) => setTyped(e.target.value)} /></label>`
+    }
     <div class="actions"><button class="button primary">Yes, enrol it</button><button type="button" class="button ghost" onClick=${onNo}>No, send it away</button></div>
   </form>`;
 }

@@ -1,19 +1,19 @@
 // What was decided: filters, search, paging, export.
 
-import { html, useState, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad, useDraft } from "../load.js";
-import { duration, plural, statusWords } from "../format.js";
+import { html, useState, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad, useDraft } from "../hub/load.js";
+import { duration, plural, statusWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
 import { Select } from "../components/filters.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Export } from "../components/export.js";
 import { InsightsPanel } from "../components/insights.js";
-import { navigate } from "../router.js";
+import { navigate } from "../browser/router.js";
 
-/** @typedef {import("../types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 /** @typedef {{q: string, status: string, server: string, tool: string, agent: string, decided_by: string, from: string, to: string}} Filter */
 
 const LIMIT = 50;
@@ -39,7 +39,11 @@ export function History() {
   const [rows, setRows] = useState(/** @type {Approval[]} */ ([]));
   const [cursor, setCursor] = useState(/** @type {string|null} */ (null));
   const key = JSON.stringify(filter);
-  const { data, error, reload } = useLoad(() => api.approvals({ ...toQuery(filter), limit: LIMIT }), [key], ["approval"]);
+  const { data, error, reload } = useLoad(
+    () => api.approvals({ ...toQuery(filter), limit: LIMIT }),
+    [key],
+    ["approval"],
+  );
   useEffect(() => {
     if (!data) return;
     // Fresh rows go on top of the older pages that were read already.
@@ -83,12 +87,17 @@ export function History() {
 function HistoryFilters({ filter, rows, active, onChange }) {
   const me = useStore((state) => state.session?.user.name);
   // Only administrators may list the users, so the approvers are those who decided what is shown, and oneself.
-  const approvers = [me, filter.decided_by, ...rows.map((row) => row.decided_by)].filter((name) => typeof name === "string" && name);
+  const approvers = [me, filter.decided_by, ...rows.map((row) => row.decided_by)].filter(
+    (name) => typeof name === "string" && name,
+  );
   const { data: servers } = useLoad(api.servers, [], ["policy"]);
   const { data: agents } = useLoad(api.agents, [], ["agents"]);
-  const tools = (servers ?? []).filter((s) => !filter.server || s.name === filter.server).flatMap((s) => s.tools.map((t) => t.name));
+  const tools = (servers ?? [])
+    .filter((s) => !filter.server || s.name === filter.server)
+    .flatMap((s) => s.tools.map((t) => t.name));
   const pairs = (/** @type {string[]} */ names) => [...new Set(names)].sort().map((name) => [name, name]);
-  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) => onChange({ [field]: event.target.value });
+  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) =>
+    onChange({ [field]: event.target.value });
   return html`<div class="filters" role="search">
     <${Search} value=${filter.q} onSearch=${(/** @type {string} */ q) => onChange({ q })} />
     <${Select} label="Outcome" value=${filter.status} options=${Object.entries(statusWords).slice(1)} onChange=${(/** @type {string} */ status) => onChange({ status })} />

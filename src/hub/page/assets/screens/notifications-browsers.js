@@ -1,26 +1,29 @@
 // The browsers of whoever is signed in that are told when the page is closed, and the switch for this one.
 
-import { html, useEffect, useState } from "../ui.js";
-import * as api from "../api.js";
-import * as push from "../push.js";
-import { useLoad } from "../load.js";
-import { toast } from "../store.js";
-import { visible } from "../glyphs.js";
+import { html, useEffect, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import * as push from "../hub/push.js";
+import { useLoad } from "../hub/load.js";
+import { toast } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
 import { Ago, Switch, Trouble } from "../components/controls.js";
 import { Text } from "../components/text.js";
 
-/** @typedef {import("../types.js").Browser} Browser */
+/** @typedef {import("../rules/types.js").Browser} Browser */
 
 const words = (/** @type {unknown} */ problem) => (problem instanceof Error ? problem.message : String(problem));
 
 /** @type {Record<push.Obstacle, string>} */
 const obstacles = {
   insecure: "Not possible at this address: browsers allow it only over https, or for a hub on the same machine.",
-  "home-screen": "On an iPhone or iPad, add this page to the home screen first (Share, then Add to Home Screen), open it from there, and switch this on.",
+  "home-screen":
+    "On an iPhone or iPad, add this page to the home screen first (Share, then Add to Home Screen), open it from there, and switch this on.",
   unsupported: "This browser has no push messages.",
-  denied: "The browser blocks notifications for this address. Allow them in the site settings (beside the address), then come back.",
+  denied:
+    "The browser blocks notifications for this address. Allow them in the site settings (beside the address), then come back.",
 };
-const promise = "A notification with tool, server and agent, even when no tab is open. Pressing it opens the approval and decides nothing; arguments are never sent.";
+const promise =
+  "A notification with tool, server and agent, even when no tab is open. Pressing it opens the approval and decides nothing; arguments are never sent.";
 
 export function Browsers() {
   const { data, error, reload } = useLoad(api.browsers, [], ["policy"]);
@@ -51,15 +54,19 @@ export function Browsers() {
     await look();
     setBusy(false);
   };
-  const remove = (/** @type {Browser} */ { id }) => attempt(() => (id === here ? push.turnOff() : api.removeBrowser(id)));
+  const remove = (/** @type {Browser} */ { id }) =>
+    attempt(() => (id === here ? push.turnOff() : api.removeBrowser(id)));
   return html`<section class="panel browsers" aria-labelledby="browsers">
     <div class="setting"><div><h2 id="browsers">Notify this browser when the page is closed</h2>
         <p class=${obstacle ? "hint" : "quiet small"}>${obstacle ? obstacles[obstacle] : promise}</p></div>
       <${Switch} on=${on} busy=${busy} disabled=${Boolean(obstacle) || !data || busy} label="Notify this browser when the page is closed" onChange=${(/** @type {boolean} */ wanted) => attempt(wanted ? push.turnOn : push.turnOff)} /></div>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
-    ${browsers.length > 0 && html`<ul class="rows" aria-label="Your browsers">
+    ${
+      browsers.length > 0 &&
+      html`<ul class="rows" aria-label="Your browsers">
       ${browsers.map((browser) => html`<${OneBrowser} key=${browser.id} browser=${browser} here=${browser.id === here} onTested=${reload} onRemove=${() => remove(browser)} />`)}
-    </ul>`}
+    </ul>`
+    }
   </section>`;
 }
 

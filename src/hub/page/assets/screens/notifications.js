@@ -1,11 +1,11 @@
 // The Notifications tab: who hears about approvals, by which way, and whether it arrives.
 
-import { html, useEffect, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { useStore, toast } from "../store.js";
-import { plural } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useEffect, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { useStore, toast } from "../browser/store.js";
+import { plural } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Ago, Command, Switch, Trouble } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
@@ -14,7 +14,7 @@ import { Browsers } from "./notifications-browsers.js";
 import { ChannelForm } from "./notifications-form.js";
 import { kinds, kindOf, eventWords } from "./notifications-kinds.js";
 
-/** @typedef {import("./notifications-kinds.js").Channel} Channel */
+/** @typedef {import("../rules/types.js").Channel} Channel */
 
 const words = (/** @type {unknown} */ problem) => (problem instanceof Error ? problem.message : String(problem));
 
@@ -57,22 +57,41 @@ export function Notifications() {
     <${Browsers} />
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${data && channels.length === 0 && html`<${Nobody} admin=${admin} onAdd=${setEditing} />`}
-    ${channels.length > 0 && html`<ul class="channels">
-      ${channels.map((channel) => html`<${OneChannel} key=${channel.id} channel=${channel} admin=${admin} onEdit=${() => setEditing(channel)} onRemove=${() => setLeaving(channel)}
-        onSwitch=${(/** @type {boolean} */ enabled) => attempt(replace(channel, { ...asInput(channel), enabled }))} onTested=${reload} />`)}
+    ${
+      channels.length > 0 &&
+      html`<ul class="channels">
+      ${channels.map(
+        (
+          channel,
+        ) => html`<${OneChannel} key=${channel.id} channel=${channel} admin=${admin} onEdit=${() => setEditing(channel)} onRemove=${() => setLeaving(channel)}
+        onSwitch=${(/** @type {boolean} */ enabled) => attempt(replace(channel, { ...asInput(channel), enabled }))} onTested=${reload} />`,
+      )}
     </ul>
-    <p class="quiet small">Messages never carry arguments, except mail that is told to. Their links only open this page. Notifications while this page is open are under Settings.</p>`}
-    ${editing && html`<${ChannelForm} channel=${editing} onClose=${() => setEditing(null)}
-      onSave=${async (/** @type {object} */ input) => { await (editing.id ? replace(editing, input) : save([...own.map(asInput), input])); setEditing(null); }} />`}
-    ${leaving && html`<${Dialog} title=${`Remove ${visible(called(leaving))}?`} onClose=${() => setLeaving(null)}>
+    <p class="quiet small">Messages never carry arguments, except mail that is told to. Their links only open this page. Notifications while this page is open are under Settings.</p>`
+    }
+    ${
+      editing &&
+      html`<${ChannelForm} channel=${editing} onClose=${() => setEditing(null)}
+      onSave=${async (/** @type {object} */ input) => {
+        await (editing.id ? replace(editing, input) : save([...own.map(asInput), input]));
+        setEditing(null);
+      }} />`
+    }
+    ${
+      leaving &&
+      html`<${Dialog} title=${`Remove ${visible(called(leaving))}?`} onClose=${() => setLeaving(null)}>
       <p>${leaving.state.waiting ? `${plural(leaving.state.waiting, "message")} that wait for it are dropped.` : "Nothing waits for it."}</p>
       <div class="actions"><button class="button danger" onClick=${() => (void attempt(replace(leaving, null)), setLeaving(null))}>Remove</button><button class="button ghost" onClick=${() => setLeaving(null)}>Keep it</button></div>
-    </${Dialog}>`}
-    ${secret && html`<${Dialog} title="The webhook's signing secret" onClose=${() => setSecret("")}>
+    </${Dialog}>`
+    }
+    ${
+      secret &&
+      html`<${Dialog} title="The webhook's signing secret" onClose=${() => setSecret("")}>
       <p>It is shown this one time. The receiver needs it to check the <code>webhook-signature</code> of each message (Standard Webhooks).</p>
       <${Command} text=${secret} />
       <div class="actions"><button class="button primary" onClick=${() => setSecret("")}>I have stored it</button></div>
-    </${Dialog}>`}
+    </${Dialog}>`
+    }
   </section>`;
 }
 
@@ -80,10 +99,26 @@ export function Notifications() {
 const called = (channel) => channel.name || kindOf(channel.kind).words;
 
 /** A new channel of a kind. @param {string} kind @returns {Channel} */
-const fresh = (kind) => ({ id: "", kind, name: "", enabled: true, from_file: false, events: kind === "webhook" ? Object.keys(eventWords) : ["created"], servers: [], threshold: null, quiet_hours: null, settings: {}, secrets: {}, target: "", state: { waiting: 0, given_up: 0, last_at: null, last_error: null } });
+const fresh = (kind) => ({
+  id: "",
+  kind,
+  name: "",
+  enabled: true,
+  from_file: false,
+  events: kind === "webhook" ? Object.keys(eventWords) : ["created"],
+  servers: [],
+  threshold: null,
+  quiet_hours: null,
+  settings: {},
+  secrets: {},
+  target: "",
+  state: { waiting: 0, given_up: 0, last_at: null, last_error: null },
+});
 
 /** @param {{onAdd: (channel: Channel) => void}} props */
-const Add = ({ onAdd }) => html`<select aria-label="Add a channel" value="" onChange=${(/** @type {any} */ e) => (onAdd(fresh(e.target.value)), (e.target.value = ""))}>
+const Add = ({
+  onAdd,
+}) => html`<select aria-label="Add a channel" value="" onChange=${(/** @type {any} */ e) => (onAdd(fresh(e.target.value)), (e.target.value = ""))}>
   <option value="">Add a channel…</option>
   ${Object.entries(kinds).map(([kind, { words }]) => html`<option value=${kind}>${words}</option>`)}
 </select>`;
@@ -92,9 +127,13 @@ const Add = ({ onAdd }) => html`<select aria-label="Add a channel" value="" onCh
 const Nobody = ({ admin, onAdd }) => html`<div class="empty">
   <h2>No channel yet</h2>
   <p>Whoever has this page open sees waiting calls at once. Add a channel, and others hear of them too, with a link to the approval and without its arguments.</p>
-  ${admin ? html`<div class="panel"><ul class="rows">
+  ${
+    admin
+      ? html`<div class="panel"><ul class="rows">
     ${Object.entries(kinds).map(([kind, { words, about }]) => html`<li><span><strong>${words}</strong><br /><span class="quiet small">${about}</span></span><button class="button small" onClick=${() => onAdd(fresh(kind))} aria-label=${`Add ${words}`}>Add</button></li>`)}
-  </ul></div>` : html`<p class="note">Only admins add channels.</p>`}
+  </ul></div>`
+      : html`<p class="note">Only admins add channels.</p>`
+  }
 </div>`;
 
 /** @param {{channel: Channel, admin: boolean, onEdit: () => void, onRemove: () => void, onSwitch: (on: boolean) => void, onTested: () => Promise<void>}} props */
@@ -132,7 +171,9 @@ function OneChannel({ channel, admin, onEdit, onRemove, onSwitch, onTested }) {
 function StateWord({ channel: { enabled, state } }) {
   if (!enabled) return html`<span class="badge">off</span>`;
   if (state.last_error) return html`<span class="badge status-rejected">failing</span>`;
-  return state.last_at ? html`<span class="badge status-approved">working</span>` : html`<span class="badge">not used yet</span>`;
+  return state.last_at
+    ? html`<span class="badge status-approved">working</span>`
+    : html`<span class="badge">not used yet</span>`;
 }
 
 /** What it tells, in one line. @param {Channel} channel */
@@ -143,5 +184,7 @@ function summary({ events, servers, threshold, quiet_hours: quiet }) {
     servers.length ? `only ${servers.map(visible).join(", ")}` : "all servers",
     threshold && threshold !== "low" && `trust ${threshold}${threshold === "medium" ? " and high" : " only"}`,
     quiet && `quiet ${quiet.from} to ${quiet.to} (${quiet.zone})`,
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }

@@ -1,13 +1,14 @@
 // The queue: cards oldest first, keys, and a list that never moves under the pointer.
 
-import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
-import { get, set, useStore } from "../store.js";
-import { focus, pressApprove, mayDecide, moveOn, shifted } from "../decide.js";
-import { visibleCards, neighbour, waiting } from "../queue.js";
-import { useKeys } from "../keys.js";
-import { inSight } from "../sight.js";
-import { navigate } from "../router.js";
-import { plural } from "../format.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../browser/ui.js";
+import { get, set, useStore } from "../browser/store.js";
+import { focus, pressApprove, mayDecide, moveOn } from "../hub/decide.js";
+import { shifted } from "../browser/guard.js";
+import { visibleCards, neighbour, waiting } from "../rules/queue.js";
+import { useKeys } from "../browser/keys.js";
+import { inSight } from "../browser/sight.js";
+import { navigate } from "../browser/router.js";
+import { plural } from "../rules/format.js";
 import { Card, toggle } from "../components/card.js";
 import { BatchBar } from "../components/batchbar.js";
 import { QueueFilters, clearFilter, filtering } from "../components/filters.js";
@@ -43,12 +44,17 @@ export function Pending() {
   </section>`;
 }
 
-/** What the keys do here. @param {import("../types.js").Item[]} cards @returns {import("../keys.js").Keymap} */
+/** What the keys do here. @param {import("../rules/types.js").Item[]} cards @returns {import("../browser/keys.js").Keymap} */
 function keymap(cards) {
   const id = get().focus;
   const pending = waiting(cards).map((item) => item.approval.id);
   const move = (/** @type {1|-1} */ step) => (/** @type {KeyboardEvent} */ event) => {
-    if (event.key.startsWith("Arrow") && event.target instanceof Element && event.target.closest(".json-tall, summary, [role=tab]")) return;
+    if (
+      event.key.startsWith("Arrow") &&
+      event.target instanceof Element &&
+      event.target.closest(".json-tall, summary, [role=tab]")
+    )
+      return;
     event.preventDefault();
     const next = neighbour(cards, get().focus, step);
     if (next) focus(next);
@@ -70,7 +76,8 @@ function keymap(cards) {
     "Shift+x": () => set({ selected: new Set(pending.every((one) => get().selected.has(one)) ? [] : pending) }),
     Enter: (event) => {
       // Enter on a button or link is that button's own.
-      if (id && event.target instanceof Element && event.target.matches("article.card")) navigate(`/approvals/${encodeURIComponent(id)}`);
+      if (id && event.target instanceof Element && event.target.matches("article.card"))
+        navigate(`/approvals/${encodeURIComponent(id)}`);
     },
     Escape: escape,
     "/": (event) => {
@@ -91,7 +98,7 @@ function escape() {
   else focus(null);
 }
 
-/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../types.js").Item[]} queue */
+/** Takes settled cards away, but never while the pointer rests on the list or the answer to a decision of ours is on its way, and without moving the focused card. @param {{current: HTMLElement|null}} list @param {import("../rules/types.js").Item[]} queue */
 function useSweep(list, queue) {
   const anchor = useRef(/** @type {{element: Element, top: number}|null} */ (null));
   const settled = queue.some((item) => item.settledAt);
@@ -119,6 +126,8 @@ function useSweep(list, queue) {
 /** The card that must not move on the screen: the focused one, or the first in sight. @param {HTMLElement|null} list @param {Set<string>} leaving */
 function stillThing(list, leaving) {
   const staying = [...(list?.children ?? [])].filter((card) => !leaving.has(card.getAttribute("data-id") ?? ""));
-  const element = staying.find((card) => card.classList.contains("focused")) ?? staying.find((card) => card.getBoundingClientRect().bottom > 0);
+  const element =
+    staying.find((card) => card.classList.contains("focused")) ??
+    staying.find((card) => card.getBoundingClientRect().bottom > 0);
   return element ? { element, top: element.getBoundingClientRect().top } : null;
 }

@@ -1,11 +1,11 @@
 // One server: its policy, and its tools with their toggles and trust levels.
 
-import { html, useState } from "../ui.js";
-import * as api from "../api.js";
-import { useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { plural } from "../format.js";
-import { visible } from "../glyphs.js";
+import { html, useState } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { plural } from "../rules/format.js";
+import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { Switch, Trust, Trouble, Ago } from "../components/controls.js";
 import { PolicyCard } from "../components/policy.js";
@@ -14,8 +14,8 @@ import { Simulate, Coverage } from "../components/simulate.js";
 import { Drift } from "../components/drift.js";
 import { Removal } from "../components/removal.js";
 
-/** @typedef {import("../types.js").Tool} Tool */
-/** @typedef {import("../types.js").Server} Server */
+/** @typedef {import("../rules/types.js").Tool} Tool */
+/** @typedef {import("../rules/types.js").Server} Server */
 
 /** @param {{name: string}} props */
 export function OneServer({ name }) {
@@ -38,7 +38,9 @@ export function OneServer({ name }) {
     ${!server && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${server && !admin && html`<p class="note">Only admins change policy. You see what is in force.</p>`}
     <${Health} />
-    ${server && html`<div class="split">
+    ${
+      server &&
+      html`<div class="split">
       <div class="column">
         <${Tools} server=${server} admin=${admin} onChange=${(/** @type {string} */ tool, /** @type {object} */ change) => attempt(api.putTool(name, tool, change))} onAccepted=${reload} />
         <${Rules} server=${server} admin=${admin} onSaved=${reload} />
@@ -49,7 +51,8 @@ export function OneServer({ name }) {
       <${Simulate} server=${server} />
       ${admin && html`<${Removal} server=${server} />`}
       </div>
-    </div>`}
+    </div>`
+    }
   </section>`;
 }
 
@@ -60,7 +63,8 @@ function verdict({ policy, tools }, tool) {
   if (tool.drift && (policy.gate_changed_tools ?? anything)) return `gated: ${tool.drift.kind}`;
   if (policy.require_all) return "gated: all tools here";
   if (tool.hitl) return "gated: switched on";
-  if (policy.threshold && ranks[tool.trust] >= ranks[policy.threshold]) return `gated: trust ${tool.trust} ≥ ${policy.threshold}`;
+  if (policy.threshold && ranks[tool.trust] >= ranks[policy.threshold])
+    return `gated: trust ${tool.trust} ≥ ${policy.threshold}`;
   return policy.rules.length ? "passes, but for rules" : "passes";
 }
 
@@ -68,7 +72,9 @@ function verdict({ policy, tools }, tool) {
 function Health() {
   const { data } = useLoad(api.health, [], ["sessions", "policy", "approval"]);
   const point = data?.decision_point;
-  return point && !point.ok ? html`<p class="trouble" role="alert">The external decision point cannot be asked, so calls are denied: <${Text} of=${point.trouble} /></p>` : null;
+  return point && !point.ok
+    ? html`<p class="trouble" role="alert">The external decision point cannot be asked, so calls are denied: <${Text} of=${point.trouble} /></p>`
+    : null;
 }
 
 /** So that what comes after them is in reach; a server may have thousands. */

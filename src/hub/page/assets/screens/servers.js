@@ -1,9 +1,9 @@
 // The servers that shims reported, and what is gated on each.
 
-import { html } from "../ui.js";
-import * as api from "../api.js";
-import { useLoad } from "../load.js";
-import { plural } from "../format.js";
+import { html } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { useLoad } from "../hub/load.js";
+import { plural } from "../rules/format.js";
 import { Name } from "../components/text.js";
 import { Trouble, Command } from "../components/controls.js";
 import { gates } from "../components/nothing.js";
@@ -19,7 +19,7 @@ export function Servers() {
   </section>`;
 }
 
-/** @param {{server: import("../types.js").Server}} props */
+/** @param {{server: import("../rules/types.js").Server}} props */
 function Tile({ server }) {
   const counts = { high: 0, medium: 0, low: 0 };
   for (const tool of server.tools) counts[tool.trust]++;

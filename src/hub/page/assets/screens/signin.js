@@ -1,9 +1,9 @@
 // Signing in: name and password, or the one-time link whose code never leaves the fragment but by this page's POST.
 
-import { html, useState, useEffect, useRef } from "../ui.js";
-import * as api from "../api.js";
-import { get, set } from "../store.js";
-import { navigate } from "../router.js";
+import { html, useState, useEffect, useRef } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { get, set } from "../browser/store.js";
+import { navigate } from "../browser/router.js";
 import { Command } from "../components/controls.js";
 
 /** The code of a one-time link, taken out of the address before anything else happens. */

@@ -1,16 +1,16 @@
 // Users: the people who sign in, their roles, and how far the agents that work for them may go.
 
-import { html, useState, useRef, useEffect } from "../ui.js";
-import * as api from "../api.js";
-import { get, useStore, toast } from "../store.js";
-import { useLoad } from "../load.js";
-import { visible } from "../glyphs.js";
+import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import * as api from "../hub/api.js";
+import { get, useStore, toast } from "../browser/store.js";
+import { useLoad } from "../hub/load.js";
+import { visible } from "../rules/glyphs.js";
 import { Text } from "../components/text.js";
 import { Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
 import { LimitList, LimitDialog } from "../components/limits.js";
 
-/** @typedef {import("../types.js").User} User */
+/** @typedef {import("../rules/types.js").User} User */
 
 const roles = /** @type {const} */ (["viewer", "approver", "admin"]);
 
@@ -40,24 +40,29 @@ export function Users() {
     ${link && html`<${HandOver} words=${`It signs ${visible(link.name)} in, once, within ten minutes. Earlier links do not work any more.`} link=${link.link} onClose=${() => setLink(null)} />`}
     ${adding && html`<${NewUser} onClose=${() => (setAdding(false), reload())} />`}
     ${limiting && html`<${LimitDialog} title=${`Ceilings of ${visible(limiting.name)}`} words="Agents that work for this person may not call tools above the ceiling of a server, approval or not." limits=${limiting.ceilings} onSave=${(/** @type {object} */ ceilings) => attempt(api.putUser(limiting.name, { ceilings }))} onClose=${() => setLimiting(null)} />`}
-    ${leaving && html`<${Dialog} title=${`Remove ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
+    ${
+      leaving &&
+      html`<${Dialog} title=${`Remove ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
       <p>They are signed out at once. What they decided stays on record.</p>
       <div class="actions"><button class="button danger" onClick=${() => attempt(api.removeUser(leaving.name))}>Remove</button><button class="button ghost" onClick=${() => setLeaving(null)}>Keep</button></div>
-    </${Dialog}>`}
+    </${Dialog}>`
+    }
   </section>`;
 }
 
 /** @param {{users: User[], onRole: (user: User, role: string) => void, onLimit: (user: User) => void, onRemove: (user: User) => void, onLink: (user: User) => void}} props */
 const Table = ({ users, onRole, onLimit, onRemove, onLink }) => html`<div class="table-wrap"><table class="table">
   <thead><tr><th scope="col">User</th><th scope="col">Role</th><th scope="col">Ceilings</th><th><span class="sr">Actions</span></th></tr></thead>
-  <tbody>${users.map((user) => html`<tr key=${user.name}>
+  <tbody>${users.map(
+    (user) => html`<tr key=${user.name}>
     <td data-th="User"><${Text} of=${user.name} class="strong" />${user.name === get().session?.user.name && html` <span class="quiet small">you</span>`}</td>
     <td data-th="Role"><select aria-label=${`Role of ${visible(user.name)}`} value=${user.role} onChange=${(/** @type {any} */ e) => onRole(user, e.target.value)}>
       ${roles.map((role) => html`<option value=${role} selected=${user.role === role}>${role}</option>`)}
     </select></td>
     <td data-th="Ceilings"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
     <td class="row-end"><button class="link" aria-label=${`New link for ${visible(user.name)} to sign in`} onClick=${() => onLink(user)}>New link</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
-  </tr>`)}</tbody>
+  </tr>`,
+  )}</tbody>
 </table></div>`;
 
 /** @param {{words: string, link: string, onClose: () => void}} props */
@@ -77,13 +82,17 @@ function NewUser({ onClose }) {
   const create = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
-      const answer = await api.addUser({ name: name.current?.value.trim() ?? "", role: role.current?.value ?? "viewer" });
+      const answer = await api.addUser({
+        name: name.current?.value.trim() ?? "",
+        role: role.current?.value ?? "viewer",
+      });
       setLink(answer.link ?? "");
     } catch (problem) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
-  if (link) return html`<${HandOver} words="It signs the new user in, once, within ten minutes." link=${link} onClose=${onClose} />`;
+  if (link)
+    return html`<${HandOver} words="It signs the new user in, once, within ten minutes." link=${link} onClose=${onClose} />`;
   return html`<${Dialog} title="New user" onClose=${onClose}>
     <form class="stack" onSubmit=${create}>
       ${error && html`<p class="trouble" role="alert">${error}</p>`}

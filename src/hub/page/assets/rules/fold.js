@@ -55,7 +55,12 @@ export function shapeOf(approval) {
  * @param {A} approval
  * @returns {A}
  */
-export const besides = (approval) => ({ ...approval, id: `${approval.id}+`, arguments: approval.extra ?? "{}", extra: null });
+export const besides = (approval) => ({
+  ...approval,
+  id: `${approval.id}+`,
+  arguments: approval.extra ?? "{}",
+  extra: null,
+});
 
 /**
  * How many folds nobody opened yet.

@@ -42,7 +42,9 @@ export const replace = (queue, id, patch) =>
 export function reconcile(queue, pending, since, now) {
   const listed = new Set(pending.map((approval) => approval.id));
   const gone = queue
-    .filter((item) => item.approval.status === "pending" && !listed.has(item.approval.id) && !since.has(item.approval.id))
+    .filter(
+      (item) => item.approval.status === "pending" && !listed.has(item.approval.id) && !since.has(item.approval.id),
+    )
     .map((item) => item.approval.id);
   return { queue: pending.reduce((all, approval) => upsert(all, approval, now), queue), gone };
 }
@@ -61,7 +63,14 @@ export function visibleCards(queue, filter) {
     if (filter.server && approval.server !== filter.server) return false;
     if (filter.agent && approval.agent.client_id !== filter.agent) return false;
     if (filter.trust && approval.trust !== filter.trust) return false;
-    const words = [approval.tool, approval.server, approval.agent.name, approval.agent.client_id, approval.user ?? "", approval.arguments];
+    const words = [
+      approval.tool,
+      approval.server,
+      approval.agent.name,
+      approval.agent.client_id,
+      approval.user ?? "",
+      approval.arguments,
+    ];
     return !text || words.some((word) => word.toLowerCase().includes(text));
   });
 }

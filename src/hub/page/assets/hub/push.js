@@ -1,14 +1,16 @@
 // Web Push for this browser: whether it can, switching it on and off, and what its service worker asks of the page.
 
 import * as api from "./api.js";
-import * as prefs from "./prefs.js";
-import { navigate } from "./router.js";
+import * as prefs from "../browser/prefs.js";
+import { navigate } from "../browser/router.js";
 
 const WORKER = "/sw.js";
 /** @typedef {"insecure"|"home-screen"|"unsupported"|"denied"} Obstacle */
 
 const supported = () => "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
-const isApplePhone = () => /iPhone|iPad|iPod/.test(navigator.userAgent) || (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
+const isApplePhone = () =>
+  /iPhone|iPad|iPod/.test(navigator.userAgent) ||
+  (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
 
 /** Why this browser cannot be told; null when it can. @returns {Obstacle|null} */
 export function obstacle() {
@@ -84,7 +86,8 @@ async function subscribe(registration, key) {
     return await ask();
   } catch (problem) {
     const name = problem instanceof DOMException ? problem.name : "";
-    if (name === "AbortError") throw new Error("The browser's push service cannot be reached, or is switched off in the browser's settings.");
+    if (name === "AbortError")
+      throw new Error("The browser's push service cannot be reached, or is switched off in the browser's settings.");
     if (name !== "InvalidStateError") throw problem;
     // It is subscribed with the key of another hub, or of this one before its store was made anew.
     await (await registration.pushManager.getSubscription())?.unsubscribe();
@@ -93,14 +96,37 @@ async function subscribe(registration, key) {
 }
 
 /** @param {string} base64url */
-const bytes = (base64url) => Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
+const bytes = (base64url) =>
+  Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
 
 /** What people call this browser, such as "Firefox on Linux". */
 export function ownName() {
   const agent = navigator.userAgent;
-  const first = (/** @type {[RegExp, string][]} */ list, /** @type {string} */ other) => list.find(([pattern]) => pattern.test(agent))?.[1] ?? other;
-  const browser = first([[/Edg/, "Edge"], [/OPR\//, "Opera"], [/SamsungBrowser/, "Samsung Internet"], [/Firefox|FxiOS/, "Firefox"], [/Chrome|CriOS/, "Chrome"], [/Safari/, "Safari"]], "Browser");
-  const system = first([[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android"], [/Windows/, "Windows"], [/Mac/, "Mac"], [/CrOS/, "ChromeOS"], [/Linux/, "Linux"]], "this system");
+  const first = (/** @type {[RegExp, string][]} */ list, /** @type {string} */ other) =>
+    list.find(([pattern]) => pattern.test(agent))?.[1] ?? other;
+  const browser = first(
+    [
+      [/Edg/, "Edge"],
+      [/OPR\//, "Opera"],
+      [/SamsungBrowser/, "Samsung Internet"],
+      [/Firefox|FxiOS/, "Firefox"],
+      [/Chrome|CriOS/, "Chrome"],
+      [/Safari/, "Safari"],
+    ],
+    "Browser",
+  );
+  const system = first(
+    [
+      [/iPhone/, "iPhone"],
+      [/iPad/, "iPad"],
+      [/Android/, "Android"],
+      [/Windows/, "Windows"],
+      [/Mac/, "Mac"],
+      [/CrOS/, "ChromeOS"],
+      [/Linux/, "Linux"],
+    ],
+    "this system",
+  );
   return `${browser} on ${system}`;
 }
 
@@ -114,7 +140,8 @@ export function listen() {
 }
 
 /** The registration through which notifications outlive the page, where this browser is told by push. */
-const registered = async () => (prefs.get().push && supported() ? navigator.serviceWorker.getRegistration("/") : undefined);
+const registered = async () =>
+  prefs.get().push && supported() ? navigator.serviceWorker.getRegistration("/") : undefined;
 
 /** Takes a notification away that is no news any more. @param {string} approval */
 export async function settled(approval) {

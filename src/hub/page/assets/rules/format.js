@@ -71,7 +71,8 @@ export const outcomeWords = {
 };
 
 /** What became of an approved call. @param {{outcome: import("./types.js").Outcome, handed_off?: boolean}} of */
-export const outcomeOf = ({ outcome, handed_off: away }) => (away && outcome === "waiting" ? "waits for the client to call again" : outcomeWords[outcome]);
+export const outcomeOf = ({ outcome, handed_off: away }) =>
+  away && outcome === "waiting" ? "waits for the client to call again" : outcomeWords[outcome];
 
 /** The words for each step of an approval's timeline, after the name of who took it. @type {Record<string, string>} */
 export const actionWords = {

@@ -9,14 +9,35 @@ const stylised = /[\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u;
 const suspect = new RegExp(`${hidden.source}|${stylised.source}|[^\\x00-\\x7f]`, "u");
 
 const names = new Map([
-  [0x00, "NUL"], [0x07, "BELL"], [0x08, "BACKSPACE"], [0x09, "TAB"], [0x0a, "LINE FEED"], [0x0d, "CARRIAGE RETURN"],
-  [0x1b, "ESCAPE"], [0x7f, "DELETE"], [0xa0, "NO-BREAK SPACE"], [0xad, "SOFT HYPHEN"], [0x61c, "ARABIC LETTER MARK"],
-  [0x200b, "ZERO WIDTH SPACE"], [0x200c, "ZERO WIDTH NON-JOINER"], [0x200d, "ZERO WIDTH JOINER"],
-  [0x200e, "LEFT-TO-RIGHT MARK"], [0x200f, "RIGHT-TO-LEFT MARK"], [0x2028, "LINE SEPARATOR"],
-  [0x2029, "PARAGRAPH SEPARATOR"], [0x202a, "LEFT-TO-RIGHT EMBEDDING"], [0x202b, "RIGHT-TO-LEFT EMBEDDING"],
-  [0x202c, "POP DIRECTIONAL FORMATTING"], [0x202d, "LEFT-TO-RIGHT OVERRIDE"], [0x202e, "RIGHT-TO-LEFT OVERRIDE"],
-  [0x2060, "WORD JOINER"], [0x2066, "LEFT-TO-RIGHT ISOLATE"], [0x2067, "RIGHT-TO-LEFT ISOLATE"],
-  [0x2068, "FIRST STRONG ISOLATE"], [0x2069, "POP DIRECTIONAL ISOLATE"], [0xfeff, "BYTE ORDER MARK"],
+  [0x00, "NUL"],
+  [0x07, "BELL"],
+  [0x08, "BACKSPACE"],
+  [0x09, "TAB"],
+  [0x0a, "LINE FEED"],
+  [0x0d, "CARRIAGE RETURN"],
+  [0x1b, "ESCAPE"],
+  [0x7f, "DELETE"],
+  [0xa0, "NO-BREAK SPACE"],
+  [0xad, "SOFT HYPHEN"],
+  [0x61c, "ARABIC LETTER MARK"],
+  [0x200b, "ZERO WIDTH SPACE"],
+  [0x200c, "ZERO WIDTH NON-JOINER"],
+  [0x200d, "ZERO WIDTH JOINER"],
+  [0x200e, "LEFT-TO-RIGHT MARK"],
+  [0x200f, "RIGHT-TO-LEFT MARK"],
+  [0x2028, "LINE SEPARATOR"],
+  [0x2029, "PARAGRAPH SEPARATOR"],
+  [0x202a, "LEFT-TO-RIGHT EMBEDDING"],
+  [0x202b, "RIGHT-TO-LEFT EMBEDDING"],
+  [0x202c, "POP DIRECTIONAL FORMATTING"],
+  [0x202d, "LEFT-TO-RIGHT OVERRIDE"],
+  [0x202e, "RIGHT-TO-LEFT OVERRIDE"],
+  [0x2060, "WORD JOINER"],
+  [0x2066, "LEFT-TO-RIGHT ISOLATE"],
+  [0x2067, "RIGHT-TO-LEFT ISOLATE"],
+  [0x2068, "FIRST STRONG ISOLATE"],
+  [0x2069, "POP DIRECTIONAL ISOLATE"],
+  [0xfeff, "BYTE ORDER MARK"],
 ]);
 
 /** U+202E @param {string} char */
@@ -48,7 +69,8 @@ function mixedWords(text) {
   /** @type {[number, number][]} */
   const spans = [];
   for (const word of text.matchAll(/[\p{L}\p{M}\p{N}_-]+/gu)) {
-    if (/\p{Script=Latin}/u.test(word[0]) && foreign.test(word[0])) spans.push([word.index, word.index + word[0].length]);
+    if (/\p{Script=Latin}/u.test(word[0]) && foreign.test(word[0]))
+      spans.push([word.index, word.index + word[0].length]);
   }
   return spans;
 }
@@ -96,7 +118,9 @@ export function pieces(text, allow = {}) {
 
 /** The same as one plain string, for places that take no elements: titles, notifications. @param {string} text */
 export const visible = (text) =>
-  pieces(text).map((piece) => (piece.mark === "hidden" ? `⟦${piece.text}⟧` : piece.text)).join("");
+  pieces(text)
+    .map((piece) => (piece.mark === "hidden" ? `⟦${piece.text}⟧` : piece.text))
+    .join("");
 
 /** Whether a word of the text mixes Latin letters with imitations of them. @param {string} text */
 export const isMixed = (text) => /[^\x00-\x7f]/.test(text) && mixedWords(text).length > 0;

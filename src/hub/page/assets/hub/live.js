@@ -1,15 +1,15 @@
 // Keeps the state in step with the hub: reads the queue, follows the events, says when the line is lost.
 
 import * as api from "./api.js";
-import { get, set, say } from "./store.js";
-import { synchronise } from "./clock.js";
+import { get, set, say } from "../browser/store.js";
+import { synchronise } from "../browser/clock.js";
 import { read } from "./sse.js";
-import { upsert, reconcile } from "./queue.js";
+import { upsert, reconcile } from "../rules/queue.js";
 import { announce } from "./notify.js";
 import { settled } from "./push.js";
-import { visible } from "./glyphs.js";
+import { visible } from "../rules/glyphs.js";
 
-/** @typedef {import("./types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 const SILENCE_MS = 35_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -133,7 +133,7 @@ export async function loadQueue() {
     /** @type {string|null} */
     let cursor = null;
     do {
-      /** @type {import("./types.js").Page<Approval>} */
+      /** @type {import("../rules/types.js").Page<Approval>} */
       const page = await api.approvals({ status: "pending", limit: 200, cursor });
       all.push(...page.items);
       cursor = page.next_cursor;

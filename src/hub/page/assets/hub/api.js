@@ -1,9 +1,9 @@
 // The hub's documented HTTP API, and nothing else. Failures become an ApiError with words for a person.
 
-import { get, set } from "./store.js";
-import { synchronise } from "./clock.js";
+import { get, set } from "../browser/store.js";
+import { synchronise } from "../browser/clock.js";
 
-/** @typedef {import("./types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 export class ApiError extends Error {
   /**
@@ -67,7 +67,7 @@ function query(fields) {
 const items = (answer) => answer?.items ?? answer ?? [];
 const seg = encodeURIComponent;
 
-/** Who is signed in; null when nobody is. @returns {Promise<import("./types.js").Session|null>} */
+/** Who is signed in; null when nobody is. @returns {Promise<import("../rules/types.js").Session|null>} */
 export async function whoami() {
   try {
     const session = await call("GET", "/session");
@@ -83,46 +83,51 @@ export async function whoami() {
 export const signIn = (credentials) => call("POST", "/session", credentials);
 export const signOut = () => call("DELETE", "/session");
 
-/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("./types.js").Page<Approval>>} */
+/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Page<Approval>>} */
 export const approvals = (filter) => call("GET", `/approvals${query(filter)}`);
 /** @param {string} id @returns {Promise<Approval>} */
 export const approval = (id) => call("GET", `/approvals/${seg(id)}`);
 /** @param {string} id @param {"approve"|"reject"|"extend"|"seen"} action @param {object} [body] */
 export const act = (id, action, body) => call("POST", `/approvals/${seg(id)}/${action}`, body);
 /** @param {string[]} ids @param {"approve"|"reject"} action @param {string} [reason] */
-export const batch = (ids, action, reason) => call("POST", "/approvals/batch", reason ? { ids, action, reason } : { ids, action });
+export const batch = (ids, action, reason) =>
+  call("POST", "/approvals/batch", reason ? { ids, action, reason } : { ids, action });
 
-/** @returns {Promise<import("./types.js").Server[]>} */
+/** @returns {Promise<import("../rules/types.js").Server[]>} */
 export const servers = () => call("GET", "/servers").then(items);
-/** @param {string} name @returns {Promise<import("./types.js").Server>} */
+/** @param {string} name @returns {Promise<import("../rules/types.js").Server>} */
 export const server = (name) => call("GET", `/servers/${seg(name)}`);
 /** @param {string} name @param {object} change */
 export const putPolicy = (name, change) => call("PUT", `/servers/${seg(name)}/policy`, change);
 /** Browsers take these for steps in the path, however they are written. @param {string} tool */
 const isStep = (tool) => tool === "." || tool === "..";
 /** @param {string} name @param {string} tool @param {object} change */
-export const putTool = (name, tool, change) => call("PUT", `/servers/${seg(name)}/tools${isStep(tool) ? `?tool=${tool}` : `/${seg(tool)}`}`, change);
+export const putTool = (name, tool, change) =>
+  call("PUT", `/servers/${seg(name)}/tools${isStep(tool) ? `?tool=${tool}` : `/${seg(tool)}`}`, change);
 
 /** @param {string} name */
 export const removeServer = (name) => call("DELETE", `/servers/${seg(name)}`);
 
 /** Accepts the definition with this digest. @param {string} name @param {string} tool @param {string} sha256 */
-export const acceptTool = (name, tool, sha256) => call("POST", `/servers/${seg(name)}/${isStep(tool) ? `accept?tool=${tool}` : `tools/${seg(tool)}/accept`}`, { sha256 });
-/** @param {string} name @param {object} body @returns {Promise<import("./types.js").Ruling>} */
+export const acceptTool = (name, tool, sha256) =>
+  call("POST", `/servers/${seg(name)}/${isStep(tool) ? `accept?tool=${tool}` : `tools/${seg(tool)}/accept`}`, {
+    sha256,
+  });
+/** @param {string} name @param {object} body @returns {Promise<import("../rules/types.js").Ruling>} */
 export const simulate = (name, body) => call("POST", `/servers/${seg(name)}/simulate`, body);
-/** @param {string} name @param {string} agent @returns {Promise<import("./types.js").Coverage>} */
+/** @param {string} name @param {string} agent @returns {Promise<import("../rules/types.js").Coverage>} */
 export const coverage = (name, agent) => call("GET", `/servers/${seg(name)}/coverage${query({ agent })}`);
 /** @returns {Promise<{decision_point: {ok: boolean, trouble: string|null}|null}>} */
 export const health = () => call("GET", "/health");
 
-/** @param {string} code @returns {Promise<import("./types.js").Enrolment>} */
+/** @param {string} code @returns {Promise<import("../rules/types.js").Enrolment>} */
 export const enrolment = (code) => call("GET", `/enrolments/${seg(code)}`);
 /** @param {string} code @param {object} body */
 export const confirmEnrolment = (code, body) => call("POST", `/enrolments/${seg(code)}`, body);
 /** @param {string} code */
 export const refuseEnrolment = (code) => call("DELETE", `/enrolments/${seg(code)}`);
 
-/** @returns {Promise<import("./types.js").User[]>} */
+/** @returns {Promise<import("../rules/types.js").User[]>} */
 export const users = () => call("GET", "/users").then(items);
 /** @param {object} user @returns {Promise<{link?: string}>} */
 export const addUser = (user) => call("POST", "/users", user);
@@ -133,25 +138,25 @@ export const putUser = (name, change) => call("PUT", `/users/${seg(name)}`, chan
 /** @param {string} name */
 export const removeUser = (name) => call("DELETE", `/users/${seg(name)}`);
 
-/** @returns {Promise<import("./types.js").Agent[]>} */
+/** @returns {Promise<import("../rules/types.js").Agent[]>} */
 export const agents = () => call("GET", "/agents").then(items);
-/** @param {object} agent @returns {Promise<{token: string, client_id?: string, agent?: import("./types.js").Agent}>} */
+/** @param {object} agent @returns {Promise<{token: string, client_id?: string, agent?: import("../rules/types.js").Agent}>} */
 export const addAgent = (agent) => call("POST", "/agents", agent);
 /** @param {string} clientId @param {object} change */
 export const putAgent = (clientId, change) => call("PUT", `/agents/${seg(clientId)}`, change);
 /** @param {string} clientId */
 export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)}`);
 
-/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("./types.js").Page<import("./types.js").ActivityRow>>} */
+/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Page<import("../rules/types.js").ActivityRow>>} */
 export const activity = (filter) => call("GET", `/activity${query(filter)}`);
 
-/** @returns {Promise<{items: import("./screens/notifications-kinds.js").Channel[], revision: string}>} */
+/** @returns {Promise<{items: import("../rules/types.js").Channel[], revision: string}>} */
 export const notifications = () => call("GET", "/notifications");
 /** @param {object[]} channels @param {string} revision */
 export const putNotifications = (channels, revision) => call("PUT", "/notifications", { channels, revision });
-/** Those of whoever is signed in, and what a browser subscribes with. @returns {Promise<{items: import("./types.js").Browser[], key: string}>} */
+/** Those of whoever is signed in, and what a browser subscribes with. @returns {Promise<{items: import("../rules/types.js").Browser[], key: string}>} */
 export const browsers = () => call("GET", "/notifications/browsers");
-/** @param {object} subscription @returns {Promise<import("./types.js").Browser>} */
+/** @param {object} subscription @returns {Promise<import("../rules/types.js").Browser>} */
 export const addBrowser = (subscription) => call("POST", "/notifications/browsers", subscription);
 /** @param {string} id */
 export const removeBrowser = (id) => call("DELETE", `/notifications/browsers/${seg(id)}`);

@@ -47,7 +47,8 @@ function perDay(rows, now) {
   const days = [];
   const noon = new Date(now).setHours(12, 0, 0, 0);
   // Counted from noon, so that no change of summer time skips or doubles a day.
-  for (let back = DAYS - 1; back >= 0; back--) days.push({ day: dayOf(noon - back * 86_400_000), approved: 0, rejected: 0, timed_out: 0, cancelled: 0 });
+  for (let back = DAYS - 1; back >= 0; back--)
+    days.push({ day: dayOf(noon - back * 86_400_000), approved: 0, rejected: 0, timed_out: 0, cancelled: 0 });
   const byDay = new Map(days.map((day) => [day.day, day]));
   for (const row of rows) {
     const day = byDay.get(dayOf(row.decided_at ?? row.created_at));
@@ -58,7 +59,9 @@ function perDay(rows, now) {
 
 /** @param {Approval[]} rows @param {number} now @returns {Insights} */
 export function insights(rows, now) {
-  const decided = rows.filter((row) => (row.status === "approved" || row.status === "rejected") && row.decided_at !== null);
+  const decided = rows.filter(
+    (row) => (row.status === "approved" || row.status === "rejected") && row.decided_at !== null,
+  );
   const times = decided.map((row) => (row.decided_at ?? 0) - row.created_at).sort((a, b) => a - b);
   const expired = rows.filter((row) => row.status === "timed_out").length;
   return {

@@ -1,6 +1,6 @@
 // Whether a person can see what a key is about to decide.
 
-import { movedByItself } from "./decide.js";
+import { movedByItself } from "./guard.js";
 
 /**
  * True when the card is before the person's eyes, its buttons in sight. If it is not, it is brought there, and a key

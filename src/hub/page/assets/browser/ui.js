@@ -1,10 +1,10 @@
 // The one place that knows which view library draws the page.
 
-import { h } from "./vendor/preact.js";
-import htm from "./vendor/htm.js";
+import { h } from "../vendor/preact.js";
+import htm from "../vendor/htm.js";
 
-export { render, createContext, Fragment } from "./vendor/preact.js";
-export * from "./vendor/hooks.js";
+export { render, createContext, Fragment } from "../vendor/preact.js";
+export * from "../vendor/hooks.js";
 export const html = htm.bind(h);
 
 /**

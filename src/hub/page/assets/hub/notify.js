@@ -1,13 +1,13 @@
 // Desktop notifications and the optional sound for new approvals. No arguments ever leave the page this way.
 
-import * as prefs from "./prefs.js";
+import * as prefs from "../browser/prefs.js";
 import * as push from "./push.js";
-import { get } from "./store.js";
-import { visible } from "./glyphs.js";
-import { waiting } from "./queue.js";
-import { navigate } from "./router.js";
+import { get } from "../browser/store.js";
+import { visible } from "../rules/glyphs.js";
+import { waiting } from "../rules/queue.js";
+import { navigate } from "../browser/router.js";
 
-/** @typedef {import("./types.js").Approval} Approval */
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** What the browser allows: "unsupported" where there is no such thing. */
 export const permission = () => ("Notification" in window ? Notification.permission : "unsupported");

@@ -35,7 +35,9 @@ export function cell(value) {
 
 /** @param {Approval[]} rows */
 export const csv = (rows) =>
-  [columns.map(([name]) => name), ...rows.map((row) => columns.map(([, read]) => cell(read(row))))].map((line) => line.join(",")).join("\r\n") + "\r\n";
+  [columns.map(([name]) => name), ...rows.map((row) => columns.map(([, read]) => cell(read(row))))]
+    .map((line) => line.join(","))
+    .join("\r\n") + "\r\n";
 
 /** @param {Approval[]} rows */
 export const jsonl = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");

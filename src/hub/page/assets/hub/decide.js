@@ -1,28 +1,14 @@
 // What an approver does: approve, reject, extend, in batches too. The page says nothing is decided before the hub does.
 
 import * as api from "./api.js";
-import { get, set, toast } from "./store.js";
-import { replace, upsert, visibleCards, neighbour } from "./queue.js";
-import { unopened } from "./fold.js";
-import { visible } from "./glyphs.js";
-import { plural, statusWords } from "./format.js";
+import { get, set, toast } from "../browser/store.js";
+import { CONFIRM_MS, SECOND_PRESS_AFTER_MS, justMoved, movedByItself } from "../browser/guard.js";
+import { replace, upsert, visibleCards, neighbour } from "../rules/queue.js";
+import { unopened } from "../rules/fold.js";
+import { visible } from "../rules/glyphs.js";
+import { plural, statusWords } from "../rules/format.js";
 
-/** @typedef {import("./types.js").Approval} Approval */
-
-/** A card that just appeared or moved is not approved by a press that was meant for something else. */
-export const GUARD_MS = 500;
-/** A high-trust approve waits this long for its second press. */
-export const CONFIRM_MS = 5000;
-/** Sooner than this, a second press is the same double click. */
-export const SECOND_PRESS_AFTER_MS = 250;
-
-let shiftedAt = 0;
-let focusMovedAt = 0;
-
-/** The list moved under the pointer by itself. */
-export const shifted = () => void (shiftedAt = Date.now());
-/** What keys act on came to where the person looks by itself. */
-export const movedByItself = () => void (focusMovedAt = Date.now());
+/** @typedef {import("../rules/types.js").Approval} Approval */
 
 /** May this person decide? */
 export const mayDecide = () => (get().session?.user.role ?? "viewer") !== "viewer";
@@ -49,12 +35,12 @@ export function focus(id, how = {}) {
 export function pressApprove(id, by) {
   const item = itemOf(id);
   if (!item || item.approval.status !== "pending" || item.busy || !mayDecide()) return;
-  const now = Date.now();
-  if (now - (by === "key" ? focusMovedAt : shiftedAt) < GUARD_MS) return;
+  if (justMoved(by)) return;
   const folded = unopened(item.approval, get().opened);
   if (folded) return toast("warn", `Open the ${plural(folded, "folded part")} of the arguments first.`);
   if (item.approval.trust === "high") {
     const asked = get().confirm;
+    const now = Date.now();
     const second = asked?.id === id && now - asked.at < CONFIRM_MS;
     if (second && now - asked.at < SECOND_PRESS_AFTER_MS) return;
     if (!second) return set({ confirm: { id, at: now }, rejecting: null });
@@ -82,7 +68,11 @@ async function decide(id, action, body) {
     settle(id, approval);
     const what = `${visible(approval.tool)} on ${visible(approval.server)}`;
     if (action === "extend") toast("ok", `More time for ${what}.`);
-    else toast(action === "approve" ? "ok" : "warn", `${statusWords[/** @type {Approval} */ (approval).status]}: ${what}.`);
+    else
+      toast(
+        action === "approve" ? "ok" : "warn",
+        `${statusWords[/** @type {Approval} */ (approval).status]}: ${what}.`,
+      );
   } catch (error) {
     await failed(id, action, error);
   }
@@ -91,7 +81,15 @@ async function decide(id, action, body) {
 /** The time to read it begins with our answer, also when an event brought the end before. @param {string} id @param {Approval} approval @param {boolean} [late] */
 function settle(id, approval, late) {
   const settledAt = approval.status === "pending" ? undefined : Date.now();
-  set({ queue: replace(upsert(get().queue, approval, Date.now()), id, { busy: undefined, error: undefined, late, settledAt }), rejecting: null });
+  set({
+    queue: replace(upsert(get().queue, approval, Date.now()), id, {
+      busy: undefined,
+      error: undefined,
+      late,
+      settledAt,
+    }),
+    rejecting: null,
+  });
   deselect(id);
   if (approval.status !== "pending") moveOn(id);
 }
@@ -103,7 +101,10 @@ async function failed(id, action, error) {
     const winner = error.approval ?? (await api.approval(id).catch(() => null));
     if (winner) {
       settle(id, winner, true);
-      return toast("warn", `${winnerWords(winner)} Your ${action === "approve" ? "approval" : "rejection"} changed nothing.`);
+      return toast(
+        "warn",
+        `${winnerWords(winner)} Your ${action === "approve" ? "approval" : "rejection"} changed nothing.`,
+      );
     }
   }
   set({ queue: replace(get().queue, id, { busy: undefined, error: words }) });
@@ -163,6 +164,12 @@ function takeResult(result) {
   const ok = result.ok ?? (result.status === undefined || result.status < 300);
   const error = result.detail ?? result.error?.detail ?? result.error ?? result.title;
   if (result.approval) settle(result.id, result.approval, !ok);
-  else set({ queue: replace(get().queue, result.id, { busy: undefined, error: ok ? undefined : String(error ?? "It could not be decided.") }) });
+  else
+    set({
+      queue: replace(get().queue, result.id, {
+        busy: undefined,
+        error: ok ? undefined : String(error ?? "It could not be decided."),
+      }),
+    });
   return !ok;
 }

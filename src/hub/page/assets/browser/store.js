@@ -2,8 +2,8 @@
 
 import { useState, useEffect, useRef } from "./ui.js";
 
-/** @typedef {import("./types.js").Item} Item */
-/** @typedef {import("./types.js").Session} Session */
+/** @typedef {import("../rules/types.js").Item} Item */
+/** @typedef {import("../rules/types.js").Session} Session */
 /** @typedef {{id: number, kind: "ok"|"warn"|"error", text: string}} Toast */
 
 /**

@@ -1,7 +1,7 @@
 // Reading something for a screen: again when events say that it changed, without losing what is shown meanwhile.
 
-import { useState, useEffect, useRef } from "./ui.js";
-import { useStore } from "./store.js";
+import { useState, useEffect, useRef } from "../browser/ui.js";
+import { useStore } from "../browser/store.js";
 
 /**
  * @template T

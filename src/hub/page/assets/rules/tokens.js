@@ -54,7 +54,7 @@ export function tokenize(raw) {
   const tokens = [];
   /** @type {Set<string>[]} */
   const keys = [];
-  for (let at = 0; at < raw.length; ) {
+  for (let at = 0; at < raw.length;) {
     if (" \t\n\r".includes(raw[at] ?? "")) {
       at++;
       continue;
@@ -80,7 +80,9 @@ function markKey(token, seen) {
 
 /** @param {string} literal */
 const unescape = (literal) =>
-  segments(literal.slice(1, -1)).map((part) => part.decoded ?? part.text).join("");
+  segments(literal.slice(1, -1))
+    .map((part) => part.decoded ?? part.text)
+    .join("");
 
 const inline = 64;
 
@@ -138,7 +140,11 @@ export function layout(tokens) {
 
 /** A line as plain text, for comparing and copying. @param {Line} line */
 export const lineText = (line) =>
-  "  ".repeat(line.depth) + line.tokens.map((t) => t.text + (t.kind === "colon" || t.kind === "comma" ? " " : "")).join("").trimEnd();
+  "  ".repeat(line.depth) +
+  line.tokens
+    .map((t) => t.text + (t.kind === "colon" || t.kind === "comma" ? " " : ""))
+    .join("")
+    .trimEnd();
 
 /**
  * The parts of a string's inside: plain text and escapes, an escape with what it stands for.
@@ -165,6 +171,9 @@ const short = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", '"': '"', "\\": "\\
 /** What one escape stands for. @param {string} escape */
 function decode(escape) {
   if (!escape.startsWith("\\u")) return short[escape[1] ?? ""] ?? escape;
-  const units = escape.split("\\u").slice(1).map((hex) => Number.parseInt(hex, 16));
+  const units = escape
+    .split("\\u")
+    .slice(1)
+    .map((hex) => Number.parseInt(hex, 16));
   return String.fromCharCode(...units);
 }

@@ -62,6 +62,25 @@
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
+/** @typedef {{from: string, to: string, zone: string}} QuietHours */
+
+/**
+ * @typedef {object} Channel
+ * @property {string} id
+ * @property {string} kind
+ * @property {string} name
+ * @property {boolean} enabled
+ * @property {boolean} from_file
+ * @property {string[]} events
+ * @property {string[]} servers
+ * @property {"low"|"medium"|"high"|null} threshold
+ * @property {QuietHours|null} quiet_hours
+ * @property {Record<string, any>} settings
+ * @property {Record<string, boolean>} secrets
+ * @property {string} target
+ * @property {{waiting: number, given_up: number, last_at: number|null, last_error: string|null}} state
+ */
+
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
 /**
