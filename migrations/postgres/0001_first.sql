@@ -1,4 +1,4 @@
--- The first schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
+-- The schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
 -- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
 -- hubs queue here and nowhere else.
@@ -29,12 +29,16 @@ create table users (
     created_at bigint not null
 );
 
+-- Personal tokens that people asked for have a name in lists; those of single commands have none.
 create table user_tokens (
     hash text primary key,
     user_name text not null references users (name) on delete cascade,
-    expires_at bigint not null
+    expires_at bigint not null,
+    id text,
+    created_at bigint
 );
 create index user_tokens_user on user_tokens (user_name);
+create unique index user_tokens_id on user_tokens (id) where id is not null;
 
 create table links (
     hash text primary key,
@@ -56,6 +60,8 @@ create table agents (
     name text not null,
     user_name text,
     trust text not null,
+    -- null: every server; else a JSON list of names.
+    servers text,
     token_hash text not null unique,
     created_at bigint not null,
     last_seen bigint,
@@ -67,10 +73,27 @@ create table servers (
     name text primary key,
     require_all bigint not null,
     threshold text,
-    bypass text not null,
     timeout_seconds bigint not null,
+    rules text not null default '[]',
+    -- null: where anything on the server is gated.
+    gate_changed_tools bigint,
     command text not null,
-    first_seen bigint not null
+    first_seen bigint not null,
+    -- When the first list of its tools was complete; tools that come later are new.
+    listed_at bigint,
+    -- Which agent made it known, so that none fills the hub alone; so with tools.
+    added_by text
+);
+
+create table bypasses (
+    server text not null references servers (name),
+    client_id text not null,
+    added_by text not null,
+    added_at bigint not null,
+    reason text,
+    expires_at bigint,
+    last_used_at bigint,
+    primary key (server, client_id)
 );
 
 create table tools (
@@ -80,10 +103,18 @@ create table tools (
     annotations text,
     destructive bigint not null,
     definition_sha256 text not null,
+    definition text,
+    -- The digests of all definitions that were accepted, as a JSON list, and the text of the last of them.
+    accepted text not null default '[]',
+    accepted_definition text,
+    drift_since bigint,
+    -- Who reported the definition that nobody accepted; null where it was not one agent alone.
+    drift_by text,
     hitl bigint not null,
     admin_trust text,
     reason text,
     first_seen bigint not null,
+    added_by text,
     primary key (server, name)
 );
 
@@ -105,9 +136,15 @@ create table approvals (
     reasons text not null,
     arguments text not null,
     arguments_sha256 text not null,
+    -- What the server is given with a call besides its arguments, as JSON: the approver sees all that runs.
+    extra text,
     definition_sha256 text,
     description text,
+    -- How the tool's definition differed from what was accepted when the call was registered, as JSON; null: it did not.
+    drift text,
     digest text not null,
+    -- Which calls are identical, white space aside (core::call::identity): a kept approval is found by it.
+    identity text not null default '',
     status text not null,
     created_at bigint not null,
     deadline_at bigint not null,
@@ -127,11 +164,16 @@ create index approvals_queue on approvals (created_at, id) where status = 'pendi
 create index approvals_pending on approvals (client_id, status) where status = 'pending';
 create index approvals_unreleased on approvals (grace_until) where status = 'approved' and outcome = 'waiting';
 create index approvals_request on approvals (request_id);
-create index approvals_kept on approvals (client_id, digest) where kept = 1;
+create index approvals_kept on approvals (client_id, identity) where kept = 1;
 create index approvals_created on approvals (created_at, id);
+create index approvals_tool on approvals (server, tool);
+-- The history of one server in its order. No more columns: an entry that is too long for an index fails the insert.
+create index approvals_server on approvals (server, created_at, id);
 create index approvals_agent on approvals (client_id, created_at);
 create index approvals_live on approvals (client_id, instance) where outcome in ('waiting', 'released');
 
+-- A row with verdict 'dropped' stands for so many calls that were not recorded. A call that was told of while it ran is
+-- found again by its shim's run and its number there when it ends.
 create table activity (
     id bigint primary key,
     at bigint not null,
@@ -143,7 +185,26 @@ create table activity (
     arguments_sha256 text,
     approval text,
     outcome text,
-    duration_ms bigint
+    duration_ms bigint,
+    dropped bigint not null default 0,
+    instance text,
+    running bigint
+);
+create index activity_tool on activity (server, tool, at);
+create index activity_running on activity (client_id, instance, running) where running is not null;
+
+create table channels (
+    id text primary key,
+    place bigint not null,
+    from_file bigint not null,
+    kind text not null,
+    enabled bigint not null,
+    config text not null,
+    version bigint not null,
+    ready_at bigint not null,
+    failures bigint not null,
+    last_at bigint,
+    last_error text
 );
 
 -- Notifications leave from here, written in the transaction of what they tell of.
@@ -151,14 +212,35 @@ create table outbox (
     id text primary key,
     channel text not null,
     recipient text not null,
-    approval text,
+    event text not null,
+    approval text not null,
     payload text not null,
     created_at bigint not null,
     attempts bigint not null,
     next_at bigint not null,
-    lease_by text,
-    lease_until bigint,
-    delivered_at bigint,
+    lease text,
+    lease_until bigint not null,
+    ended text,
+    ended_at bigint,
     last_error text
 );
-create index outbox_due on outbox (next_at) where delivered_at is null;
+create index outbox_open on outbox (channel, next_at) where ended_at is null;
+create index outbox_ended on outbox (ended_at) where ended_at is not null;
+
+-- Browsers that are told by Web Push. Each is a channel of its own, so that none waits for another's push service.
+create table browsers (
+    id text primary key,
+    user_name text not null,
+    name text not null,
+    endpoint text not null,
+    p256dh text not null,
+    auth text not null,
+    added_at bigint not null
+);
+create index browsers_of_user on browsers (user_name);
+
+-- The one key by which push services know this hub, or all hubs on this store.
+create table push_key (
+    id bigint primary key,
+    pkcs8 text not null
+);

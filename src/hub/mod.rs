@@ -1,39 +1,23 @@
 //! The hub: where people decide.
 //!
-//! Use cases are methods of [`Hub`]; they are the only place where a rule meets the store. `session` speaks to
-//! shims, `api` to people; both call use cases and never SQL. The bus carries ids and only wakes: the store is the
+//! Use cases are methods of [`Hub`]; they are the only place where a rule meets the store. `shims::session` speaks
+//! to shims, `api` to people; both call use cases and never SQL. The bus carries ids and only wakes: the store is the
 //! truth.
 
-pub mod accounts;
-pub mod activity;
+pub mod agents;
 pub mod api;
 pub mod approvals;
-pub mod audit;
-mod budget;
-mod bus;
-mod bypasses;
 pub mod cli;
 pub mod clock;
-pub mod decision_point;
-mod drift;
-pub mod enrolment;
 pub mod error;
-pub mod events;
-mod holds;
-pub mod links;
-mod live;
 pub mod model;
 pub mod notify;
 pub mod page;
-mod policies;
-mod removal;
+pub mod people;
 pub mod serve;
 pub mod servers;
-pub mod session;
-mod shims;
-pub mod simulate;
+pub mod shims;
 pub mod store;
-pub mod sweeper;
 #[cfg(test)]
 mod tests;
 
@@ -45,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::clock::Clock;
-use self::decision_point::DecisionPoint;
+use self::servers::decision_point::DecisionPoint;
 use self::store::{Store, StoreError, Tx};
 use crate::core::trust::Level;
 
@@ -94,10 +78,10 @@ struct Inner {
     push_key: OnceCell<Arc<notify::PushKey>>,
     push_client: OnceLock<reqwest::Client>,
     base_url: RwLock<Option<String>>,
-    ready_rules: policies::ReadyRules,
-    budgets: budget::Budgets,
+    ready_rules: servers::policies::ReadyRules,
+    budgets: shims::budget::Budgets,
     decision_point: Option<DecisionPoint>,
-    enrolments: enrolment::Enrolments,
+    enrolments: agents::enrolment::Enrolments,
     shutdown: CancellationToken,
     sessions: TaskTracker,
 }
@@ -125,10 +109,10 @@ impl Hub {
             push_key: OnceCell::new(),
             push_client: OnceLock::new(),
             base_url: RwLock::new(None),
-            ready_rules: policies::ReadyRules::default(),
-            budgets: budget::Budgets::default(),
+            ready_rules: servers::policies::ReadyRules::default(),
+            budgets: shims::budget::Budgets::default(),
             decision_point,
-            enrolments: enrolment::Enrolments::default(),
+            enrolments: agents::enrolment::Enrolments::default(),
             shutdown: CancellationToken::new(),
             sessions: TaskTracker::new(),
         }));

@@ -10,7 +10,7 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::who::{Admin, Viewer};
 use crate::core::ids::ClientId;
-use crate::hub::accounts::AgentChange;
+use crate::hub::agents::AgentChange;
 use crate::hub::model::{Agent, Page};
 
 /// `GET /agents`

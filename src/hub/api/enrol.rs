@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::Admin;
 use crate::hub::Hub;
-use crate::hub::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use crate::hub::agents::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
 use crate::hub::model::Agent;
 use crate::wire::{self, EnrolHello, ToEnrolling};
 

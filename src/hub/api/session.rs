@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::who::Viewer;
 use crate::hub::Hub;
 use crate::hub::model::{Role, User};
-use crate::hub::store::web::{USER_KEY, WebSessions};
+use crate::hub::people::browser_sessions::{USER_KEY, WebSessions};
 
 /// A session nobody used for so long is over: eight hours.
 const IDLE_MS: i64 = 8 * 3_600_000;

@@ -13,10 +13,10 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::who::{Admin, Viewer};
 use crate::core::trust::Level;
-use crate::hub::accounts::UserChange;
 use crate::hub::error::ChangeError;
-use crate::hub::links::LinkKind;
 use crate::hub::model::{Page, Role, User};
+use crate::hub::people::UserChange;
+use crate::hub::people::links::LinkKind;
 
 /// `GET /users`
 pub async fn list(State(api): State<Api>, Admin(_): Admin) -> Result<Json<Page<User>>, Problem> {

@@ -19,7 +19,7 @@ use super::session::{self, Stay};
 use crate::core::ids::Digest;
 use crate::hub::error::Via;
 use crate::hub::model::{Role, User};
-use crate::hub::store::web::WebSessions;
+use crate::hub::people::browser_sessions::WebSessions;
 
 /// The header that carries the CSRF token.
 pub const CSRF_HEADER: &str = "x-hitl-csrf";

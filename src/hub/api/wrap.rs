@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::{Credential, credential};
 use crate::hub::model::Agent;
-use crate::hub::session;
+use crate::hub::shims::session;
 use crate::wire;
 
 /// `GET /v1/wrap`

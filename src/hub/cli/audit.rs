@@ -7,8 +7,8 @@ use clap::{Subcommand, ValueEnum};
 use super::{open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::audit::ChainCheck;
 use crate::hub::model::AuditRecord;
+use crate::hub::store::audit::ChainCheck;
 
 /// Records read at once.
 const PAGE: u32 = 1000;

@@ -1,10 +1,9 @@
 //! `hitl-hub open`: a one-time link into the running hub, for who has its data dir.
 
-use crate::config::hub::Settings;
-use crate::hub::links::LinkKind;
-use crate::hub::serve::{files::DataDir, local};
-
 use super::{open_store, terminal};
+use crate::config::hub::Settings;
+use crate::hub::people::links::LinkKind;
+use crate::hub::serve::{files::DataDir, local};
 
 /// Prints a link that signs the first administrator in, and opens it unless there is no browser to open it in.
 pub(super) async fn open(settings: &Settings, no_browser: bool) -> anyhow::Result<()> {

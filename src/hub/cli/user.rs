@@ -9,10 +9,10 @@ use clap::{Subcommand, ValueEnum};
 use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::accounts::PersonalToken;
 use crate::hub::error::Actor;
-use crate::hub::links::LinkKind;
 use crate::hub::model::Role;
+use crate::hub::people::PersonalToken;
+use crate::hub::people::links::LinkKind;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]

@@ -11,9 +11,9 @@ use super::{check, kinds};
 use crate::config::notify::{Channel, Hidden, Kind, Settings};
 use crate::core::ids::Digest;
 use crate::hub::Hub;
-use crate::hub::bus::Target;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::Role;
+use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx};
 
 /// The body of `PUT /notifications`: all channels of the page; one that is left out is removed.

@@ -6,10 +6,9 @@ use anyhow::bail;
 
 use super::files::{DataDir, write_private};
 use crate::config::paths;
-use crate::hub::Hub;
-use crate::hub::accounts;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{Role, User};
+use crate::hub::{Hub, people};
 
 /// The agent that stands behind all shims without a hub of their own.
 const AGENT: &str = "local";
@@ -37,7 +36,7 @@ pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
         return Ok(admin);
     }
     let best = os_user();
-    for name in accounts::admin_names(&best) {
+    for name in people::admin_names(&best) {
         match hub.add_user(&name, Role::Admin, None, &Actor::Operator).await {
             Err(ChangeError::Conflict(_)) => {
                 // Another command, or the set-up link, was a moment faster; or somebody else has the name.

@@ -21,12 +21,12 @@ use self::files::{DataDir, Lock};
 use super::api::Api;
 use super::api::site::{Site, own_url};
 use super::clock::Clock;
-use super::decision_point::DecisionPoint;
-use super::links::LinkKind;
 use super::notify;
 use super::store::Store;
 use super::{Hub, Settings as HubSettings};
 use crate::config::hub::Settings;
+use crate::hub::people::links::LinkKind;
+use crate::hub::servers::decision_point::DecisionPoint;
 
 /// A client that does not finish its request's head in this time is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);

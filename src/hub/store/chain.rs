@@ -4,7 +4,7 @@ use sqlx::Row as _;
 
 use super::{StoreError, Tx};
 use crate::core::ids::Digest;
-use crate::hub::bus::{Notice, Target};
+use crate::hub::store::bus::{Notice, Target};
 
 /// What a record says; place and hashes are the chain's.
 pub(in crate::hub) struct Entry<'a> {

@@ -3,12 +3,16 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
+pub mod activity;
+pub mod audit;
+pub(in crate::hub) mod bus;
 mod chain;
+pub mod events;
 mod open;
 pub(in crate::hub) mod rows;
+pub(in crate::hub) mod secret;
 #[cfg(test)]
 pub(in crate::hub) mod testing;
-pub mod web;
 mod writer;
 
 use std::sync::Arc;
@@ -17,10 +21,10 @@ use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
 use tokio::sync::{mpsc, oneshot};
 
+use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
-use super::bus::Bus;
 
 /// How many jobs may wait for the writer; more wait for room.
 const QUEUE: usize = 1024;

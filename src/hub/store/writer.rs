@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::chain::Head;
-use crate::hub::bus::{Bus, Notice};
+use crate::hub::store::bus::{Bus, Notice};
 
 /// The most jobs in one transaction, so that the first does not wait for ever.
 const MAX_BATCH: usize = 256;

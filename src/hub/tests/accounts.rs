@@ -12,13 +12,14 @@ use crate::core::ids::{ClientId, Digest};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
-use crate::hub::accounts::{AgentChange, UserChange};
+use crate::hub::agents::AgentChange;
+use crate::hub::approvals::register::Registration;
 use crate::hub::error::{Actor, ChangeError, Via};
-use crate::hub::holds::Registration;
-use crate::hub::links::LinkKind;
-use crate::hub::live::Cut;
 use crate::hub::model::{PolicyChange, Role, ToolChange};
-use crate::hub::store::web::WebSessions;
+use crate::hub::people::UserChange;
+use crate::hub::people::browser_sessions::WebSessions;
+use crate::hub::people::links::LinkKind;
+use crate::hub::shims::live::Cut;
 
 #[tokio::test]
 async fn only_the_right_password_signs_in_and_only_who_has_one() {

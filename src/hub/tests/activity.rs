@@ -5,8 +5,8 @@ use crate::core::approval::Outcome;
 use crate::core::ids::InstanceId;
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
-use crate::hub::activity::ActivityFilter;
 use crate::hub::model::ActivityRow;
+use crate::hub::store::activity::ActivityFilter;
 
 fn told(outcome: Outcome, duration_ms: Option<u64>, running: Option<u64>) -> Activity {
     Activity {

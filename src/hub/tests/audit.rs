@@ -4,8 +4,8 @@ use sqlx::AssertSqlSafe;
 
 use super::desk::Desk;
 use crate::core::weigh::Opinion;
-use crate::hub::audit::ChainCheck;
-use crate::hub::bus::Target;
+use crate::hub::store::audit::ChainCheck;
+use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError};
 
 /// Runs SQL behind the hub's back.

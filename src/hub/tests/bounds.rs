@@ -8,12 +8,14 @@ use crate::core::ids::{Digest, InstanceId};
 use crate::core::messages::{Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
-use crate::hub::budget::Cost;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::approvals::register::Registration;
 use crate::hub::error::Actor;
-use crate::hub::holds::{Registration, Shim};
 use crate::hub::model::Tool;
-use crate::hub::policies::{Shown, Tabled};
-use crate::hub::shims::{Learned, Met};
+use crate::hub::servers::lists::Learned;
+use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::shims::budget::Cost;
+use crate::hub::shims::meeting::Met;
 use crate::wire::{ToHub, ToWrap, close};
 
 /// A definition of the tool `list_repos` that says so.

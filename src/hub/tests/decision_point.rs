@@ -16,8 +16,8 @@ use crate::config::hub::DecisionPoint as PointSettings;
 use crate::config::secret::Secret;
 use crate::core::ids::Digest;
 use crate::core::policy::{Ruling, Verdict};
-use crate::hub::decision_point::DecisionPoint;
-use crate::hub::holds::Registration;
+use crate::hub::approvals::register::Registration;
+use crate::hub::servers::decision_point::DecisionPoint;
 use crate::hub::{Hub, Settings};
 
 /// A decision point: yes to everything but `delete_repo`, and nonsense to tools named after it.

@@ -7,8 +7,9 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::ApprovalFilter;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::approvals::register::Registration;
 use crate::hub::error::{Actor, DecideError};
-use crate::hub::holds::{Registration, Shim};
 use crate::hub::model::{PolicyChange, Role};
 
 #[tokio::test]

@@ -6,13 +6,14 @@ use crate::core::messages::{ClientInfo, Era, Release, Request, ToolDefinition, T
 use crate::core::policy::Table;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::approvals::register::Registration;
 use crate::hub::clock::Clock;
 use crate::hub::error::Actor;
-use crate::hub::holds::{Registration, Shim};
-use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
-use crate::hub::policies::{Shown, Tabled};
-use crate::hub::shims::Met;
+use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::shims::live::Joined;
+use crate::hub::shims::meeting::Met;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
 use crate::hub::{Hub, Settings};
 

@@ -8,9 +8,10 @@ use crate::core::messages::{Activity, CallOutcome, Cancel, Release, Request};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::Settings;
-use crate::hub::activity::ActivityFilter;
-use crate::hub::holds::{Registration, Released, Shim};
+use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::register::Registration;
 use crate::hub::model::Approval;
+use crate::hub::store::activity::ActivityFilter;
 
 const SENT: &str = r#"{"repo":"a b","n":1.0}"#;
 const SENT_AGAIN: &str = "{ \"repo\": \"a b\",\n  \"n\": 1.0 }";

@@ -5,7 +5,7 @@ use super::sessions::{Served, Wire};
 use crate::core::messages::{Activity, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::Drift;
-use crate::hub::accounts::AgentChange;
+use crate::hub::agents::AgentChange;
 use crate::hub::error::{Actor, ChangeError};
 use crate::hub::model::{PolicyChange, Simulation};
 use crate::wire::{ToHub, ToWrap, close};
@@ -147,7 +147,7 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     assert_eq!(table(&mut evil).await.ruling("list_repos").verdict, Verdict::Gate);
     // The first one lists again what it knows; the second one's calls stay gated all the same.
     good.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("write_file", "")]))).await;
-    let shim = crate::hub::holds::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
+    let shim = crate::hub::approvals::hold::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
     let mut call = request(&shim, "list_repos", "{}");
     call.digest = crate::core::call::digest(&crate::core::call::Bound::plain(
         &shim.client_id,

@@ -7,8 +7,9 @@ use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
 use crate::core::messages::{CallOutcome, Cancel};
 use crate::core::weigh::Opinion;
+use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::register::Registration;
 use crate::hub::error::DecideError;
-use crate::hub::holds::{Registration, Released, Shim};
 
 /// Whatever a test waits for is there by then, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

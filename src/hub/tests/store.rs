@@ -115,6 +115,6 @@ async fn another_process_changes_are_noticed() {
         other.revoke_agent("ci", &crate::hub::error::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;
         let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
-        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
+        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::shims::live::Cut::Revoked));
     }
 }

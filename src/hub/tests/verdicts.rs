@@ -8,10 +8,11 @@ use super::sessions::{Served, Wire, hello};
 use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::policy::Verdict;
 use crate::core::weigh_table::{Case, ServerRow, ToolRow, World, world};
-use crate::hub::accounts::{AgentChange, UserChange};
+use crate::hub::agents::AgentChange;
+use crate::hub::approvals::hold::Shim;
 use crate::hub::error::Actor;
-use crate::hub::holds::Shim;
 use crate::hub::model::{Agent, PolicyChange, Role, ToolChange};
+use crate::hub::people::UserChange;
 use crate::wire::{Hello, ToHub, ToWrap};
 
 /// Every so manyeth row is played; a whole table would take a minute and say the same.

@@ -4,10 +4,10 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Person, Running};
-use crate::hub::accounts::UserChange;
 use crate::hub::clock::Clock;
 use crate::hub::error::Actor;
 use crate::hub::model::Role;
+use crate::hub::people::UserChange;
 
 /// A page that listens.
 struct Listener {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{PASSWORD, Person, Running, header, problem};
 use crate::hub::clock::Clock;
 use crate::hub::error::Actor;
-use crate::hub::links::LinkKind;
 use crate::hub::model::Role;
+use crate::hub::people::links::LinkKind;
 
 const HOUR: i64 = 3_600_000;
 

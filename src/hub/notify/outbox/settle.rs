@@ -1,7 +1,7 @@
 //! What became of a claim: sent, tried again later, or given up; and how its channel does.
 
 use super::{ATTEMPTS, Claim};
-use crate::hub::holds::HUB;
+use crate::hub::approvals::hold::HUB;
 use crate::hub::notify::http::Failure;
 use crate::hub::notify::push;
 use crate::hub::store::{StoreError, Tx};

@@ -9,11 +9,11 @@ use super::{PREFIX, service};
 use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::Hub;
-use crate::hub::bus::Target;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::notify::State;
 use crate::hub::notify::channels::put;
+use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx};
 
 /// How many browsers one person may have.

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::receiver::{Got, Receiver};
 use super::{slack, webhook};
 use crate::core::ids::InstanceId;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::approvals::register::Registration;
 use crate::hub::error::Actor;
-use crate::hub::holds::{Registration, Shim};
 use crate::hub::tests::desk::{Desk, request};
 
 /// One agent may have twenty waiting.

@@ -4,8 +4,8 @@ use super::served::{Served, hello};
 use crate::core::approval::{Outcome, Status};
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
-use crate::hub::activity::ActivityFilter;
 use crate::hub::error::Actor;
+use crate::hub::store::activity::ActivityFilter;
 use crate::hub::tests::desk::{Desk, START, request};
 use crate::wire::{self, Hello, ToHub, ToWrap};
 

@@ -51,7 +51,7 @@ async fn a_call_that_policy_passes_or_denies_gets_a_verdict() {
     let ToWrap::Verdict(ruled) = wire.hear().await else { panic!("no verdict") };
     assert_eq!((ruled.id, ruled.ruling.verdict), (call.id.clone(), Verdict::Pass));
     let limit = [("github".to_owned(), Level::Medium)].into();
-    let change = crate::hub::accounts::AgentChange { trust: Some(limit), ..Default::default() };
+    let change = crate::hub::agents::AgentChange { trust: Some(limit), ..Default::default() };
     hub.desk.hub.change_agent(&hub.desk.agent.client_id, change, &admin).await.unwrap();
     let ToWrap::Policy { table } = wire.hear().await else { panic!("no policy") };
     assert_eq!(table.unlisted.verdict, Verdict::Ask);

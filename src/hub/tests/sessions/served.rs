@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request};
-use crate::hub::session;
+use crate::hub::shims::session;
 use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 

@@ -1,0 +1,226 @@
+//! Agents: the identity behind a client, with a token for the shim's websocket and nothing else.
+
+pub mod enrolment;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::core::ids::{ClientId, hex};
+use crate::core::trust::Level;
+use crate::hub::Hub;
+use crate::hub::approvals::hold;
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::model::Agent;
+use crate::hub::people::{CLIENT_ID_PREFIX, admin, check_limits, check_name};
+use crate::hub::store::bus::Target;
+use crate::hub::store::secret::{hashed, random};
+use crate::hub::store::{Entry, StoreError, Tx, rows};
+
+/// The reason on what a revoked agent had open.
+const REVOKED: &str = "the agent was revoked";
+
+/// The fields of `PUT /agents/{client_id}`; those left out stay as they are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentChange {
+    /// A new name.
+    pub name: Option<String>,
+    /// The person it works for; `null` clears it.
+    #[serde(default, deserialize_with = "crate::hub::model::present")]
+    pub user: Option<Option<String>>,
+    /// Limits per server; replaces all of them.
+    pub trust: Option<BTreeMap<String, Level>>,
+    /// The only servers it may stand in front of; `null` is all.
+    #[serde(default, deserialize_with = "crate::hub::model::present")]
+    pub servers: Option<Option<Vec<String>>>,
+}
+
+impl Hub {
+    /// All agents that are not revoked, by name.
+    pub async fn agents(&self) -> Result<Vec<Agent>, StoreError> {
+        let found = sqlx::query("select * from agents where revoked_at is null order by name")
+            .fetch_all(self.0.store.read())
+            .await?;
+        found.iter().map(rows::agent).collect()
+    }
+
+    /// One agent that is not revoked, by client id or name.
+    pub async fn agent(&self, name: &str) -> Result<Option<Agent>, StoreError> {
+        let row = sqlx::query("select * from agents where revoked_at is null and $1 in (client_id, name)")
+            .bind(name)
+            .fetch_optional(self.0.store.read())
+            .await?;
+        row.as_ref().map(rows::agent).transpose()
+    }
+
+    /// Adds an agent; the token, `hitl_a_…`, is never shown again.
+    pub async fn add_agent(&self, name: &str, user: Option<&str>, by: &Actor) -> Result<(Agent, String), ChangeError> {
+        check_name(name)?;
+        if let Some(user) = user {
+            check_name(user)?;
+        }
+        let (token, client_id) = (random("hitl_a_")?, new_client_id()?);
+        let hash = hashed(&token);
+        let (hub, name, user, by) = (self.clone(), name.to_owned(), user.map(str::to_owned), by.clone());
+        let agent = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Err(refusal) = admin(tx, &by).await? {
+                        return Ok(Err(refusal));
+                    }
+                    if is_taken(tx, &name).await? {
+                        return Ok(Err(taken(&name)));
+                    }
+                    let now = hub.now();
+                    let agent = insert(tx, &client_id, &name, user, &hash, now).await?;
+                    let detail = json!({ "name": agent.name, "user": agent.user });
+                    record(tx, &by, "agent.added", &client_id, detail, Target::Pages, now).await?;
+                    Ok(Ok(agent))
+                })
+            })
+            .await??;
+        Ok((agent, token))
+    }
+
+    /// Changes name, user or trust; connected shims have the new policy within milliseconds.
+    pub async fn change_agent(&self, id: &ClientId, change: AgentChange, by: &Actor) -> Result<Agent, ChangeError> {
+        for name in change.name.iter().chain(change.user.iter().flatten()) {
+            check_name(name)?;
+        }
+        check_limits(change.trust.iter().flat_map(BTreeMap::keys))?;
+        check_limits(change.servers.iter().flatten().flatten())?;
+        let (hub, id, by) = (self.clone(), id.clone(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                let Some(before) = find(tx, id.as_str()).await?.filter(|agent| agent.client_id == id) else {
+                    return Ok(Err(ChangeError::NotFound(format!("agent {id}"))));
+                };
+                let name = change.name.unwrap_or_else(|| before.name.clone());
+                if name != before.name && is_taken(tx, &name).await? {
+                    return Ok(Err(taken(&name)));
+                }
+                let user = change.user.unwrap_or_else(|| before.user.clone());
+                let trust = change.trust.unwrap_or_else(|| before.trust.clone());
+                let servers = change.servers.unwrap_or_else(|| before.servers.clone());
+                let after = Agent { name, user, trust, servers, ..before };
+                update(tx, &after).await?;
+                let detail = json!({
+                    "name": after.name, "user": after.user, "trust": after.trust, "servers": after.servers,
+                });
+                record(tx, &by, "agent.changed", &id, detail, Target::Agent(id.clone()), hub.now()).await?;
+                Ok(Ok(after))
+            })
+        })
+        .await?
+    }
+
+    /// Ends an agent, by client id or name: its sessions are cut and its pending approvals cancelled at once.
+    pub async fn revoke_agent(&self, name: &str, by: &Actor) -> Result<Agent, ChangeError> {
+        let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                let Some(agent) = find(tx, &name).await? else {
+                    return Ok(Err(ChangeError::NotFound(format!("agent {name}"))));
+                };
+                let (now, id) = (hub.now(), agent.client_id.clone());
+                sqlx::query("update agents set revoked_at = $2 where client_id = $1")
+                    .bind(id.as_str())
+                    .bind(now)
+                    .execute(tx.sql())
+                    .await?;
+                hold::end_all(tx, &id, None, REVOKED, now).await?;
+                let detail = json!({ "name": agent.name });
+                record(tx, &by, "agent.revoked", &id, detail, Target::Revoked(id.clone()), now).await?;
+                Ok(Ok(agent))
+            })
+        })
+        .await?
+    }
+
+    /// Whose agent token this is.
+    pub async fn agent_of_token(&self, token: &str) -> Result<Option<Agent>, StoreError> {
+        let row = sqlx::query("select * from agents where token_hash = $1 and revoked_at is null")
+            .bind(hashed(token))
+            .fetch_optional(self.0.store.read())
+            .await?;
+        row.as_ref().map(rows::agent).transpose()
+    }
+}
+
+fn new_client_id() -> Result<ClientId, StoreError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::Failed(format!("the system has no random numbers: {error}")))?;
+    Ok(ClientId(format!("{CLIENT_ID_PREFIX}{}", hex(&bytes))))
+}
+
+fn taken(name: &str) -> ChangeError {
+    ChangeError::Conflict(format!("there is already an agent {name}"))
+}
+
+async fn is_taken(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
+    Ok(find(tx, name).await?.is_some())
+}
+
+async fn find(tx: &mut Tx, name: &str) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query("select * from agents where revoked_at is null and $1 in (client_id, name)")
+        .bind(name)
+        .fetch_optional(tx.sql())
+        .await?;
+    row.as_ref().map(rows::agent).transpose()
+}
+
+async fn insert(
+    tx: &mut Tx,
+    id: &ClientId,
+    name: &str,
+    user: Option<String>,
+    hash: &str,
+    now: i64,
+) -> Result<Agent, StoreError> {
+    let row = sqlx::query(
+        "insert into agents (client_id, name, user_name, trust, token_hash, created_at) \
+         values ($1, $2, $3, '{}', $4, $5) returning *",
+    )
+    .bind(id.as_str())
+    .bind(name)
+    .bind(user)
+    .bind(hash)
+    .bind(now)
+    .fetch_one(tx.sql())
+    .await?;
+    rows::agent(&row)
+}
+
+async fn update(tx: &mut Tx, agent: &Agent) -> Result<(), StoreError> {
+    sqlx::query("update agents set name = $2, user_name = $3, trust = $4, servers = $5 where client_id = $1")
+        .bind(agent.client_id.as_str())
+        .bind(agent.name.as_str())
+        .bind(agent.user.clone())
+        .bind(json!(agent.trust).to_string())
+        .bind(agent.servers.as_ref().map(|servers| json!(servers).to_string()))
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+async fn record(
+    tx: &mut Tx,
+    by: &Actor,
+    action: &'static str,
+    id: &ClientId,
+    detail: serde_json::Value,
+    target: Target,
+    at: i64,
+) -> Result<(), StoreError> {
+    tx.audit(Entry { at, actor: by.name(), action, subject: id.as_str(), detail }, target).await?;
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! A shim asks to hold a call: the hub checks every claim itself before there is a card.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::core::approval::{RELEASE_GRACE_MS, Status};
+use crate::core::call::{self, Bound};
+use crate::core::ids::Digest;
+use crate::core::messages::{ClientInfo, Request};
+use crate::core::policy::{Ruling, Verdict};
+use crate::core::trust;
+use crate::core::weigh::Opinion;
+use crate::hub::Hub;
+use crate::hub::approvals::decide::record;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::drift;
+use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
+use crate::hub::shims::budget::Cost;
+use crate::hub::store::rows::{self, Held};
+use crate::hub::store::{StoreError, Tx, activity};
+
+/// How many approvals one agent may have pending.
+const MAX_PENDING: i64 = 20;
+/// How many approvals one agent may register in a minute.
+const MAX_PER_MINUTE: i64 = 30;
+const MINUTE_MS: i64 = 60_000;
+/// The longest tool name, in characters.
+const MAX_TOOL: usize = 256;
+
+/// What became of a request to hold.
+#[derive(Clone, Debug)]
+pub(in crate::hub) enum Registration {
+    /// It stands in the store, as it is now.
+    Held(Box<Held>),
+    /// It needs no approval, or gets none.
+    Ruled(Ruling),
+    /// The agent asks for too much at once; why, in words.
+    Busy(String),
+}
+
+impl Hub {
+    /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
+    /// instance, changes nothing.
+    pub(in crate::hub) async fn register(
+        &self,
+        shim: &Shim,
+        request: Request,
+        opinion: &Opinion,
+    ) -> Result<Registration, StoreError> {
+        if let Err(why) = check(shim, &request) {
+            return Ok(denied(&request, why.to_owned()));
+        }
+        let (hub, shim, opinion) = (self.clone(), shim.clone(), opinion.clone());
+        self.write(move |tx| Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })).await
+    }
+
+    /// The external decision point's word on a request, before it is registered.
+    pub(in crate::hub) async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
+        // What the shim says of its user is a claim; the agent's account is not.
+        let user = self.agent(shim.client_id.as_str()).await?.and_then(|agent| agent.user);
+        Ok(self.opinion(&shim.client_id, &shim.server, &request.tool, &request.arguments, user.as_deref()).await)
+    }
+}
+
+/// What can be said without the store.
+fn check(shim: &Shim, request: &Request) -> Result<(), &'static str> {
+    let id = request.id.as_str();
+    let canonical = uuid::Uuid::parse_str(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id);
+    if !canonical {
+        return Err("the approval id is not a UUID in lower case");
+    }
+    if request.tool.chars().count() > MAX_TOOL || request.tool.contains('\0') {
+        return Err("the tool name is too long or holds a NUL");
+    }
+    let object = request.arguments.trim_start().starts_with('{');
+    if !object || serde_json::from_str::<&RawValue>(&request.arguments).is_err() {
+        return Err("the arguments are not a JSON object");
+    }
+    if request.extra.as_ref().is_some_and(|extra| serde_json::from_str::<&RawValue>(extra).is_err()) {
+        return Err("what is sent besides the arguments is not JSON");
+    }
+    if request.definition.as_ref().is_some_and(|definition| !definition.is_whole()) {
+        return Err("the digest of the tool's definition is none");
+    }
+    if call::digest(&bound(shim, request)) != request.digest {
+        return Err("the digest does not fit the call");
+    }
+    Ok(())
+}
+
+fn denied(request: &Request, why: String) -> Registration {
+    let trust = trust::of_name(&request.tool);
+    Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] })
+}
+
+async fn register(
+    tx: &mut Tx,
+    hub: &Hub,
+    shim: &Shim,
+    request: Request,
+    opinion: &Opinion,
+) -> Result<Registration, StoreError> {
+    let now = hub.now();
+    if let Some(held) = crate::hub::approvals::hold::of_request(tx, &request.id).await? {
+        let same = crate::hub::approvals::hold::belongs(&held, shim) && held.digest == request.digest;
+        let taken = || denied(&request, "this approval id is taken by another call".to_owned());
+        return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
+    }
+    let shown: Shown = request.definition.iter().map(|digest| (request.tool.clone(), digest.clone())).collect();
+    let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
+    let subject = match hub.standing(tx.sql(), question).await? {
+        Standing::In(subject) => subject,
+        Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
+        Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
+        Standing::Unknown => return Ok(denied(&request, "the server was removed from the hub".to_owned())),
+    };
+    let ruling = subject.scales.weigh(&request.tool, &request.arguments, opinion);
+    if ruling.verdict != Verdict::Gate {
+        return Ok(Registration::Ruled(ruling));
+    }
+    if is_kept(tx, shim, &request).await? {
+        if hub.0.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
+            return Ok(Registration::Busy("it called again too often of late".to_owned()));
+        }
+        if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
+            return Ok(Registration::Held(Box::new(held)));
+        }
+    }
+    if let Some(why) = over_the_cap(tx, shim, now).await? {
+        return Ok(Registration::Busy(why));
+    }
+    if hub.0.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
+        let why = "the arguments of its calls of late are more than the hub keeps of one agent";
+        return Ok(Registration::Busy(why.to_owned()));
+    }
+    let held = insert(tx, shim, &subject, request, ruling, now).await?;
+    Ok(Registration::Held(Box::new(held)))
+}
+
+/// What a call costs on the disk.
+fn kib(request: &Request) -> i64 {
+    let bytes = request.arguments.len() + request.extra.as_ref().map_or(0, String::len);
+    i64::try_from(bytes.div_ceil(1024)).unwrap_or(i64::MAX)
+}
+
+/// Whether an approval is kept for a call like this one, still good or not.
+async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
+    let found: Option<i64> =
+        sqlx::query_scalar("select 1 from approvals where kept = 1 and client_id = $1 and identity = $2 limit 1")
+            .bind(shim.client_id.as_str())
+            .bind(identity(shim, request).as_str())
+            .fetch_optional(tx.sql())
+            .await?;
+    Ok(found.is_some())
+}
+
+/// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
+///
+/// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
+/// other a card of its own, and nobody takes an approval from a call that is still held. From here on the approval is
+/// bound to the bytes of the new request, which differ from the old ones in insignificant white space at most. A
+/// rejection that its agent has not heard is told to the first retry in the same way, once.
+async fn join(
+    tx: &mut Tx,
+    shim: &Shim,
+    request: &Request,
+    grant_ms: i64,
+    now: i64,
+) -> Result<Option<Held>, StoreError> {
+    let row = sqlx::query(
+        "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
+         arguments_sha256 = $7, extra = $11, grace_until = case when status = 'approved' then $8 else grace_until end \
+         where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
+         and (status = 'pending' and deadline_at > $9 \
+         or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
+         or status = 'rejected' and decided_at > $10) order by created_at, id limit 1) returning *",
+    )
+    .bind(request.id.as_str())
+    .bind(shim.instance.as_str())
+    .bind(shim.client_id.as_str())
+    .bind(identity(shim, request).as_str())
+    .bind(request.digest.as_str())
+    .bind(request.arguments.as_str())
+    .bind(Digest::of(request.arguments.as_bytes()).as_str())
+    .bind(now + RELEASE_GRACE_MS)
+    .bind(now)
+    .bind(now - grant_ms)
+    .bind(request.extra.as_deref())
+    .fetch_optional(tx.sql())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let held = rows::held(&row)?;
+    activity::attach(tx, &held, &request.id).await?;
+    if let Some(grace) = held.grace_until {
+        tx.wake_sweeper_at(grace);
+    }
+    let detail = json!({ "digest": request.digest });
+    record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
+    Ok(Some(held))
+}
+
+fn identity(shim: &Shim, request: &Request) -> Digest {
+    call::identity(&bound(shim, request))
+}
+
+fn bound<'a>(shim: &'a Shim, request: &'a Request) -> Bound<'a> {
+    Bound {
+        agent: &shim.client_id,
+        server: &shim.server,
+        tool: &request.tool,
+        definition: request.definition.as_ref(),
+        arguments: &request.arguments,
+        extra: request.extra.as_deref(),
+    }
+}
+
+async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
+    let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
+        .bind(shim.client_id.as_str())
+        .fetch_one(tx.sql())
+        .await?;
+    if pending >= MAX_PENDING {
+        return Ok(Some(format!("{pending} calls wait for approval already")));
+    }
+    let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
+        .bind(shim.client_id.as_str())
+        .bind(now - MINUTE_MS)
+        .fetch_one(tx.sql())
+        .await?;
+    Ok((recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute")))
+}
+
+async fn insert(
+    tx: &mut Tx,
+    shim: &Shim,
+    subject: &Subject,
+    request: Request,
+    ruling: Ruling,
+    now: i64,
+) -> Result<Held, StoreError> {
+    let client = request.client.as_ref().unwrap_or(&shim.client);
+    let ClientInfo { name, version } = shown(client);
+    let deadline = now + i64::from(subject.scales.policy.timeout_seconds) * 1000;
+    let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
+    let arguments_sha256 = Digest::of(request.arguments.as_bytes());
+    let identity = identity(shim, &request);
+    let (drift, description) = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
+    let row = sqlx::query(
+        "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
+         server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
+         created_at, deadline_at, outcome, identity, drift, extra) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $22, $15, $16, $17, $18, 'waiting', $19, $20, $21) \
+         returning *",
+    )
+    .bind(request.id.as_str())
+    .bind(shim.instance.as_str())
+    .bind(shim.client_id.as_str())
+    .bind(subject.agent_name.as_str())
+    .bind(subject.user.clone().or_else(|| shim.user.clone()))
+    .bind(name)
+    .bind(version)
+    .bind(shim.server.as_str())
+    .bind(request.tool.as_str())
+    .bind(ruling.trust.as_str())
+    .bind(reasons)
+    .bind(request.arguments)
+    .bind(arguments_sha256.as_str())
+    .bind(request.definition.as_ref().map(|digest| digest.as_str().to_owned()))
+    .bind(request.digest.as_str())
+    .bind(Status::Pending.as_str())
+    .bind(now)
+    .bind(deadline)
+    .bind(identity.as_str())
+    .bind(drift.map(|drift| json!(drift).to_string()))
+    .bind(request.extra)
+    .bind(description)
+    .fetch_one(tx.sql())
+    .await?;
+    tx.wake_sweeper_at(deadline);
+    let held = rows::held(&row)?;
+    let detail = json!({ "server": shim.server, "tool": request.tool, "digest": request.digest });
+    record(tx, &held, shim.client_id.as_str(), "approval.created", detail, now).await?;
+    Ok(held)
+}
+
+/// A client's name for itself, cut to what a card can show.
+fn shown(client: &ClientInfo) -> ClientInfo {
+    let cut = |text: &str| text.chars().filter(|c| *c != '\0').take(100).collect();
+    ClientInfo { name: cut(&client.name), version: cut(&client.version) }
+}

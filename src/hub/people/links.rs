@@ -1,0 +1,128 @@
+//! One-time links: 256-bit codes, stored hashed, used once.
+
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::model::{Role, User};
+use crate::hub::store::bus::Target;
+use crate::hub::store::secret::{hashed, random};
+use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::{Hub, people};
+
+/// How long a sign-in link is good, in milliseconds.
+const SIGN_IN_MS: i64 = 600_000;
+
+/// What a code is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// The first administrator: makes this user one when it is redeemed. Good until used, until the next one is
+    /// minted, or until there is an administrator.
+    SetUp(String),
+    /// Signs this user in; good for ten minutes.
+    SignIn(String),
+}
+
+impl Hub {
+    /// A new code; the link is `BASE/signin#CODE`.
+    pub async fn mint_link(&self, kind: LinkKind) -> Result<String, StoreError> {
+        let code = random("")?;
+        let (hash, now) = (hashed(&code), self.now());
+        self.write(move |tx| {
+            Box::pin(async move {
+                match kind {
+                    LinkKind::SignIn(user) => insert(tx, hash, "sign_in", &user, Some(now + SIGN_IN_MS)).await,
+                    LinkKind::SetUp(user) => {
+                        sqlx::query("delete from links where kind = 'set_up'").execute(tx.sql()).await?;
+                        insert(tx, hash, "set_up", &user, None).await
+                    }
+                }
+            })
+        })
+        .await?;
+        Ok(code)
+    }
+
+    /// The code of a new sign-in link for somebody who is there, in place of those they have not used.
+    pub async fn add_link(&self, name: &str, by: &Actor) -> Result<String, ChangeError> {
+        let code = random("")?;
+        let (hash, now, name, by) = (hashed(&code), self.now(), name.to_owned(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = people::admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                if people::find_user(tx, &name).await?.is_none() {
+                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+                }
+                let lost = sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'");
+                lost.bind(name.as_str()).execute(tx.sql()).await?;
+                insert(tx, hash, "sign_in", &name, Some(now + SIGN_IN_MS)).await?;
+                let detail = serde_json::json!({ "expires_at": now + SIGN_IN_MS });
+                let entry = Entry { at: now, actor: by.name(), action: "user.link_added", subject: &name, detail };
+                tx.audit(entry, Target::Pages).await?;
+                Ok(Ok(()))
+            })
+        })
+        .await??;
+        Ok(code)
+    }
+
+    /// The user whom this code signs in; the code is used up.
+    pub async fn redeem_link(&self, code: &str) -> Result<Option<User>, StoreError> {
+        let (hash, now) = (hashed(code), self.now());
+        // Anybody may send codes, and only one that is there is worth the writer's time.
+        let known: i64 = sqlx::query_scalar("select count(*) from links where hash = $1")
+            .bind(hash.as_str())
+            .fetch_one(self.0.store.read())
+            .await?;
+        if known == 0 {
+            return Ok(None);
+        }
+        self.write(move |tx| {
+            Box::pin(async move {
+                let found: Option<(String, String, Option<i64>)> =
+                    sqlx::query_as("delete from links where hash = $1 returning kind, user_name, expires_at")
+                        .bind(hash)
+                        .fetch_optional(tx.sql())
+                        .await?;
+                match found {
+                    Some((_, _, Some(expires_at))) if expires_at <= now => Ok(None),
+                    Some((kind, user, _)) if kind == "sign_in" => people::find_user(tx, &user).await,
+                    Some((kind, user, _)) if kind == "set_up" => first_admin(tx, &user, now).await,
+                    _ => Ok(None),
+                }
+            })
+        })
+        .await
+    }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    hash: String,
+    kind: &'static str,
+    user: &str,
+    expires_at: Option<i64>,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into links (hash, kind, user_name, expires_at) values ($1, $2, $3, $4)")
+        .bind(hash)
+        .bind(kind)
+        .bind(user)
+        .bind(expires_at)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// A set-up link is void as soon as there is an administrator: it may have lain in a log for months. Until then it is
+/// the way to become one, under another name where somebody else has this one.
+async fn first_admin(tx: &mut Tx, name: &str, now: i64) -> Result<Option<User>, StoreError> {
+    let admins: i64 = sqlx::query_scalar("select count(*) from users where role = 'admin'").fetch_one(tx.sql()).await?;
+    if admins > 0 {
+        return Ok(None);
+    }
+    for name in people::admin_names(name) {
+        if let Some(user) = people::insert_user(tx, &name, Role::Admin, None, &name, now).await? {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,175 @@
+//! Personal tokens: what a person's scripts sign in with. They may do what the person may, and nothing else.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use crate::core::ids::hex;
+use crate::hub::Hub;
+use crate::hub::error::{Actor, ChangeError, Via};
+use crate::hub::model::User;
+use crate::hub::people::{admin, find_user};
+use crate::hub::store::bus::Target;
+use crate::hub::store::secret::{hashed, random};
+use crate::hub::store::{Entry, StoreError, Tx, rows};
+
+/// The longest life of a token, in milliseconds: a year.
+const LONGEST_MS: i64 = 366 * 86_400_000;
+
+/// A token as it is listed, without what it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonalToken {
+    /// Its name in lists and in the record.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it dies.
+    pub expires_at: i64,
+}
+
+impl Hub {
+    /// A token, `hitl_u_…`, that dies after `ttl` and is never shown again.
+    pub async fn add_user_token(
+        &self,
+        name: &str,
+        ttl: Duration,
+        by: &Actor,
+    ) -> Result<(PersonalToken, String), ChangeError> {
+        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        if !(1..=LONGEST_MS).contains(&ttl) {
+            return Err(ChangeError::Invalid("a token lives for a year at most".to_owned()));
+        }
+        let (secret, now) = (random("hitl_u_")?, self.now());
+        let (hash, by) = (hashed(&secret), by.clone());
+        let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
+        let added = token.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                if let Err(refusal) = insert(tx, &hash, &added.user, added.expires_at, Some(&added)).await? {
+                    return Ok(Err(refusal));
+                }
+                let detail = json!({ "token": added.id, "expires_at": added.expires_at });
+                record(tx, &by, "user.token_added", &added.user, detail, now).await.map(Ok)
+            })
+        })
+        .await??;
+        Ok((token, secret))
+    }
+
+    /// A person's tokens that are still good, oldest first.
+    pub async fn user_tokens(&self, name: &str) -> Result<Vec<PersonalToken>, ChangeError> {
+        if self.user(name).await?.is_none() {
+            return Err(ChangeError::NotFound(format!("user {name}")));
+        }
+        let found = sqlx::query(
+            "select * from user_tokens where user_name = $1 and id is not null and expires_at > $2 \
+             order by created_at, id",
+        )
+        .bind(name)
+        .bind(self.now())
+        .fetch_all(self.0.store.read())
+        .await
+        .map_err(StoreError::from)?;
+        Ok(found.iter().map(listed).collect::<Result<_, _>>()?)
+    }
+
+    /// Makes a token worthless at once, by its name in the list.
+    pub async fn revoke_user_token(&self, id: &str, by: &Actor) -> Result<PersonalToken, ChangeError> {
+        let (hub, id, by) = (self.clone(), id.to_owned(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                let gone = sqlx::query("delete from user_tokens where id = $1 returning *").bind(id.as_str());
+                let Some(row) = gone.fetch_optional(tx.sql()).await? else {
+                    return Ok(Err(ChangeError::NotFound(format!("token {id}"))));
+                };
+                let token = listed(&row)?;
+                record(tx, &by, "user.token_revoked", &token.user, json!({ "token": token.id }), hub.now()).await?;
+                Ok(Ok(token))
+            })
+        })
+        .await?
+    }
+
+    /// A token for one command of who has the data dir; it is neither listed nor recorded.
+    pub async fn mint_user_token(&self, name: &str, ttl: Duration) -> Result<String, ChangeError> {
+        let token = random("hitl_u_")?;
+        let (hash, name) = (hashed(&token), name.to_owned());
+        let expires_at = self.now().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+        self.write(move |tx| Box::pin(async move { insert(tx, &hash, &name, expires_at, None).await })).await??;
+        Ok(token)
+    }
+
+    /// Whose personal token this is, and whether it is a command's.
+    pub async fn user_of_token(&self, token: &str) -> Result<Option<(User, Via)>, StoreError> {
+        let row = sqlx::query(
+            "select users.*, user_tokens.id as token_id from user_tokens join users on users.name = user_tokens.user_name \
+             where user_tokens.hash = $1 and user_tokens.expires_at > $2",
+        )
+        .bind(hashed(token))
+        .bind(self.now())
+        .fetch_optional(self.0.store.read())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let listed: Option<String> = row.try_get("token_id")?;
+        Ok(Some((rows::user(&row)?, if listed.is_some() { Via::Token } else { Via::Cli })))
+    }
+}
+
+fn new_id() -> Result<String, StoreError> {
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::Failed(format!("the system has no random numbers: {error}")))?;
+    Ok(format!("token-{}", hex(&bytes)))
+}
+
+fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {
+    Ok(PersonalToken {
+        id: row.try_get("id")?,
+        user: row.try_get("user_name")?,
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+async fn insert(
+    tx: &mut Tx,
+    hash: &str,
+    name: &str,
+    expires_at: i64,
+    listed: Option<&PersonalToken>,
+) -> Result<Result<(), ChangeError>, StoreError> {
+    if find_user(tx, name).await?.is_none() {
+        return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+    }
+    sqlx::query("insert into user_tokens (hash, user_name, expires_at, id, created_at) values ($1, $2, $3, $4, $5)")
+        .bind(hash)
+        .bind(name)
+        .bind(expires_at)
+        .bind(listed.map(|token| token.id.clone()))
+        .bind(listed.map(|token| token.created_at))
+        .execute(tx.sql())
+        .await?;
+    Ok(Ok(()))
+}
+
+async fn record(
+    tx: &mut Tx,
+    by: &Actor,
+    action: &'static str,
+    name: &str,
+    detail: serde_json::Value,
+    at: i64,
+) -> Result<(), StoreError> {
+    tx.audit(Entry { at, actor: by.name(), action, subject: name, detail }, Target::Pages).await?;
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Tools whose definition nobody accepted: new ones, and those that changed after they were seen first.
+//!
+//! The first complete list of a server is what everything later is compared with. A definition that was accepted once
+//! stays accepted, so that two versions of a server can live side by side. Acceptance is of a digest: what one agent
+//! reports accepts nothing that another was shown.
+
+use serde_json::json;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use crate::core::ids::Digest;
+use crate::hub::Hub;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::error::{Actor, ChangeError};
+use crate::hub::model::{Tool, ToolDrift};
+use crate::hub::people::admin;
+use crate::hub::servers::lists::described;
+use crate::hub::servers::set::record;
+use crate::hub::store::rows::{self, Listed};
+use crate::hub::store::{StoreError, Tx};
+
+/// How many accepted definitions of a tool are remembered; older ones must be accepted again.
+const MAX_ACCEPTED: usize = 20;
+/// A first list that is never completed counts as complete after so long.
+const FIRST_LIST_MS: i64 = 600_000;
+
+/// Whether there is anything to compare a server's tools with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Baseline {
+    /// Its first list is still being read: everything is accepted.
+    Open,
+    /// There was one.
+    Closed,
+}
+
+impl Baseline {
+    /// The first list is one agent's: nobody else adds to it.
+    pub(in crate::hub) async fn of(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Self, StoreError> {
+        let open: Option<i64> = sqlx::query_scalar(
+            "select 1 from servers where name = $1 and listed_at is null and not exists \
+             (select 1 from tools where tools.server = $1 and (tools.first_seen < $2 or coalesce(tools.added_by, '') <> $3))",
+        )
+        .bind(shim.server.as_str())
+        .bind(now - FIRST_LIST_MS)
+        .bind(shim.client_id.as_str())
+        .fetch_optional(tx.sql())
+        .await?;
+        Ok(if open.is_some() { Self::Open } else { Self::Closed })
+    }
+}
+
+/// A list was complete.
+pub(in crate::hub) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Result<(), StoreError> {
+    sqlx::query("update servers set listed_at = $2 where name = $1 and listed_at is null")
+        .bind(server)
+        .bind(now)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// Whom a definition that this agent reports now is from, if nobody accepts it: `None`, if another agent's waits
+/// already.
+pub(in crate::hub) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Option<String>, StoreError> {
+    let agent = shim.client_id.as_str();
+    let Some(row) = row(tx, &shim.server, tool).await? else { return Ok(Some(agent.to_owned())) };
+    let waits = rows::tool(&row)?.tool.drift.is_some();
+    let before: Option<String> = row.try_get("drift_by")?;
+    Ok((!waits || before.as_deref() == Some(agent)).then(|| agent.to_owned()))
+}
+
+/// The definition that waits was reported by a second agent.
+pub(in crate::hub) async fn share(tx: &mut Tx, server: &str, tool: &str) -> Result<(), StoreError> {
+    sqlx::query("update tools set drift_by = null where server = $1 and name = $2")
+        .bind(server)
+        .bind(tool)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// A tool has this definition now: accepts it, or notes since when and by whose word it waits to be.
+pub(in crate::hub) async fn compare(
+    tx: &mut Tx,
+    shim: &Shim,
+    tool: &str,
+    definition: &Digest,
+    baseline: Baseline,
+    drift_by: Option<String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some(accepted) = accepted(tx, &shim.server, tool).await? else { return Ok(()) };
+    if baseline == Baseline::Open || accepted.contains(definition) {
+        return accept(tx, &shim.server, tool, accepted, definition).await;
+    }
+    sqlx::query("update tools set drift_since = $3, drift_by = $4 where server = $1 and name = $2")
+        .bind(shim.server.as_str())
+        .bind(tool)
+        .bind(now)
+        .bind(drift_by)
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}
+
+/// How the definition that a call's client was shown differs from what was accepted, and how it describes the tool.
+pub(in crate::hub) async fn of_call(
+    tx: &mut Tx,
+    server: &str,
+    tool: &str,
+    shown: Option<&Digest>,
+) -> Result<(Option<ToolDrift>, Option<String>), StoreError> {
+    let Some(row) = row(tx, server, tool).await? else { return Ok((None, None)) };
+    let listed = rows::tool(&row)?;
+    let drift = rows::drift(&row, &listed, shown.unwrap_or(&listed.definition))?;
+    Ok((drift, description(&row, &listed, shown)?))
+}
+
+/// The description of the definition that a client was shown, where it is kept; what another agent was shown is not
+/// put under its call. A client that was shown none gets the accepted one.
+fn description(row: &AnyRow, listed: &Listed, shown: Option<&Digest>) -> Result<Option<String>, StoreError> {
+    let accepted: Option<String> = row.try_get("accepted_definition")?;
+    let in_sight = match shown {
+        Some(shown) => *shown == listed.definition,
+        None => listed.tool.drift.is_none() || accepted.is_none(),
+    };
+    if in_sight {
+        return Ok(listed.tool.description.clone());
+    }
+    let fits = |text: &String| shown.is_none_or(|shown| *shown == Digest::of(text.as_bytes()));
+    Ok(accepted.filter(fits).as_deref().and_then(described))
+}
+
+async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<AnyRow>, StoreError> {
+    let found = sqlx::query("select * from tools where server = $1 and name = $2").bind(server).bind(tool);
+    Ok(found.fetch_optional(tx.sql()).await?)
+}
+
+async fn accepted(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Vec<Digest>>, StoreError> {
+    let row = row(tx, server, tool).await?;
+    Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.accepted))
+}
+
+/// The tool's present definition is one of the accepted, and the last of them.
+async fn accept(
+    tx: &mut Tx,
+    server: &str,
+    tool: &str,
+    mut accepted: Vec<Digest>,
+    definition: &Digest,
+) -> Result<(), StoreError> {
+    accepted.retain(|known| known != definition);
+    accepted.push(definition.clone());
+    let superfluous = accepted.len().saturating_sub(MAX_ACCEPTED);
+    accepted.drain(..superfluous);
+    sqlx::query(
+        "update tools set accepted = $3, accepted_definition = definition, drift_since = null, drift_by = null \
+         where server = $1 and name = $2",
+    )
+    .bind(server)
+    .bind(tool)
+    .bind(json!(accepted).to_string())
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+impl Hub {
+    /// Accepts the definition of a tool that somebody looked at; connected shims have it within milliseconds.
+    pub async fn accept_tool(
+        &self,
+        server: &str,
+        tool: &str,
+        looked_at: Digest,
+        by: &Actor,
+    ) -> Result<Tool, ChangeError> {
+        let (hub, server, tool, by) = (self.clone(), server.to_owned(), tool.to_owned(), by.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if let Err(refusal) = admin(tx, &by).await? {
+                    return Ok(Err(refusal));
+                }
+                let row = row(tx, &server, &tool).await?;
+                let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
+                    return Ok(Err(ChangeError::NotFound(format!("tool {tool} on a server {server}"))));
+                };
+                if looked_at != listed.definition {
+                    return Ok(Err(ChangeError::Redefined(Box::new(listed.tool))));
+                }
+                if listed.tool.drift.is_some() {
+                    accept(tx, &server, &tool, listed.accepted, &listed.definition).await?;
+                    let detail = json!({ "tool": tool, "sha256": listed.definition });
+                    record(tx, &by, "tool.accepted", &server, detail, hub.now()).await?;
+                }
+                Ok(Ok(Tool { drift: None, ..listed.tool }))
+            })
+        })
+        .await?
+    }
+}

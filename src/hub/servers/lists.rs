@@ -1,0 +1,272 @@
+//! The tools that a client's own `tools/list` showed, as far as they are kept.
+//!
+//! A definition that nobody accepted stays in sight until somebody accepts it, or until the one agent that reported it
+//! reports another: no agent hides what another one was shown.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::core::ids::Digest;
+use crate::core::messages::{ToolDefinition, Tools};
+use crate::hub::Hub;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::drift::{self, Baseline};
+use crate::hub::shims::budget::Cost;
+use crate::hub::shims::meeting::MAX_NAME;
+use crate::hub::store::bus::Target;
+use crate::hub::store::{Entry, StoreError, Tx, rows};
+
+/// How many tools of one server are kept, and how many that one agent made known.
+const MAX_TOOLS: usize = 4000;
+const MAX_TOOLS_OF_ONE: usize = 2000;
+/// The longest description or hints kept, in characters.
+const MAX_TEXT: usize = 4096;
+/// The longest definition kept, in characters; its digest is of all of it.
+const MAX_DEFINITION: usize = 16_384;
+/// How many names of changed tools a record holds; it counts the others.
+const MAX_NAMED: usize = 20;
+
+/// Whether a list was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Learned {
+    /// It is.
+    Now,
+    /// The agent told of too many changes of late; it may be kept from this time on.
+    Later(i64),
+}
+
+/// Whether a tool of this name can be kept at all; one without a name could be neither shown nor asked for.
+pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
+}
+
+impl Hub {
+    /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
+    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
+        let (complete, shim) = (tools.complete, shim.clone());
+        let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS_OF_ONE).collect();
+        if self.has_learned(&shim, &seen, complete).await? {
+            return Ok(Learned::Now);
+        }
+        let hub = self.clone();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = hub.now();
+                let baseline = Baseline::of(tx, &shim, now).await?;
+                let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
+                if !changes.is_empty()
+                    && let Err(at) = hub.0.budgets.spend(&shim.client_id, Cost::List, 1, now)
+                {
+                    return Ok(Learned::Later(at));
+                }
+                for change in &changes {
+                    keep(tx, &shim, change, baseline, now).await?;
+                }
+                if complete {
+                    drift::listed(tx, &shim.server, now).await?;
+                }
+                record(tx, &shim, &changes, now).await?;
+                Ok(Learned::Now)
+            })
+        })
+        .await
+    }
+
+    async fn has_learned(&self, shim: &Shim, seen: &[Seen], complete: bool) -> Result<bool, StoreError> {
+        let mut connection = self.0.store.read().acquire().await?;
+        let listed: Option<Option<i64>> = sqlx::query_scalar("select listed_at from servers where name = $1")
+            .bind(shim.server.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+        if complete && listed.flatten().is_none() {
+            return Ok(false);
+        }
+        Ok(changes(&known(&mut connection, &shim.server).await?, seen, shim).is_empty())
+    }
+}
+
+/// One tool as a shim saw it, cut to what is kept.
+struct Seen {
+    name: String,
+    description: Option<String>,
+    annotations: Option<String>,
+    destructive: bool,
+    /// The raw text, cut to what is kept for people to compare.
+    text: String,
+    digest: Digest,
+}
+
+#[derive(Deserialize)]
+struct Definition<'a> {
+    name: String,
+    #[serde(default)]
+    description: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Hints {
+    #[serde(default, rename = "destructiveHint")]
+    destructive: Option<serde_json::Value>,
+}
+
+impl Seen {
+    /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
+    fn of(tool: &ToolDefinition) -> Option<Self> {
+        let definition: Definition<'_> = serde_json::from_str(&tool.definition).ok()?;
+        if definition.name != tool.name || !may_be_kept(&tool.name) {
+            return None;
+        }
+        let hints = definition.annotations.map(RawValue::get).unwrap_or_default();
+        let destructive = serde_json::from_str::<Hints>(hints).unwrap_or_default().destructive;
+        Some(Self {
+            name: tool.name.clone(),
+            description: words(definition.description.as_ref()),
+            annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
+            destructive: destructive == Some(serde_json::Value::Bool(true)),
+            text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
+            digest: Digest::of(tool.definition.as_bytes()),
+        })
+    }
+}
+
+/// The description in a definition, cut to what is kept.
+pub(in crate::hub) fn described(definition: &str) -> Option<String> {
+    words(serde_json::from_str::<Definition<'_>>(definition).ok()?.description.as_ref())
+}
+
+fn words(description: Option<&serde_json::Value>) -> Option<String> {
+    Some(description?.as_str()?.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect())
+}
+
+/// What is kept of a tool.
+struct Known {
+    digest: Digest,
+    accepted: Vec<Digest>,
+    added_by: Option<String>,
+    drift_by: Option<String>,
+}
+
+impl Known {
+    /// Whether the definition in sight is one that somebody else was shown, and nobody accepted.
+    fn is_anothers(&self, agent: &str) -> bool {
+        !self.accepted.contains(&self.digest) && self.drift_by.as_deref() != Some(agent)
+    }
+}
+
+async fn known(connection: &mut AnyConnection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
+    let sql = "select name, definition_sha256, accepted, added_by, drift_by from tools where server = $1";
+    let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
+    let known = |row: &AnyRow| {
+        let tool = Known {
+            digest: Digest(row.try_get("definition_sha256")?),
+            accepted: rows::accepted(row.try_get("accepted")?)?,
+            added_by: row.try_get("added_by")?,
+            drift_by: row.try_get("drift_by")?,
+        };
+        Ok((row.try_get("name")?, tool))
+    };
+    found.iter().map(known).collect()
+}
+
+/// What a list changes about a tool.
+enum Change<'s> {
+    /// This is its definition now.
+    Is(&'s Seen),
+    /// Another agent was shown the same.
+    Shared(&'s Seen),
+}
+
+/// What is new or different.
+fn changes<'s>(known: &HashMap<String, Known>, seen: &'s [Seen], shim: &Shim) -> Vec<Change<'s>> {
+    let agent = shim.client_id.as_str();
+    let own = known.values().filter(|tool| tool.added_by.as_deref() == Some(agent)).count();
+    let mut room = MAX_TOOLS.saturating_sub(known.len()).min(MAX_TOOLS_OF_ONE.saturating_sub(own));
+    let mut latest: HashMap<&str, Change<'s>> = HashMap::new();
+    for tool in seen {
+        let change = match known.get(&tool.name) {
+            None if latest.contains_key(tool.name.as_str()) => Some(Change::Is(tool)),
+            None if room == 0 => None,
+            None => {
+                room -= 1;
+                Some(Change::Is(tool))
+            }
+            Some(before) if before.digest == tool.digest => {
+                (before.is_anothers(agent) && before.drift_by.is_some()).then_some(Change::Shared(tool))
+            }
+            Some(before) if before.is_anothers(agent) && before.accepted.contains(&tool.digest) => None,
+            Some(_) => Some(Change::Is(tool)),
+        };
+        match change {
+            Some(change) => drop(latest.insert(&tool.name, change)),
+            None => drop(latest.remove(tool.name.as_str())),
+        }
+    }
+    let mut changes: Vec<_> = latest.into_values().collect();
+    changes.sort_by_key(|change| change.tool().name.as_str());
+    changes
+}
+
+impl<'s> Change<'s> {
+    fn tool(&self) -> &'s Seen {
+        match self {
+            Self::Is(tool) | Self::Shared(tool) => tool,
+        }
+    }
+}
+
+async fn keep(tx: &mut Tx, shim: &Shim, change: &Change<'_>, baseline: Baseline, now: i64) -> Result<(), StoreError> {
+    match change {
+        Change::Is(tool) => {
+            let drift_by = drift::reporter(tx, shim, &tool.name).await?;
+            store_tool(tx, shim, tool, now).await?;
+            drift::compare(tx, shim, &tool.name, &tool.digest, baseline, drift_by, now).await
+        }
+        Change::Shared(tool) => drift::share(tx, &shim.server, &tool.name).await,
+    }
+}
+
+async fn store_tool(tx: &mut Tx, shim: &Shim, tool: &Seen, now: i64) -> Result<(), StoreError> {
+    // Once called destructive, always: a second shim of the same name must not talk a tool's level down.
+    sqlx::query(
+        "insert into tools (server, name, description, annotations, destructive, definition_sha256, definition, hitl, \
+         first_seen, added_by) values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9) on conflict (server, name) do update set \
+         description = excluded.description, annotations = excluded.annotations, \
+         definition_sha256 = excluded.definition_sha256, definition = excluded.definition, \
+         destructive = case when tools.destructive = 1 then 1 else excluded.destructive end",
+    )
+    .bind(shim.server.as_str())
+    .bind(tool.name.as_str())
+    .bind(tool.description.clone())
+    .bind(tool.annotations.clone())
+    .bind(i64::from(tool.destructive))
+    .bind(tool.digest.as_str())
+    .bind(tool.text.as_str())
+    .bind(now)
+    .bind(shim.client_id.as_str())
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Records which tools changed; the server's sessions are woken.
+async fn record(tx: &mut Tx, shim: &Shim, changes: &[Change<'_>], at: i64) -> Result<(), StoreError> {
+    let changed = changes.iter().filter(|change| matches!(change, Change::Is(_)));
+    let changed: Vec<&str> = changed.map(|change| change.tool().name.as_str()).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut detail = json!({ "tools": changed.iter().take(MAX_NAMED).collect::<Vec<_>>() });
+    if changed.len() > MAX_NAMED {
+        detail["more"] = (changed.len() - MAX_NAMED).into();
+    }
+    let entry = Entry { at, actor: shim.client_id.as_str(), action: "tools.changed", subject: &shim.server, detail };
+    tx.audit(entry, Target::Server(shim.server.clone())).await?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! The shims that are connected to this process now, and those that may still come back.
+//!
+//! A session is known by its agent and its instance, so that no agent can meddle with another's by naming its
+//! instance. A lock is held for a moment and never across an await.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::hub::approvals::hold::Shim;
+
+/// How much news may wait for one session; a session that falls further behind is cut.
+const WAKES: usize = 256;
+
+/// News for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Wake {
+    /// Something happened to one of its approvals.
+    Approval(ApprovalId),
+    /// Its policy may have changed.
+    Policy,
+}
+
+/// Why the hub ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Cut {
+    /// Its agent is revoked.
+    Revoked,
+    /// Its agent may not stand in front of this server any more.
+    Elsewhere,
+    /// Its server was removed.
+    Removed,
+    /// The same shim connected again.
+    Replaced,
+    /// It does not read what it is sent.
+    Slow,
+}
+
+type Key = (ClientId, InstanceId);
+
+/// See the module.
+#[derive(Default)]
+pub(in crate::hub) struct Live(Mutex<Shims>);
+
+#[derive(Default)]
+struct Shims {
+    connected: HashMap<Key, Connected>,
+    away: HashMap<Key, Away>,
+    last_number: u64,
+}
+
+/// A lost shim.
+struct Away {
+    /// When it is given up.
+    until: i64,
+    /// Whom the session spoke for that people could see.
+    shown: Option<Shim>,
+}
+
+struct Connected {
+    number: u64,
+    server: String,
+    wakes: mpsc::Sender<Wake>,
+    cut: watch::Sender<Option<Cut>>,
+    /// It has listed tools or asked for something, so people may see it.
+    counts: bool,
+}
+
+/// A session's end of its entry.
+pub(in crate::hub) struct Joined {
+    pub(in crate::hub) number: u64,
+    pub(in crate::hub) wakes: mpsc::Receiver<Wake>,
+    pub(in crate::hub) cut: watch::Receiver<Option<Cut>>,
+}
+
+impl Connected {
+    fn wake(&self, wake: Wake) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.wakes.try_send(wake) {
+            self.cut.send_replace(Some(Cut::Slow));
+        }
+    }
+}
+
+impl Live {
+    fn shims(&self) -> MutexGuard<'_, Shims> {
+        // Every change below is a single insert or remove, so a panic elsewhere cannot leave it half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A shim is there; an older connection of the same instance ends.
+    pub(in crate::hub) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
+        let (wake, wakes) = mpsc::channel(WAKES);
+        let (cut, cut_seen) = watch::channel(None);
+        let mut shims = self.shims();
+        shims.last_number += 1;
+        let number = shims.last_number;
+        let key = (client_id.clone(), instance.clone());
+        // The same run, connected again, is the same session to people.
+        let before = shims.away.remove(&key).and_then(|away| away.shown);
+        let before = before.is_some_and(|shim| shim.server == server);
+        // An older connection's entry is dropped here, and with it what wakes that session: it ends.
+        let older = shims.connected.remove(&key);
+        let counts = before || older.is_some_and(|older| older.counts && older.server == server);
+        shims.connected.insert(key, Connected { number, server: server.to_owned(), wakes: wake, cut, counts });
+        Joined { number, wakes, cut: cut_seen }
+    }
+
+    /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
+    pub(in crate::hub) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
+        let mut shims = self.shims();
+        leave(&mut shims, &(client_id.clone(), instance.clone()), number)
+    }
+
+    /// A session was lost, and its shim may come back until then; `false`: a newer one speaks for the instance.
+    pub(in crate::hub) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
+        let mut shims = self.shims();
+        let key = (shim.client_id.clone(), shim.instance.clone());
+        let Some(seen) = leave(&mut shims, &key, number) else { return false };
+        shims.away.insert(key, Away { until, shown: seen.then(|| shim.clone()) });
+        true
+    }
+
+    /// A shim that another run of the hub knew may come back until then.
+    pub(in crate::hub) fn expect_back(&self, client_id: ClientId, instance: InstanceId, until: i64) {
+        let mut shims = self.shims();
+        let key = (client_id, instance);
+        if !shims.connected.contains_key(&key) {
+            shims.away.insert(key, Away { until, shown: None });
+        }
+    }
+
+    /// When the first lost shim is given up.
+    pub(in crate::hub) fn next_given_up(&self) -> Option<i64> {
+        self.shims().away.values().map(|away| away.until).min()
+    }
+
+    /// Lost shims whose time is up, with the session that people saw; they stay listed until
+    /// [`forget`](Self::forget), so that a store that fails now is asked again.
+    pub(in crate::hub) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
+        let shims = self.shims();
+        let over = shims.away.iter().filter(|(_, away)| away.until <= now);
+        over.map(|((client_id, instance), away)| (client_id.clone(), instance.clone(), away.shown.clone())).collect()
+    }
+
+    /// A lost shim is dealt with.
+    pub(in crate::hub) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
+        self.shims().away.remove(&(client_id.clone(), instance.clone()));
+    }
+
+    /// Whether the shim is connected now.
+    pub(in crate::hub) fn is_connected(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+        self.shims().connected.contains_key(&(client_id.clone(), instance.clone()))
+    }
+
+    /// From now on the session is shown; whether it was not before.
+    pub(in crate::hub) fn count(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+        let mut shims = self.shims();
+        let connected = shims.connected.get_mut(&(client_id.clone(), instance.clone()));
+        connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
+    }
+
+    /// How many connections an agent has, in front of whatever server.
+    pub(in crate::hub) fn of_agent(&self, agent: &ClientId) -> usize {
+        self.shims().connected.keys().filter(|(client_id, _)| client_id == agent).count()
+    }
+
+    /// Whether any shim stands in front of a server.
+    pub(in crate::hub) fn is_served(&self, server: &str) -> bool {
+        self.shims().connected.values().any(|connected| connected.server == server)
+    }
+
+    /// How many shown sessions each server has.
+    pub(in crate::hub) fn sessions(&self) -> HashMap<String, u64> {
+        let mut sessions = HashMap::new();
+        for connected in self.shims().connected.values().filter(|connected| connected.counts) {
+            *sessions.entry(connected.server.clone()).or_insert(0) += 1;
+        }
+        sessions
+    }
+
+    /// Wakes one session, if it is here.
+    pub(in crate::hub) fn wake_one(&self, client_id: &ClientId, instance: &InstanceId, wake: Wake) {
+        if let Some(connected) = self.shims().connected.get(&(client_id.clone(), instance.clone())) {
+            connected.wake(wake);
+        }
+    }
+
+    /// Tells all sessions of that kind (by agent and server) that policy may have changed.
+    pub(in crate::hub) fn wake_where(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
+        for ((client_id, _), connected) in &self.shims().connected {
+            if concerned(client_id, &connected.server) {
+                connected.wake(Wake::Policy);
+            }
+        }
+    }
+
+    /// Ends all sessions of an agent.
+    pub(in crate::hub) fn cut(&self, agent: &ClientId, why: Cut) {
+        for ((client_id, _), connected) in &self.shims().connected {
+            if client_id == agent {
+                connected.cut.send_replace(Some(why));
+            }
+        }
+    }
+}
+
+/// Takes a connection out, if it is still the instance's own; whether it was shown.
+fn leave(shims: &mut Shims, key: &Key, number: u64) -> Option<bool> {
+    shims.connected.get(key).filter(|connected| connected.number == number)?;
+    shims.connected.remove(key).map(|connected| connected.counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_falls_too_far_behind_is_cut_and_the_others_are_not() {
+        let live = Live::default();
+        let (agent, slow, quick) = (ClientId::from("a"), InstanceId::from("slow"), InstanceId::from("quick"));
+        let (behind, mut ahead) = (live.join(&agent, &slow, "s"), live.join(&agent, &quick, "s"));
+        for _ in 0..=WAKES {
+            live.wake_where(|_, server| server == "s");
+            while ahead.wakes.try_recv().is_ok() {}
+        }
+        assert_eq!((*behind.cut.borrow(), *ahead.cut.borrow()), (Some(Cut::Slow), None));
+    }
+
+    #[test]
+    fn another_agent_naming_the_same_instance_touches_nothing() {
+        let live = Live::default();
+        let instance = InstanceId::from("i");
+        let (own, other) = (ClientId::from("a"), ClientId::from("b"));
+        let joined = live.join(&own, &instance, "s");
+        let stranger = live.join(&other, &instance, "s");
+        assert_eq!(*joined.cut.borrow(), None);
+        assert_eq!(live.leave(&own, &instance, stranger.number), None);
+        assert_eq!(live.leave(&other, &instance, stranger.number), Some(false));
+        assert!(live.is_connected(&own, &instance));
+    }
+}

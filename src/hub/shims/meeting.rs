@@ -1,0 +1,256 @@
+//! What a shim tells of itself: its server and the calls it let through.
+//!
+//! All of it is a claim. A claim may raise a tool's level and never lowers one, and what one agent can make the hub
+//! keep is bounded.
+
+use serde_json::json;
+
+use crate::core::approval::Outcome;
+use crate::core::ids::{ClientId, Digest};
+use crate::core::messages::Activity;
+use crate::core::policy::Verdict;
+use crate::core::trust::Level;
+use crate::core::weigh::ServerPolicy;
+use crate::hub::Hub;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::bypasses;
+use crate::hub::shims::budget::Cost;
+use crate::hub::store::bus::Target;
+use crate::hub::store::{Entry, StoreError, Tx, activity};
+
+/// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
+const MAX_SERVERS: i64 = 1000;
+const MAX_SERVERS_OF_ONE: i64 = 100;
+/// The longest tool name kept, in characters.
+pub(in crate::hub) const MAX_NAME: usize = 256;
+/// How many words of a command line are kept, and how many characters of each.
+const MAX_WORDS: usize = 64;
+const MAX_WORD: usize = 256;
+/// The longest approval id kept with a call.
+const MAX_ID: usize = 64;
+/// How many calls of one message are kept.
+const MAX_CALLS: usize = 4096;
+/// An agent that was seen less than this ago is not noted again, in milliseconds.
+const SEEN_MS: i64 = 60_000;
+
+/// What came of a shim's introduction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Met {
+    /// Its server is known.
+    Known,
+    /// Its server is not made known; why, in words.
+    TooMany(String),
+}
+
+impl Hub {
+    /// Spends a connection of this agent, or says in how many seconds there is another.
+    pub(in crate::hub) fn admit(&self, agent: &ClientId) -> Result<(), u64> {
+        let now = self.now();
+        let spent = self.0.budgets.spend(agent, Cost::Connection, 1, now);
+        spent.map_err(|at| u64::try_from((at - now) / 1000).unwrap_or_default() + 1)
+    }
+
+    /// Notes that a shim with this agent's token is there, and makes its server known. One that was there a moment ago
+    /// writes nothing.
+    pub(in crate::hub) async fn meet(&self, shim: &Shim, command: &[String]) -> Result<Met, StoreError> {
+        let words = command.iter().take(MAX_WORDS).map(|word| word.chars().take(MAX_WORD).collect::<String>());
+        let command = json!(words.collect::<Vec<_>>()).to_string();
+        if self.met(shim, &command).await? {
+            return Ok(Met::Known);
+        }
+        let (clock, threshold, shim) = (self.0.clock.clone(), self.0.new_server_threshold, shim.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let now = clock.now();
+                sqlx::query("update agents set last_seen = $2 where client_id = $1")
+                    .bind(shim.client_id.as_str())
+                    .bind(now)
+                    .execute(tx.sql())
+                    .await?;
+                let known = sqlx::query("update servers set command = $2 where name = $1")
+                    .bind(shim.server.as_str())
+                    .bind(command.as_str())
+                    .execute(tx.sql())
+                    .await?;
+                if known.rows_affected() > 0 {
+                    return Ok(Met::Known);
+                }
+                add_server(tx, &shim, &command, threshold, now).await
+            })
+        })
+        .await
+    }
+
+    /// Whether there is nothing to write about a shim that comes.
+    async fn met(&self, shim: &Shim, command: &str) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "select 1 from servers, agents where servers.name = $1 and servers.command = $2 \
+             and agents.client_id = $3 and agents.last_seen > $4",
+        )
+        .bind(shim.server.as_str())
+        .bind(command)
+        .bind(shim.client_id.as_str())
+        .bind(self.now() - SEEN_MS)
+        .fetch_optional(self.0.store.read())
+        .await?;
+        Ok(found.is_some())
+    }
+
+    /// Appends calls to the activity log and drops its oldest where it is full.
+    ///
+    /// What the shim or we had to drop is counted in a row of its own, so that the log says where it has a hole.
+    pub(in crate::hub) async fn log_calls(
+        &self,
+        shim: &Shim,
+        calls: Vec<Activity>,
+        dropped: u64,
+    ) -> Result<(), StoreError> {
+        let excess = u64::try_from(calls.len().saturating_sub(MAX_CALLS)).unwrap_or(u64::MAX);
+        let dropped = i64::try_from(dropped.saturating_add(excess)).unwrap_or(i64::MAX);
+        if calls.is_empty() && dropped == 0 {
+            return Ok(());
+        }
+        let (clock, shim) = (self.0.clock.clone(), shim.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                if calls.iter().any(|call| call.bypass) {
+                    bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
+                }
+                let last: i64 =
+                    sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
+                let mut id = last;
+                for call in calls.into_iter().take(MAX_CALLS) {
+                    id += 1;
+                    log_call(tx, &shim, id, call, clock.now()).await?;
+                }
+                if dropped > 0 {
+                    id += 1;
+                    log_dropped(tx, &shim, id, dropped, clock.now()).await?;
+                }
+                activity::bound(tx, last, id).await
+            })
+        })
+        .await
+    }
+
+    /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
+    /// next record says how many were left out.
+    pub(in crate::hub) async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
+        if self.0.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
+            self.0.budgets.leave_out(&shim.client_id);
+            return Ok(());
+        }
+        let left_out = self.0.budgets.left_out(&shim.client_id);
+        let (clock, shim) = (self.0.clock.clone(), shim.clone());
+        self.write(move |tx| {
+            Box::pin(async move {
+                let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
+                if left_out > 0 {
+                    detail["left_out"] = left_out.into();
+                }
+                let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
+                tx.audit(Entry { at: clock.now(), actor, action, subject, detail }, Target::Pages).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+async fn add_server(
+    tx: &mut Tx,
+    shim: &Shim,
+    command: &str,
+    threshold: Option<Level>,
+    now: i64,
+) -> Result<Met, StoreError> {
+    if let Some(why) = too_many(tx, &shim.client_id).await? {
+        return Ok(Met::TooMany(why));
+    }
+    let policy = ServerPolicy::of_new_server(threshold);
+    sqlx::query(
+        "insert into servers (name, require_all, threshold, timeout_seconds, command, first_seen, added_by) \
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(shim.server.as_str())
+    .bind(i64::from(policy.require_all))
+    .bind(policy.threshold.map(|level| level.as_str().to_owned()))
+    .bind(i64::from(policy.timeout_seconds))
+    .bind(command)
+    .bind(now)
+    .bind(shim.client_id.as_str())
+    .execute(tx.sql())
+    .await?;
+    let detail = json!({ "threshold": policy.threshold });
+    let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
+    tx.audit(Entry { at: now, actor, action: "server.added", subject, detail }, Target::Pages).await?;
+    Ok(Met::Known)
+}
+
+/// Why this agent makes no further server known; the sentence fits into a close frame.
+async fn too_many(tx: &mut Tx, agent: &ClientId) -> Result<Option<String>, StoreError> {
+    let (all, own): (i64, i64) =
+        sqlx::query_as("select count(*), count(case when added_by = $1 then 1 end) from servers")
+            .bind(agent.as_str())
+            .fetch_one(tx.sql())
+            .await?;
+    let many = match (own >= MAX_SERVERS_OF_ONE, all >= MAX_SERVERS) {
+        (true, _) => format!("this agent made {own} servers known, the most it may"),
+        (false, true) => format!("this hub knows {all} servers, the most it may"),
+        (false, false) => return Ok(None),
+    };
+    Ok(Some(format!("{many}; an administrator can remove some")))
+}
+
+async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, dropped) \
+         values ($1, $2, $3, $4, $5, '', 'dropped', $6)",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(shim.client_id.as_str())
+    .bind(shim.agent_name.as_str())
+    .bind(shim.server.as_str())
+    .bind(dropped)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
+    if call.running.is_some() && activity::end_running(tx, shim, &call).await? {
+        return Ok(());
+    }
+    let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
+    let named = call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID);
+    let (approval, handed_off) = match named {
+        Some(named) => {
+            let (approval, handed_off) = activity::approval_of(tx, shim, &named).await?.unwrap_or((named, false));
+            (Some(approval), handed_off)
+        }
+        None => (None, false),
+    };
+    let outcome = call.outcome.or(handed_off.then_some(Outcome::NotExecuted));
+    let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
+    sqlx::query(
+        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, arguments_sha256, approval, \
+         outcome, duration_ms, instance, running) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(id)
+    .bind(now.saturating_sub(age).max(0))
+    .bind(shim.client_id.as_str())
+    .bind(shim.agent_name.as_str())
+    .bind(shim.server.as_str())
+    .bind(call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect::<String>())
+    .bind(verdict)
+    .bind(call.arguments_sha256.filter(Digest::is_whole).map(|digest| digest.to_string()))
+    .bind(approval)
+    .bind(outcome.map(|outcome| outcome.as_str().to_owned()))
+    .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
+    .bind(call.running.map(|_| shim.instance.as_str().to_owned()))
+    .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! How a session begins: the shim's `hello`, checked, and the hub's `welcome`.
+
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use tokio::time::timeout;
+
+use crate::core::messages::ClientInfo;
+use crate::core::names;
+use crate::core::policy::Table;
+use crate::hub::Hub;
+use crate::hub::approvals::hold::Shim;
+use crate::hub::model::Agent;
+use crate::hub::servers::policies::Shown;
+use crate::hub::shims::live::{Cut, Joined};
+use crate::hub::shims::meeting::Met;
+use crate::hub::shims::session::{End, send};
+use crate::wire::{self, Hello, ToHub, ToWrap, Welcome, close};
+
+/// The first message must be there by then.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// The longest name of a server, a user or an instance, in characters.
+const MAX_NAME: usize = 128;
+/// How many connections one agent may have at once.
+const MAX_SESSIONS: usize = 1000;
+/// The websocket's own close code for it.
+const TRY_LATER: u16 = 1013;
+/// How many held calls a shim may name.
+const MAX_RESUME: usize = 1000;
+
+/// Waits for `hello`, makes the session known and answers.
+pub(in crate::hub) async fn greet(
+    hub: &Hub,
+    socket: &mut WebSocket,
+    agent: &Agent,
+) -> Result<(Shim, Joined, Table, Option<i64>), End> {
+    let hello = hello(hub, socket).await?;
+    check(&hello)?;
+    let shim = shim(agent, &hello);
+    // Before the server is made known: nobody may make one up that they have no business with.
+    if agent.servers.as_ref().is_some_and(|servers| !servers.contains(&shim.server)) {
+        return Err(End::Cut(Cut::Elsewhere));
+    }
+    if hub.0.store.bus().live().of_agent(&shim.client_id) >= MAX_SESSIONS {
+        return Err(End::Refused(TRY_LATER, format!("this agent has {MAX_SESSIONS} connections already")));
+    }
+    if let Met::TooMany(why) = hub.meet(&shim, &hello.command).await? {
+        return Err(End::Refused(close::FORBIDDEN, why));
+    }
+    // Joined before the table is read, so that no change falls between the two.
+    let joined = hub.0.store.bus().live().join(&shim.client_id, &shim.instance, &shim.server);
+    let number = joined.number;
+    match welcome(hub, socket, &shim, hello, number).await {
+        Ok((table, until)) => Ok((shim, joined, table, until)),
+        Err(end) => {
+            crate::hub::shims::session::parting::part(hub, &shim, number, &end).await;
+            Err(end)
+        }
+    }
+}
+
+async fn welcome(
+    hub: &Hub,
+    socket: &mut WebSocket,
+    shim: &Shim,
+    hello: Hello,
+    number: u64,
+) -> Result<(Table, Option<i64>), End> {
+    hub.resume(shim, hello.resume).await?;
+    let (table, until) = crate::hub::shims::session::table(hub, shim, &Shown::default()).await?;
+    let welcome = Welcome {
+        version: wire::VERSION,
+        session: format!("s{number}"),
+        client_id: shim.client_id.clone(),
+        table: table.clone(),
+    };
+    send(socket, &ToWrap::Welcome(welcome)).await?;
+    Ok((table, until))
+}
+
+async fn hello(hub: &Hub, socket: &mut WebSocket) -> Result<Hello, End> {
+    let refused = |why: &str| End::Refused(close::BAD_MESSAGE, why.to_owned());
+    let shutdown = hub.shutdown();
+    let text = tokio::select! {
+        () = shutdown.cancelled() => return Err(End::Draining),
+        text = timeout(HELLO_WITHIN, first_text(socket)) => text.map_err(|_| refused("no hello came"))??,
+    };
+    match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
+        Ok(ToHub::Hello(hello)) => Ok(hello),
+        Ok(_) => Err(refused("the first message must be hello")),
+        Err(error) => Err(older_or_newer(&text).unwrap_or_else(|| refused(&error.to_string()))),
+    }
+}
+
+async fn first_text(socket: &mut WebSocket) -> Result<String, End> {
+    loop {
+        match socket.recv().await {
+            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Binary(_))) => {
+                return Err(End::Refused(close::BAD_MESSAGE, "binary frames are not spoken here".to_owned()));
+            }
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Lost),
+        }
+    }
+}
+
+fn upgrade_required() -> End {
+    End::Refused(close::UPGRADE_REQUIRED, format!("this hub speaks version {} of {}", wire::VERSION, wire::SUBPROTOCOL))
+}
+
+/// A hello of another version may have another shape; its version is still readable.
+fn older_or_newer(text: &str) -> Option<End> {
+    let hello: serde_json::Value = serde_json::from_str(text).ok()?;
+    let version = hello.get("version")?.as_u64()?;
+    (hello.get("type")? == "hello" && version != u64::from(wire::VERSION)).then(upgrade_required)
+}
+
+fn check(hello: &Hello) -> Result<(), End> {
+    if hello.version != wire::VERSION {
+        return Err(upgrade_required());
+    }
+    if !names::is_name(&hello.server) || !names::is_name(hello.instance.as_str()) {
+        return Err(End::Refused(close::BAD_MESSAGE, format!("the server's name is not {}", names::RULE)));
+    }
+    if hello.resume.len() > MAX_RESUME {
+        return Err(End::Refused(close::BAD_MESSAGE, "too many held calls".to_owned()));
+    }
+    Ok(())
+}
+
+fn shim(agent: &Agent, hello: &Hello) -> Shim {
+    let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>();
+    let client = hello.client.clone().unwrap_or_default();
+    Shim {
+        client_id: agent.client_id.clone(),
+        agent_name: agent.name.clone(),
+        instance: hello.instance.clone(),
+        server: hello.server.clone(),
+        client: ClientInfo { name: cut(&client.name), version: cut(&client.version) },
+        user: agent.user.clone().or_else(|| hello.user.as_deref().map(cut)),
+    }
+}

@@ -1,0 +1,376 @@
+//! One shim's connection, from upgrade to close.
+//!
+//! One task owns it: it hears the shim, the bus and the clock, and what it says it has just read in the store. A shim
+//! that does not read what it is sent is cut, so that it holds up nobody else.
+
+mod greeting;
+mod parting;
+mod telling;
+mod weighing;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use tokio::time::{Instant, timeout};
+
+use self::parting::{part, say_goodbye};
+use self::telling::Told;
+use self::weighing::{Full, Weighed, Weighing};
+use crate::core::ids::{ApprovalId, Digest};
+use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
+use crate::core::policy::{Ruling, Table, Verdict};
+use crate::core::trust;
+use crate::core::weigh::Opinion;
+use crate::hub::Hub;
+use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::register::Registration;
+use crate::hub::model::Agent;
+use crate::hub::servers::lists;
+use crate::hub::servers::lists::Learned;
+use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::shims::live::{Cut, Joined, Wake};
+use crate::hub::store::StoreError;
+use crate::wire::{self, ToHub, ToWrap, close};
+
+/// A message that cannot be sent in this time ends the session; so long may a shim take to close its side.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How many definitions a session remembers; the store knows fewer of one agent.
+const MAX_SHOWN: usize = 10_000;
+
+/// The whole life of one shim's connection; `agent` is the one its token belongs to.
+pub async fn handle(hub: Hub, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+    let tracker = hub.0.sessions.clone();
+    tracker.track_future(live(hub, socket, agent, peer)).await;
+}
+
+async fn live(hub: Hub, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+    let ended = match greeting::greet(&hub, &mut socket, &agent).await {
+        Ok((shim, joined, table, until)) => {
+            tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
+            let number = joined.number;
+            let (told, shown, weighing) = (Told::default(), Shown::default(), Weighing::default());
+            let mut session = Session {
+                hub: &hub,
+                socket: &mut socket,
+                shim: &shim,
+                table,
+                until,
+                told,
+                shown,
+                weighing,
+                unlearned: None,
+            };
+            let end = session.run(joined).await;
+            tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
+            part(&hub, &shim, number, &end).await;
+            end
+        }
+        Err(end) => {
+            if let End::Refused(code, why) = &end {
+                tracing::warn!(agent.name = %agent.name, ?peer, code, why, "a shim is not let in");
+            }
+            end
+        }
+    };
+    say_goodbye(&mut socket, ended).await;
+}
+
+/// Why a session ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// The shim said goodbye.
+    Bye,
+    /// The connection broke, or nothing came through it for too long.
+    Lost,
+    /// The hub stops.
+    Draining,
+    /// The hub cuts it.
+    Cut(Cut),
+    /// What the shim sent breaks the protocol; the close code and why.
+    Refused(u16, String),
+    /// The store does not answer; the shim shall try again.
+    StoreFailed,
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a session ends because of the store");
+        Self::StoreFailed
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: &ToWrap) -> Result<(), End> {
+    send_frame(socket, Message::Text(wire::encode(message).into())).await
+}
+
+async fn send_frame(socket: &mut WebSocket, frame: Message) -> Result<(), End> {
+    match timeout(SEND_WITHIN, socket.send(frame)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Lost),
+        Err(_) => Err(End::Cut(Cut::Slow)),
+    }
+}
+
+struct Session<'s> {
+    hub: &'s Hub,
+    socket: &'s mut WebSocket,
+    shim: &'s Shim,
+    /// As it was last sent.
+    table: Table,
+    /// When it changes by itself.
+    until: Option<i64>,
+    /// What the shim knows of its approvals.
+    told: Told,
+    /// The definitions that the client was shown.
+    shown: Shown,
+    /// Calls that the external decision point is being asked about.
+    weighing: Weighing,
+    /// The last list, where the agent told of too many of late, and when its turn comes.
+    unlearned: Option<(Tools, i64)>,
+}
+
+enum Event {
+    Heard(Option<Result<Message, axum::Error>>),
+    Woken(Option<Wake>),
+    Cut(Cut),
+    Draining,
+    Tick,
+    Stale,
+    Learn,
+    Weighed(Box<Weighed>),
+}
+
+impl Session<'_> {
+    async fn run(&mut self, mut joined: Joined) -> End {
+        let shutdown = self.hub.shutdown();
+        let mut ping = tokio::time::interval(Duration::from_secs(wire::PING_SECONDS));
+        let mut heard_at = Instant::now();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Event::Draining,
+                Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
+                wake = joined.wakes.recv() => Event::Woken(wake),
+                () = self.hub.0.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
+                () = self.hub.0.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
+                weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
+                heard = self.socket.recv() => Event::Heard(heard),
+                _ = ping.tick() => Event::Tick,
+            };
+            let done = match event {
+                Event::Heard(Some(Ok(frame))) => {
+                    heard_at = Instant::now();
+                    self.hear(frame).await
+                }
+                Event::Heard(_) => Err(End::Lost),
+                Event::Woken(Some(wake)) => self.woken(wake).await,
+                Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
+                Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
+                Event::Draining => Err(self.drain().await),
+                Event::Stale => self.push_policy().await,
+                Event::Learn => self.learn(None).await,
+                Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
+                Event::Tick if heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => Err(End::Lost),
+                Event::Tick => send_frame(self.socket, Message::Ping(Default::default())).await,
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> End {
+        let _ = send(self.socket, &ToWrap::Draining).await;
+        End::Draining
+    }
+
+    /// What became of the calls that are held is told first, where the shim may not come back to hear it.
+    async fn cut(&mut self, cut: Cut, joined: &mut Joined) -> End {
+        if !matches!(cut, Cut::Revoked | Cut::Elsewhere) {
+            return End::Cut(cut);
+        }
+        while let Ok(wake) = joined.wakes.try_recv() {
+            if let Wake::Approval(_) = wake
+                && let Err(end) = self.woken(wake).await
+            {
+                return end;
+            }
+        }
+        End::Cut(cut)
+    }
+
+    async fn hear(&mut self, frame: Message) -> Result<(), End> {
+        match frame {
+            Message::Text(text) => match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
+                Ok(message) => self.answer(message).await,
+                Err(wire::DecodeError::UnknownType(of)) => {
+                    let of = of.chars().take(100).collect();
+                    send(self.socket, &ToWrap::Unsupported { of }).await
+                }
+                Err(error) => Err(End::Refused(close::BAD_MESSAGE, error.to_string())),
+            },
+            Message::Binary(_) => Err(End::Refused(close::BAD_MESSAGE, "binary frames are not spoken here".to_owned())),
+            Message::Close(_) => Err(End::Lost),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+        }
+    }
+
+    async fn answer(&mut self, message: ToHub) -> Result<(), End> {
+        match message {
+            ToHub::Hello(_) => Err(End::Refused(close::BAD_MESSAGE, "there was a hello already".to_owned())),
+            ToHub::Tools(tools) => {
+                self.count().await?;
+                self.shown = shown(&tools);
+                self.learn(Some(tools)).await
+            }
+            ToHub::Request(request) => {
+                self.count().await?;
+                self.request(request).await
+            }
+            ToHub::Cancel(cancel) => {
+                self.told.forget(&cancel.approval);
+                self.weighing.forget(&cancel.approval);
+                Ok(self.hub.cancel(self.shim, cancel).await?)
+            }
+            ToHub::Release(release) => self.release(release).await,
+            ToHub::Outcome(outcome) => {
+                self.told.forget(&outcome.approval);
+                Ok(self.hub.finish(self.shim, outcome).await?)
+            }
+            ToHub::Calls { items, dropped } => {
+                if dropped > 0 {
+                    tracing::warn!(server = %self.shim.server, dropped, "a shim had to drop records of calls");
+                }
+                Ok(self.hub.log_calls(self.shim, items, dropped).await?)
+            }
+            ToHub::Bye => Err(End::Bye),
+        }
+    }
+
+    /// Keeps what this list shows, or the one that waits for its turn; only the last one matters.
+    async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
+        let waiting = self.unlearned.take().map(|(tools, _)| tools);
+        let Some(tools) = list.or(waiting) else { return Ok(()) };
+        if let Learned::Later(at) = self.hub.learn(self.shim, &tools).await? {
+            tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
+            self.unlearned = Some((tools, at));
+        }
+        self.push_policy().await
+    }
+
+    /// When the list that waits may be kept.
+    fn turn(&self) -> i64 {
+        self.unlearned.as_ref().map_or(i64::MAX, |(_, at)| *at)
+    }
+
+    /// From the first tools or request on, people see the session.
+    async fn count(&mut self) -> Result<(), End> {
+        if self.hub.0.store.bus().live().count(&self.shim.client_id, &self.shim.instance) {
+            self.hub.note_session(self.shim, "session.opened").await?;
+        }
+        Ok(())
+    }
+
+    async fn request(&mut self, request: Request) -> Result<(), End> {
+        if !self.hub.has_decision_point() {
+            return self.register(request, Ok(Opinion::None)).await;
+        }
+        match self.weighing.ask(self.hub, self.shim, request) {
+            Ok(()) => Ok(()),
+            Err(full) => {
+                let Full(request) = *full;
+                let why = "too many calls wait for the external decision point".to_owned();
+                self.register(request, Ok(Opinion::No(why))).await
+            }
+        }
+    }
+
+    async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
+        let id = request.id.clone();
+        let trust = trust::of_name(&request.tool);
+        let registration = match opinion {
+            Ok(opinion) => self.hub.register(self.shim, request, &opinion).await,
+            Err(error) => Err(error),
+        };
+        let registration = registration.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call could not be recorded and is refused");
+            let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+            Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
+        });
+        match registration {
+            Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
+            Registration::Busy(why) => {
+                let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] };
+                send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: true })).await
+            }
+            Registration::Held(held) => {
+                let approval = held.approval.id.clone();
+                let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
+                let link = self.link(&approval);
+                let registered = Registered { id, approval, remaining_ms, link };
+                send(self.socket, &ToWrap::Registered(registered)).await?;
+                for news in self.told.begin(&held, self.hub.now()) {
+                    send(self.socket, &news).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn link(&self, approval: &ApprovalId) -> String {
+        format!("{}/approvals/{approval}", self.hub.base_url().unwrap_or_default())
+    }
+
+    async fn release(&mut self, release: Release) -> Result<(), End> {
+        let answer = match self.hub.release(self.shim, release.clone()).await? {
+            Released::Go => ToWrap::Go(release),
+            Released::No(reason) => {
+                self.told.forget(&release.approval);
+                ToWrap::Decision(Decided { approval: release.approval, decision: Decision::Cancelled { reason } })
+            }
+        };
+        send(self.socket, &answer).await
+    }
+
+    async fn woken(&mut self, wake: Wake) -> Result<(), End> {
+        match wake {
+            Wake::Policy => self.push_policy().await,
+            Wake::Approval(id) if !self.told.knows(&id) => Ok(()),
+            Wake::Approval(id) => {
+                let Some(held) = self.hub.held(&id).await? else { return Ok(()) };
+                for news in self.told.news(&held, self.hub.now()) {
+                    send(self.socket, &news).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the policy table, if it is another one than the shim has.
+    async fn push_policy(&mut self) -> Result<(), End> {
+        let (table, until) = table(self.hub, self.shim, &self.shown).await?;
+        self.until = until;
+        if table == self.table {
+            return Ok(());
+        }
+        self.table = table.clone();
+        send(self.socket, &ToWrap::Policy { table }).await
+    }
+}
+
+/// The table of the shim, and when it changes by itself.
+async fn table(hub: &Hub, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
+    match hub.table(&shim.client_id, &shim.server, shown).await? {
+        Tabled::In(table, until) => Ok((table, until)),
+        Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
+        Tabled::Gone => Err(End::Cut(Cut::Revoked)),
+        Tabled::Unknown => Err(End::Cut(Cut::Removed)),
+    }
+}
+
+/// What a list showed; of two entries with one name, the last, as clients take it.
+fn shown(tools: &Tools) -> Shown {
+    let kept = tools.items.iter().filter(|tool| lists::may_be_kept(&tool.name)).take(MAX_SHOWN);
+    kept.map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
+}

@@ -1,0 +1,153 @@
+//! Wakes whoever waits for news; carries ids only, the store is the truth.
+//!
+//! After a commit the writer announces it here: live pages see the newest sequence number change, sessions are woken
+//! for what concerns them, and the sweeper learns of an earlier deadline.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::{Notify, watch};
+
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::hub::shims::live::{Cut, Live, Wake};
+
+/// A committed record, and whom it concerns.
+pub(in crate::hub) struct Notice {
+    pub(in crate::hub) seq: i64,
+    pub(in crate::hub) target: Target,
+}
+
+/// Whom a record concerns, apart from live pages.
+pub(in crate::hub) enum Target {
+    /// Nobody else.
+    Pages,
+    /// The session that holds this call.
+    Approval { id: ApprovalId, client_id: ClientId, instance: InstanceId },
+    /// Every session of a server: its policy or its tools changed.
+    Server(String),
+    /// Every session of an agent: its trust changed.
+    Agent(ClientId),
+    /// Every session of an agent: it is revoked.
+    Revoked(ClientId),
+    /// Every session: a person's ceilings changed.
+    Everyone,
+}
+
+/// See the module; clones are the same bus.
+#[derive(Clone)]
+pub(in crate::hub) struct Bus(Arc<Inner>);
+
+struct Inner {
+    newest: watch::Sender<i64>,
+    live: Live,
+    /// When the sweeper will look next.
+    next: AtomicI64,
+    sooner: Notify,
+    /// Ranges of records that other processes wrote, both ends included.
+    gaps: Mutex<Vec<(i64, i64)>>,
+    gap: Notify,
+}
+
+impl Bus {
+    pub(in crate::hub) fn new(newest: i64) -> Self {
+        Self(Arc::new(Inner {
+            newest: watch::Sender::new(newest),
+            live: Live::default(),
+            next: AtomicI64::new(i64::MAX),
+            sooner: Notify::new(),
+            gaps: Mutex::default(),
+            gap: Notify::new(),
+        }))
+    }
+
+    /// The connected shims.
+    pub(in crate::hub) fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    /// Changes to the newest record's number.
+    pub(in crate::hub) fn newest(&self) -> watch::Receiver<i64> {
+        self.0.newest.subscribe()
+    }
+
+    /// After a commit of this process.
+    pub(in crate::hub) fn announce(&self, notices: Vec<Notice>, due: Option<i64>) {
+        if let (Some(first), Some(last)) = (notices.first(), notices.last()) {
+            self.note_newest(first.seq - 1);
+            let last = last.seq;
+            for notice in notices {
+                self.deliver(notice.target);
+            }
+            self.0.newest.send_if_modified(|newest| {
+                let news = *newest < last;
+                *newest = last.max(*newest);
+                news
+            });
+        }
+        if due.is_some_and(|due| due < self.0.next.load(Ordering::SeqCst)) {
+            self.0.sooner.notify_one();
+        }
+    }
+
+    /// Everything up to `seq` is committed; what was not announced here was written by another process.
+    pub(in crate::hub) fn note_newest(&self, seq: i64) {
+        let mut missed = None;
+        self.0.newest.send_if_modified(|newest| {
+            let behind = *newest < seq;
+            if behind {
+                missed = Some((*newest + 1, seq));
+                *newest = seq;
+            }
+            behind
+        });
+        if let Some(missed) = missed {
+            self.0.gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(missed);
+            self.0.gap.notify_one();
+        }
+    }
+
+    /// Waits for records of other processes and takes their ranges.
+    pub(in crate::hub) async fn gaps(&self) -> Vec<(i64, i64)> {
+        self.0.gap.notified().await;
+        std::mem::take(&mut *self.0.gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Wakes the sessions that a record concerns.
+    pub(in crate::hub) fn deliver(&self, target: Target) {
+        let live = self.live();
+        match target {
+            Target::Pages => {}
+            Target::Approval { id, client_id, instance } => live.wake_one(&client_id, &instance, Wake::Approval(id)),
+            Target::Server(name) => live.wake_where(|_, server| server == name),
+            Target::Agent(agent) => live.wake_where(|client_id, _| *client_id == agent),
+            Target::Revoked(agent) => live.cut(&agent, Cut::Revoked),
+            Target::Everyone => live.wake_where(|_, _| true),
+        }
+    }
+
+    /// Wakes live pages without news.
+    pub(in crate::hub) fn wake_pages(&self) {
+        self.0.newest.send_modify(|_| {});
+    }
+
+    /// Before the sweeper asks the store when to look next: from here on, every new deadline calls it.
+    pub(in crate::hub) fn sweeper_asks(&self) {
+        self.0.next.store(i64::MAX, Ordering::SeqCst);
+    }
+
+    /// The sweeper sleeps until then.
+    pub(in crate::hub) fn sweeper_sleeps_until(&self, at: i64) {
+        self.0.next.store(at, Ordering::SeqCst);
+    }
+
+    /// Looks again at once.
+    pub(in crate::hub) fn wake_sweeper(&self) {
+        self.0.sooner.notify_one();
+    }
+
+    /// Returns when there is an earlier deadline than the sweeper knows of.
+    pub(in crate::hub) async fn sooner(&self) {
+        self.0.sooner.notified().await;
+    }
+}

@@ -1,0 +1,90 @@
+//! What happened, for live pages: the audit chain, read as events.
+
+use tokio::sync::watch;
+
+use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::hub::Hub;
+use crate::hub::model::Event;
+use crate::hub::store::StoreError;
+use crate::hub::store::bus::Target;
+
+const MOST: u32 = 1000;
+
+impl Hub {
+    /// Events after `seq`, oldest first, at most `limit` (and never more than 1000).
+    pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let found: Vec<(i64, String, String)> =
+            sqlx::query_as("select seq, action, subject from audit where seq > $1 order by seq limit $2")
+                .bind(seq)
+                .bind(i64::from(limit.min(MOST)))
+                .fetch_all(self.0.store.read())
+                .await?;
+        let event = |(id, action, subject): (i64, String, String)| Event { id, kind: kind(&action).into(), subject };
+        Ok(found.into_iter().map(event).collect())
+    }
+
+    /// The newest event's id; 0 when nothing ever happened.
+    pub fn last_seq(&self) -> i64 {
+        *self.0.store.bus().newest().borrow()
+    }
+
+    /// Changes to the newest event's id whenever something was committed; only wakes, read with
+    /// [`events_after`](Self::events_after).
+    pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.0.store.bus().newest()
+    }
+
+    /// Lets every live page look again whether it may still listen.
+    pub(in crate::hub) fn wake_pages(&self) {
+        self.0.store.bus().wake_pages();
+    }
+
+    /// Looks for records that another process wrote (the command line, another hub).
+    pub(in crate::hub) async fn look_outside(&self) -> Result<(), StoreError> {
+        let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.0.store.read()).await?;
+        self.0.store.bus().note_newest(seq);
+        Ok(())
+    }
+
+    /// Wakes our sessions for what another process wrote, both ends included.
+    pub(in crate::hub) async fn deliver_from_outside(&self, first: i64, last: i64) -> Result<(), StoreError> {
+        let found: Vec<(String, String, Option<String>, Option<String>)> = sqlx::query_as(
+            "select audit.action, audit.subject, approvals.client_id, approvals.instance from audit \
+             left join approvals on approvals.id = audit.subject where seq between $1 and $2 order by seq",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(self.0.store.read())
+        .await?;
+        for (action, subject, client_id, instance) in found {
+            self.0.store.bus().deliver(target(&action, subject, client_id.zip(instance)));
+        }
+        self.0.store.bus().wake_sweeper();
+        Ok(())
+    }
+}
+
+/// The event name that live pages know.
+fn kind(action: &str) -> &'static str {
+    match action.split_once('.').map_or(action, |(what, _)| what) {
+        "approval" => "approval",
+        "agent" => "agents",
+        "user" => "users",
+        "session" => "sessions",
+        _ => "policy",
+    }
+}
+
+/// Whom a record concerns that we did not write.
+fn target(action: &str, subject: String, holder: Option<(String, String)>) -> Target {
+    match (action, kind(action), holder) {
+        (_, "approval", Some((client_id, instance))) => {
+            Target::Approval { id: ApprovalId(subject), client_id: ClientId(client_id), instance: InstanceId(instance) }
+        }
+        ("agent.revoked", _, _) => Target::Revoked(ClientId(subject)),
+        (_, "agents", _) => Target::Agent(ClientId(subject)),
+        (_, "users", _) => Target::Everyone,
+        (_, "policy", _) => Target::Server(subject),
+        _ => Target::Pages,
+    }
+}
