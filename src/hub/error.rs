@@ -1,8 +1,6 @@
 //! Why a use case refuses, as far as callers branch on it.
 
-use serde::Serialize;
-
-use super::model::{Approval, Tool, User};
+use super::model::{Approval, Tool};
 use super::store::StoreError;
 use crate::core::rules::RuleFault;
 
@@ -66,70 +64,14 @@ impl From<RuleFault> for ChangeError {
     }
 }
 
-/// How a decision came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Via {
-    /// A browser's session.
-    Page,
-    /// A personal token.
-    Token,
-    /// The command line of somebody with access to the data dir.
-    Cli,
-}
-
-/// Who decides on a call, and how that came in.
-#[derive(Clone, Debug)]
-pub struct Decider {
-    /// The user's name.
-    pub name: String,
-    /// Recorded with the decision, where it is known.
-    pub via: Option<Via>,
-}
-
-impl Decider {
-    /// The detail of a record, with how the decision came in.
-    pub(in crate::hub) fn told(&self, mut detail: serde_json::Value) -> serde_json::Value {
-        if let Some(via) = self.via {
-            detail["via"] = serde_json::json!(via);
-        }
-        detail
+impl From<sqlx::Error> for DecideError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
     }
 }
 
-impl From<&User> for Decider {
-    fn from(user: &User) -> Self {
-        Self { name: user.name.clone(), via: None }
-    }
-}
-
-impl From<(&User, Via)> for Decider {
-    fn from((user, via): (&User, Via)) -> Self {
-        Self { via: Some(via), ..user.into() }
-    }
-}
-
-/// Who changes accounts and policy. Decisions on calls are only for a [`User`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// A signed-in person.
-    User(User),
-    /// Somebody with access to the data dir, through the command line; recorded as `operator`.
-    Operator,
-}
-
-impl From<&User> for Actor {
-    fn from(user: &User) -> Self {
-        Self::User(user.clone())
-    }
-}
-
-impl Actor {
-    /// The name in the audit record.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::User(user) => &user.name,
-            Self::Operator => "operator",
-        }
+impl From<sqlx::Error> for ChangeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
     }
 }

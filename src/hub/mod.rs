@@ -7,9 +7,11 @@
 pub mod agents;
 pub mod api;
 pub mod approvals;
+mod base_url;
 pub mod cli;
 pub mod clock;
 pub mod error;
+mod live;
 pub mod model;
 pub mod notify;
 pub mod page;
@@ -18,19 +20,29 @@ pub mod serve;
 pub mod servers;
 pub mod shims;
 pub mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
+pub mod who;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::ops::Deref;
+use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::agents::Agents;
+use self::approvals::{Approvals, Times};
+use self::base_url::BaseUrl;
 use self::clock::Clock;
+use self::live::Live;
+use self::notify::Notify;
+use self::people::People;
+use self::servers::Servers;
 use self::servers::decision_point::DecisionPoint;
-use self::store::{Store, StoreError, Tx};
+use self::shims::Shims;
+use self::store::budget::Budgets;
+use self::store::{Store, StoreError};
 use crate::core::trust::Level;
 
 /// What the hub must know from the start.
@@ -61,29 +73,41 @@ impl Default for Settings {
     }
 }
 
-/// The hub's use cases; clones are the same hub.
+/// The hub: its rooms; clones are the same hub.
 ///
 /// Opening one changes nothing and starts nothing but the store's writer, so that the command line may use it while
 /// another process serves.
 #[derive(Clone)]
-pub struct Hub(Arc<Inner>);
+pub struct Hub(Arc<Rooms>);
 
-struct Inner {
+/// The rooms of a hub. What is done in a room is a method of its struct, whose fields are all that it may touch.
+pub struct Rooms {
+    /// Calls that wait for a person, and what became of them.
+    pub approvals: Approvals,
+    /// MCP servers, their tools and their policy.
+    pub servers: Servers,
+    /// The identities behind MCP clients.
+    pub agents: Agents,
+    /// Those who decide and administer.
+    pub people: People,
+    /// Connected shims.
+    pub shims: Shims,
+    /// Telling people and programs.
+    pub notify: Notify,
     store: Store,
     clock: Clock,
-    new_server_threshold: Option<Level>,
-    grant_for_ms: i64,
+    live: Live,
+    base_url: BaseUrl,
     resume_within_ms: i64,
-    push_hosts: Vec<String>,
-    push_key: OnceCell<Arc<notify::PushKey>>,
-    push_client: OnceLock<reqwest::Client>,
-    base_url: RwLock<Option<String>>,
-    ready_rules: servers::policies::ReadyRules,
-    budgets: shims::budget::Budgets,
-    decision_point: Option<DecisionPoint>,
-    enrolments: agents::enrolment::Enrolments,
     shutdown: CancellationToken,
-    sessions: TaskTracker,
+}
+
+impl Deref for Hub {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
+    }
 }
 
 impl Hub {
@@ -99,75 +123,98 @@ impl Hub {
         clock: Clock,
         decision_point: Option<DecisionPoint>,
     ) -> Result<Self, StoreError> {
-        let hub = Self(Arc::new(Inner {
-            store,
-            clock,
-            new_server_threshold: settings.new_server_threshold,
-            grant_for_ms: settings.grant_for_ms,
-            resume_within_ms: settings.resume_within_ms,
-            push_hosts: settings.push_hosts,
-            push_key: OnceCell::new(),
-            push_client: OnceLock::new(),
-            base_url: RwLock::new(None),
-            ready_rules: servers::policies::ReadyRules::default(),
-            budgets: shims::budget::Budgets::default(),
-            decision_point,
-            enrolments: agents::enrolment::Enrolments::default(),
-            shutdown: CancellationToken::new(),
-            sessions: TaskTracker::new(),
-        }));
-        if let Some(url) = &settings.base_url {
-            hub.set_base_url(url);
-        }
+        let live = Live::default();
+        store.bus().subscribe({
+            let live = live.clone();
+            move |target| live.hear(target)
+        });
+        let hub = Self(Arc::new(Rooms::new(store, settings, clock, live, decision_point)));
         hub.ready().await?;
         Ok(hub)
     }
 
     /// Tells the hub under which URL people reach it, such as `http://127.0.0.1:7420`.
     pub fn set_base_url(&self, url: &str) {
-        let url = Some(url.trim_end_matches('/').to_owned());
-        *self.0.base_url.write().unwrap_or_else(PoisonError::into_inner) = url;
-    }
-
-    /// The URL under which people reach the hub, without a slash at the end.
-    pub fn base_url(&self) -> Option<String> {
-        self.0.base_url.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.base_url.set(url);
     }
 
     /// The hub's clock, in unix milliseconds.
     pub fn now(&self) -> i64 {
-        self.0.clock.now()
+        self.clock.now()
     }
 
-    /// The store, for what has no rules (browser sessions).
+    /// The store, for what has no rules: the record, the activity log, news for live pages.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.store
     }
 
     /// Cancel it to stop: sessions tell their shims and close, [`run_background`](Self::run_background) returns.
     pub fn shutdown(&self) -> CancellationToken {
-        self.0.shutdown.clone()
+        self.shutdown.clone()
     }
 
     /// After shutdown: waits until every session has said goodbye, then flushes and closes the store.
     pub async fn close(&self) {
-        self.0.sessions.close();
-        self.0.sessions.wait().await;
-        self.0.store.close().await;
+        self.shims.sessions.close();
+        self.shims.sessions.wait().await;
+        self.store.close().await;
     }
 
     /// Whether the store answers, for `/readyz`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1").execute(self.0.store.read()).await?;
-        Ok(())
+        self.store.ready().await
     }
+}
 
-    /// See [`Store::write`].
-    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
-    {
-        self.0.store.write(work).await
+impl Rooms {
+    fn new(store: Store, settings: Settings, clock: Clock, live: Live, decision_point: Option<DecisionPoint>) -> Self {
+        let Settings { grant_for_ms, resume_within_ms, .. } = settings;
+        let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::default());
+        if let Some(url) = &settings.base_url {
+            base_url.set(url);
+        }
+        let place = || (store.clone(), clock.clone());
+        let servers = {
+            let (store, clock) = place();
+            Servers::new(decision_point, live.clone(), budgets.clone(), store, clock)
+        };
+        let approvals = {
+            let ((store, clock), times) = (place(), Times { grant_for_ms, resume_within_ms });
+            Approvals::new(servers.clone(), live.clone(), budgets.clone(), times, store, clock)
+        };
+        let agents = Agents::new(store.clone(), clock.clone());
+        let shims = Shims {
+            store: store.clone(),
+            clock: clock.clone(),
+            live: live.clone(),
+            budgets,
+            approvals: approvals.clone(),
+            servers: servers.clone(),
+            agents: agents.clone(),
+            new_server_threshold: settings.new_server_threshold,
+            resume_within_ms,
+            base_url: base_url.clone(),
+            shutdown: shutdown.clone(),
+            sessions: TaskTracker::new(),
+        };
+        let notify = {
+            let (store, clock) = place();
+            Notify::new(settings.push_hosts, base_url.clone(), shutdown.clone(), store, clock)
+        };
+        let people = People::new(store.clone(), clock.clone());
+        Self {
+            approvals,
+            servers,
+            agents,
+            people,
+            shims,
+            notify,
+            store,
+            clock,
+            live,
+            base_url,
+            resume_within_ms,
+            shutdown,
+        }
     }
 }

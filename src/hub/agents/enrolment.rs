@@ -3,16 +3,17 @@
 //! Codes live in this process, ten minutes, and are used once. What a waiting shim says of itself is a claim.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::hub::Hub;
 use crate::hub::agents::AgentChange;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::agents::Agents;
+use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
 use crate::hub::store::StoreError;
+use crate::hub::who::Actor;
 
 /// How long a code is good, in milliseconds.
 pub const GOOD_FOR_MS: i64 = 600_000;
@@ -23,8 +24,8 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const CODE_LETTERS: usize = 8;
 
 /// Machines that wait for a person.
-#[derive(Default)]
-pub(in crate::hub) struct Enrolments(Mutex<HashMap<String, Waiting>>);
+#[derive(Clone, Default)]
+pub(in crate::hub) struct Enrolments(Arc<Mutex<HashMap<String, Waiting>>>);
 
 struct Waiting {
     claims: Claims,
@@ -87,14 +88,14 @@ impl Enrolments {
     }
 }
 
-impl Hub {
+impl Agents {
     /// A machine asks to be enrolled: its code, and where the answer comes. `None`: too many wait already.
     pub fn begin_enrolment(
         &self,
         claims: Claims,
     ) -> Result<Option<(Enrolment, oneshot::Receiver<Enrolled>)>, StoreError> {
         let now = self.now();
-        let mut waiting = self.0.enrolments.waiting(now);
+        let mut waiting = self.enrolments.waiting(now);
         if waiting.len() >= MAX_WAITING {
             return Ok(None);
         }
@@ -111,7 +112,7 @@ impl Hub {
     /// The machine that shows this code, however it is written.
     pub fn enrolment(&self, code: &str) -> Option<Enrolment> {
         let code = canonical(code);
-        let waiting = self.0.enrolments.waiting(self.now());
+        let waiting = self.enrolments.waiting(self.now());
         let Waiting { claims, expires_at, .. } = waiting.get(&code)?;
         Some(Enrolment { claims: claims.clone(), expires_at: *expires_at, code })
     }
@@ -131,7 +132,7 @@ impl Hub {
                 return Err(error);
             }
         };
-        let taken = self.0.enrolments.waiting(self.now()).remove(&canonical(code));
+        let taken = self.enrolments.waiting(self.now()).remove(&canonical(code));
         let handed =
             taken.is_some_and(|machine| machine.answer.send(Enrolled::Yes(Box::new(agent.clone()), token)).is_ok());
         if !handed {
@@ -143,7 +144,7 @@ impl Hub {
 
     /// Sends the machine away; the code is used up.
     pub fn refuse_enrolment(&self, code: &str) -> Result<(), ChangeError> {
-        let taken = self.0.enrolments.waiting(self.now()).remove(&canonical(code));
+        let taken = self.enrolments.waiting(self.now()).remove(&canonical(code));
         let machine = taken.ok_or_else(no_such_code)?;
         // Whoever waited may be gone, which is as good.
         let _ = machine.answer.send(Enrolled::No);

@@ -7,19 +7,29 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 
+use self::enrolment::Enrolments;
 use crate::core::ids::{ClientId, hex};
 use crate::core::trust::Level;
-use crate::hub::Hub;
 use crate::hub::approvals::hold;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::clock::Clock;
+use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
-use crate::hub::people::{CLIENT_ID_PREFIX, admin, check_limits, check_name};
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::store::{Entry, Store, StoreError, Tx, rows};
+use crate::hub::who::Actor;
+use crate::hub::who::{CLIENT_ID_PREFIX, admin, check_limits, check_name};
 
 /// The reason on what a revoked agent had open.
 const REVOKED: &str = "the agent was revoked";
+
+/// The room of agents; clones are the same.
+#[derive(Clone)]
+pub struct Agents {
+    store: Store,
+    clock: Clock,
+    enrolments: Enrolments,
+}
 
 /// The fields of `PUT /agents/{client_id}`; those left out stay as they are.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,11 +47,20 @@ pub struct AgentChange {
     pub servers: Option<Option<Vec<String>>>,
 }
 
-impl Hub {
+impl Agents {
+    /// The agents of a store.
+    pub(in crate::hub) fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, enrolments: Enrolments::default() }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
     /// All agents that are not revoked, by name.
     pub async fn agents(&self) -> Result<Vec<Agent>, StoreError> {
         let found = sqlx::query("select * from agents where revoked_at is null order by name")
-            .fetch_all(self.0.store.read())
+            .fetch_all(self.store.read())
             .await?;
         found.iter().map(rows::agent).collect()
     }
@@ -50,7 +69,7 @@ impl Hub {
     pub async fn agent(&self, name: &str) -> Result<Option<Agent>, StoreError> {
         let row = sqlx::query("select * from agents where revoked_at is null and $1 in (client_id, name)")
             .bind(name)
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         row.as_ref().map(rows::agent).transpose()
     }
@@ -65,22 +84,21 @@ impl Hub {
         let hash = hashed(&token);
         let (hub, name, user, by) = (self.clone(), name.to_owned(), user.map(str::to_owned), by.clone());
         let agent = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
-                    if let Err(refusal) = admin(tx, &by).await? {
-                        return Ok(Err(refusal));
-                    }
+                    admin(tx, &by).await?;
                     if is_taken(tx, &name).await? {
-                        return Ok(Err(taken(&name)));
+                        return Err(taken(&name));
                     }
                     let now = hub.now();
                     let agent = insert(tx, &client_id, &name, user, &hash, now).await?;
                     let detail = json!({ "name": agent.name, "user": agent.user });
                     record(tx, &by, "agent.added", &client_id, detail, Target::Pages, now).await?;
-                    Ok(Ok(agent))
+                    Ok(agent)
                 })
             })
-            .await??;
+            .await?;
         Ok((agent, token))
     }
 
@@ -92,64 +110,62 @@ impl Hub {
         check_limits(change.trust.iter().flat_map(BTreeMap::keys))?;
         check_limits(change.servers.iter().flatten().flatten())?;
         let (hub, id, by) = (self.clone(), id.clone(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let Some(before) = find(tx, id.as_str()).await?.filter(|agent| agent.client_id == id) else {
-                    return Ok(Err(ChangeError::NotFound(format!("agent {id}"))));
-                };
-                let name = change.name.unwrap_or_else(|| before.name.clone());
-                if name != before.name && is_taken(tx, &name).await? {
-                    return Ok(Err(taken(&name)));
-                }
-                let user = change.user.unwrap_or_else(|| before.user.clone());
-                let trust = change.trust.unwrap_or_else(|| before.trust.clone());
-                let servers = change.servers.unwrap_or_else(|| before.servers.clone());
-                let after = Agent { name, user, trust, servers, ..before };
-                update(tx, &after).await?;
-                let detail = json!({
-                    "name": after.name, "user": after.user, "trust": after.trust, "servers": after.servers,
-                });
-                record(tx, &by, "agent.changed", &id, detail, Target::Agent(id.clone()), hub.now()).await?;
-                Ok(Ok(after))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let Some(before) = find(tx, id.as_str()).await?.filter(|agent| agent.client_id == id) else {
+                        return Err(ChangeError::NotFound(format!("agent {id}")));
+                    };
+                    let name = change.name.unwrap_or_else(|| before.name.clone());
+                    if name != before.name && is_taken(tx, &name).await? {
+                        return Err(taken(&name));
+                    }
+                    let user = change.user.unwrap_or_else(|| before.user.clone());
+                    let trust = change.trust.unwrap_or_else(|| before.trust.clone());
+                    let servers = change.servers.unwrap_or_else(|| before.servers.clone());
+                    let after = Agent { name, user, trust, servers, ..before };
+                    update(tx, &after).await?;
+                    let detail = json!({
+                        "name": after.name, "user": after.user, "trust": after.trust, "servers": after.servers,
+                    });
+                    record(tx, &by, "agent.changed", &id, detail, Target::Agent(id.clone()), hub.now()).await?;
+                    Ok(after)
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Ends an agent, by client id or name: its sessions are cut and its pending approvals cancelled at once.
     pub async fn revoke_agent(&self, name: &str, by: &Actor) -> Result<Agent, ChangeError> {
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let Some(agent) = find(tx, &name).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("agent {name}"))));
-                };
-                let (now, id) = (hub.now(), agent.client_id.clone());
-                sqlx::query("update agents set revoked_at = $2 where client_id = $1")
-                    .bind(id.as_str())
-                    .bind(now)
-                    .execute(tx.sql())
-                    .await?;
-                hold::end_all(tx, &id, None, REVOKED, now).await?;
-                let detail = json!({ "name": agent.name });
-                record(tx, &by, "agent.revoked", &id, detail, Target::Revoked(id.clone()), now).await?;
-                Ok(Ok(agent))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let Some(agent) = find(tx, &name).await? else {
+                        return Err(ChangeError::NotFound(format!("agent {name}")));
+                    };
+                    let (now, id) = (hub.now(), agent.client_id.clone());
+                    sqlx::query("update agents set revoked_at = $2 where client_id = $1")
+                        .bind(id.as_str())
+                        .bind(now)
+                        .execute(tx.sql())
+                        .await?;
+                    hold::end_all(tx, &id, None, REVOKED, now).await?;
+                    let detail = json!({ "name": agent.name });
+                    record(tx, &by, "agent.revoked", &id, detail, Target::Revoked(id.clone()), now).await?;
+                    Ok(agent)
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Whose agent token this is.
     pub async fn agent_of_token(&self, token: &str) -> Result<Option<Agent>, StoreError> {
         let row = sqlx::query("select * from agents where token_hash = $1 and revoked_at is null")
             .bind(hashed(token))
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         row.as_ref().map(rows::agent).transpose()
     }

@@ -15,7 +15,7 @@ use crate::hub::model::{Agent, Page};
 
 /// `GET /agents`
 pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<Agent>>, Problem> {
-    Ok(Json(Page { items: api.hub.agents().await?, next_cursor: None }))
+    Ok(Json(Page { items: api.hub.agents.agents().await?, next_cursor: None }))
 }
 
 /// `GET /agents/{client_id}`
@@ -45,7 +45,7 @@ pub async fn add(
     Admin(user): Admin,
     Fields(new): Fields<NewAgent>,
 ) -> Result<(StatusCode, Json<Added>), Problem> {
-    let (agent, token) = api.hub.add_agent(&new.name, new.user.as_deref(), &(&user).into()).await?;
+    let (agent, token) = api.hub.agents.add_agent(&new.name, new.user.as_deref(), &(&user).into()).await?;
     Ok((StatusCode::CREATED, Json(Added { agent, token })))
 }
 
@@ -56,7 +56,7 @@ pub async fn change(
     Path(id): Path<ClientId>,
     Fields(change): Fields<AgentChange>,
 ) -> Result<Json<Agent>, Problem> {
-    Ok(Json(api.hub.change_agent(&id, change, &(&user).into()).await?))
+    Ok(Json(api.hub.agents.change_agent(&id, change, &(&user).into()).await?))
 }
 
 /// `DELETE /agents/{client_id}`: its token is worthless from now on.
@@ -66,12 +66,12 @@ pub async fn revoke(
     Path(id): Path<ClientId>,
 ) -> Result<StatusCode, Problem> {
     let agent = known(&api, &id).await?;
-    api.hub.revoke_agent(agent.client_id.as_str(), &(&user).into()).await?;
+    api.hub.agents.revoke_agent(agent.client_id.as_str(), &(&user).into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The agent of this client id; the use case takes names as well, addresses do not.
 async fn known(api: &Api, id: &ClientId) -> Result<Agent, Problem> {
-    let agent = api.hub.agent(id.as_str()).await?.filter(|agent| agent.client_id == *id);
+    let agent = api.hub.agents.agent(id.as_str()).await?.filter(|agent| agent.client_id == *id);
     agent.ok_or_else(|| Problem::missing("agent"))
 }

@@ -13,8 +13,8 @@ use super::who::{Approver, Viewer};
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::ApprovalFilter;
-use crate::hub::error::{Decider, Via};
 use crate::hub::model::{Approval, Page};
+use crate::hub::who::{Decider, Via};
 
 /// The most approvals one batch decides.
 const MAX_BATCH: usize = 200;
@@ -79,7 +79,7 @@ pub async fn list(
     Viewer(_): Viewer,
     Params(query): Params<Query>,
 ) -> Result<Json<Page<Approval>>, Problem> {
-    Ok(Json(api.hub.approvals(&query.filter()?).await?))
+    Ok(Json(api.hub.approvals.approvals(&query.filter()?).await?))
 }
 
 /// `GET /approvals/{id}`
@@ -88,7 +88,7 @@ pub async fn show(
     Viewer(_): Viewer,
     Path(id): Path<ApprovalId>,
 ) -> Result<Json<Approval>, Problem> {
-    api.hub.approval(&id).await?.map(Json).ok_or_else(|| Problem::missing("approval"))
+    api.hub.approvals.approval(&id).await?.map(Json).ok_or_else(|| Problem::missing("approval"))
 }
 
 /// The body of `POST /approvals/{id}/approve`.
@@ -115,7 +115,7 @@ pub async fn approve(
     if fields.remember.is_some() {
         return Err(Problem::invalid("standing grants do not exist in this version; nothing was approved"));
     }
-    Ok(Json(api.hub.approve(&id, (&user, via), fields.comment).await?))
+    Ok(Json(api.hub.approvals.approve(&id, (&user, via), fields.comment).await?))
 }
 
 /// The body of `POST /approvals/{id}/reject`.
@@ -133,7 +133,7 @@ pub async fn reject(
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Reject>,
 ) -> Result<Json<Approval>, Problem> {
-    Ok(Json(api.hub.reject(&id, (&user, via), given(fields.reason)).await?))
+    Ok(Json(api.hub.approvals.reject(&id, (&user, via), given(fields.reason)).await?))
 }
 
 /// The body of `POST /approvals/{id}/extend`.
@@ -151,7 +151,7 @@ pub async fn extend(
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Extend>,
 ) -> Result<Json<Approval>, Problem> {
-    Ok(Json(api.hub.extend(&id, (&user, via), fields.seconds).await?))
+    Ok(Json(api.hub.approvals.extend(&id, (&user, via), fields.seconds).await?))
 }
 
 /// `POST /approvals/{id}/seen`: the card is in front of a person who may decide.
@@ -160,7 +160,7 @@ pub async fn seen(
     Approver(user): Approver,
     Path(id): Path<ApprovalId>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.seen(&id, &user).await?;
+    api.hub.approvals.seen(&id, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -226,8 +226,8 @@ async fn decide(
     reason: Option<String>,
 ) -> Result<Approval, Problem> {
     Ok(match action {
-        Action::Approve => api.hub.approve(id, by, reason).await?,
-        Action::Reject => api.hub.reject(id, by, reason).await?,
+        Action::Approve => api.hub.approvals.approve(id, by, reason).await?,
+        Action::Reject => api.hub.approvals.reject(id, by, reason).await?,
     })
 }
 

@@ -53,7 +53,7 @@ async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     let Some(hello) = hello(&mut socket).await else { return };
     let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
     let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
-    let (enrolment, answer) = match hub.begin_enrolment(claims) {
+    let (enrolment, answer) = match hub.agents.begin_enrolment(claims) {
         Ok(Some(begun)) => begun,
         Ok(None) => return refuse(socket, "too many machines wait to be enrolled; try again later").await,
         Err(error) => {
@@ -117,7 +117,7 @@ pub async fn show(
 ) -> Result<Json<Enrolment>, Problem> {
     // Guessing is as limited as it is for passwords.
     api.attempts.code(&user.name)?;
-    api.hub.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
+    api.hub.agents.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
 }
 
 /// `POST /enrolments/{code}`: makes that machine an agent.
@@ -127,7 +127,7 @@ pub async fn confirm(
     Path(code): Path<String>,
     Fields(confirmation): Fields<Confirmation>,
 ) -> Result<(StatusCode, Json<Agent>), Problem> {
-    Ok((StatusCode::CREATED, Json(api.hub.confirm_enrolment(&code, confirmation, &(&user).into()).await?)))
+    Ok((StatusCode::CREATED, Json(api.hub.agents.confirm_enrolment(&code, confirmation, &(&user).into()).await?)))
 }
 
 /// `DELETE /enrolments/{code}`: sends it away.
@@ -136,6 +136,6 @@ pub async fn refuse_machine(
     Admin(_): Admin,
     Path(code): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.refuse_enrolment(&code)?;
+    api.hub.agents.refuse_enrolment(&code)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -42,7 +42,7 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let open = api.listeners.open(&user.name)?;
-    let (last, news) = (api.hub.last_seq(), api.hub.subscribe());
+    let (last, news) = (api.hub.store().last_seq(), api.hub.store().subscribe());
     let asked = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.parse::<i64>().ok()));
     let replay = asked.flatten().filter(|seq| (0..=last).contains(seq) && last - seq <= MAX_BEHIND);
     let from = replay.unwrap_or(last);
@@ -106,7 +106,7 @@ impl Listener {
             self.from = last;
             return Ok(());
         }
-        let events = self.api.hub.events_after(self.from, READ).await?;
+        let events = self.api.hub.store().events_after(self.from, READ).await?;
         self.from = events.last().map_or(last, |event| event.id);
         for event in events {
             let shown = show(&self.api, &event).await?;
@@ -127,7 +127,7 @@ impl Listener {
 
 /// The first message: the hub's time, and where the stream stands. Its id is where a new connection continues.
 async fn hello(api: &Api, from: i64, last: i64) -> Result<Sse, StoreError> {
-    let data = json!({ "now": api.hub.now(), "seq": last, "pending": api.hub.pending_count().await? });
+    let data = json!({ "now": api.hub.now(), "seq": last, "pending": api.hub.approvals.pending_count().await? });
     Ok(Sse::default().event("hello").id(from.to_string()).data(data.to_string()))
 }
 
@@ -138,7 +138,7 @@ fn snapshot(last: i64) -> Sse {
 async fn show(api: &Api, event: &Event) -> Result<Sse, StoreError> {
     let mut data = json!({ "id": event.id, "kind": event.kind, "subject": event.subject });
     if event.kind == "approval" {
-        let mut approval = api.hub.approval(&ApprovalId::from(event.subject.as_str())).await?;
+        let mut approval = api.hub.approvals.approval(&ApprovalId::from(event.subject.as_str())).await?;
         // The timeline is for the one who opens the card.
         approval.iter_mut().for_each(|approval| approval.timeline = None);
         data["approval"] = json!(approval);

@@ -41,7 +41,7 @@ pub async fn activity(
         limit: number("limit", query.limit)?,
         cursor: given(query.cursor),
     };
-    Ok(Json(api.hub.activity(&filter).await?))
+    Ok(Json(api.hub.store().activity(&filter).await?))
 }
 
 /// The query of `GET /audit`; the cursor is the sequence number read last.
@@ -60,7 +60,7 @@ pub async fn audit(
 ) -> Result<Json<Page<AuditRecord>>, Problem> {
     let limit = number("limit", query.limit)?.unwrap_or(AUDIT_LIMIT.0).clamp(1, AUDIT_LIMIT.1);
     let after = number("cursor", query.cursor)?.unwrap_or(0);
-    let items = api.hub.audit(after, limit).await?;
+    let items = api.hub.store().audit(after, limit).await?;
     let full = u32::try_from(items.len()).is_ok_and(|read| read == limit);
     let next_cursor = items.last().filter(|_| full).map(|record| record.seq.to_string());
     Ok(Json(Page { items, next_cursor }))

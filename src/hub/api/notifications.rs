@@ -22,7 +22,7 @@ pub struct Channels {
 
 /// `GET /notifications`
 pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Channels>, Problem> {
-    let (items, revision) = api.hub.notifications().await?;
+    let (items, revision) = api.hub.notify.notifications().await?;
     Ok(Json(Channels { items, revision, next_cursor: None }))
 }
 
@@ -32,7 +32,7 @@ pub async fn change(
     Admin(user): Admin,
     Fields(change): Fields<Change>,
 ) -> Result<Json<Changed>, Problem> {
-    Ok(Json(api.hub.change_notifications(change, &(&user).into()).await?))
+    Ok(Json(api.hub.notify.change_notifications(change, &(&user).into()).await?))
 }
 
 /// The body of `POST /notifications/test`.
@@ -48,7 +48,7 @@ pub async fn test(
     Viewer(user): Viewer,
     Fields(Test { id }): Fields<Test>,
 ) -> Result<Response, Problem> {
-    match api.hub.test_notification(&id, &(&user).into()).await? {
+    match api.hub.notify.test_notification(&id, &(&user).into()).await? {
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(why) => Err(Problem::new(StatusCode::BAD_GATEWAY, why)),
     }
@@ -65,7 +65,7 @@ pub struct Browsers {
 
 /// `GET /notifications/browsers`: those of whoever asks.
 pub async fn browsers(State(api): State<Api>, Viewer(user): Viewer) -> Result<Json<Browsers>, Problem> {
-    let (items, key) = (api.hub.browsers(&user).await?, api.hub.push_public_key().await?);
+    let (items, key) = (api.hub.notify.browsers(&user).await?, api.hub.notify.push_public_key().await?);
     Ok(Json(Browsers { items, key, next_cursor: None }))
 }
 
@@ -75,7 +75,7 @@ pub async fn add_browser(
     Viewer(user): Viewer,
     Fields(new): Fields<Subscription>,
 ) -> Result<(StatusCode, Json<Browser>), Problem> {
-    Ok((StatusCode::CREATED, Json(api.hub.add_browser(new, &user).await?)))
+    Ok((StatusCode::CREATED, Json(api.hub.notify.add_browser(new, &user).await?)))
 }
 
 /// `DELETE /notifications/browsers/{id}`
@@ -84,6 +84,6 @@ pub async fn remove_browser(
     Viewer(user): Viewer,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.remove_browser(&id, &user).await?;
+    api.hub.notify.remove_browser(&id, &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

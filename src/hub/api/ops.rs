@@ -55,7 +55,7 @@ pub async fn readyz(State(api): State<Api>) -> Response {
     let stopping = api.hub.shutdown().is_cancelled();
     match api.hub.ready().await {
         // Calls are denied then, which other hubs would do as well: no reason to take this one out of service.
-        Ok(()) if !stopping && api.hub.decision_point_trouble().is_some() => {
+        Ok(()) if !stopping && api.hub.servers.decision_point_trouble().is_some() => {
             "ok\nthe external decision point cannot be asked, so calls are denied\n".into_response()
         }
         Ok(()) if !stopping => "ok\n".into_response(),
@@ -84,8 +84,8 @@ struct PointHealth {
 
 /// `GET /health`: what an approver should know is not in order.
 pub async fn health(State(api): State<Api>, Viewer(_): Viewer) -> Json<Health> {
-    let trouble = api.hub.decision_point_trouble();
-    let decision_point = api.hub.has_decision_point().then(|| PointHealth { ok: trouble.is_none(), trouble });
+    let trouble = api.hub.servers.decision_point_trouble();
+    let decision_point = api.hub.servers.has_decision_point().then(|| PointHealth { ok: trouble.is_none(), trouble });
     Json(Health { decision_point })
 }
 
@@ -110,11 +110,11 @@ pub async fn metrics(
 ) -> Result<Response, Problem> {
     check_scraper(&api.site, connection.ip(), &headers)?;
     let mut text = String::new();
-    let pending = api.hub.pending_count().await?;
-    let sessions: u64 = api.hub.servers().await?.iter().map(|server| server.sessions).sum();
+    let pending = api.hub.approvals.pending_count().await?;
+    let sessions: u64 = api.hub.servers.servers().await?.iter().map(|server| server.sessions).sum();
     metric(&mut text, "hitl_approvals_pending", "gauge", "Approvals nobody has decided.", pending);
     metric(&mut text, "hitl_sessions", "gauge", "Shims connected with this hub.", sessions);
-    let records = u64::try_from(api.hub.last_seq()).unwrap_or(0);
+    let records = u64::try_from(api.hub.store().last_seq()).unwrap_or(0);
     metric(&mut text, "hitl_audit_records_total", "counter", "Records in the audit chain.", records);
     let failed = api.counters.failed_sign_ins.load(Ordering::Relaxed);
     metric(&mut text, "hitl_failed_sign_ins_total", "counter", "Wrong passwords and used links.", failed);

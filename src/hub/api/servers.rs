@@ -17,7 +17,7 @@ use crate::hub::model::{Coverage, Page, PolicyChange, Server, Simulation, Tool, 
 
 /// `GET /servers`
 pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<Server>>, Problem> {
-    Ok(Json(Page { items: api.hub.servers().await?, next_cursor: None }))
+    Ok(Json(Page { items: api.hub.servers.servers().await?, next_cursor: None }))
 }
 
 /// `GET /servers/{name}`
@@ -26,7 +26,7 @@ pub async fn show(
     Viewer(_): Viewer,
     Path(name): Path<String>,
 ) -> Result<Json<Server>, Problem> {
-    api.hub.server(&name).await?.map(Json).ok_or_else(|| Problem::missing("server"))
+    api.hub.servers.server(&name).await?.map(Json).ok_or_else(|| Problem::missing("server"))
 }
 
 /// `DELETE /servers/{name}`: its policy and its tools go, what was decided stays.
@@ -35,7 +35,7 @@ pub async fn remove(
     Admin(user): Admin,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.remove_server(&name, &(&user).into()).await?;
+    api.hub.servers.remove_server(&name, &(&user).into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -46,7 +46,7 @@ pub async fn change_policy(
     Path(name): Path<String>,
     Fields(change): Fields<PolicyChange>,
 ) -> Result<Json<Server>, Problem> {
-    Ok(Json(api.hub.change_policy(&name, &(&user).into(), change).await?))
+    Ok(Json(api.hub.servers.change_policy(&name, &(&user).into(), change).await?))
 }
 
 /// Which tool of which server: `/servers/{name}/tools/{tool}`, or `?tool=` for names that are no part of an address,
@@ -88,7 +88,7 @@ pub async fn change_tool(
     ToolAt { server, tool }: ToolAt,
     Fields(change): Fields<ToolChange>,
 ) -> Result<Json<Tool>, Problem> {
-    Ok(Json(api.hub.change_tool(&server, &tool, &(&user).into(), change).await?))
+    Ok(Json(api.hub.servers.change_tool(&server, &tool, &(&user).into(), change).await?))
 }
 
 /// The body of `POST /servers/{name}/tools/{tool}/accept`.
@@ -109,7 +109,7 @@ pub async fn accept(
     let looked_at = seen.sha256.ok_or_else(|| {
         Problem::invalid("sha256 must name the definition that was looked at: drift.sha256 of the tool")
     })?;
-    Ok(Json(api.hub.accept_tool(&server, &tool, looked_at, &(&user).into()).await?))
+    Ok(Json(api.hub.servers.accept_tool(&server, &tool, looked_at, &(&user).into()).await?))
 }
 
 /// `POST /servers/{name}/simulate`: changes nothing.
@@ -119,7 +119,7 @@ pub async fn simulate(
     Path(name): Path<String>,
     Fields(simulation): Fields<Simulation>,
 ) -> Result<Json<Simulated>, Problem> {
-    Ok(Json(api.hub.simulate(&name, simulation).await?.into()))
+    Ok(Json(api.hub.servers.simulate(&name, simulation).await?.into()))
 }
 
 /// The answer to it: every field, whatever its value.
@@ -152,5 +152,5 @@ pub async fn coverage(
     Path(name): Path<String>,
     Params(whose): Params<Whose>,
 ) -> Result<Json<Coverage>, Problem> {
-    Ok(Json(api.hub.coverage(&name, &whose.agent).await?))
+    Ok(Json(api.hub.servers.coverage(&name, &whose.agent).await?))
 }

@@ -23,7 +23,7 @@ use super::problem::Problem;
 use super::who::Viewer;
 use crate::hub::Hub;
 use crate::hub::model::{Role, User};
-use crate::hub::people::browser_sessions::{USER_KEY, WebSessions};
+use crate::hub::people::{BrowserSessions, USER_KEY};
 
 /// A session nobody used for so long is over: eight hours.
 const IDLE_MS: i64 = 8 * 3_600_000;
@@ -52,8 +52,8 @@ struct Entry {
 }
 
 /// The layer that gives requests their session.
-pub fn layer(hub: &Hub, secure: bool) -> SessionManagerLayer<WebSessions> {
-    SessionManagerLayer::new(WebSessions(hub.store().clone()))
+pub fn layer(hub: &Hub, secure: bool) -> SessionManagerLayer<BrowserSessions> {
+    SessionManagerLayer::new(BrowserSessions(hub.store().clone()))
         .with_name(if secure { "__Host-hitl" } else { "hitl" })
         .with_secure(secure)
         .with_http_only(true)
@@ -108,7 +108,7 @@ struct Person {
 
 impl Who {
     async fn new(api: &Api, user: User, csrf: Option<String>) -> Result<Json<Self>, Problem> {
-        let password = api.hub.has_password(&user.name).await?;
+        let password = api.hub.people.has_password(&user.name).await?;
         let user = Person { name: user.name, role: user.role };
         Ok(Json(Self { user, csrf, hub_time: api.hub.now(), local: api.site.local, password }))
     }
@@ -143,10 +143,10 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
     match fields {
         SignIn { name: Some(name), password: Some(password), code: None } => {
             api.attempts.password(peer, &name)?;
-            let user = api.hub.verify_password(&name, &password).await?;
+            let user = api.hub.people.verify_password(&name, &password).await?;
             user.ok_or_else(|| Problem::signed_out("the name or the password is wrong"))
         }
-        SignIn { name: None, password: None, code: Some(code) } => match api.hub.redeem_link(&code).await? {
+        SignIn { name: None, password: None, code: Some(code) } => match api.hub.people.redeem_link(&code).await? {
             Some(user) => Ok(user),
             None => Err(api.attempts.wrong_link(peer).err().unwrap_or_else(|| {
                 Problem::signed_out(
@@ -173,7 +173,7 @@ async fn begin(session: &Session, user: &User, now: i64) -> Result<String, Probl
 pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
     session.flush().await?;
     // It is in no record, so nothing else tells the session's pages to go.
-    api.hub.wake_pages();
+    api.hub.store().wake_pages();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -20,7 +20,7 @@ use crate::hub::people::links::LinkKind;
 
 /// `GET /users`
 pub async fn list(State(api): State<Api>, Admin(_): Admin) -> Result<Json<Page<User>>, Problem> {
-    Ok(Json(Page { items: api.hub.users().await?, next_cursor: None }))
+    Ok(Json(Page { items: api.hub.people.users().await?, next_cursor: None }))
 }
 
 /// `GET /users/{name}`
@@ -52,7 +52,7 @@ pub async fn add(
     Admin(by): Admin,
     Fields(new): Fields<NewUser>,
 ) -> Result<(StatusCode, Json<Added>), Problem> {
-    let user = api.hub.add_user(&new.name, new.role, new.password.as_deref(), &(&by).into()).await?;
+    let user = api.hub.people.add_user(&new.name, new.role, new.password.as_deref(), &(&by).into()).await?;
     let link = match new.password {
         Some(_) => None,
         None => Some(sign_in_link(&api, &user).await?),
@@ -61,7 +61,7 @@ pub async fn add(
 }
 
 async fn sign_in_link(api: &Api, user: &User) -> Result<String, Problem> {
-    let code = api.hub.mint_link(LinkKind::SignIn(user.name.clone())).await?;
+    let code = api.hub.people.mint_link(LinkKind::SignIn(user.name.clone())).await?;
     Ok(link_of(api, &code))
 }
 
@@ -81,7 +81,7 @@ pub async fn add_link(
     Admin(by): Admin,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<Linked>), Problem> {
-    let code = api.hub.add_link(&name, &(&by).into()).await?;
+    let code = api.hub.people.add_link(&name, &(&by).into()).await?;
     Ok((StatusCode::CREATED, Json(Linked { link: link_of(&api, &code) })))
 }
 
@@ -112,12 +112,12 @@ pub async fn change(
                 let peer = api.site.peer(&headers, connection.ip());
                 change_own(&api, peer, &by, current_password.as_deref(), &password).await?;
             } else {
-                api.hub.set_password(&name, &password, &actor).await?;
+                api.hub.people.set_password(&name, &password, &actor).await?;
             }
             known(&api, &name).await.map(Json)
         }
         Some(_) => Err(Problem::invalid("set the password on its own, and the rest in another request")),
-        None => Ok(Json(api.hub.change_user(&name, UserChange { role, ceilings }, &actor).await?)),
+        None => Ok(Json(api.hub.people.change_user(&name, UserChange { role, ceilings }, &actor).await?)),
     }
 }
 
@@ -132,7 +132,7 @@ async fn change_own(
     if current.is_some() {
         api.attempts.password(peer, &user.name)?;
     }
-    let changed = api.hub.change_own_password(user, current, password).await;
+    let changed = api.hub.people.change_own_password(user, current, password).await;
     if matches!(changed, Err(ChangeError::WrongPassword(_))) && current.is_some() {
         api.counters.failed_sign_in();
         tracing::warn!(%peer, user.name, "somebody signed in does not know their password");
@@ -142,10 +142,10 @@ async fn change_own(
 
 /// `DELETE /users/{name}`
 pub async fn remove(State(api): State<Api>, Admin(by): Admin, Path(name): Path<String>) -> Result<StatusCode, Problem> {
-    api.hub.remove_user(&name, &(&by).into()).await?;
+    api.hub.people.remove_user(&name, &(&by).into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn known(api: &Api, name: &str) -> Result<User, Problem> {
-    api.hub.user(name).await?.ok_or_else(|| Problem::missing("user"))
+    api.hub.people.user(name).await?.ok_or_else(|| Problem::missing("user"))
 }

@@ -17,9 +17,9 @@ use super::Api;
 use super::problem::Problem;
 use super::session::{self, Stay};
 use crate::core::ids::Digest;
-use crate::hub::error::Via;
 use crate::hub::model::{Role, User};
-use crate::hub::people::browser_sessions::WebSessions;
+use crate::hub::people::BrowserSessions;
+use crate::hub::who::Via;
 
 /// The header that carries the CSRF token.
 pub const CSRF_HEADER: &str = "x-hitl-csrf";
@@ -103,7 +103,7 @@ async fn by_token(api: &Api, token: &str) -> Result<(User, Via), Problem> {
             "this is an agent's token; it connects hitl-wrap and can neither see nor decide anything here",
         ));
     }
-    let user = api.hub.user_of_token(token).await?;
+    let user = api.hub.people.user_of_token(token).await?;
     user.ok_or_else(|| Problem::signed_out("this token is unknown or has expired"))
 }
 
@@ -114,7 +114,7 @@ async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     if !parts.method.is_safe() {
         check_csrf(&parts.headers, &stay)?;
     }
-    match api.hub.user(&stay.user).await? {
+    match api.hub.people.user(&stay.user).await? {
         Some(user) => Ok(user),
         None => {
             session.flush().await?;
@@ -157,9 +157,9 @@ impl Pass {
 
     /// Reads the session anew: the one of the request keeps what it read then.
     async fn by_session(&self, api: &Api, id: Id) -> Result<Option<User>, Problem> {
-        let session = Session::new(Some(id), Arc::new(WebSessions(api.hub.store().clone())), None);
+        let session = Session::new(Some(id), Arc::new(BrowserSessions(api.hub.store().clone())), None);
         match session::current(&session, api.hub.now()).await? {
-            Some(stay) => Ok(api.hub.user(&stay.user).await?),
+            Some(stay) => Ok(api.hub.people.user(&stay.user).await?),
             None => Ok(None),
         }
     }

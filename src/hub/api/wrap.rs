@@ -24,7 +24,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let agent = agent(&api, &headers).await?;
-    api.hub.admit(&agent.client_id).map_err(Problem::too_often)?;
+    api.hub.shims.admit(&agent.client_id).map_err(Problem::too_often)?;
     let upgrade = speaking(wire::SUBPROTOCOL, "; the versions of hitl-wrap and hitl-hub differ", upgrade)?;
     let peer = api.site.peer(&headers, connection.ip());
     Ok(upgrade
@@ -32,7 +32,7 @@ pub async fn open(
         .max_frame_size(wire::MAX_MESSAGE_BYTES)
         .read_buffer_size(wire::BUFFER_BYTES)
         .write_buffer_size(wire::BUFFER_BYTES)
-        .on_upgrade(move |socket| session::handle(api.hub, socket, agent, Some(peer))))
+        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, agent, Some(peer))))
 }
 
 async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
@@ -44,6 +44,6 @@ async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
     if token.starts_with("hitl_u_") {
         return Err(about_token(Problem::forbidden("this is a person's token; the shim needs an agent's")));
     }
-    let agent = api.hub.agent_of_token(&token).await?;
+    let agent = api.hub.agents.agent_of_token(&token).await?;
     agent.ok_or_else(|| about_token(Problem::signed_out("this agent's token is unknown or was revoked")))
 }

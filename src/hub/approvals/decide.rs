@@ -7,18 +7,20 @@ use serde_json::json;
 
 use crate::core::approval::{EXTEND_SECONDS, MAX_WINDOW_MS, RELEASE_GRACE_MS, Status, extended_deadline};
 use crate::core::ids::ApprovalId;
+use crate::hub::approvals::Approvals;
 use crate::hub::approvals::hold;
-use crate::hub::error::{DecideError, Decider};
+use crate::hub::error::DecideError;
 use crate::hub::model::{Approval, Role, User};
+use crate::hub::notify;
 use crate::hub::store::bus::Target;
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{Entry, StoreError, Tx};
-use crate::hub::{Hub, notify};
+use crate::hub::who::{Decider, role_of};
 
 /// The longest comment or reason, in characters.
 const MAX_WORDS: usize = 1000;
 
-impl Hub {
+impl Approvals {
     /// Says yes.
     pub async fn approve(
         &self,
@@ -51,17 +53,18 @@ impl Hub {
             return Err(DecideError::Invalid(format!("a reason or comment has at most {MAX_WORDS} characters")));
         }
         let (hub, id) = (self.clone(), id.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let held = match decidable(tx, &id, &by.name, now).await? {
-                    Ok(held) => held,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                decided(tx, &hub, &held, &by, to, words, now).await.map(Ok)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
+                    Ok(match decidable(tx, &id, &by.name, now).await? {
+                        Found::Open(held) => Taken::Now(decided(tx, &hub, &held, &by, to, words, now).await?.into()),
+                        Found::Over(approval) => Taken::TooLate(approval),
+                    })
+                })
             })
-        })
-        .await?
+            .await
+            .and_then(Taken::now)
     }
 
     /// Gives more time: five minutes, or so many seconds.
@@ -76,74 +79,89 @@ impl Hub {
             return Err(DecideError::Invalid("an extension is 1 to 3600 seconds".to_owned()));
         }
         let (hub, id, by) = (self.clone(), id.clone(), by.into());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let approval = match decidable(tx, &id, &by.name, now).await? {
-                    Ok(held) => held.approval,
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                let Some(deadline) = extended_deadline(approval.created_at, approval.deadline_at, seconds) else {
-                    let why = "this approval has waited as long as an approval may, an hour";
-                    return Ok(Err(DecideError::Invalid(why.to_owned())));
-                };
-                extended(tx, &id, &by, deadline, now).await.map(Ok)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
+                    let approval = match decidable(tx, &id, &by.name, now).await? {
+                        Found::Open(held) => held.approval,
+                        Found::Over(approval) => return Ok(Taken::TooLate(approval)),
+                    };
+                    let Some(deadline) = extended_deadline(approval.created_at, approval.deadline_at, seconds) else {
+                        let why = "this approval has waited as long as an approval may, an hour";
+                        return Err(DecideError::Invalid(why.to_owned()));
+                    };
+                    Ok(Taken::Now(extended(tx, &id, &by, deadline, now).await?.into()))
+                })
             })
-        })
-        .await?
+            .await
+            .and_then(Taken::now)
     }
 
     /// Notes that an approver has the card on the screen; the shim is told the first time.
     pub async fn seen(&self, id: &ApprovalId, by: &User) -> Result<(), DecideError> {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let held = match decidable(tx, &id, &by, now).await? {
-                    Ok(held) => held,
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
                     // A card that was decided while it was being drawn is nothing to complain about.
-                    Err(DecideError::TooLate(_)) => return Ok(Ok(())),
-                    Err(refusal) => return Ok(Err(refusal)),
-                };
-                if held.seen_at.is_none() {
-                    seen(tx, &id, &by, now).await?;
-                }
-                Ok(Ok(()))
+                    if let Found::Open(held) = decidable(tx, &id, &by, now).await?
+                        && held.seen_at.is_none()
+                    {
+                        seen(tx, &id, &by, now).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .await?
+            .await
     }
 }
 
-/// The approval, if this user may decide it and it can still be decided now.
-async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<Result<Held, DecideError>, StoreError> {
-    if !may_decide(tx, by).await? {
-        return Ok(Err(DecideError::Forbidden));
+/// An approval that somebody wants to decide.
+enum Found {
+    /// It can be decided now.
+    Open(Box<Held>),
+    /// It cannot be decided any more.
+    Over(Box<Approval>),
+}
+
+/// What came of a decision. Too late is no error to the store: that a deadline has passed is kept.
+enum Taken {
+    Now(Box<Approval>),
+    TooLate(Box<Approval>),
+}
+
+impl Taken {
+    fn now(self) -> Result<Approval, DecideError> {
+        match self {
+            Self::Now(approval) => Ok(*approval),
+            Self::TooLate(approval) => Err(DecideError::TooLate(approval)),
+        }
     }
-    let Some(held) = hold::find(tx, id).await? else {
-        return Ok(Err(DecideError::NotFound));
-    };
+}
+
+/// The approval, if this user may decide on it.
+async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<Found, DecideError> {
+    // Asked in the store, because a role may have been taken away since the user was looked up.
+    if role_of(tx, by).await?.is_none_or(|role| role < Role::Approver) {
+        return Err(DecideError::Forbidden);
+    }
+    let held = hold::find(tx, id).await?.ok_or(DecideError::NotFound)?;
     if held.approval.status != Status::Pending {
-        return Ok(Err(DecideError::TooLate(Box::new(held.approval))));
+        return Ok(Found::Over(Box::new(held.approval)));
     }
     if held.approval.deadline_at > now {
-        return Ok(Ok(held));
+        return Ok(Found::Open(Box::new(held)));
     }
     // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
     let timed_out = hold::time_out(tx, id, now).await?.unwrap_or(held);
-    Ok(Err(DecideError::TooLate(Box::new(timed_out.approval))))
-}
-
-/// Asks the store, because a role may have been taken away since the user was looked up.
-async fn may_decide(tx: &mut Tx, by: &str) -> Result<bool, StoreError> {
-    let role: Option<String> =
-        sqlx::query_scalar("select role from users where name = $1").bind(by).fetch_optional(tx.sql()).await?;
-    Ok(role.and_then(|role| Role::from_name(&role)).is_some_and(|role| role >= Role::Approver))
+    Ok(Found::Over(Box::new(timed_out.approval)))
 }
 
 async fn decided(
     tx: &mut Tx,
-    hub: &Hub,
+    hub: &Approvals,
     held: &Held,
     by: &Decider,
     to: Status,
@@ -177,12 +195,12 @@ async fn decided(
 }
 
 /// How long an approval may stay unused: longest when it waits for the call to come again.
-fn grace_ms(hub: &Hub, held: &Held) -> i64 {
+fn grace_ms(hub: &Approvals, held: &Held) -> i64 {
     if held.approval.handed_off {
-        return hub.0.grant_for_ms;
+        return hub.times.grant_for_ms;
     }
-    let here = hub.0.store.bus().live().is_connected(&held.approval.agent.client_id, &held.instance);
-    if here { RELEASE_GRACE_MS } else { hub.0.resume_within_ms }
+    let here = hub.live.is_connected(&held.approval.agent.client_id, &held.instance);
+    if here { RELEASE_GRACE_MS } else { hub.times.resume_within_ms }
 }
 
 async fn extended(tx: &mut Tx, id: &ApprovalId, by: &Decider, deadline: i64, now: i64) -> Result<Approval, StoreError> {

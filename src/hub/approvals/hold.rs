@@ -7,11 +7,12 @@ use serde_json::json;
 
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS, Status};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::core::messages::{CallOutcome, Cancel, ClientInfo, Release};
-use crate::hub::Hub;
+use crate::core::messages::{CallOutcome, Cancel, Release};
+use crate::hub::approvals::Approvals;
 use crate::hub::approvals::decide::record;
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::who::{HUB, Shim};
 
 /// However often a shim is lost and comes back: an approval not used so long after it was given is void, unless a shim
 /// may stay away for longer than that at once.
@@ -19,24 +20,10 @@ const LONGEST_GRACE_MS: i64 = 60_000;
 /// The longest reason a shim may give, in characters.
 const MAX_REASON: usize = 500;
 
-/// The actor of what happens by itself.
-pub(in crate::hub) const HUB: &str = "hub";
 /// The reason when a shim is gone.
 pub(in crate::hub) const DISCONNECTED: &str = "the agent disconnected";
 /// The reason when an approval was given and not used.
 pub(in crate::hub) const UNUSED: &str = "it was approved, but not used in time";
-
-/// Whom a session speaks for.
-#[derive(Clone, Debug)]
-pub(in crate::hub) struct Shim {
-    pub(in crate::hub) client_id: ClientId,
-    pub(in crate::hub) agent_name: String,
-    pub(in crate::hub) instance: InstanceId,
-    pub(in crate::hub) server: String,
-    pub(in crate::hub) client: ClientInfo,
-    /// As the agent's account says, else as the shim says; shown, never decided on.
-    pub(in crate::hub) user: Option<String>,
-}
 
 /// The answer to a request to release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,40 +34,42 @@ pub(in crate::hub) enum Released {
     No(String),
 }
 
-impl Hub {
+impl Approvals {
     /// The client took a call back, for good or to call again. Too late for one that is released.
     pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
-        let (clock, shim, grant_ms) = (self.0.clock.clone(), shim.clone(), self.0.grant_for_ms);
-        self.write(move |tx| {
-            Box::pin(async move {
-                let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
-                let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
-                match own {
-                    // Nothing stands behind it any more, so there is nothing to take back.
-                    Some(held) if held.approval.handed_off => Ok(()),
-                    Some(held) if cancel.keep => keep(tx, &held, grant_ms, &reason, clock.now()).await,
-                    Some(held) => take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await,
-                    None => Ok(()),
-                }
+        let (clock, shim, grant_ms) = (self.clock.clone(), shim.clone(), self.times.grant_for_ms);
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
+                    let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
+                    match own {
+                        // Nothing stands behind it any more, so there is nothing to take back.
+                        Some(held) if held.approval.handed_off => Ok(()),
+                        Some(held) if cancel.keep => keep(tx, &held, grant_ms, &reason, clock.now()).await,
+                        Some(held) => take_back(tx, &held, shim.client_id.as_str(), &reason, clock.now()).await,
+                        None => Ok(()),
+                    }
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Records the release of an approved call, once, for the instance that holds it.
     pub(in crate::hub) async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = clock.now();
-                if released(tx, &shim, &release, now).await? {
-                    return Ok(Released::Go);
-                }
-                let held = find(tx, &release.approval).await?.filter(|held| belongs(held, &shim));
-                Ok(released_before_or_why_not(held, &shim, &release))
+        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    if released(tx, &shim, &release, now).await? {
+                        return Ok(Released::Go);
+                    }
+                    let held = find(tx, &release.approval).await?.filter(|held| belongs(held, &shim));
+                    Ok(released_before_or_why_not(held, &shim, &release))
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// What became of a released call; a later word of the same instance replaces `unknown`, nothing else.
@@ -88,85 +77,89 @@ impl Hub {
         if matches!(end.outcome, Outcome::Waiting | Outcome::Released) {
             return Ok(());
         }
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = clock.now();
-                let duration = i64::try_from(end.duration_ms).unwrap_or(i64::MAX);
-                let row = sqlx::query(
-                    "update approvals set outcome = $2, outcome_at = $3, duration_ms = $4 where id = $1 \
+        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    let duration = i64::try_from(end.duration_ms).unwrap_or(i64::MAX);
+                    let row = sqlx::query(
+                        "update approvals set outcome = $2, outcome_at = $3, duration_ms = $4 where id = $1 \
                      and client_id = $5 and released_instance = $6 and outcome in ('released', 'unknown') \
                      and outcome <> $2 returning *",
-                )
-                .bind(end.approval.as_str())
-                .bind(end.outcome.as_str())
-                .bind(now)
-                .bind(duration)
-                .bind(shim.client_id.as_str())
-                .bind(shim.instance.as_str())
-                .fetch_optional(tx.sql())
-                .await?;
-                if let Some(row) = row {
-                    let detail = json!({ "outcome": end.outcome.as_str(), "duration_ms": duration });
-                    let held = rows::held(&row)?;
-                    record(tx, &held, shim.client_id.as_str(), "approval.finished", detail, now).await?;
-                }
-                Ok(())
+                    )
+                    .bind(end.approval.as_str())
+                    .bind(end.outcome.as_str())
+                    .bind(now)
+                    .bind(duration)
+                    .bind(shim.client_id.as_str())
+                    .bind(shim.instance.as_str())
+                    .fetch_optional(tx.sql())
+                    .await?;
+                    if let Some(row) = row {
+                        let detail = json!({ "outcome": end.outcome.as_str(), "duration_ms": duration });
+                        let held = rows::held(&row)?;
+                        record(tx, &held, shim.client_id.as_str(), "approval.finished", detail, now).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// A shim is back, or there for the first time: what it no longer holds is taken back, and an approval it may
     /// still use gets a new, bounded grace.
     pub(in crate::hub) async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
-        let (clock, shim, away_ms) = (self.0.clock.clone(), shim.clone(), self.0.resume_within_ms);
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = clock.now();
-                for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
-                    if holds.contains(&held.approval.id) {
-                        stretch_grace(tx, &held, now, RELEASE_GRACE_MS, away_ms).await?;
-                    } else {
-                        let why = "the agent no longer waits for it";
-                        take_back(tx, &held, shim.client_id.as_str(), why, now).await?;
+        let (clock, shim, away_ms) = (self.clock.clone(), shim.clone(), self.times.resume_within_ms);
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
+                        if holds.contains(&held.approval.id) {
+                            stretch_grace(tx, &held, now, RELEASE_GRACE_MS, away_ms).await?;
+                        } else {
+                            let why = "the agent no longer waits for it";
+                            take_back(tx, &held, shim.client_id.as_str(), why, now).await?;
+                        }
                     }
-                }
-                Ok(())
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// A shim was lost without goodbye; until it is given up, its unused approvals stay usable.
     pub(in crate::hub) async fn lost(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
-        let (clock, client_id, instance) = (self.0.clock.clone(), client_id.clone(), instance.clone());
-        let away_ms = self.0.resume_within_ms;
-        self.write(move |tx| {
-            Box::pin(async move {
-                for held in of_instance(tx, &client_id, Some(&instance), "waiting").await? {
-                    stretch_grace(tx, &held, clock.now(), away_ms, away_ms).await?;
-                }
-                Ok(())
+        let (clock, client_id, instance) = (self.clock.clone(), client_id.clone(), instance.clone());
+        let away_ms = self.times.resume_within_ms;
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for held in of_instance(tx, &client_id, Some(&instance), "waiting").await? {
+                        stretch_grace(tx, &held, clock.now(), away_ms, away_ms).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// A shim said goodbye, or was given up: nothing it held will run, and what it released has no known end.
     pub(in crate::hub) async fn gone(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
-        let (clock, client_id, instance) = (self.0.clock.clone(), client_id.clone(), instance.clone());
-        self.write(move |tx| {
-            Box::pin(async move { end_all(tx, &client_id, Some(&instance), DISCONNECTED, clock.now()).await })
-        })
-        .await
+        let (clock, client_id, instance) = (self.clock.clone(), client_id.clone(), instance.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move { end_all(tx, &client_id, Some(&instance), DISCONNECTED, clock.now()).await })
+            })
+            .await
     }
 
     /// One approval as its session needs it.
     pub(in crate::hub) async fn held(&self, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
         let row = sqlx::query("select * from approvals where id = $1")
             .bind(id.as_str())
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         row.as_ref().map(rows::held).transpose()
     }

@@ -4,8 +4,9 @@ use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
-use crate::hub::Hub;
+use crate::hub::approvals::Approvals;
 use crate::hub::model::{Approval, Page, TimelineEntry};
+use crate::hub::store::paging::page_size;
 use crate::hub::store::{StoreError, rows};
 
 /// Which approvals; what is left out does not narrow.
@@ -33,11 +34,6 @@ pub struct ApprovalFilter {
     pub limit: Option<u32>,
     /// `next_cursor` of the page before; one that is not ours begins at the start.
     pub cursor: Option<String>,
-}
-
-/// How many rows a page has.
-pub(in crate::hub) fn page_size(limit: Option<u32>) -> i64 {
-    i64::from(limit.unwrap_or(50).clamp(1, 500))
 }
 
 /// Where words are looked for; column by column, because putting them together takes longer than looking.
@@ -102,12 +98,12 @@ fn position(cursor: &str) -> Option<(i64, String)> {
     Some((at.parse().ok()?, id.to_owned()))
 }
 
-impl Hub {
+impl Approvals {
     /// A page of approvals, without timelines.
     pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
         let queue = filter.status == [Status::Pending];
         let (after, order) = if queue { (">", "asc") } else { ("<", "desc") };
-        let mut conditions = conditions(filter, self.0.store.like());
+        let mut conditions = conditions(filter, self.store.like());
         if let Some((at, id)) = filter.cursor.as_deref().and_then(position) {
             conditions.and(&format!("created_at {after}= ?"), Some(Value::Number(at)));
             conditions.values.push(Value::Text(id));
@@ -128,7 +124,7 @@ impl Hub {
                 Value::Number(number) => query.bind(number),
             };
         }
-        let found = query.fetch_all(self.0.store.read()).await?;
+        let found = query.fetch_all(self.store.read()).await?;
         let mut items = found.iter().map(rows::approval).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);
@@ -142,7 +138,7 @@ impl Hub {
     /// How many approvals are pending.
     pub async fn pending_count(&self) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar("select count(*) from approvals where status = 'pending'")
-            .fetch_one(self.0.store.read())
+            .fetch_one(self.store.read())
             .await?;
         Ok(count.unsigned_abs())
     }
@@ -151,7 +147,7 @@ impl Hub {
     pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
         let row = sqlx::query("select * from approvals where id = $1")
             .bind(id.as_str())
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
         let timeline = Some(self.timeline(id).await?);
@@ -161,7 +157,7 @@ impl Hub {
     async fn timeline(&self, id: &ApprovalId) -> Result<Vec<TimelineEntry>, StoreError> {
         let found = sqlx::query("select * from audit where subject = $1 and action like 'approval.%' order by seq")
             .bind(id.as_str())
-            .fetch_all(self.0.store.read())
+            .fetch_all(self.store.read())
             .await?;
         found.iter().map(|row| rows::record(row).map(entry)).collect()
     }

@@ -1,11 +1,52 @@
-//! Approvals: registered, decided, held, swept and listed.
+//! Approvals: registered, decided, held, ended and listed.
 
-pub(in crate::hub) mod decide;
+mod decide;
+mod due;
 pub(in crate::hub) mod hold;
 mod list;
 pub(in crate::hub) mod register;
-pub mod sweep;
 
 pub use self::list::ApprovalFilter;
+use crate::hub::clock::Clock;
+use crate::hub::live::Live;
+use crate::hub::servers::Servers;
+use crate::hub::store::Store;
+use crate::hub::store::budget::Budgets;
 
-pub(in crate::hub) use self::list::page_size;
+/// The room of approvals; clones are the same.
+#[derive(Clone)]
+pub struct Approvals {
+    store: Store,
+    clock: Clock,
+    live: Live,
+    budgets: Budgets,
+    servers: Servers,
+    times: Times,
+}
+
+/// How long an approval stays usable, in milliseconds.
+#[derive(Clone, Copy)]
+pub(in crate::hub) struct Times {
+    /// After its decision, by an identical call that comes again.
+    pub(in crate::hub) grant_for_ms: i64,
+    /// While its shim is away.
+    pub(in crate::hub) resume_within_ms: i64,
+}
+
+impl Approvals {
+    /// Weighs calls with the policy of these servers.
+    pub(in crate::hub) fn new(
+        servers: Servers,
+        live: Live,
+        budgets: Budgets,
+        times: Times,
+        store: Store,
+        clock: Clock,
+    ) -> Self {
+        Self { store, clock, live, budgets, servers, times }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}

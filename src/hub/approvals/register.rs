@@ -10,14 +10,14 @@ use crate::core::messages::{ClientInfo, Request};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::Hub;
+use crate::hub::approvals::Approvals;
 use crate::hub::approvals::decide::record;
-use crate::hub::approvals::hold::Shim;
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
-use crate::hub::shims::budget::Cost;
+use crate::hub::store::budget::Cost;
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
 const MAX_PENDING: i64 = 20;
@@ -38,7 +38,7 @@ pub(in crate::hub) enum Registration {
     Busy(String),
 }
 
-impl Hub {
+impl Approvals {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
     pub(in crate::hub) async fn register(
@@ -51,14 +51,7 @@ impl Hub {
             return Ok(denied(&request, why.to_owned()));
         }
         let (hub, shim, opinion) = (self.clone(), shim.clone(), opinion.clone());
-        self.write(move |tx| Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })).await
-    }
-
-    /// The external decision point's word on a request, before it is registered.
-    pub(in crate::hub) async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
-        // What the shim says of its user is a claim; the agent's account is not.
-        let user = self.agent(shim.client_id.as_str()).await?.and_then(|agent| agent.user);
-        Ok(self.opinion(&shim.client_id, &shim.server, &request.tool, &request.arguments, user.as_deref()).await)
+        self.store.write(move |tx| Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })).await
     }
 }
 
@@ -95,7 +88,7 @@ fn denied(request: &Request, why: String) -> Registration {
 
 async fn register(
     tx: &mut Tx,
-    hub: &Hub,
+    hub: &Approvals,
     shim: &Shim,
     request: Request,
     opinion: &Opinion,
@@ -108,7 +101,7 @@ async fn register(
     }
     let shown: Shown = request.definition.iter().map(|digest| (request.tool.clone(), digest.clone())).collect();
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
-    let subject = match hub.standing(tx.sql(), question).await? {
+    let subject = match hub.servers.standing(tx.sql(), question).await? {
         Standing::In(subject) => subject,
         Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
         Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
@@ -119,17 +112,17 @@ async fn register(
         return Ok(Registration::Ruled(ruling));
     }
     if is_kept(tx, shim, &request).await? {
-        if hub.0.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
+        if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) = join(tx, shim, &request, hub.0.grant_for_ms, now).await? {
+        if let Some(held) = join(tx, shim, &request, hub.times.grant_for_ms, now).await? {
             return Ok(Registration::Held(Box::new(held)));
         }
     }
     if let Some(why) = over_the_cap(tx, shim, now).await? {
         return Ok(Registration::Busy(why));
     }
-    if hub.0.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
+    if hub.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
         let why = "the arguments of its calls of late are more than the hub keeps of one agent";
         return Ok(Registration::Busy(why.to_owned()));
     }

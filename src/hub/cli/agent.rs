@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::error::Actor;
+use crate::hub::who::Actor;
 
 /// What to do with agents.
 #[derive(Debug, Subcommand)]
@@ -41,13 +41,13 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
 async fn execute(command: Command, hub: &Hub) -> anyhow::Result<()> {
     match command {
         Command::Add { name, user } => {
-            let (agent, token) = hub.add_agent(&name, user.as_deref(), &Actor::Operator).await?;
+            let (agent, token) = hub.agents.add_agent(&name, user.as_deref(), &Actor::Operator).await?;
             eprintln!("hitl-hub: added agent {} with client id {}", agent.name, agent.client_id);
             terminal::line(&token)?;
         }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
         Command::Revoke { name } => {
-            let agent = hub.revoke_agent(&name, &Actor::Operator).await?;
+            let agent = hub.agents.revoke_agent(&name, &Actor::Operator).await?;
             eprintln!("hitl-hub: revoked agent {} with client id {}", agent.name, agent.client_id);
         }
     }
@@ -56,7 +56,7 @@ async fn execute(command: Command, hub: &Hub) -> anyhow::Result<()> {
 
 async fn list(hub: &Hub) -> anyhow::Result<String> {
     let mut rows = vec![["CLIENT ID", "NAME", "USER", "LAST SEEN"].map(str::to_owned).to_vec()];
-    rows.extend(hub.agents().await?.iter().map(|agent| {
+    rows.extend(hub.agents.agents().await?.iter().map(|agent| {
         vec![
             terminal::inert(agent.client_id.as_str()),
             terminal::inert(&agent.name),

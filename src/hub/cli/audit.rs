@@ -52,7 +52,7 @@ async fn export(hub: &Hub, format: Format) -> anyhow::Result<()> {
     }
     let mut after = 0;
     loop {
-        let records = hub.audit(after, PAGE).await?;
+        let records = hub.store().audit(after, PAGE).await?;
         let Some(last) = records.last() else { return Ok(()) };
         after = last.seq;
         let text: String = match format {
@@ -81,7 +81,7 @@ fn cell(text: &str) -> String {
 }
 
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
-    match hub.verify_audit().await? {
+    match hub.store().verify_audit().await? {
         ChainCheck::Whole { records, head } => {
             terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
             Ok(ExitCode::SUCCESS)

@@ -39,7 +39,7 @@ impl Client {
         let base = DataDir::at(&settings.data_dir).running_hub()?;
         let hub = open_store(&settings).await?;
         let admin = local::first_admin(&hub).await?;
-        let token = hub.mint_user_token(&admin.name, ttl).await?;
+        let token = hub.people.mint_user_token(&admin.name, ttl).await?;
         hub.close().await;
         Ok(Self { http: http(&Way::default())?, base, token })
     }

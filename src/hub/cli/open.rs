@@ -10,7 +10,7 @@ pub(super) async fn open(settings: &Settings, no_browser: bool) -> anyhow::Resul
     let base = base_url(settings)?;
     let hub = open_store(settings).await?;
     let admin = local::first_admin(&hub).await?;
-    let code = hub.mint_link(LinkKind::SignIn(admin.name)).await?;
+    let code = hub.people.mint_link(LinkKind::SignIn(admin.name)).await?;
     hub.close().await;
     let link = format!("{base}/signin#{code}");
     terminal::line(&link)?;

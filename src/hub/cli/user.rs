@@ -9,10 +9,10 @@ use clap::{Subcommand, ValueEnum};
 use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::error::Actor;
 use crate::hub::model::Role;
 use crate::hub::people::PersonalToken;
 use crate::hub::people::links::LinkKind;
+use crate::hub::who::Actor;
 
 /// What to do with users.
 #[derive(Debug, Subcommand)]
@@ -104,7 +104,7 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
     match command {
         Command::Add { name, role, password_stdin } => {
             let password = password(password_stdin)?;
-            let user = hub.add_user(&name, role.into(), password.as_deref(), &Actor::Operator).await?;
+            let user = hub.people.add_user(&name, role.into(), password.as_deref(), &Actor::Operator).await?;
             eprintln!("hitl-hub: added {} {}", user.role.as_str(), user.name);
             if password.is_none() {
                 offer_link(hub, settings, user.name).await?;
@@ -112,28 +112,28 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
         }
         Command::Link { name } => {
             let base = base_url(settings)?;
-            let code = hub.add_link(&name, &Actor::Operator).await?;
+            let code = hub.people.add_link(&name, &Actor::Operator).await?;
             terminal::line(&format!("{base}/signin#{code}"))?;
         }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
         Command::Remove { name } => {
-            hub.remove_user(&name, &Actor::Operator).await?;
+            hub.people.remove_user(&name, &Actor::Operator).await?;
             eprintln!("hitl-hub: removed {name}");
         }
         Command::Token { name, expires } => {
-            let (token, secret) = hub.add_user_token(&name, expires, &Actor::Operator).await?;
+            let (token, secret) = hub.people.add_user_token(&name, expires, &Actor::Operator).await?;
             eprintln!("hitl-hub: added {} for {name}, good until {}", token.id, terminal::time(token.expires_at));
             terminal::line(&secret)?;
         }
         Command::Tokens { name } => terminal::write(tokens(hub, &name).await?.as_bytes())?,
         Command::Revoke { id } => {
-            let token = hub.revoke_user_token(&id, &Actor::Operator).await?;
+            let token = hub.people.revoke_user_token(&id, &Actor::Operator).await?;
             eprintln!("hitl-hub: revoked {} of {}", token.id, token.user);
         }
         Command::Passwd { name, password_stdin } => {
             let password =
                 password(password_stdin)?.context("a password is needed; pipe it in with --password-stdin")?;
-            hub.set_password(&name, &password, &Actor::Operator).await?;
+            hub.people.set_password(&name, &password, &Actor::Operator).await?;
             eprintln!("hitl-hub: set the password of {name}; their sessions, sign-in links and tokens have ended");
         }
     }
@@ -149,14 +149,14 @@ async fn offer_link(hub: &Hub, settings: &Settings, name: String) -> anyhow::Res
         );
         return Ok(());
     };
-    let code = hub.mint_link(LinkKind::SignIn(name)).await?;
+    let code = hub.people.mint_link(LinkKind::SignIn(name)).await?;
     terminal::line(&format!("{base}/signin#{code}"))
 }
 
 async fn list(hub: &Hub) -> anyhow::Result<String> {
     let mut rows = vec![["NAME", "ROLE", "SINCE"].map(str::to_owned).to_vec()];
     rows.extend(
-        hub.users().await?.iter().map(|user| {
+        hub.people.users().await?.iter().map(|user| {
             vec![terminal::inert(&user.name), user.role.as_str().to_owned(), terminal::time(user.created_at)]
         }),
     );
@@ -167,7 +167,7 @@ async fn tokens(hub: &Hub, name: &str) -> anyhow::Result<String> {
     let mut rows = vec![["ID", "SINCE", "UNTIL"].map(str::to_owned).to_vec()];
     let times =
         |token: PersonalToken| vec![token.id, terminal::time(token.created_at), terminal::time(token.expires_at)];
-    rows.extend(hub.user_tokens(name).await?.into_iter().map(times));
+    rows.extend(hub.people.user_tokens(name).await?.into_iter().map(times));
     Ok(terminal::table(&rows))
 }
 

@@ -10,11 +10,12 @@ use super::view::View;
 use super::{check, kinds};
 use crate::config::notify::{Channel, Hidden, Kind, Settings};
 use crate::core::ids::Digest;
-use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::Role;
+use crate::hub::notify::Notify;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::who::Actor;
 
 /// The body of `PUT /notifications`: all channels of the page; one that is left out is removed.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,13 +46,13 @@ pub(super) struct Stored {
     pub(super) from_file: bool,
 }
 
-impl Hub {
+impl Notify {
     /// Replaces the channels of the page.
     pub async fn change_notifications(&self, change: Change, by: &Actor) -> Result<Changed, ChangeError> {
         if matches!(by, Actor::User(user) if user.role < Role::Admin) {
             return Err(ChangeError::Forbidden);
         }
-        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.store.read().acquire().await.map_err(StoreError::from)?;
         let before = all(&mut connection).await?;
         drop(connection);
         let basis = revision_of(&before);
@@ -61,7 +62,9 @@ impl Hub {
         // Making senders takes a while, so it is tried before the writer is asked.
         let (channels, new_secrets) = completed(change.channels, &before)?;
         let (hub, name) = (self.clone(), by.name().to_owned());
-        self.write(move |tx| Box::pin(async move { replace(tx, &channels, &basis, &name, hub.now()).await })).await??;
+        self.store
+            .write(move |tx| Box::pin(async move { replace(tx, &channels, &basis, &name, hub.now()).await }))
+            .await?;
         let (items, revision) = self.notifications().await?;
         Ok(Changed { items, revision, new_secrets })
     }
@@ -69,23 +72,24 @@ impl Hub {
     /// Makes the channels of the config file those that are stored as such.
     pub async fn use_channels_of_file(&self, channels: Vec<Channel>) -> Result<(), StoreError> {
         let hub = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let before = all(tx.sql()).await?;
-                for gone in before.iter().filter(|old| old.from_file && !has(&channels, &old.channel.id)) {
-                    remove(tx, &gone.channel.id).await?;
-                }
-                for (place, channel) in channels.iter().enumerate() {
-                    let old = before.iter().find(|old| old.channel.id == channel.id);
-                    if old.is_none_or(|old| !old.from_file || old.channel != *channel) {
-                        put(tx, channel, place, true, now).await?;
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
+                    let before = all(tx.sql()).await?;
+                    for gone in before.iter().filter(|old| old.from_file && !has(&channels, &old.channel.id)) {
+                        remove(tx, &gone.channel.id).await?;
                     }
-                }
-                drop_unheard(tx, now).await
+                    for (place, channel) in channels.iter().enumerate() {
+                        let old = before.iter().find(|old| old.channel.id == channel.id);
+                        if old.is_none_or(|old| !old.from_file || old.channel != *channel) {
+                            put(tx, channel, place, true, now).await?;
+                        }
+                    }
+                    drop_unheard(tx, now).await
+                })
             })
-        })
-        .await
+            .await
     }
 }
 
@@ -99,16 +103,10 @@ fn meanwhile() -> ChangeError {
     ChangeError::Conflict("the channels were changed by somebody else meanwhile; load them again".to_owned())
 }
 
-async fn replace(
-    tx: &mut Tx,
-    channels: &[Channel],
-    basis: &str,
-    by: &str,
-    now: i64,
-) -> Result<Result<(), ChangeError>, StoreError> {
+async fn replace(tx: &mut Tx, channels: &[Channel], basis: &str, by: &str, now: i64) -> Result<(), ChangeError> {
     let before = all(tx.sql()).await?;
     if revision_of(&before) != basis {
-        return Ok(Err(meanwhile()));
+        return Err(meanwhile());
     }
     for gone in before.iter().filter(|old| !old.from_file && !has(channels, &old.channel.id)) {
         remove(tx, &gone.channel.id).await?;
@@ -121,7 +119,7 @@ async fn replace(
     let detail = json!({ "channels": ids });
     let entry = Entry { at: now, actor: by, action: "notifications.changed", subject: "notifications", detail };
     tx.audit(entry, Target::Pages).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The channels with ids, and with the secrets that were left out.

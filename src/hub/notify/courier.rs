@@ -13,7 +13,7 @@ use super::kinds::{self, Sender};
 use super::message::Message;
 use super::outbox::{ATTEMPTS, Claim, Way};
 use crate::config::notify::{Channel, Event, Kind};
-use crate::hub::Hub;
+use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
 
 /// After shutdown, so long for what is due.
@@ -24,10 +24,10 @@ const FLUSH_AHEAD_MS: i64 = 1_000;
 const RETRY_MS: i64 = 1_000;
 
 /// Until shutdown, and then for a while.
-pub(super) async fn run(hub: &Hub, timeout: Duration) {
+pub(super) async fn run(hub: &Notify, timeout: Duration) {
     let mut round =
         Round { hub: hub.clone(), timeout, senders: HashMap::new(), running: HashMap::new(), workers: JoinSet::new() };
-    let (stop, mut news) = (hub.shutdown(), hub.subscribe());
+    let (stop, mut news) = (hub.shutdown.clone(), hub.store.subscribe());
     while !stop.is_cancelled() {
         // What is committed after this wakes us again.
         news.borrow_and_update();
@@ -36,7 +36,7 @@ pub(super) async fn run(hub: &Hub, timeout: Duration) {
             () = stop.cancelled() => {}
             _ = news.changed() => {}
             Some(done) = round.workers.join_next_with_id(), if !round.workers.is_empty() => round.note(done),
-            () = hub.0.clock.sleep_until(next) => {}
+            () = hub.clock.sleep_until(next) => {}
         }
     }
     if tokio::time::timeout(FLUSH, round.flush()).await.is_err() {
@@ -45,7 +45,7 @@ pub(super) async fn run(hub: &Hub, timeout: Duration) {
 }
 
 struct Round {
-    hub: Hub,
+    hub: Notify,
     timeout: Duration,
     /// What was made for a channel, as long as the channel stays as it was.
     senders: HashMap<String, (i64, Arc<dyn Sender>)>,
@@ -111,7 +111,7 @@ impl Round {
             let next = self.dispatch().await;
             match self.workers.join_next_with_id().await {
                 Some(done) => self.note(done),
-                None if next <= self.hub.now() + FLUSH_AHEAD_MS => self.hub.0.clock.sleep_until(next).await,
+                None if next <= self.hub.now() + FLUSH_AHEAD_MS => self.hub.clock.sleep_until(next).await,
                 None => return,
             }
         }
@@ -120,7 +120,7 @@ impl Round {
 
 /// Sends what one channel has due, one message after the other.
 struct Worker {
-    hub: Hub,
+    hub: Notify,
     timeout: Duration,
     channel: Channel,
     version: i64,
@@ -134,7 +134,7 @@ impl Worker {
         {
             tracing::error!(%error, channel = self.channel.id, "cannot note what became of a notification");
             // Not at once again: the store has its reasons.
-            self.hub.0.clock.sleep_until(self.hub.now() + RETRY_MS).await;
+            self.hub.clock.sleep_until(self.hub.now() + RETRY_MS).await;
         }
     }
 
@@ -170,7 +170,7 @@ impl Worker {
             recipient: claim.first.recipient.clone(),
             arguments,
             test: false,
-            base: self.hub.base_url().unwrap_or_default(),
+            base: self.hub.base_url.get(),
             now: self.hub.now(),
         })
     }
@@ -185,7 +185,7 @@ impl Worker {
     }
 }
 
-impl Hub {
+impl Notify {
     /// The sender for a channel, or why there is none.
     pub(super) async fn sender(&self, channel: &Channel) -> Result<Result<Arc<dyn Sender>, String>, StoreError> {
         match channel.kind {

@@ -19,28 +19,63 @@ mod view;
 
 pub use self::channels::{Change, Changed};
 pub(in crate::hub) use self::outbox::tell;
+pub(in crate::hub) use self::push::forget_user as forget_browsers;
 pub use self::push::{Browser, Keys, Subscription};
-pub(in crate::hub) use self::push::{Key as PushKey, forget_user as forget_browsers};
 pub use self::view::{State, View};
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::Hub;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
 use crate::config::notify::Channel;
+use crate::hub::base_url::BaseUrl;
+use crate::hub::clock::Clock;
+use crate::hub::store::Store;
 
 /// An endpoint that says nothing for so long is not there.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Hub {
+/// The room of notifications; clones are the same.
+#[derive(Clone)]
+pub struct Notify {
+    store: Store,
+    clock: Clock,
+    /// Hosts of push services beside those of the usual browsers; they may be private.
+    push_hosts: Arc<[String]>,
+    push_key: Arc<OnceCell<Arc<push::Key>>>,
+    push_client: Arc<OnceLock<reqwest::Client>>,
+    base_url: BaseUrl,
+    shutdown: CancellationToken,
+}
+
+impl Notify {
+    /// Sends what the store has to tell, with links below the base URL, until `shutdown`.
+    pub(in crate::hub) fn new(
+        push_hosts: Vec<String>,
+        base_url: BaseUrl,
+        shutdown: CancellationToken,
+        store: Store,
+        clock: Clock,
+    ) -> Self {
+        let (push_key, push_client) = (Arc::default(), Arc::default());
+        Self { store, clock, push_hosts: push_hosts.into(), push_key, push_client, base_url, shutdown }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
     /// Sends what is due, until shutdown, and then for at most ten seconds what is due by then.
     ///
     /// Several hubs on one store may do this; every message is claimed by one of them.
-    pub async fn run_notifications(&self) {
-        self.run_notifications_within(TIMEOUT).await;
+    pub async fn run(&self) {
+        self.run_within(TIMEOUT).await;
     }
 
     /// The same with another time in which an endpoint must answer.
-    pub(in crate::hub) async fn run_notifications_within(&self, timeout: Duration) {
+    pub(in crate::hub) async fn run_within(&self, timeout: Duration) {
         courier::run(self, timeout).await;
     }
 }

@@ -12,10 +12,11 @@ use super::kinds::{self, Sender};
 use super::message::{Message, Notice};
 use crate::config::notify::{Channel, Event, Kind, QuietHours};
 use crate::core::trust::Level;
-use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::Role;
+use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
+use crate::hub::who::Actor;
 
 /// A channel.
 #[derive(Clone, Debug, Serialize)]
@@ -61,10 +62,10 @@ pub struct State {
     pub last_error: Option<String>,
 }
 
-impl Hub {
+impl Notify {
     /// All channels, and the revision a change starts from.
     pub async fn notifications(&self) -> Result<(Vec<View>, String), StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let stored = channels::all(&mut connection).await?;
         let mut states = BTreeMap::new();
         let found = sqlx::query(
@@ -125,7 +126,7 @@ impl Hub {
                 recipient,
                 arguments: None,
                 test: true,
-                base: self.base_url().unwrap_or_default(),
+                base: self.base_url.get(),
                 now,
             };
             super::courier::within(super::TIMEOUT, sender.send(&message)).await?;

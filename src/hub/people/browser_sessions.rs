@@ -18,13 +18,13 @@ pub const USER_KEY: &str = "user";
 
 /// Browser sessions in the store.
 #[derive(Clone, Debug)]
-pub struct WebSessions(pub Store);
+pub struct BrowserSessions(pub Store);
 
 fn backend(error: impl std::fmt::Display) -> Error {
     Error::Backend(error.to_string())
 }
 
-impl WebSessions {
+impl BrowserSessions {
     async fn insert(&self, record: &Record) -> Result<bool> {
         let (id, text) = (key(&record.id), text(record)?);
         let (user, expires_at) = (owner(record), expiry_ms(record));
@@ -41,7 +41,7 @@ impl WebSessions {
                     .bind(expires_at)
                     .execute(tx.sql())
                     .await?;
-                    Ok(done.rows_affected() == 1)
+                    Ok::<bool, StoreError>(done.rows_affected() == 1)
                 })
             })
             .await
@@ -61,7 +61,7 @@ impl WebSessions {
                         .bind(expires_at)
                         .execute(tx.sql())
                         .await?;
-                    Ok(())
+                    Ok::<(), StoreError>(())
                 })
             })
             .await
@@ -115,7 +115,7 @@ fn expiry_ms(record: &Record) -> i64 {
     record.expiry_date.unix_timestamp().saturating_mul(1000)
 }
 
-impl SessionStore for WebSessions {
+impl SessionStore for BrowserSessions {
     fn create<'a, 'b, 't>(&'a self, record: &'b mut Record) -> Answer<'t, ()>
     where
         'a: 't,

@@ -1,11 +1,13 @@
 //! One-time links: 256-bit codes, stored hashed, used once.
 
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
+use crate::hub::people;
+use crate::hub::people::People;
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, StoreError, Tx};
-use crate::hub::{Hub, people};
+use crate::hub::who::{Actor, admin};
 
 /// How long a sign-in link is good, in milliseconds.
 const SIGN_IN_MS: i64 = 600_000;
@@ -20,23 +22,24 @@ pub enum LinkKind {
     SignIn(String),
 }
 
-impl Hub {
+impl People {
     /// A new code; the link is `BASE/signin#CODE`.
     pub async fn mint_link(&self, kind: LinkKind) -> Result<String, StoreError> {
         let code = random("")?;
         let (hash, now) = (hashed(&code), self.now());
-        self.write(move |tx| {
-            Box::pin(async move {
-                match kind {
-                    LinkKind::SignIn(user) => insert(tx, hash, "sign_in", &user, Some(now + SIGN_IN_MS)).await,
-                    LinkKind::SetUp(user) => {
-                        sqlx::query("delete from links where kind = 'set_up'").execute(tx.sql()).await?;
-                        insert(tx, hash, "set_up", &user, None).await
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    match kind {
+                        LinkKind::SignIn(user) => insert(tx, hash, "sign_in", &user, Some(now + SIGN_IN_MS)).await,
+                        LinkKind::SetUp(user) => {
+                            sqlx::query("delete from links where kind = 'set_up'").execute(tx.sql()).await?;
+                            insert(tx, hash, "set_up", &user, None).await
+                        }
                     }
-                }
+                })
             })
-        })
-        .await?;
+            .await?;
         Ok(code)
     }
 
@@ -44,24 +47,23 @@ impl Hub {
     pub async fn add_link(&self, name: &str, by: &Actor) -> Result<String, ChangeError> {
         let code = random("")?;
         let (hash, now, name, by) = (hashed(&code), self.now(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = people::admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                if people::find_user(tx, &name).await?.is_none() {
-                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
-                }
-                let lost = sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'");
-                lost.bind(name.as_str()).execute(tx.sql()).await?;
-                insert(tx, hash, "sign_in", &name, Some(now + SIGN_IN_MS)).await?;
-                let detail = serde_json::json!({ "expires_at": now + SIGN_IN_MS });
-                let entry = Entry { at: now, actor: by.name(), action: "user.link_added", subject: &name, detail };
-                tx.audit(entry, Target::Pages).await?;
-                Ok(Ok(()))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    if people::find_user(tx, &name).await?.is_none() {
+                        return Err(ChangeError::NotFound(format!("user {name}")));
+                    }
+                    let lost = sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'");
+                    lost.bind(name.as_str()).execute(tx.sql()).await?;
+                    insert(tx, hash, "sign_in", &name, Some(now + SIGN_IN_MS)).await?;
+                    let detail = serde_json::json!({ "expires_at": now + SIGN_IN_MS });
+                    let entry = Entry { at: now, actor: by.name(), action: "user.link_added", subject: &name, detail };
+                    tx.audit(entry, Target::Pages).await?;
+                    Ok(())
+                })
             })
-        })
-        .await??;
+            .await?;
         Ok(code)
     }
 
@@ -71,27 +73,28 @@ impl Hub {
         // Anybody may send codes, and only one that is there is worth the writer's time.
         let known: i64 = sqlx::query_scalar("select count(*) from links where hash = $1")
             .bind(hash.as_str())
-            .fetch_one(self.0.store.read())
+            .fetch_one(self.store.read())
             .await?;
         if known == 0 {
             return Ok(None);
         }
-        self.write(move |tx| {
-            Box::pin(async move {
-                let found: Option<(String, String, Option<i64>)> =
-                    sqlx::query_as("delete from links where hash = $1 returning kind, user_name, expires_at")
-                        .bind(hash)
-                        .fetch_optional(tx.sql())
-                        .await?;
-                match found {
-                    Some((_, _, Some(expires_at))) if expires_at <= now => Ok(None),
-                    Some((kind, user, _)) if kind == "sign_in" => people::find_user(tx, &user).await,
-                    Some((kind, user, _)) if kind == "set_up" => first_admin(tx, &user, now).await,
-                    _ => Ok(None),
-                }
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found: Option<(String, String, Option<i64>)> =
+                        sqlx::query_as("delete from links where hash = $1 returning kind, user_name, expires_at")
+                            .bind(hash)
+                            .fetch_optional(tx.sql())
+                            .await?;
+                    match found {
+                        Some((_, _, Some(expires_at))) if expires_at <= now => Ok(None),
+                        Some((kind, user, _)) if kind == "sign_in" => people::find_user(tx, &user).await,
+                        Some((kind, user, _)) if kind == "set_up" => first_admin(tx, &user, now).await,
+                        _ => Ok(None),
+                    }
+                })
             })
-        })
-        .await
+            .await
     }
 }
 

@@ -7,13 +7,15 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::core::ids::hex;
-use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError, Via};
+use crate::hub::error::ChangeError;
 use crate::hub::model::User;
-use crate::hub::people::{admin, find_user};
+use crate::hub::people::People;
+use crate::hub::people::find_user;
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::who::admin;
+use crate::hub::who::{Actor, Via};
 
 /// The longest life of a token, in milliseconds: a year.
 const LONGEST_MS: i64 = 366 * 86_400_000;
@@ -31,7 +33,7 @@ pub struct PersonalToken {
     pub expires_at: i64,
 }
 
-impl Hub {
+impl People {
     /// A token, `hitl_u_…`, that dies after `ttl` and is never shown again.
     pub async fn add_user_token(
         &self,
@@ -47,19 +49,16 @@ impl Hub {
         let (hash, by) = (hashed(&secret), by.clone());
         let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
         let added = token.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                if let Err(refusal) = insert(tx, &hash, &added.user, added.expires_at, Some(&added)).await? {
-                    return Ok(Err(refusal));
-                }
-                let detail = json!({ "token": added.id, "expires_at": added.expires_at });
-                record(tx, &by, "user.token_added", &added.user, detail, now).await.map(Ok)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    insert(tx, &hash, &added.user, added.expires_at, Some(&added)).await?;
+                    let detail = json!({ "token": added.id, "expires_at": added.expires_at });
+                    Ok::<_, ChangeError>(record(tx, &by, "user.token_added", &added.user, detail, now).await?)
+                })
             })
-        })
-        .await??;
+            .await?;
         Ok((token, secret))
     }
 
@@ -74,7 +73,7 @@ impl Hub {
         )
         .bind(name)
         .bind(self.now())
-        .fetch_all(self.0.store.read())
+        .fetch_all(self.store.read())
         .await
         .map_err(StoreError::from)?;
         Ok(found.iter().map(listed).collect::<Result<_, _>>()?)
@@ -83,21 +82,20 @@ impl Hub {
     /// Makes a token worthless at once, by its name in the list.
     pub async fn revoke_user_token(&self, id: &str, by: &Actor) -> Result<PersonalToken, ChangeError> {
         let (hub, id, by) = (self.clone(), id.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let gone = sqlx::query("delete from user_tokens where id = $1 returning *").bind(id.as_str());
-                let Some(row) = gone.fetch_optional(tx.sql()).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("token {id}"))));
-                };
-                let token = listed(&row)?;
-                record(tx, &by, "user.token_revoked", &token.user, json!({ "token": token.id }), hub.now()).await?;
-                Ok(Ok(token))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let gone = sqlx::query("delete from user_tokens where id = $1 returning *").bind(id.as_str());
+                    let Some(row) = gone.fetch_optional(tx.sql()).await? else {
+                        return Err(ChangeError::NotFound(format!("token {id}")));
+                    };
+                    let token = listed(&row)?;
+                    record(tx, &by, "user.token_revoked", &token.user, json!({ "token": token.id }), hub.now()).await?;
+                    Ok(token)
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// A token for one command of who has the data dir; it is neither listed nor recorded.
@@ -105,7 +103,7 @@ impl Hub {
         let token = random("hitl_u_")?;
         let (hash, name) = (hashed(&token), name.to_owned());
         let expires_at = self.now().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        self.write(move |tx| Box::pin(async move { insert(tx, &hash, &name, expires_at, None).await })).await??;
+        self.store.write(move |tx| Box::pin(async move { insert(tx, &hash, &name, expires_at, None).await })).await?;
         Ok(token)
     }
 
@@ -117,7 +115,7 @@ impl Hub {
         )
         .bind(hashed(token))
         .bind(self.now())
-        .fetch_optional(self.0.store.read())
+        .fetch_optional(self.store.read())
         .await?;
         let Some(row) = row else { return Ok(None) };
         let listed: Option<String> = row.try_get("token_id")?;
@@ -147,9 +145,9 @@ async fn insert(
     name: &str,
     expires_at: i64,
     listed: Option<&PersonalToken>,
-) -> Result<Result<(), ChangeError>, StoreError> {
+) -> Result<(), ChangeError> {
     if find_user(tx, name).await?.is_none() {
-        return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+        return Err(ChangeError::NotFound(format!("user {name}")));
     }
     sqlx::query("insert into user_tokens (hash, user_name, expires_at, id, created_at) values ($1, $2, $3, $4, $5)")
         .bind(hash)
@@ -159,7 +157,7 @@ async fn insert(
         .bind(listed.map(|token| token.created_at))
         .execute(tx.sql())
         .await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 async fn record(

@@ -6,12 +6,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::core::trust::Level;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
-use crate::hub::people::{admin, check_limits, check_name, password};
+use crate::hub::notify;
+use crate::hub::people::People;
+use crate::hub::people::password;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
-use crate::hub::{Hub, notify};
+use crate::hub::who::Actor;
+use crate::hub::who::{admin, check_limits, check_name};
 
 /// The fields of `PUT /users/{name}`; those left out stay as they are.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,24 +26,24 @@ pub struct UserChange {
     pub ceilings: Option<BTreeMap<String, Level>>,
 }
 
-impl Hub {
+impl People {
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let found = sqlx::query("select * from users order by name").fetch_all(self.0.store.read()).await?;
+        let found = sqlx::query("select * from users order by name").fetch_all(self.store.read()).await?;
         found.iter().map(rows::user).collect()
     }
 
     /// One user, as it is now; ask on every request, so that a removal or a new role counts at once.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         let row =
-            sqlx::query("select * from users where name = $1").bind(name).fetch_optional(self.0.store.read()).await?;
+            sqlx::query("select * from users where name = $1").bind(name).fetch_optional(self.store.read()).await?;
         row.as_ref().map(rows::user).transpose()
     }
 
     /// The administrator who was there first.
     pub async fn first_admin(&self) -> Result<Option<User>, StoreError> {
         let row = sqlx::query("select * from users where role = 'admin' order by created_at, name limit 1")
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         row.as_ref().map(rows::user).transpose()
     }
@@ -62,66 +65,63 @@ impl Hub {
             None => None,
         };
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let added = insert(tx, &name, role, hash, by.name(), hub.now()).await?;
-                Ok(added.ok_or_else(|| ChangeError::Conflict(format!("there is already a user {name}"))))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let added = insert(tx, &name, role, hash, by.name(), hub.now()).await?;
+                    added.ok_or_else(|| ChangeError::Conflict(format!("there is already a user {name}")))
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Changes role or ceilings; the last administrator stays one.
     pub async fn change_user(&self, name: &str, change: UserChange, by: &Actor) -> Result<User, ChangeError> {
         check_limits(change.ceilings.iter().flat_map(BTreeMap::keys))?;
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let Some(before) = find(tx, &name).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
-                };
-                let role = change.role.unwrap_or(before.role);
-                if role != Role::Admin && is_last_admin(tx, &before).await? {
-                    return Ok(Err(last_admin(&name)));
-                }
-                let after = User { role, ceilings: change.ceilings.unwrap_or(before.ceilings), ..before };
-                update(tx, &after).await?;
-                let detail = json!({ "role": after.role, "ceilings": after.ceilings });
-                record(tx, &by, "user.changed", &name, detail, hub.now()).await?;
-                Ok(Ok(after))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let Some(before) = find(tx, &name).await? else {
+                        return Err(ChangeError::NotFound(format!("user {name}")));
+                    };
+                    let role = change.role.unwrap_or(before.role);
+                    if role != Role::Admin && is_last_admin(tx, &before).await? {
+                        return Err(last_admin(&name));
+                    }
+                    let after = User { role, ceilings: change.ceilings.unwrap_or(before.ceilings), ..before };
+                    update(tx, &after).await?;
+                    let detail = json!({ "role": after.role, "ceilings": after.ceilings });
+                    record(tx, &by, "user.changed", &name, detail, hub.now()).await?;
+                    Ok(after)
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Removes a user with their browser sessions, sign-in links and tokens; the last administrator stays.
     pub async fn remove_user(&self, name: &str, by: &Actor) -> Result<(), ChangeError> {
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let Some(user) = find(tx, &name).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
-                };
-                if is_last_admin(tx, &user).await? {
-                    return Ok(Err(last_admin(&name)));
-                }
-                keep_ceilings(tx, &user).await?;
-                notify::forget_browsers(tx, &name, by.name(), hub.now()).await?;
-                remove(tx, &name).await?;
-                record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
-                Ok(Ok(()))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let Some(user) = find(tx, &name).await? else {
+                        return Err(ChangeError::NotFound(format!("user {name}")));
+                    };
+                    if is_last_admin(tx, &user).await? {
+                        return Err(last_admin(&name));
+                    }
+                    keep_ceilings(tx, &user).await?;
+                    notify::forget_browsers(tx, &name, by.name(), hub.now()).await?;
+                    remove(tx, &name).await?;
+                    record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
+                    Ok(())
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Sets anybody's password (8 to 1024 characters) and ends their browser sessions, sign-in links and tokens.
@@ -129,15 +129,14 @@ impl Hub {
         password::check(password)?;
         let hash = password::hash(password).await?;
         let (hub, name, by) = (self.clone(), name.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                store_password(tx, &name, hash, &by, hub.now()).await
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    store_password(tx, &name, hash, &by, hub.now()).await
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Sets one's own password, as `set_password`. Who has one already must know it: a browser that was left open must
@@ -160,14 +159,14 @@ impl Hub {
         }
         let hash = password::hash(password).await?;
         let (hub, name, by) = (self.clone(), user.name.clone(), Actor::from(user));
-        self.write(move |tx| Box::pin(async move { store_password(tx, &name, hash, &by, hub.now()).await })).await?
+        self.store.write(move |tx| Box::pin(async move { store_password(tx, &name, hash, &by, hub.now()).await })).await
     }
 
     /// Whether this user can sign in with a password.
     pub async fn has_password(&self, name: &str) -> Result<bool, StoreError> {
         let found: Option<i64> = sqlx::query_scalar("select 1 from users where name = $1 and password is not null")
             .bind(name)
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         Ok(found.is_some())
     }
@@ -176,7 +175,7 @@ impl Hub {
     pub async fn verify_password(&self, name: &str, password: &str) -> Result<Option<User>, StoreError> {
         let row: Option<(Option<String>,)> = sqlx::query_as("select password from users where name = $1")
             .bind(name)
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         let stored = row.and_then(|(hash,)| hash);
         // What cannot be a password is not worth its hashing, but takes as long as any other.
@@ -263,21 +262,15 @@ async fn remove(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn store_password(
-    tx: &mut Tx,
-    name: &str,
-    hash: String,
-    by: &Actor,
-    now: i64,
-) -> Result<Result<(), ChangeError>, StoreError> {
+async fn store_password(tx: &mut Tx, name: &str, hash: String, by: &Actor, now: i64) -> Result<(), ChangeError> {
     let done =
         sqlx::query("update users set password = $2 where name = $1").bind(name).bind(hash).execute(tx.sql()).await?;
     if done.rows_affected() == 0 {
-        return Ok(Err(ChangeError::NotFound(format!("user {name}"))));
+        return Err(ChangeError::NotFound(format!("user {name}")));
     }
     shut_out(tx, name).await?;
     record(tx, by, "user.password_set", name, serde_json::Value::Null, now).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Ends every way in that the user has now, but for a password.

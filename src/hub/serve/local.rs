@@ -6,8 +6,9 @@ use anyhow::bail;
 
 use super::files::{DataDir, write_private};
 use crate::config::paths;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
+use crate::hub::who::Actor;
 use crate::hub::{Hub, people};
 
 /// The agent that stands behind all shims without a hub of their own.
@@ -17,30 +18,30 @@ const AGENT: &str = "local";
 pub async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
     let path = paths::local_agent_token(dir.path());
     if let Ok(token) = fs::read_to_string(&path)
-        && hub.agent_of_token(token.trim()).await?.is_some()
+        && hub.agents.agent_of_token(token.trim()).await?.is_some()
     {
         return Ok(());
     }
     // A token cannot be shown twice, so an agent whose token is lost is replaced.
-    if hub.agent(AGENT).await?.is_some() {
-        hub.revoke_agent(AGENT, &Actor::Operator).await?;
+    if hub.agents.agent(AGENT).await?.is_some() {
+        hub.agents.revoke_agent(AGENT, &Actor::Operator).await?;
     }
-    let (_, token) = hub.add_agent(AGENT, Some(&os_user()), &Actor::Operator).await?;
+    let (_, token) = hub.agents.add_agent(AGENT, Some(&os_user()), &Actor::Operator).await?;
     write_private(&path, &token)
 }
 
 /// The administrator who was there first, made without a password if there is nobody at all; only for those who have
 /// the data dir, and with it everything.
 pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
-    if let Some(admin) = hub.first_admin().await? {
+    if let Some(admin) = hub.people.first_admin().await? {
         return Ok(admin);
     }
     let best = os_user();
     for name in people::admin_names(&best) {
-        match hub.add_user(&name, Role::Admin, None, &Actor::Operator).await {
+        match hub.people.add_user(&name, Role::Admin, None, &Actor::Operator).await {
             Err(ChangeError::Conflict(_)) => {
                 // Another command, or the set-up link, was a moment faster; or somebody else has the name.
-                if let Some(admin) = hub.first_admin().await? {
+                if let Some(admin) = hub.people.first_admin().await? {
                     return Ok(admin);
                 }
             }

@@ -66,15 +66,15 @@ pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
     let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
-    hub.use_channels_of_file(settings.notify.clone()).await?;
-    hub.make_push_key().await?;
+    hub.notify.use_channels_of_file(settings.notify.clone()).await?;
+    hub.notify.make_push_key().await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
     });
     let notifying = tokio::spawn({
         let hub = hub.clone();
-        async move { hub.run_notifications().await }
+        async move { hub.notify.run().await }
     });
     let published = publish(&dir, &hub, &settings, addr, local).await?;
     announce(&hub, &settings, addr, &site.base_url).await?;
@@ -165,8 +165,8 @@ async fn publish(
 async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &str) -> anyhow::Result<()> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     eprintln!("hitl-hub: listening on {scheme}://{addr}");
-    if hub.first_admin().await?.is_none() {
-        let code = hub.mint_link(LinkKind::SetUp(local::os_user())).await?;
+    if hub.people.first_admin().await?.is_none() {
+        let code = hub.people.mint_link(LinkKind::SetUp(local::os_user())).await?;
         eprintln!("hitl-hub: set up your account: {base_url}/signin#{code}");
     }
     if settings.listen.ip().is_unspecified() && settings.public_url.is_none() {
@@ -195,8 +195,8 @@ async fn stop_signal() -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::config::paths;
-    use crate::hub::error::Actor;
     use crate::hub::model::Role;
+    use crate::hub::who::Actor;
 
     #[tokio::test]
     async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
@@ -228,10 +228,10 @@ mod tests {
         std::fs::remove_file(paths::local_agent_token(dir.path())).unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
         assert_ne!(token(), first);
-        assert!(hub.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
-        hub.revoke_agent("local", &Actor::Operator).await.unwrap();
+        assert!(hub.agents.agent_of_token(&first).await.unwrap().is_none(), "the lost token is worthless");
+        hub.agents.revoke_agent("local", &Actor::Operator).await.unwrap();
         local::ensure_agent(&hub, &dir).await.unwrap();
-        assert!(hub.agent_of_token(&token()).await.unwrap().is_some());
+        assert!(hub.agents.agent_of_token(&token()).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -240,7 +240,7 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         for name in [local::os_user(), "admin".to_owned()] {
             // The second is the first on a machine whose user has no name.
-            let _ = hub.add_user(&name, Role::Approver, None, &Actor::Operator).await;
+            let _ = hub.people.add_user(&name, Role::Approver, None, &Actor::Operator).await;
         }
         let admin = local::first_admin(&hub).await.unwrap();
         assert_eq!((admin.name.as_str(), admin.role), ("admin-2", Role::Admin));
@@ -253,6 +253,6 @@ mod tests {
         let hub = open_hub(&Settings::of_env(dir.path(), &[]), None).await.unwrap();
         let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
         assert!(admins.iter().all(Result::is_ok), "{admins:?}");
-        assert_eq!(hub.users().await.unwrap().len(), 1);
+        assert_eq!(hub.people.users().await.unwrap().len(), 1);
     }
 }

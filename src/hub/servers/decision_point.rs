@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::config::hub::DecisionPoint as Settings;
 use crate::core::ids::{ClientId, Digest};
 use crate::core::weigh::Opinion;
-use crate::hub::Hub;
+use crate::hub::servers::Servers;
 
 /// Below the base URL, as the specification has it.
 const PATH: &str = "/access/v1/evaluation";
@@ -165,7 +165,7 @@ fn unreachable_words(error: &reqwest::Error, timeout: Duration) -> String {
     }
 }
 
-impl Hub {
+impl Servers {
     /// The external decision point's word on a call, where there is such a point.
     pub(in crate::hub) async fn opinion(
         &self,
@@ -175,18 +175,18 @@ impl Hub {
         arguments: &str,
         user: Option<&str>,
     ) -> Opinion {
-        let Some(point) = &self.0.decision_point else { return Opinion::None };
+        let Some(point) = &self.decision_point else { return Opinion::None };
         let arguments = Digest::of(arguments.as_bytes());
         point.ask(&Question { agent, server, tool, arguments, user }, self.now()).await
     }
 
     /// Whether calls are denied because the external decision point cannot be asked, and why.
     pub fn decision_point_trouble(&self) -> Option<String> {
-        self.0.decision_point.as_ref().and_then(|point| point.state().trouble.clone())
+        self.decision_point.as_ref().and_then(|point| point.state().trouble.clone())
     }
 
     /// Whether there is an external decision point.
     pub fn has_decision_point(&self) -> bool {
-        self.0.decision_point.is_some()
+        self.decision_point.is_some()
     }
 }

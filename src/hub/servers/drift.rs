@@ -9,15 +9,16 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::core::ids::Digest;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Tool, ToolDrift};
-use crate::hub::people::admin;
+use crate::hub::servers::Servers;
 use crate::hub::servers::lists::described;
 use crate::hub::servers::set::record;
 use crate::hub::store::rows::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
+use crate::hub::who::admin;
 
 /// How many accepted definitions of a tool are remembered; older ones must be accepted again.
 const MAX_ACCEPTED: usize = 20;
@@ -165,7 +166,7 @@ async fn accept(
     Ok(())
 }
 
-impl Hub {
+impl Servers {
     /// Accepts the definition of a tool that somebody looked at; connected shims have it within milliseconds.
     pub async fn accept_tool(
         &self,
@@ -175,26 +176,25 @@ impl Hub {
         by: &Actor,
     ) -> Result<Tool, ChangeError> {
         let (hub, server, tool, by) = (self.clone(), server.to_owned(), tool.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let row = row(tx, &server, &tool).await?;
-                let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
-                    return Ok(Err(ChangeError::NotFound(format!("tool {tool} on a server {server}"))));
-                };
-                if looked_at != listed.definition {
-                    return Ok(Err(ChangeError::Redefined(Box::new(listed.tool))));
-                }
-                if listed.tool.drift.is_some() {
-                    accept(tx, &server, &tool, listed.accepted, &listed.definition).await?;
-                    let detail = json!({ "tool": tool, "sha256": listed.definition });
-                    record(tx, &by, "tool.accepted", &server, detail, hub.now()).await?;
-                }
-                Ok(Ok(Tool { drift: None, ..listed.tool }))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let row = row(tx, &server, &tool).await?;
+                    let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
+                        return Err(ChangeError::NotFound(format!("tool {tool} on a server {server}")));
+                    };
+                    if looked_at != listed.definition {
+                        return Err(ChangeError::Redefined(Box::new(listed.tool)));
+                    }
+                    if listed.tool.drift.is_some() {
+                        accept(tx, &server, &tool, listed.accepted, &listed.definition).await?;
+                        let detail = json!({ "tool": tool, "sha256": listed.definition });
+                        record(tx, &by, "tool.accepted", &server, detail, hub.now()).await?;
+                    }
+                    Ok(Tool { drift: None, ..listed.tool })
+                })
             })
-        })
-        .await?
+            .await
     }
 }

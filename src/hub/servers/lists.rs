@@ -13,13 +13,13 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::{ToolDefinition, Tools};
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
+use crate::hub::servers::Servers;
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::shims::budget::Cost;
 use crate::hub::shims::meeting::MAX_NAME;
+use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::who::Shim;
 
 /// How many tools of one server are kept, and how many that one agent made known.
 const MAX_TOOLS: usize = 4000;
@@ -45,7 +45,7 @@ pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
     !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
 }
 
-impl Hub {
+impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
     pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
         let (complete, shim) = (tools.complete, shim.clone());
@@ -54,31 +54,32 @@ impl Hub {
             return Ok(Learned::Now);
         }
         let hub = self.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = hub.now();
-                let baseline = Baseline::of(tx, &shim, now).await?;
-                let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
-                if !changes.is_empty()
-                    && let Err(at) = hub.0.budgets.spend(&shim.client_id, Cost::List, 1, now)
-                {
-                    return Ok(Learned::Later(at));
-                }
-                for change in &changes {
-                    keep(tx, &shim, change, baseline, now).await?;
-                }
-                if complete {
-                    drift::listed(tx, &shim.server, now).await?;
-                }
-                record(tx, &shim, &changes, now).await?;
-                Ok(Learned::Now)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = hub.now();
+                    let baseline = Baseline::of(tx, &shim, now).await?;
+                    let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
+                    if !changes.is_empty()
+                        && let Err(at) = hub.budgets.spend(&shim.client_id, Cost::List, 1, now)
+                    {
+                        return Ok(Learned::Later(at));
+                    }
+                    for change in &changes {
+                        keep(tx, &shim, change, baseline, now).await?;
+                    }
+                    if complete {
+                        drift::listed(tx, &shim.server, now).await?;
+                    }
+                    record(tx, &shim, &changes, now).await?;
+                    Ok(Learned::Now)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn has_learned(&self, shim: &Shim, seen: &[Seen], complete: bool) -> Result<bool, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let listed: Option<Option<i64>> = sqlx::query_scalar("select listed_at from servers where name = $1")
             .bind(shim.server.as_str())
             .fetch_optional(&mut *connection)

@@ -8,3 +8,41 @@ pub(in crate::hub) mod policies;
 mod removal;
 pub(in crate::hub) mod set;
 mod simulate;
+
+use std::sync::Arc;
+
+use self::decision_point::DecisionPoint;
+use self::policies::ReadyRules;
+use crate::hub::clock::Clock;
+use crate::hub::live::Live;
+use crate::hub::store::Store;
+use crate::hub::store::budget::Budgets;
+
+/// The room of servers; clones are the same.
+#[derive(Clone)]
+pub struct Servers {
+    store: Store,
+    clock: Clock,
+    live: Live,
+    budgets: Budgets,
+    ready_rules: ReadyRules,
+    decision_point: Option<Arc<DecisionPoint>>,
+}
+
+impl Servers {
+    /// The servers of a store; calls on them are also shown to the external decision point, if there is one.
+    pub(in crate::hub) fn new(
+        decision_point: Option<DecisionPoint>,
+        live: Live,
+        budgets: Budgets,
+        store: Store,
+        clock: Clock,
+    ) -> Self {
+        let (ready_rules, decision_point) = (ReadyRules::default(), decision_point.map(Arc::new));
+        Self { store, clock, live, budgets, ready_rules, decision_point }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}

@@ -10,8 +10,8 @@ use crate::core::policy::Table;
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
-use crate::hub::Hub;
 use crate::hub::model::{Bypass, Policy, Tool};
+use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{self, Listed};
@@ -62,8 +62,11 @@ pub(in crate::hub) struct Question<'q> {
 }
 
 /// Rules made ready, kept until their text changes; a server has one set.
-#[derive(Default)]
-pub(in crate::hub) struct ReadyRules(Mutex<HashMap<String, (String, Arc<Rules>)>>);
+#[derive(Clone, Default)]
+pub(in crate::hub) struct ReadyRules(Arc<Mutex<Ready>>);
+
+/// By server: the text, and the rules made of it.
+type Ready = HashMap<String, (String, Arc<Rules>)>;
 
 impl ReadyRules {
     /// The server is no more.
@@ -88,7 +91,7 @@ impl ReadyRules {
     }
 }
 
-impl Hub {
+impl Servers {
     /// The table of one agent on one server.
     pub(in crate::hub) async fn table(
         &self,
@@ -96,7 +99,7 @@ impl Hub {
         server: &str,
         shown: &Shown,
     ) -> Result<Tabled, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let question = Question { agent, server, shown, now: self.now() };
         let opinion = self.unasked();
         Ok(match self.standing(&mut connection, question).await? {
@@ -109,7 +112,7 @@ impl Hub {
 
     /// The opinion before the external decision point was asked.
     pub(in crate::hub) fn unasked(&self) -> Opinion {
-        if self.0.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
+        if self.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
     }
 
     /// Where an agent stands on a server.
@@ -159,7 +162,7 @@ impl Hub {
         let (_, mut policy) = rows::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
-        let rules = self.0.ready_rules.of(server, row.try_get("rules")?);
+        let rules = self.ready_rules.of(server, row.try_get("rules")?);
         Ok(Some(Kept { policy, entries, rules }))
     }
 }

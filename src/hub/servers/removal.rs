@@ -3,43 +3,43 @@
 
 use serde_json::json;
 
-use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError};
-use crate::hub::people::admin;
+use crate::hub::error::ChangeError;
+use crate::hub::servers::Servers;
 use crate::hub::servers::policies::shown;
 use crate::hub::servers::set::record;
 use crate::hub::store::{StoreError, Tx};
+use crate::hub::who::Actor;
+use crate::hub::who::admin;
 
-impl Hub {
+impl Servers {
     /// Removes a server that no shim stands in front of and no call waits on.
     pub async fn remove_server(&self, server: &str, by: &Actor) -> Result<(), ChangeError> {
         let (hub, server, by) = (self.clone(), server.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let now = hub.now();
-                let Some(before) = hub.kept(tx.sql(), &server, now).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("server {server}"))));
-                };
-                if let Some(why) = in_use(tx, &hub, &server).await? {
-                    return Ok(Err(ChangeError::Conflict(why.to_owned())));
-                }
-                let tools = remove(tx, &server).await?;
-                hub.0.ready_rules.forget(&server);
-                let detail = json!({ "policy": shown(&before.policy, before.entries), "tools": tools });
-                record(tx, &by, "server.removed", &server, detail, now).await?;
-                Ok(Ok(()))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let now = hub.now();
+                    let Some(before) = hub.kept(tx.sql(), &server, now).await? else {
+                        return Err(ChangeError::NotFound(format!("server {server}")));
+                    };
+                    if let Some(why) = in_use(tx, &hub, &server).await? {
+                        return Err(ChangeError::Conflict(why.to_owned()));
+                    }
+                    let tools = remove(tx, &server).await?;
+                    hub.ready_rules.forget(&server);
+                    let detail = json!({ "policy": shown(&before.policy, before.entries), "tools": tools });
+                    record(tx, &by, "server.removed", &server, detail, now).await?;
+                    Ok(())
+                })
             })
-        })
-        .await?
+            .await
     }
 }
 
 /// Why it has to stay for now.
-async fn in_use(tx: &mut Tx, hub: &Hub, server: &str) -> Result<Option<&'static str>, StoreError> {
-    if hub.0.store.bus().live().is_served(server) {
+async fn in_use(tx: &mut Tx, hub: &Servers, server: &str) -> Result<Option<&'static str>, StoreError> {
+    if hub.live.is_served(server) {
         return Ok(Some("shims are connected for this server; end them, or revoke their agent, before it is removed"));
     }
     let waiting: i64 = sqlx::query_scalar("select count(*) from approvals where server = $1 and status = 'pending'")

@@ -6,23 +6,24 @@ use serde_json::json;
 
 use crate::core::rules::{self, Rule, Rules};
 use crate::core::weigh::ServerPolicy;
-use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
-use crate::hub::people::admin;
+use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::servers::policies::{self, Kept, shown};
 use crate::hub::store::bus::Target;
 use crate::hub::store::rows::{self, Listed};
 use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::who::Actor;
+use crate::hub::who::admin;
 
 /// The longest text an administrator may attach, in characters.
 const MAX_REASON: usize = 1000;
 
-impl Hub {
+impl Servers {
     /// All servers, by name; without the definitions and the use of their tools.
     pub async fn servers(&self) -> Result<Vec<Server>, StoreError> {
-        let found = sqlx::query("select * from servers order by name").fetch_all(self.0.store.read()).await?;
+        let found = sqlx::query("select * from servers order by name").fetch_all(self.store.read()).await?;
         let mut tools = by_server("select * from tools order by server, name", self, |row| {
             rows::tool(row).map(|listed| brief(listed.tool))
         })
@@ -30,7 +31,7 @@ impl Hub {
         let now = self.now();
         let entries = "select * from bypasses order by server, client_id";
         let mut entries = by_server(entries, self, |row| rows::bypass(row, now)).await?;
-        let sessions = self.0.store.bus().live().sessions();
+        let sessions = self.live.sessions();
         let of_row = |row| {
             let (name, mut policy) = rows::server(row)?;
             let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
@@ -44,7 +45,7 @@ impl Hub {
 
     /// One server.
     pub async fn server(&self, name: &str) -> Result<Option<Server>, StoreError> {
-        let mut connection = self.0.store.read().acquire().await?;
+        let mut connection = self.store.read().acquire().await?;
         let Some(Kept { policy, entries, .. }) = self.kept(&mut connection, name, self.now()).await? else {
             return Ok(None);
         };
@@ -55,7 +56,7 @@ impl Hub {
             tool.usage = Some(usage.remove(&tool.name).unwrap_or_default());
             tool
         });
-        let sessions = self.0.store.bus().live().sessions().get(name).copied().unwrap_or(0);
+        let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
         Ok(Some(Server { name: name.to_owned(), policy: shown(&policy, entries), tools: tools.collect(), sessions }))
     }
 
@@ -64,12 +65,12 @@ impl Hub {
         let calls: Vec<(String, i64, i64)> =
             sqlx::query_as("select tool, count(*), max(at) from activity where server = $1 group by tool")
                 .bind(server)
-                .fetch_all(self.0.store.read())
+                .fetch_all(self.store.read())
                 .await?;
         let approvals: Vec<(String, i64)> =
             sqlx::query_as("select tool, count(*) from approvals where server = $1 group by tool")
                 .bind(server)
-                .fetch_all(self.0.store.read())
+                .fetch_all(self.store.read())
                 .await?;
         let mut usage: HashMap<String, Usage> = HashMap::new();
         for (tool, calls, last) in calls {
@@ -86,31 +87,30 @@ impl Hub {
         let change = Checked::of(change, self.now())?;
         let (hub, server, by) = (self.clone(), server.to_owned(), by.clone());
         let name = server.clone();
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let now = hub.now();
-                let Some(before) = hub.kept(tx.sql(), &server, now).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("server {server}"))));
-                };
-                if let Some(wanted) = &change.bypass {
-                    bypasses::store(tx, &server, &before.entries, wanted, by.name(), now).await?;
-                }
-                store_policy(tx, &server, &change.on(&before.policy)).await?;
-                let Some(after) = hub.kept(tx.sql(), &server, now).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("server {server}"))));
-                };
-                let (before, after) = (shown(&before.policy, before.entries), shown(&after.policy, after.entries));
-                if after != before {
-                    let detail = json!({ "before": before, "after": after });
-                    record(tx, &by, "policy.changed", &server, detail, now).await?;
-                }
-                Ok(Ok(()))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let now = hub.now();
+                    let Some(before) = hub.kept(tx.sql(), &server, now).await? else {
+                        return Err(ChangeError::NotFound(format!("server {server}")));
+                    };
+                    if let Some(wanted) = &change.bypass {
+                        bypasses::store(tx, &server, &before.entries, wanted, by.name(), now).await?;
+                    }
+                    store_policy(tx, &server, &change.on(&before.policy)).await?;
+                    let Some(after) = hub.kept(tx.sql(), &server, now).await? else {
+                        return Err(ChangeError::NotFound(format!("server {server}")));
+                    };
+                    let (before, after) = (shown(&before.policy, before.entries), shown(&after.policy, after.entries));
+                    if after != before {
+                        let detail = json!({ "before": before, "after": after });
+                        record(tx, &by, "policy.changed", &server, detail, now).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .await??;
+            .await?;
         self.server(&name).await?.ok_or_else(|| ChangeError::NotFound(format!("server {name}")))
     }
 
@@ -126,23 +126,22 @@ impl Hub {
             check_words(reason)?;
         }
         let (hub, server, tool, by) = (self.clone(), server.to_owned(), tool.to_owned(), by.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if let Err(refusal) = admin(tx, &by).await? {
-                    return Ok(Err(refusal));
-                }
-                let Some(after) = store_tool(tx, &server, &tool, &change).await? else {
-                    return Ok(Err(ChangeError::NotFound(format!("tool {tool} on a server {server}"))));
-                };
-                let detail = json!({
-                    "tool": tool, "hitl": after.hitl, "trust": after.trust, "trust_from": after.trust_from,
-                    "reason": after.reason,
-                });
-                record(tx, &by, "tool.changed", &server, detail, hub.now()).await?;
-                Ok(Ok(after))
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    admin(tx, &by).await?;
+                    let Some(after) = store_tool(tx, &server, &tool, &change).await? else {
+                        return Err(ChangeError::NotFound(format!("tool {tool} on a server {server}")));
+                    };
+                    let detail = json!({
+                        "tool": tool, "hitl": after.hitl, "trust": after.trust, "trust_from": after.trust_from,
+                        "reason": after.reason,
+                    });
+                    record(tx, &by, "tool.changed", &server, detail, hub.now()).await?;
+                    Ok(after)
+                })
             })
-        })
-        .await?
+            .await
     }
 }
 
@@ -191,11 +190,11 @@ fn read_rules(rules: &[serde_json::Value]) -> Result<Vec<Rule>, ChangeError> {
 /// Rows in groups, by their column `server`.
 async fn by_server<T>(
     sql: &'static str,
-    hub: &Hub,
+    hub: &Servers,
     of_row: impl Fn(&sqlx::any::AnyRow) -> Result<T, StoreError>,
 ) -> Result<BTreeMap<String, Vec<T>>, StoreError> {
     let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
-    for row in &sqlx::query(sql).fetch_all(hub.0.store.read()).await? {
+    for row in &sqlx::query(sql).fetch_all(hub.store.read()).await? {
         groups.entry(sqlx::Row::try_get(row, "server")?).or_default().push(of_row(row)?);
     }
     Ok(groups)

@@ -5,11 +5,11 @@ use sqlx::Row as _;
 use crate::core::call::NO_ARGUMENTS;
 use crate::core::ids::ApprovalId;
 use crate::core::policy::Ruling;
-use crate::hub::Hub;
 use crate::hub::error::ChangeError;
-use crate::hub::model::{Agent, AgentRef, Coverage, Covered, Simulation};
+use crate::hub::model::{Agent, AgentRef, Coverage, Covered, Simulation, User};
+use crate::hub::servers::Servers;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject, ceiling_of};
-use crate::hub::store::StoreError;
+use crate::hub::store::{StoreError, rows};
 
 /// A call that nobody makes.
 struct Imagined {
@@ -18,14 +18,14 @@ struct Imagined {
     arguments: String,
 }
 
-impl Hub {
+impl Servers {
     /// What this call would come to now, with every reason.
     pub async fn simulate(&self, server: &str, simulation: Simulation) -> Result<Ruling, ChangeError> {
         let user = simulation.user.clone();
         let Imagined { agent, tool, arguments } = self.imagine(server, simulation).await?;
         let mut subject = self.subject(&agent, server).await?;
         if let Some(name) = user {
-            let user = self.user(&name).await?.ok_or_else(|| ChangeError::NotFound(format!("user {name}")))?;
+            let user = self.known_user(&name).await?;
             subject.scales.caller.user_ceiling = ceiling_of(&user.ceilings, server);
             subject.user = Some(name);
         }
@@ -69,7 +69,7 @@ impl Hub {
         let row = sqlx::query("select client_id, tool, arguments from approvals where id = $1 and server = $2")
             .bind(id.as_str())
             .bind(server)
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await
             .map_err(StoreError::from)?;
         let row = row.ok_or_else(|| ChangeError::NotFound(format!("approval {id} on a server {server}")))?;
@@ -78,11 +78,23 @@ impl Hub {
     }
 
     async fn known_agent(&self, name: &str) -> Result<Agent, ChangeError> {
-        self.agent(name).await?.ok_or_else(|| ChangeError::NotFound(format!("agent {name}")))
+        let row = sqlx::query("select * from agents where revoked_at is null and $1 in (client_id, name)")
+            .bind(name)
+            .fetch_optional(self.store.read())
+            .await?;
+        let agent = row.as_ref().map(rows::agent).transpose()?;
+        agent.ok_or_else(|| ChangeError::NotFound(format!("agent {name}")))
+    }
+
+    async fn known_user(&self, name: &str) -> Result<User, ChangeError> {
+        let row = sqlx::query("select * from users where name = $1");
+        let row = row.bind(name).fetch_optional(self.store.read()).await?;
+        let user = row.as_ref().map(rows::user).transpose()?;
+        user.ok_or_else(|| ChangeError::NotFound(format!("user {name}")))
     }
 
     async fn subject(&self, agent: &Agent, server: &str) -> Result<Subject, ChangeError> {
-        let mut connection = self.0.store.read().acquire().await.map_err(StoreError::from)?;
+        let mut connection = self.store.read().acquire().await.map_err(StoreError::from)?;
         let shown = Shown::default();
         let question = Question { agent: &agent.client_id, server, shown: &shown, now: self.now() };
         match self.standing(&mut connection, question).await? {

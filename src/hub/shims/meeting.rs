@@ -11,12 +11,12 @@ use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
 use crate::hub::servers::bypasses;
-use crate::hub::shims::budget::Cost;
+use crate::hub::shims::Shims;
+use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, activity};
+use crate::hub::who::Shim;
 
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
 const MAX_SERVERS: i64 = 1000;
@@ -42,11 +42,11 @@ pub(in crate::hub) enum Met {
     TooMany(String),
 }
 
-impl Hub {
+impl Shims {
     /// Spends a connection of this agent, or says in how many seconds there is another.
     pub(in crate::hub) fn admit(&self, agent: &ClientId) -> Result<(), u64> {
         let now = self.now();
-        let spent = self.0.budgets.spend(agent, Cost::Connection, 1, now);
+        let spent = self.budgets.spend(agent, Cost::Connection, 1, now);
         spent.map_err(|at| u64::try_from((at - now) / 1000).unwrap_or_default() + 1)
     }
 
@@ -58,27 +58,28 @@ impl Hub {
         if self.met(shim, &command).await? {
             return Ok(Met::Known);
         }
-        let (clock, threshold, shim) = (self.0.clock.clone(), self.0.new_server_threshold, shim.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let now = clock.now();
-                sqlx::query("update agents set last_seen = $2 where client_id = $1")
-                    .bind(shim.client_id.as_str())
-                    .bind(now)
-                    .execute(tx.sql())
-                    .await?;
-                let known = sqlx::query("update servers set command = $2 where name = $1")
-                    .bind(shim.server.as_str())
-                    .bind(command.as_str())
-                    .execute(tx.sql())
-                    .await?;
-                if known.rows_affected() > 0 {
-                    return Ok(Met::Known);
-                }
-                add_server(tx, &shim, &command, threshold, now).await
+        let (clock, threshold, shim) = (self.clock.clone(), self.new_server_threshold, shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    sqlx::query("update agents set last_seen = $2 where client_id = $1")
+                        .bind(shim.client_id.as_str())
+                        .bind(now)
+                        .execute(tx.sql())
+                        .await?;
+                    let known = sqlx::query("update servers set command = $2 where name = $1")
+                        .bind(shim.server.as_str())
+                        .bind(command.as_str())
+                        .execute(tx.sql())
+                        .await?;
+                    if known.rows_affected() > 0 {
+                        return Ok(Met::Known);
+                    }
+                    add_server(tx, &shim, &command, threshold, now).await
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Whether there is nothing to write about a shim that comes.
@@ -91,9 +92,19 @@ impl Hub {
         .bind(command)
         .bind(shim.client_id.as_str())
         .bind(self.now() - SEEN_MS)
-        .fetch_optional(self.0.store.read())
+        .fetch_optional(self.store.read())
         .await?;
         Ok(found.is_some())
+    }
+
+    /// A session was lost without goodbye: its shim has a while to come back, and what it may still use stays usable.
+    pub(in crate::hub) async fn shim_lost(&self, shim: &Shim, number: u64) -> Result<(), StoreError> {
+        let until = self.now() + self.resume_within_ms;
+        if !self.live.lose(shim, number, until) {
+            return Ok(());
+        }
+        self.store.bus().wake_sweeper();
+        self.approvals.lost(&shim.client_id, &shim.instance).await
     }
 
     /// Appends calls to the activity log and drops its oldest where it is full.
@@ -110,50 +121,52 @@ impl Hub {
         if calls.is_empty() && dropped == 0 {
             return Ok(());
         }
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                if calls.iter().any(|call| call.bypass) {
-                    bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
-                }
-                let last: i64 =
-                    sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
-                let mut id = last;
-                for call in calls.into_iter().take(MAX_CALLS) {
-                    id += 1;
-                    log_call(tx, &shim, id, call, clock.now()).await?;
-                }
-                if dropped > 0 {
-                    id += 1;
-                    log_dropped(tx, &shim, id, dropped, clock.now()).await?;
-                }
-                activity::bound(tx, last, id).await
+        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if calls.iter().any(|call| call.bypass) {
+                        bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
+                    }
+                    let last: i64 =
+                        sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
+                    let mut id = last;
+                    for call in calls.into_iter().take(MAX_CALLS) {
+                        id += 1;
+                        log_call(tx, &shim, id, call, clock.now()).await?;
+                    }
+                    if dropped > 0 {
+                        id += 1;
+                        log_dropped(tx, &shim, id, dropped, clock.now()).await?;
+                    }
+                    activity::bound(tx, last, id).await
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
     /// next record says how many were left out.
     pub(in crate::hub) async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
-        if self.0.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
-            self.0.budgets.leave_out(&shim.client_id);
+        if self.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
+            self.budgets.leave_out(&shim.client_id);
             return Ok(());
         }
-        let left_out = self.0.budgets.left_out(&shim.client_id);
-        let (clock, shim) = (self.0.clock.clone(), shim.clone());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
-                if left_out > 0 {
-                    detail["left_out"] = left_out.into();
-                }
-                let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
-                tx.audit(Entry { at: clock.now(), actor, action, subject, detail }, Target::Pages).await?;
-                Ok(())
+        let left_out = self.budgets.left_out(&shim.client_id);
+        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
+                    if left_out > 0 {
+                        detail["left_out"] = left_out.into();
+                    }
+                    let (actor, subject) = (shim.client_id.as_str(), shim.server.as_str());
+                    tx.audit(Entry { at: clock.now(), actor, action, subject, detail }, Target::Pages).await?;
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 }
 

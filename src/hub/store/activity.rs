@@ -3,12 +3,11 @@
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::Activity;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::approvals::page_size;
 use crate::hub::model::{ActivityRow, Page};
+use crate::hub::store::paging::page_size;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Store, StoreError, Tx};
+use crate::hub::who::Shim;
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +32,7 @@ const MAX_OF_ALL: i64 = 100_000;
 /// Every so many rows the log is cut, by so many more than it must: counting reads all of it.
 const CUT_EVERY: i64 = 1_000;
 
-impl Hub {
+impl Store {
     /// A page of calls, newest first.
     pub async fn activity(&self, filter: &ActivityFilter) -> Result<Page<ActivityRow>, StoreError> {
         let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
@@ -52,7 +51,7 @@ impl Hub {
         .bind(filter.agent.clone())
         .bind(filter.verdict.clone())
         .bind(size + 1)
-        .fetch_all(self.0.store.read())
+        .fetch_all(self.read())
         .await?;
         let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;

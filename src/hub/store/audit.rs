@@ -1,8 +1,7 @@
 //! The chained record: every decision and change, each record holding the hash of the one before.
 
-use crate::hub::Hub;
 use crate::hub::model::AuditRecord;
-use crate::hub::store::{StoreError, record_hash, rows};
+use crate::hub::store::{Store, StoreError, record_hash, rows};
 
 /// How many records are read at once.
 const CHUNK: u32 = 1000;
@@ -26,13 +25,13 @@ pub enum ChainCheck {
     },
 }
 
-impl Hub {
+impl Store {
     /// Records after `after`, oldest first, at most `limit` (and never more than 1000).
     pub async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
         let found = sqlx::query("select * from audit where seq > $1 order by seq limit $2")
             .bind(after)
             .bind(i64::from(limit.min(CHUNK)))
-            .fetch_all(self.0.store.read())
+            .fetch_all(self.read())
             .await?;
         found.iter().map(rows::record).collect()
     }
@@ -41,7 +40,7 @@ impl Hub {
     pub async fn verify_audit(&self) -> Result<ChainCheck, StoreError> {
         // The head first: records that come meanwhile are checked too, and one that is missing at the end is noticed.
         let (end, head): (i64, String) =
-            sqlx::query_as("select seq, hash from chain where id = 1").fetch_one(self.0.store.read()).await?;
+            sqlx::query_as("select seq, hash from chain where id = 1").fetch_one(self.read()).await?;
         let (mut seq, mut hash) = (0, String::new());
         while seq < end {
             let records = self.audit(seq, CHUNK).await?;

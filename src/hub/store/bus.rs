@@ -1,16 +1,14 @@
 //! Wakes whoever waits for news; carries ids only, the store is the truth.
 //!
-//! After a commit the writer announces it here: live pages see the newest sequence number change, sessions are woken
-//! for what concerns them, and the sweeper learns of an earlier deadline.
+//! After a commit the writer announces it here: live pages see the newest sequence number change, whoever subscribed is
+//! handed a notice of each record, and the sweeper learns of an earlier deadline.
 
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::hub::shims::live::{Cut, Live, Wake};
 
 /// A committed record, and whom it concerns.
 pub(in crate::hub) struct Notice {
@@ -34,13 +32,17 @@ pub(in crate::hub) enum Target {
     Everyone,
 }
 
+/// Whom a notice is handed to.
+type Subscriber = Box<dyn Fn(&Target) + Send>;
+
 /// See the module; clones are the same bus.
 #[derive(Clone)]
 pub(in crate::hub) struct Bus(Arc<Inner>);
 
 struct Inner {
     newest: watch::Sender<i64>,
-    live: Live,
+    /// Who is handed each notice after its commit.
+    subscribers: Mutex<Vec<Subscriber>>,
     /// When the sweeper will look next.
     next: AtomicI64,
     sooner: Notify,
@@ -53,7 +55,7 @@ impl Bus {
     pub(in crate::hub) fn new(newest: i64) -> Self {
         Self(Arc::new(Inner {
             newest: watch::Sender::new(newest),
-            live: Live::default(),
+            subscribers: Mutex::default(),
             next: AtomicI64::new(i64::MAX),
             sooner: Notify::new(),
             gaps: Mutex::default(),
@@ -61,9 +63,13 @@ impl Bus {
         }))
     }
 
-    /// The connected shims.
-    pub(in crate::hub) fn live(&self) -> &Live {
-        &self.0.live
+    /// Hands every notice to this one, too. It is called between two commits, so it only passes the word on.
+    pub(in crate::hub) fn subscribe(&self, subscriber: impl Fn(&Target) + Send + 'static) {
+        self.subscribers().push(Box::new(subscriber));
+    }
+
+    fn subscribers(&self) -> MutexGuard<'_, Vec<Subscriber>> {
+        self.0.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes to the newest record's number.
@@ -77,7 +83,7 @@ impl Bus {
             self.note_newest(first.seq - 1);
             let last = last.seq;
             for notice in notices {
-                self.deliver(notice.target);
+                self.deliver(&notice.target);
             }
             self.0.newest.send_if_modified(|newest| {
                 let news = *newest < last;
@@ -102,7 +108,7 @@ impl Bus {
             behind
         });
         if let Some(missed) = missed {
-            self.0.gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(missed);
+            self.0.gaps.lock().unwrap_or_else(PoisonError::into_inner).push(missed);
             self.0.gap.notify_one();
         }
     }
@@ -110,19 +116,13 @@ impl Bus {
     /// Waits for records of other processes and takes their ranges.
     pub(in crate::hub) async fn gaps(&self) -> Vec<(i64, i64)> {
         self.0.gap.notified().await;
-        std::mem::take(&mut *self.0.gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        std::mem::take(&mut *self.0.gaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Wakes the sessions that a record concerns.
-    pub(in crate::hub) fn deliver(&self, target: Target) {
-        let live = self.live();
-        match target {
-            Target::Pages => {}
-            Target::Approval { id, client_id, instance } => live.wake_one(&client_id, &instance, Wake::Approval(id)),
-            Target::Server(name) => live.wake_where(|_, server| server == name),
-            Target::Agent(agent) => live.wake_where(|client_id, _| *client_id == agent),
-            Target::Revoked(agent) => live.cut(&agent, Cut::Revoked),
-            Target::Everyone => live.wake_where(|_, _| true),
+    /// Hands a notice to whoever subscribed.
+    pub(in crate::hub) fn deliver(&self, target: &Target) {
+        for subscriber in self.subscribers().iter() {
+            subscriber(target);
         }
     }
 

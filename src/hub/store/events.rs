@@ -3,21 +3,20 @@
 use tokio::sync::watch;
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::hub::Hub;
 use crate::hub::model::Event;
-use crate::hub::store::StoreError;
 use crate::hub::store::bus::Target;
+use crate::hub::store::{Store, StoreError};
 
 const MOST: u32 = 1000;
 
-impl Hub {
+impl Store {
     /// Events after `seq`, oldest first, at most `limit` (and never more than 1000).
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let found: Vec<(i64, String, String)> =
             sqlx::query_as("select seq, action, subject from audit where seq > $1 order by seq limit $2")
                 .bind(seq)
                 .bind(i64::from(limit.min(MOST)))
-                .fetch_all(self.0.store.read())
+                .fetch_all(self.read())
                 .await?;
         let event = |(id, action, subject): (i64, String, String)| Event { id, kind: kind(&action).into(), subject };
         Ok(found.into_iter().map(event).collect())
@@ -25,24 +24,24 @@ impl Hub {
 
     /// The newest event's id; 0 when nothing ever happened.
     pub fn last_seq(&self) -> i64 {
-        *self.0.store.bus().newest().borrow()
+        *self.bus().newest().borrow()
     }
 
     /// Changes to the newest event's id whenever something was committed; only wakes, read with
     /// [`events_after`](Self::events_after).
     pub fn subscribe(&self) -> watch::Receiver<i64> {
-        self.0.store.bus().newest()
+        self.bus().newest()
     }
 
     /// Lets every live page look again whether it may still listen.
     pub(in crate::hub) fn wake_pages(&self) {
-        self.0.store.bus().wake_pages();
+        self.bus().wake_pages();
     }
 
     /// Looks for records that another process wrote (the command line, another hub).
     pub(in crate::hub) async fn look_outside(&self) -> Result<(), StoreError> {
-        let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.0.store.read()).await?;
-        self.0.store.bus().note_newest(seq);
+        let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.read()).await?;
+        self.bus().note_newest(seq);
         Ok(())
     }
 
@@ -54,12 +53,12 @@ impl Hub {
         )
         .bind(first)
         .bind(last)
-        .fetch_all(self.0.store.read())
+        .fetch_all(self.read())
         .await?;
         for (action, subject, client_id, instance) in found {
-            self.0.store.bus().deliver(target(&action, subject, client_id.zip(instance)));
+            self.bus().deliver(&target(&action, subject, client_id.zip(instance)));
         }
-        self.0.store.bus().wake_sweeper();
+        self.bus().wake_sweeper();
         Ok(())
     }
 }

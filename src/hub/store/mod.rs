@@ -5,10 +5,12 @@
 
 pub mod activity;
 pub mod audit;
+pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
 mod open;
+pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;
 pub(in crate::hub) mod secret;
 #[cfg(test)]
@@ -78,6 +80,12 @@ impl Store {
         Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
     }
 
+    /// Whether it answers.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(self.read()).await?;
+        Ok(())
+    }
+
     /// For reading; SQLite refuses writes here.
     pub(in crate::hub) fn read(&self) -> &AnyPool {
         &self.0.readers
@@ -96,11 +104,12 @@ impl Store {
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
-    /// A job that fails leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
+    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
         let job = Typed::new(work, answer);
@@ -111,7 +120,7 @@ impl Store {
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
         // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        let _ = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
         self.0.writer.close().await;
         self.0.readers.close().await;
     }

@@ -57,40 +57,71 @@ impl Tx {
 
 /// Something to be done in a transaction and answered after its commit.
 pub(super) trait Job: Send {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>>;
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ran>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// A job with the type of its result.
-pub(super) struct Typed<T, F> {
-    work: Option<F>,
-    result: Option<T>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
+/// What a job came to in its transaction.
+#[derive(Debug)]
+pub(super) enum Ran {
+    /// Its changes are to be kept.
+    Done,
+    /// It failed; its changes are undone, and it knows what to answer.
+    Undone,
+    /// It ended in a panic; its changes are undone.
+    Panicked,
 }
 
-impl<T, F> Typed<T, F> {
-    pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
+impl Ran {
+    /// What a job is told that cannot know by itself.
+    fn told(self) -> Result<(), StoreError> {
+        match self {
+            Self::Done | Self::Undone => Ok(()),
+            Self::Panicked => Err(StoreError::Failed("a change ended in a panic, see the log".to_owned())),
+        }
+    }
+}
+
+/// A job with the types of its result.
+pub(super) struct Typed<T, E, F> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    answer: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Typed<T, E, F> {
+    pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, E>>) -> Self {
         Self { work: Some(work), result: None, answer }
     }
 }
 
-impl<T, F> Job for Typed<T, F>
+impl<T, E, F> Job for Typed<T, E, F>
 where
     T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
 {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Result<(), StoreError>> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ran> {
         Box::pin(async move {
-            let work = self.work.take().ok_or(StoreError::Closed)?;
-            self.result = Some(work(tx).await?);
-            Ok(())
+            let Some(work) = self.work.take() else { return Ran::Undone };
+            let result = work(tx).await;
+            let ran = if result.is_ok() { Ran::Done } else { Ran::Undone };
+            self.result = Some(result);
+            ran
         })
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { result, answer, .. } = *self;
+        let answered = match (result, committed) {
+            // Its own reason says more than what became of the others.
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.into()),
+            (Some(done), Ok(())) => done,
+            (None, Ok(())) => Err(StoreError::Closed.into()),
+        };
         // Whoever asked may be gone; what was committed stays.
-        let _ = answer.send(committed.and_then(|()| result.ok_or(StoreError::Closed)));
+        let _ = answer.send(answered);
     }
 }
 
@@ -118,19 +149,21 @@ type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
 async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
     let alone = batch.len() == 1;
     let mut done: Done = Vec::with_capacity(batch.len());
-    let mut lost = None;
+    let (mut kept, mut lost) = (0, None);
     for mut job in batch {
         let ran = match lost.clone() {
             Some(error) => Err(error),
-            None if alone => run_job(&mut tx, &mut *job).await.map(Ok),
+            None if alone => Ok(run_job(&mut tx, &mut *job).await),
             None => apart(&mut tx, &mut *job).await,
         };
+        kept += usize::from(matches!(ran, Ok(Ran::Done)));
         lost = ran.as_ref().err().cloned();
-        done.push((job, ran.and_then(|result| result)));
+        done.push((job, ran.and_then(Ran::told)));
     }
     let committed = match lost {
         // Dropping the transaction rolls it back.
         Some(error) => Err(error),
+        None if kept == 0 => Ok(()),
         None => tx.commit(bus).await,
     };
     if let Err(error) = committed {
@@ -142,21 +175,21 @@ async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
 }
 
 /// Runs a job. One that panics fails alone: without the writer, the hub would be dead and not know it.
-async fn run_job(tx: &mut Tx, job: &mut dyn Job) -> Result<(), StoreError> {
+async fn run_job(tx: &mut Tx, job: &mut dyn Job) -> Ran {
     let ran = AssertUnwindSafe(job.run(tx)).catch_unwind().await;
-    ran.unwrap_or_else(|_| Err(StoreError::Failed("a change ended in a panic, see the log".to_owned())))
+    ran.unwrap_or(Ran::Panicked)
 }
 
-/// Runs one job behind a savepoint. The outer error means that the whole transaction is lost.
-async fn apart(tx: &mut Tx, job: &mut dyn Job) -> Result<Result<(), StoreError>, StoreError> {
+/// Runs one job behind a savepoint. An error means that the whole transaction is lost.
+async fn apart(tx: &mut Tx, job: &mut dyn Job) -> Result<Ran, StoreError> {
     let (notices, due, head) = (tx.notices.len(), tx.due, tx.head.clone());
     sqlx::query("savepoint job").execute(tx.sql()).await?;
-    let result = run_job(tx, job).await;
-    if result.is_err() {
+    let ran = run_job(tx, job).await;
+    if !matches!(ran, Ran::Done) {
         sqlx::query("rollback to savepoint job").execute(tx.sql()).await?;
         tx.notices.truncate(notices);
         (tx.due, tx.head) = (due, head);
     }
     sqlx::query("release savepoint job").execute(tx.sql()).await?;
-    Ok(result)
+    Ok(ran)
 }

@@ -97,14 +97,14 @@ async fn desk_within(timeout: Duration, url: &str, token: &str, ttl: u64) -> Des
     let point = DecisionPoint::new(settings).unwrap();
     let plain = Settings::default();
     let hub = Hub::open_with(desk.fresh.store.clone(), plain, desk.clock.clone(), Some(point)).await.unwrap();
-    hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
+    hub.servers.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
     Desk { hub, ..desk }
 }
 
 async fn ruling(desk: &Desk, tool: &str) -> Ruling {
     let request = request(&desk.shim, tool, "{\"repo\":\"a\"}");
-    let opinion = desk.hub.opinion_on(&desk.shim, &request).await.unwrap();
-    match desk.hub.register(&desk.shim, request, &opinion).await.unwrap() {
+    let opinion = desk.hub.shims.opinion_on(&desk.shim, &request).await.unwrap();
+    match desk.hub.approvals.register(&desk.shim, request, &opinion).await.unwrap() {
         Registration::Ruled(ruling) => ruling,
         other => panic!("not ruled on: {other:?}"),
     }
@@ -120,7 +120,7 @@ async fn the_decision_point_is_asked_about_every_call_and_its_no_denies() {
     let denied = ruling(&desk, "delete_repo").await;
     assert_eq!(denied.reasons, ["the external decision point says no"]);
     assert_eq!((denied.verdict, point.asked()), (Verdict::Deny, 2));
-    assert_eq!(desk.hub.decision_point_trouble(), None);
+    assert_eq!(desk.hub.servers.decision_point_trouble(), None);
 }
 
 #[tokio::test]
@@ -131,10 +131,10 @@ async fn whatever_is_not_a_clear_yes_denies_and_is_said() {
         let denied = ruling(&desk, name).await;
         assert_eq!(denied.verdict, Verdict::Deny, "{name}");
         assert!(denied.reasons[0].contains("could not be asked"), "{name}: {:?}", denied.reasons);
-        assert!(desk.hub.decision_point_trouble().is_some(), "{name}");
+        assert!(desk.hub.servers.decision_point_trouble().is_some(), "{name}");
     }
     assert_eq!(ruling(&desk, "list_repos").await.verdict, Verdict::Pass);
-    assert_eq!(desk.hub.decision_point_trouble(), None, "trouble ends with the next answer");
+    assert_eq!(desk.hub.servers.decision_point_trouble(), None, "trouble ends with the next answer");
     let wrong = desk_with(&point.url, "another-token", 60).await;
     assert!(ruling(&wrong, "list_repos").await.reasons[0].contains("HTTP status 401"));
 }

@@ -7,10 +7,11 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::ApprovalFilter;
-use crate::hub::approvals::hold::Shim;
 use crate::hub::approvals::register::Registration;
-use crate::hub::error::{Actor, DecideError};
+use crate::hub::error::DecideError;
 use crate::hub::model::{PolicyChange, Role};
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
 
 #[tokio::test]
 async fn of_fifty_racing_deciders_one_wins_and_the_others_are_told_who() {
@@ -21,8 +22,8 @@ async fn of_fifty_racing_deciders_one_wins_and_the_others_are_told_who() {
                 let (hub, id, by) = (desk.hub.clone(), held.id.clone(), desk.approver.clone());
                 tokio::spawn(async move {
                     match n % 2 {
-                        0 => hub.approve(&id, &by, None).await,
-                        _ => hub.reject(&id, &by, Some(format!("racer {n}"))).await,
+                        0 => hub.approvals.approve(&id, &by, None).await,
+                        _ => hub.approvals.reject(&id, &by, Some(format!("racer {n}"))).await,
                     }
                 })
             })
@@ -49,9 +50,9 @@ async fn who_approves_at_the_deadline_is_too_late_by_the_hubs_clock() {
         let (early, late) = (desk.hold().await, desk.hold().await);
         assert_eq!(early.deadline_at, START + 300_000);
         desk.clock.advance(299_999);
-        assert_eq!(desk.hub.approve(&early.id, &desk.approver, None).await.unwrap().status, Status::Approved);
+        assert_eq!(desk.hub.approvals.approve(&early.id, &desk.approver, None).await.unwrap().status, Status::Approved);
         desk.clock.advance(1);
-        let refusal = desk.hub.approve(&late.id, &desk.approver, None).await.unwrap_err();
+        let refusal = desk.hub.approvals.approve(&late.id, &desk.approver, None).await.unwrap_err();
         let DecideError::TooLate(winner) = refusal else { panic!("{refusal}") };
         assert_eq!((winner.status, winner.decided_by), (Status::TimedOut, None));
         assert_eq!(desk.now(&late.id).await.outcome, Outcome::NotExecuted);
@@ -62,12 +63,12 @@ async fn who_approves_at_the_deadline_is_too_late_by_the_hubs_clock() {
 async fn extending_adds_time_up_to_an_hour_in_all() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        let extended = desk.hub.extend(&held.id, &desk.approver, None).await.unwrap();
+        let extended = desk.hub.approvals.extend(&held.id, &desk.approver, None).await.unwrap();
         assert_eq!(extended.deadline_at, START + 600_000);
         desk.clock.advance(599_999);
-        let extended = desk.hub.extend(&held.id, &desk.approver, Some(3600)).await.unwrap();
+        let extended = desk.hub.approvals.extend(&held.id, &desk.approver, Some(3600)).await.unwrap();
         assert_eq!(extended.deadline_at, START + 3_600_000);
-        let refusal = desk.hub.extend(&held.id, &desk.approver, Some(1)).await.unwrap_err();
+        let refusal = desk.hub.approvals.extend(&held.id, &desk.approver, Some(1)).await.unwrap_err();
         assert!(matches!(refusal, DecideError::Invalid(_)), "{refusal}");
     }
 }
@@ -76,10 +77,10 @@ async fn extending_adds_time_up_to_an_hour_in_all() {
 async fn a_viewer_and_a_removed_user_decide_nothing() {
     let desk = Desk::new().await;
     let held = desk.hold().await;
-    let viewer = desk.hub.add_user("vera", Role::Viewer, None, &Actor::Operator).await.unwrap();
-    desk.hub.remove_user("bob", &Actor::Operator).await.unwrap();
+    let viewer = desk.hub.people.add_user("vera", Role::Viewer, None, &Actor::Operator).await.unwrap();
+    desk.hub.people.remove_user("bob", &Actor::Operator).await.unwrap();
     for by in [&viewer, &desk.approver] {
-        let refusal = desk.hub.approve(&held.id, by, None).await.unwrap_err();
+        let refusal = desk.hub.approvals.approve(&held.id, by, None).await.unwrap_err();
         assert!(matches!(refusal, DecideError::Forbidden), "{refusal}");
     }
     assert_eq!(desk.now(&held.id).await.status, Status::Pending);
@@ -97,7 +98,7 @@ async fn a_request_sent_again_changes_nothing_and_another_call_cannot_take_its_i
         refused(&desk, &desk.shim, other, "taken").await;
         let elsewhere = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
         refused(&desk, &elsewhere, first, "taken").await;
-        assert_eq!(desk.hub.pending_count().await.unwrap(), 1);
+        assert_eq!(desk.hub.approvals.pending_count().await.unwrap(), 1);
     }
 }
 
@@ -115,11 +116,11 @@ async fn what_does_not_fit_together_never_becomes_a_card() {
     let mut odd = desk.request("{}");
     odd.id = "../../etc".into();
     refused(&desk, &desk.shim, odd, "UUID").await;
-    assert_eq!(desk.hub.pending_count().await.unwrap(), 0);
+    assert_eq!(desk.hub.approvals.pending_count().await.unwrap(), 0);
 }
 
 async fn refused(desk: &Desk, shim: &Shim, request: crate::core::messages::Request, why: &str) {
-    match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
+    match desk.hub.approvals.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Ruled(ruling) => {
             assert_eq!(ruling.verdict, Verdict::Deny);
             assert!(ruling.reasons[0].contains(why), "{:?}", ruling.reasons);
@@ -129,7 +130,7 @@ async fn refused(desk: &Desk, shim: &Shim, request: crate::core::messages::Reque
 }
 
 async fn turned_away(desk: &Desk, why: &str) {
-    match desk.hub.register(&desk.shim, desk.request("{}"), &Opinion::None).await.unwrap() {
+    match desk.hub.approvals.register(&desk.shim, desk.request("{}"), &Opinion::None).await.unwrap() {
         Registration::Busy(words) => assert!(words.contains(why), "{words}"),
         other => panic!("not turned away: {other:?}"),
     }
@@ -138,15 +139,16 @@ async fn turned_away(desk: &Desk, why: &str) {
 #[tokio::test]
 async fn policy_is_weighed_again_when_a_call_is_registered() {
     for desk in Desk::everywhere().await {
-        desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", "")])).await.unwrap();
+        desk.hub.servers.learn(&desk.shim, &listed(vec![tool("list_repos", "")])).await.unwrap();
         let list = request(&desk.shim, "list_repos", "{}");
-        let Registration::Ruled(ruling) = desk.hub.register(&desk.shim, list.clone(), &Opinion::None).await.unwrap()
+        let Registration::Ruled(ruling) =
+            desk.hub.approvals.register(&desk.shim, list.clone(), &Opinion::None).await.unwrap()
         else {
             panic!("a tool that nothing gates was held")
         };
         assert_eq!(ruling.verdict, Verdict::Pass);
         let all = PolicyChange { require_all: Some(true), ..PolicyChange::default() };
-        desk.hub.change_policy("github", &Actor::from(&desk.admin), all).await.unwrap();
+        desk.hub.servers.change_policy("github", &Actor::from(&desk.admin), all).await.unwrap();
         let held = desk.hold_request(list).await;
         assert_eq!(held.reasons, ["this server requires approval for all tools"]);
     }
@@ -161,7 +163,7 @@ async fn one_agent_has_twenty_pending_and_thirty_a_minute_at_most() {
         }
         turned_away(&desk, "20 calls wait").await;
         for approval in &held {
-            desk.hub.reject(&approval.id, &desk.approver, None).await.unwrap();
+            desk.hub.approvals.reject(&approval.id, &desk.approver, None).await.unwrap();
         }
         for _ in 0..10 {
             desk.hold().await;
@@ -190,7 +192,7 @@ async fn queue_is_oldest_first_history_newest_first_and_pages_join_without_gap()
 async fn all_pages(desk: &Desk, mut filter: ApprovalFilter) -> Vec<crate::core::ids::ApprovalId> {
     let mut ids = Vec::new();
     loop {
-        let page = desk.hub.approvals(&filter).await.unwrap();
+        let page = desk.hub.approvals.approvals(&filter).await.unwrap();
         ids.extend(page.items.into_iter().map(|approval| approval.id));
         filter.cursor = page.next_cursor;
         if filter.cursor.is_none() {
@@ -205,7 +207,7 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
         let percent = desk.hold_request(desk.request("{\"share\":\"100%_\"}")).await;
         let plain = desk.hold_request(desk.request("{\"share\":\"100\"}")).await;
         desk.clock.advance(1);
-        desk.hub.reject(&plain.id, &desk.approver, Some("Wrong Environment".into())).await.unwrap();
+        desk.hub.approvals.reject(&plain.id, &desk.approver, Some("Wrong Environment".into())).await.unwrap();
         let found = |filter: ApprovalFilter| async { all_pages(&desk, filter).await };
         let q = |q: &str| ApprovalFilter { q: Some(q.into()), ..ApprovalFilter::default() };
         assert_eq!(found(q("100%_")).await, std::slice::from_ref(&percent.id));
@@ -228,12 +230,13 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
 async fn an_approval_keeps_the_words_the_level_and_the_claims_it_was_gated_with() {
     let desk = Desk::new().await;
     let described = tool("delete_repo", ",\"description\":\"Deletes\",\"annotations\":{\"destructiveHint\":true}");
-    desk.hub.learn(&desk.shim, &listed(vec![described])).await.unwrap();
+    desk.hub.servers.learn(&desk.shim, &listed(vec![described])).await.unwrap();
     let held = desk.hold().await;
     assert_eq!((held.trust, held.agent.name.as_str(), held.user.as_deref()), (Level::High, "ci", Some("eve")));
     assert_eq!((held.client.name.as_str(), held.description.as_deref()), ("cursor", Some("Deletes")));
     assert_eq!(held.arguments_sha256, Digest::of(held.arguments.as_bytes()));
-    let rejected = desk.hub.reject(&held.id, &desk.approver, Some("  Unauthorized scope ".into())).await.unwrap();
+    let rejected =
+        desk.hub.approvals.reject(&held.id, &desk.approver, Some("  Unauthorized scope ".into())).await.unwrap();
     assert_eq!((rejected.reason.as_deref(), rejected.decided_by.as_deref()), (Some("Unauthorized scope"), Some("bob")));
     assert_eq!((rejected.outcome, rejected.outcome_at), (Outcome::NotExecuted, Some(START)));
     let last = desk.now(&held.id).await.timeline.unwrap().pop().unwrap();

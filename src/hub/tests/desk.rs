@@ -6,15 +6,15 @@ use crate::core::messages::{ClientInfo, Era, Release, Request, ToolDefinition, T
 use crate::core::policy::Table;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::hold::Shim;
 use crate::hub::approvals::register::Registration;
 use crate::hub::clock::Clock;
-use crate::hub::error::Actor;
+use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
 use crate::hub::servers::policies::{Shown, Tabled};
-use crate::hub::shims::live::Joined;
 use crate::hub::shims::meeting::Met;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 
 /// When the tests begin.
@@ -55,9 +55,9 @@ impl Desk {
             ..Settings::default()
         };
         let hub = Hub::open(fresh.store.clone(), settings, clock.clone()).await.unwrap();
-        let admin = hub.add_user("ada", Role::Admin, None, &Actor::Operator).await.unwrap();
-        let approver = hub.add_user("bob", Role::Approver, None, &Actor::Operator).await.unwrap();
-        let (agent, token) = hub.add_agent("ci", Some("eve"), &Actor::Operator).await.unwrap();
+        let admin = hub.people.add_user("ada", Role::Admin, None, &Actor::Operator).await.unwrap();
+        let approver = hub.people.add_user("bob", Role::Approver, None, &Actor::Operator).await.unwrap();
+        let (agent, token) = hub.agents.add_agent("ci", Some("eve"), &Actor::Operator).await.unwrap();
         let shim = Shim {
             client_id: agent.client_id.clone(),
             agent_name: agent.name.clone(),
@@ -66,7 +66,7 @@ impl Desk {
             client: ClientInfo { name: "cursor".into(), version: "1".into() },
             user: None,
         };
-        assert_eq!(hub.meet(&shim, &["server".into()]).await.unwrap(), Met::Known);
+        assert_eq!(hub.shims.meet(&shim, &["server".into()]).await.unwrap(), Met::Known);
         Self { hub, clock, admin, approver, agent, token, shim, fresh }
     }
 
@@ -85,12 +85,12 @@ impl Desk {
 
     /// The shim is connected from now on.
     pub(super) fn connect(&self) -> Joined {
-        self.hub.0.store.bus().live().join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
+        self.hub.live.join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
     }
 
     /// The shim's connection is lost.
     pub(super) async fn lose(&self) {
-        self.hub.shim_lost(&self.shim, self.connect().number).await.unwrap();
+        self.hub.shims.shim_lost(&self.shim, self.connect().number).await.unwrap();
     }
 
     /// A gated call with these arguments, as the shim would send it.
@@ -105,7 +105,7 @@ impl Desk {
 
     /// Registers this call.
     pub(super) async fn hold_request(&self, request: Request) -> Approval {
-        match self.hub.register(&self.shim, request, &Opinion::None).await.unwrap() {
+        match self.hub.approvals.register(&self.shim, request, &Opinion::None).await.unwrap() {
             Registration::Held(held) => held.approval,
             other => panic!("not held: {other:?}"),
         }
@@ -113,7 +113,7 @@ impl Desk {
 
     /// The table a shim of the agent would get.
     pub(super) async fn table(&self) -> Table {
-        match self.hub.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
+        match self.hub.servers.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
             Tabled::In(table, _) => table,
             Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
         }
@@ -121,13 +121,13 @@ impl Desk {
 
     /// The request to release this approval's call.
     pub(super) async fn release_of(&self, id: &ApprovalId) -> Release {
-        let held = self.hub.held(id).await.unwrap().unwrap();
+        let held = self.hub.approvals.held(id).await.unwrap().unwrap();
         Release { approval: id.clone(), digest: held.digest }
     }
 
     /// The approval as it is now.
     pub(super) async fn now(&self, id: &ApprovalId) -> Approval {
-        self.hub.approval(id).await.unwrap().unwrap()
+        self.hub.approvals.approval(id).await.unwrap().unwrap()
     }
 }
 

@@ -8,10 +8,11 @@ use crate::core::messages::{Activity, CallOutcome, Cancel, Release, Request};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::Settings;
-use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::model::Approval;
 use crate::hub::store::activity::ActivityFilter;
+use crate::hub::who::Shim;
 
 const SENT: &str = r#"{"repo":"a b","n":1.0}"#;
 const SENT_AGAIN: &str = "{ \"repo\": \"a b\",\n  \"n\": 1.0 }";
@@ -27,12 +28,12 @@ fn cancel(approval: &ApprovalId, keep: bool) -> Cancel {
 
 async fn held_and_handed_off(desk: &Desk) -> Approval {
     let held = desk.hold_request(desk.request(SENT)).await;
-    desk.hub.cancel(&desk.shim, cancel(&held.id, true)).await.unwrap();
+    desk.hub.approvals.cancel(&desk.shim, cancel(&held.id, true)).await.unwrap();
     held
 }
 
 async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
-    match desk.hub.register(shim, request, &Opinion::None).await.unwrap() {
+    match desk.hub.approvals.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Held(held) => held.approval,
         other => panic!("not held: {other:?}"),
     }
@@ -48,19 +49,19 @@ fn release_of(desk: &Desk, approval: &ApprovalId, arguments: &str) -> Release {
 async fn a_kept_card_outlives_its_shim_and_is_released_to_the_one_that_came_back_for_it() {
     for desk in Desk::everywhere().await {
         let first = held_and_handed_off(&desk).await;
-        desk.hub.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        desk.hub.approvals.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
         assert_eq!(desk.now(&first.id).await.status, Status::Pending);
 
         let back = another(&desk);
         let joined = hold_as(&desk, &back, desk.request(SENT_AGAIN)).await;
         assert_eq!((&joined.id, joined.arguments.as_str()), (&first.id, SENT_AGAIN));
-        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
         for (shim, arguments) in [(&desk.shim, SENT), (&desk.shim, SENT_AGAIN), (&back, SENT)] {
-            let answer = desk.hub.release(shim, release_of(&desk, &first.id, arguments)).await.unwrap();
+            let answer = desk.hub.approvals.release(shim, release_of(&desk, &first.id, arguments)).await.unwrap();
             assert!(matches!(answer, Released::No(_)), "{:?} {arguments}", shim.instance);
         }
         let release = release_of(&desk, &first.id, SENT_AGAIN);
-        assert_eq!(desk.hub.release(&back, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&back, release).await.unwrap(), Released::Go);
     }
 }
 
@@ -68,13 +69,13 @@ async fn a_kept_card_outlives_its_shim_and_is_released_to_the_one_that_came_back
 async fn an_approval_given_meanwhile_is_bound_to_the_bytes_of_the_call_that_uses_it() {
     for desk in Desk::everywhere().await {
         let first = held_and_handed_off(&desk).await;
-        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
-        let unheld = desk.hub.release(&desk.shim, release_of(&desk, &first.id, SENT)).await.unwrap();
+        desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
+        let unheld = desk.hub.approvals.release(&desk.shim, release_of(&desk, &first.id, SENT)).await.unwrap();
         assert!(matches!(unheld, Released::No(_)), "nothing executes without a live request");
         let joined = hold_as(&desk, &desk.shim, desk.request(SENT_AGAIN)).await;
         assert_eq!((&joined.id, joined.status), (&first.id, Status::Approved));
         let release = release_of(&desk, &first.id, SENT_AGAIN);
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
         assert_ne!(hold_as(&desk, &desk.shim, desk.request(SENT)).await.id, first.id, "it is used up");
     }
 }
@@ -99,10 +100,10 @@ async fn a_call_that_is_still_held_is_joined_by_nobody() {
         let live = desk.hold_request(desk.request(SENT)).await;
         let other = hold_as(&desk, &another(&desk), desk.request(SENT)).await;
         assert_ne!(other.id, live.id);
-        desk.hub.approve(&live.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&live.id, &desk.approver, None).await.unwrap();
         assert_ne!(hold_as(&desk, &another(&desk), desk.request(SENT)).await.id, live.id);
         let release = release_of(&desk, &live.id, SENT);
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
     }
 }
 
@@ -124,7 +125,7 @@ async fn another_agent_definition_or_order_of_keys_is_another_call() {
         let more = desk.hold_request(Request { extra: extra.clone(), digest, ..desk.request(SENT) }).await;
         assert_ne!(more.id, first.id);
         assert_eq!(more.extra, extra);
-        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().approval.handed_off);
+        assert!(desk.hub.approvals.held(&first.id).await.unwrap().unwrap().approval.handed_off);
     }
 }
 
@@ -132,7 +133,7 @@ async fn another_agent_definition_or_order_of_keys_is_another_call() {
 async fn a_rejection_nobody_heard_is_told_to_the_first_retry_and_to_no_other() {
     for desk in Desk::everywhere().await {
         let first = held_and_handed_off(&desk).await;
-        desk.hub.reject(&first.id, &desk.approver, Some("wrong place".into())).await.unwrap();
+        desk.hub.approvals.reject(&first.id, &desk.approver, Some("wrong place".into())).await.unwrap();
         let told = hold_as(&desk, &another(&desk), desk.request(SENT)).await;
         assert_eq!((&told.id, told.status, told.reason.as_deref()), (&first.id, Status::Rejected, Some("wrong place")));
         let next = desk.hold_request(desk.request(SENT)).await;
@@ -155,16 +156,16 @@ async fn a_card_nobody_comes_back_for_times_out() {
 async fn a_retry_keeps_its_card_through_a_second_hand_off_and_a_late_word_on_the_first_call() {
     for desk in Desk::everywhere().await {
         let first = held_and_handed_off(&desk).await;
-        desk.hub.cancel(&desk.shim, cancel(&first.id, false)).await.unwrap();
+        desk.hub.approvals.cancel(&desk.shim, cancel(&first.id, false)).await.unwrap();
         assert_eq!(desk.now(&first.id).await.status, Status::Pending, "nothing live is left to take back");
         let retry = desk.request(SENT_AGAIN);
         desk.hold_request(retry.clone()).await;
         // Handed off before the shim heard which card it joined: it can only name its own request.
-        desk.hub.cancel(&desk.shim, cancel(&retry.id, true)).await.unwrap();
-        assert!(desk.hub.held(&first.id).await.unwrap().unwrap().approval.handed_off);
+        desk.hub.approvals.cancel(&desk.shim, cancel(&retry.id, true)).await.unwrap();
+        assert!(desk.hub.approvals.held(&first.id).await.unwrap().unwrap().approval.handed_off);
         let last = Request { id: new_id(), ..retry };
         assert_eq!(desk.hold_request(last.clone()).await.id, first.id);
-        desk.hub.cancel(&desk.shim, cancel(&last.id, false)).await.unwrap();
+        desk.hub.approvals.cancel(&desk.shim, cancel(&last.id, false)).await.unwrap();
         assert_eq!(desk.now(&first.id).await.status, Status::Cancelled);
     }
 }
@@ -175,15 +176,15 @@ async fn how_long_a_grant_and_an_absence_last_is_a_setting() {
     let settings = Settings { grant_for_ms: 2_000, resume_within_ms: 90_000, ..Settings::default() };
     let desk = desk.served_with(settings).await;
     let first = held_and_handed_off(&desk).await;
-    desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
-    let grace = desk.hub.held(&first.id).await.unwrap().unwrap().grace_until;
+    desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
+    let grace = desk.hub.approvals.held(&first.id).await.unwrap().unwrap().grace_until;
     assert_eq!(grace, Some(super::desk::START + 2_000));
 
     let away = desk.hold().await;
     desk.lose().await;
-    assert_eq!(desk.hub.0.store.bus().live().next_given_up(), Some(super::desk::START + 90_000));
-    desk.hub.approve(&away.id, &desk.approver, None).await.unwrap();
-    let grace = desk.hub.held(&away.id).await.unwrap().unwrap().grace_until;
+    assert_eq!(desk.hub.live.next_given_up(), Some(super::desk::START + 90_000));
+    desk.hub.approvals.approve(&away.id, &desk.approver, None).await.unwrap();
+    let grace = desk.hub.approvals.held(&away.id).await.unwrap().unwrap().grace_until;
     assert_eq!(grace, Some(super::desk::START + 90_000));
 }
 
@@ -193,9 +194,9 @@ async fn the_activity_log_tells_how_a_gated_call_ended_and_how_many_it_does_not_
         let first = held_and_handed_off(&desk).await;
         let retry = desk.request(SENT);
         desk.hold_request(retry.clone()).await;
-        desk.hub.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
-        desk.hub.reject(&first.id, &desk.approver, None).await.unwrap();
-        let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+        desk.hub.shims.log_calls(&desk.shim, vec![gated(&first.id), gated(&retry.id)], 3).await.unwrap();
+        desk.hub.approvals.reject(&first.id, &desk.approver, None).await.unwrap();
+        let rows = desk.hub.store().activity(&ActivityFilter::default()).await.unwrap().items;
         assert_eq!((rows.len(), rows[0].verdict.as_str(), rows[0].dropped), (3, "dropped", 3));
         for row in &rows[1..] {
             assert_eq!((row.approval.as_ref(), row.outcome), (Some(&first.id), Some(Outcome::NotExecuted)));
@@ -222,8 +223,8 @@ fn gated(request: &ApprovalId) -> Activity {
 async fn each_try_is_told_of_as_what_became_of_it_and_all_of_them_with_their_approval() {
     for desk in Desk::everywhere().await {
         let tries: Vec<Request> = (0..4).map(|_| desk.request(SENT)).collect();
-        let tell = |n: usize| desk.hub.log_calls(&desk.shim, vec![gated(&tries[n].id)], 0);
-        let give_up = |n: usize| desk.hub.cancel(&desk.shim, cancel(&tries[n].id, true));
+        let tell = |n: usize| desk.hub.shims.log_calls(&desk.shim, vec![gated(&tries[n].id)], 0);
+        let give_up = |n: usize| desk.hub.approvals.cancel(&desk.shim, cancel(&tries[n].id, true));
         // Told of before, between and after the hub's own steps.
         let first = desk.hold_request(tries[0].clone()).await;
         tell(0).await.unwrap();
@@ -236,12 +237,12 @@ async fn each_try_is_told_of_as_what_became_of_it_and_all_of_them_with_their_app
         tell(2).await.unwrap();
         desk.hold_request(tries[3].clone()).await;
         tell(3).await.unwrap();
-        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
         let release = release_of(&desk, &first.id, SENT);
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
         let end = CallOutcome { approval: first.id.clone(), outcome: Outcome::Succeeded, duration_ms: 3 };
-        desk.hub.finish(&desk.shim, end).await.unwrap();
-        let rows = desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+        desk.hub.approvals.finish(&desk.shim, end).await.unwrap();
+        let rows = desk.hub.store().activity(&ActivityFilter::default()).await.unwrap().items;
         let seen: Vec<_> = rows.iter().map(|row| (row.approval.as_ref(), row.outcome, row.duration_ms)).collect();
         let tried = (Some(&first.id), Some(Outcome::NotExecuted), None);
         assert_eq!(seen, [(Some(&first.id), Some(Outcome::Succeeded), Some(3)), tried, tried, tried]);

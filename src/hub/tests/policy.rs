@@ -6,8 +6,9 @@ use crate::core::messages::{Activity, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::Drift;
 use crate::hub::agents::AgentChange;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::model::{PolicyChange, Simulation};
+use crate::hub::who::Actor;
 use crate::wire::{ToHub, ToWrap, close};
 
 fn change(json: serde_json::Value) -> PolicyChange {
@@ -43,7 +44,7 @@ async fn a_rule_set_while_a_session_is_open_is_weighed_on_the_next_calls_raw_arg
         ]);
         let admin = Actor::from(&hub.desk.admin);
         let set = change(serde_json::json!({ "rules": rules }));
-        let server = hub.desk.hub.change_policy("github", &admin, set).await.unwrap();
+        let server = hub.desk.hub.servers.change_policy("github", &admin, set).await.unwrap();
         assert_eq!(serde_json::json!(server.policy.rules)[1]["description"], "no keys");
         assert_eq!(table(&mut wire).await.ruling("write_file").verdict, Verdict::Ask);
         for (path, verdict) in [("/tmp/a", Verdict::Pass), ("/home/.ssh/id", Verdict::Deny)] {
@@ -57,9 +58,9 @@ async fn a_rule_set_while_a_session_is_open_is_weighed_on_the_next_calls_raw_arg
         assert!(matches!(wire.hear().await, ToWrap::Registered(_)));
         assert_eq!(hub.desk.now(&call.id).await.reasons, ["argument rule: system files"]);
         // What was gated yesterday can be tried against the rules of today.
-        hub.desk.hub.change_policy("github", &admin, change(serde_json::json!({ "rules": [] }))).await.unwrap();
+        hub.desk.hub.servers.change_policy("github", &admin, change(serde_json::json!({ "rules": [] }))).await.unwrap();
         let again = Simulation { approval: Some(call.id), ..Simulation::default() };
-        assert_eq!(hub.desk.hub.simulate("github", again).await.unwrap().verdict, Verdict::Pass);
+        assert_eq!(hub.desk.hub.servers.simulate("github", again).await.unwrap().verdict, Verdict::Pass);
     }
 }
 
@@ -71,7 +72,7 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
         let (admin, id) = (Actor::from(&hub.desk.admin), hub.desk.agent.client_id.clone());
         let entry = serde_json::json!({ "client_id": id, "reason": "nightly", "expires_at": START + 60_000 });
         let set = change(serde_json::json!({ "bypass": [entry], "require_all": true }));
-        hub.desk.hub.change_policy("github", &admin, set).await.unwrap();
+        hub.desk.hub.servers.change_policy("github", &admin, set).await.unwrap();
         assert!(table(&mut wire).await.ruling("write_file").bypass);
         let call = Activity {
             age_ms: 0,
@@ -84,10 +85,10 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
             duration_ms: None,
             running: None,
         };
-        hub.desk.hub.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
+        hub.desk.hub.shims.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
         hub.desk.clock.advance(60_000);
         assert_eq!(table(&mut wire).await.ruling("write_file").verdict, Verdict::Gate);
-        let server = hub.desk.hub.server("github").await.unwrap().unwrap();
+        let server = hub.desk.hub.servers.server("github").await.unwrap().unwrap();
         assert!(server.policy.bypass.is_empty());
         let entry = &server.policy.bypass_entries[0];
         assert_eq!((entry.added_by.as_str(), entry.reason.as_deref(), entry.expired), ("ada", Some("nightly"), true));
@@ -96,7 +97,7 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
         assert_eq!(write.usage.map(|usage| (usage.calls, usage.last_used)), Some((1, Some(START))));
         // Named again by its id alone, an entry that is in force keeps its story.
         let again = change(serde_json::json!({ "bypass": [id] }));
-        let server = hub.desk.hub.change_policy("github", &admin, again).await.unwrap();
+        let server = hub.desk.hub.servers.change_policy("github", &admin, again).await.unwrap();
         assert_eq!((server.policy.bypass_entries[0].expired, server.policy.bypass.len()), (false, 1));
     }
 }
@@ -116,20 +117,20 @@ async fn a_tool_that_is_new_or_changed_is_gated_until_somebody_accepts_it() {
             assert!(now.ruling(name).reasons[0].contains(word), "{:?}", now.ruling(name));
         }
         assert_eq!(now.ruling("write_file").verdict, Verdict::Pass);
-        let server = hub.desk.hub.server("github").await.unwrap().unwrap();
+        let server = hub.desk.hub.servers.server("github").await.unwrap().unwrap();
         let drift = server.tools.iter().find(|tool| tool.name == "list_repos").unwrap().drift.clone().unwrap();
         assert_eq!((drift.kind, drift.since), (Drift::Changed, START));
         assert_eq!(drift.old.as_deref(), Some("{\"name\":\"list_repos\"}"));
         assert_eq!(drift.new, Some(changed.definition));
         let other = crate::core::ids::Digest::of(b"another");
-        let refusal = hub.desk.hub.accept_tool("github", "list_repos", other, &admin).await.unwrap_err();
+        let refusal = hub.desk.hub.servers.accept_tool("github", "list_repos", other, &admin).await.unwrap_err();
         assert!(matches!(refusal, ChangeError::Redefined(_)), "{refusal}");
-        hub.desk.hub.accept_tool("github", "list_repos", drift.sha256, &admin).await.unwrap();
+        hub.desk.hub.servers.accept_tool("github", "list_repos", drift.sha256, &admin).await.unwrap();
         assert_eq!(table(&mut wire).await.ruling("list_repos").verdict, Verdict::Pass);
         // Both definitions are accepted now, so going back is no news.
         wire.say(&ToHub::Tools(listed(vec![tool("list_repos", "")]))).await;
         let off = change(serde_json::json!({ "gate_changed_tools": false }));
-        hub.desk.hub.change_policy("github", &admin, off).await.unwrap();
+        hub.desk.hub.servers.change_policy("github", &admin, off).await.unwrap();
         let now = table(&mut wire).await;
         assert_eq!(now.ruling("list_repos").verdict, Verdict::Pass);
         assert_eq!(now.ruling("read_mail").verdict, Verdict::Pass);
@@ -147,7 +148,7 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     assert_eq!(table(&mut evil).await.ruling("list_repos").verdict, Verdict::Gate);
     // The first one lists again what it knows; the second one's calls stay gated all the same.
     good.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("write_file", "")]))).await;
-    let shim = crate::hub::approvals::hold::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
+    let shim = crate::hub::who::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
     let mut call = request(&shim, "list_repos", "{}");
     call.digest = crate::core::call::digest(&crate::core::call::Bound::plain(
         &shim.client_id,
@@ -165,10 +166,10 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
 async fn pages_of_the_first_list_are_nothing_new() {
     for desk in Desk::everywhere().await {
         let first = Tools { items: vec![tool("list_repos", "")], complete: false };
-        desk.hub.learn(&desk.shim, &first).await.unwrap();
-        desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("list_more", "")])).await.unwrap();
+        desk.hub.servers.learn(&desk.shim, &first).await.unwrap();
+        desk.hub.servers.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("list_more", "")])).await.unwrap();
         assert_eq!(desk.table().await.ruling("list_more").verdict, Verdict::Pass);
-        desk.hub.learn(&desk.shim, &listed(vec![tool("list_late", "")])).await.unwrap();
+        desk.hub.servers.learn(&desk.shim, &listed(vec![tool("list_late", "")])).await.unwrap();
         assert_eq!(desk.table().await.ruling("list_late").verdict, Verdict::Gate);
     }
 }
@@ -178,9 +179,9 @@ async fn an_agent_that_may_not_use_a_server_is_cut_there_and_not_let_in_again() 
     let hub = Served::new().await;
     let mut wire = reading(&hub).await;
     let change = AgentChange { servers: Some(Some(vec!["files".into()])), ..AgentChange::default() };
-    hub.desk.hub.change_agent(&hub.desk.agent.client_id, change, &Actor::Operator).await.unwrap();
+    hub.desk.hub.agents.change_agent(&hub.desk.agent.client_id, change, &Actor::Operator).await.unwrap();
     assert_eq!(wire.hear_end().await, close::FORBIDDEN);
-    let refused = hub.desk.hub.simulate(
+    let refused = hub.desk.hub.servers.simulate(
         "github",
         Simulation { agent: Some("ci".into()), tool: Some("list_repos".into()), ..Simulation::default() },
     );
@@ -190,8 +191,8 @@ async fn an_agent_that_may_not_use_a_server_is_cut_there_and_not_let_in_again() 
 #[tokio::test]
 async fn simulation_and_coverage_say_what_a_call_would_come_to() {
     let desk = Desk::new().await;
-    desk.hub.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
-    let try_it = |json: &str| desk.hub.simulate("github", serde_json::from_str(json).unwrap());
+    desk.hub.servers.learn(&desk.shim, &listed(vec![tool("list_repos", ""), tool("delete_repo", "")])).await.unwrap();
+    let try_it = |json: &str| desk.hub.servers.simulate("github", serde_json::from_str(json).unwrap());
     let ruling = try_it(r#"{"agent":"ci","tool":"delete_repo","arguments":{"repo":"a"}}"#).await.unwrap();
     assert_eq!((ruling.verdict, ruling.reasons), (Verdict::Gate, vec!["trust high ≥ threshold high".to_owned()]));
     let ruling = try_it(r#"{"agent":"ci","tool":"list_repos","arguments":"{\"a\": 1.0}"}"#).await.unwrap();
@@ -205,9 +206,9 @@ async fn simulation_and_coverage_say_what_a_call_would_come_to() {
         let refusal = try_it(json).await.unwrap_err();
         assert!(matches!(refusal, ChangeError::Fault { place, .. } if place == wrong), "{json}");
     }
-    let coverage = desk.hub.coverage("github", "ci").await.unwrap();
+    let coverage = desk.hub.servers.coverage("github", "ci").await.unwrap();
     let verdicts: Vec<_> = coverage.tools.iter().map(|row| (row.tool.as_str(), row.ruling.verdict)).collect();
     assert_eq!(verdicts, [("delete_repo", Verdict::Gate), ("list_repos", Verdict::Pass)]);
     assert_eq!(coverage.unlisted.verdict, Verdict::Gate);
-    assert!(matches!(desk.hub.coverage("github", "nobody").await.unwrap_err(), ChangeError::NotFound(_)));
+    assert!(matches!(desk.hub.servers.coverage("github", "nobody").await.unwrap_err(), ChangeError::NotFound(_)));
 }

@@ -7,9 +7,10 @@ use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
 use crate::core::messages::{CallOutcome, Cancel};
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::error::DecideError;
+use crate::hub::who::Shim;
 
 /// Whatever a test waits for is there by then, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Waits until the approval looks like that.
 pub(super) async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {
     let reached = async {
-        let mut newest = desk.hub.subscribe();
+        let mut newest = desk.hub.store().subscribe();
         loop {
             let approval = desk.now(id).await;
             if (approval.status, approval.outcome) == (status, outcome) {
@@ -42,27 +43,27 @@ async fn a_call_is_released_once_for_its_instance_and_digest_and_again_only_to_t
         let _joined = desk.connect();
         let held = desk.hold().await;
         let release = desk.release_of(&held.id).await;
-        let early = desk.hub.release(&desk.shim, release.clone()).await.unwrap();
+        let early = desk.hub.approvals.release(&desk.shim, release.clone()).await.unwrap();
         assert!(matches!(early, Released::No(_)), "released while pending");
-        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
         let thief = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
         let elsewhere = Shim { server: "gitlab".into(), ..desk.shim.clone() };
         for shim in [&thief, &elsewhere] {
-            assert!(matches!(desk.hub.release(shim, release.clone()).await.unwrap(), Released::No(_)));
+            assert!(matches!(desk.hub.approvals.release(shim, release.clone()).await.unwrap(), Released::No(_)));
         }
         let mut other = release.clone();
         other.digest = Digest::of(b"another call");
-        assert!(matches!(desk.hub.release(&desk.shim, other).await.unwrap(), Released::No(_)));
-        assert_eq!(desk.hub.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
-        assert_eq!(desk.hub.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
-        assert!(matches!(desk.hub.release(&thief, release.clone()).await.unwrap(), Released::No(_)));
+        assert!(matches!(desk.hub.approvals.release(&desk.shim, other).await.unwrap(), Released::No(_)));
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release.clone()).await.unwrap(), Released::Go);
+        assert!(matches!(desk.hub.approvals.release(&thief, release.clone()).await.unwrap(), Released::No(_)));
         let end = CallOutcome { approval: held.id.clone(), outcome: Outcome::Succeeded, duration_ms: 12 };
-        desk.hub.finish(&thief, end.clone()).await.unwrap();
+        desk.hub.approvals.finish(&thief, end.clone()).await.unwrap();
         assert_eq!(desk.now(&held.id).await.outcome, Outcome::Released);
-        desk.hub.finish(&desk.shim, end).await.unwrap();
+        desk.hub.approvals.finish(&desk.shim, end).await.unwrap();
         let after = desk.now(&held.id).await;
         assert_eq!((after.outcome, after.duration_ms), (Outcome::Succeeded, Some(12)));
-        assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+        assert!(matches!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::No(_)));
     }
 }
 
@@ -71,14 +72,14 @@ async fn of_many_racing_releases_the_record_shows_one() {
     for desk in Desk::everywhere().await {
         let _joined = desk.connect();
         let held = desk.hold().await;
-        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
         let release = desk.release_of(&held.id).await;
         let racers: Vec<_> = (0..20)
             .map(|n| {
                 let (hub, release) = (desk.hub.clone(), release.clone());
                 let instance = if n % 2 == 0 { desk.shim.instance.clone() } else { InstanceId(format!("thief-{n}")) };
                 let shim = Shim { instance, ..desk.shim.clone() };
-                tokio::spawn(async move { (n, hub.release(&shim, release).await.unwrap()) })
+                tokio::spawn(async move { (n, hub.approvals.release(&shim, release).await.unwrap()) })
             })
             .collect();
         for racer in racers {
@@ -96,10 +97,10 @@ async fn an_approval_not_released_within_its_grace_expires_unused() {
         in_background(&desk);
         let _joined = desk.connect();
         let held = desk.hold().await;
-        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
         desk.clock.advance(10_000);
         let release = desk.release_of(&held.id).await;
-        assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+        assert!(matches!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::No(_)));
         becomes(&desk, &held.id, Status::Approved, Outcome::NotExecuted).await;
     }
 }
@@ -111,7 +112,7 @@ async fn a_deadline_passes_by_itself_and_an_extended_one_later() {
         let _joined = desk.connect();
         in_background(&desk);
         let (short, long) = (desk.hold().await, desk.hold().await);
-        desk.hub.extend(&long.id, &desk.approver, Some(60)).await.unwrap();
+        desk.hub.approvals.extend(&long.id, &desk.approver, Some(60)).await.unwrap();
         desk.clock.advance(300_000);
         becomes(&desk, &short.id, Status::TimedOut, Outcome::NotExecuted).await;
         assert_eq!(desk.now(&long.id).await.status, Status::Pending);
@@ -126,11 +127,11 @@ async fn taken_back_is_cancelled_and_too_late_to_approve() {
         let held = desk.hold().await;
         let cancel = Cancel { approval: held.id.clone(), reason: "the client cancelled".into(), keep: false };
         let stranger = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
-        desk.hub.cancel(&stranger, cancel.clone()).await.unwrap();
+        desk.hub.approvals.cancel(&stranger, cancel.clone()).await.unwrap();
         assert_eq!(desk.now(&held.id).await.status, Status::Pending);
-        desk.hub.cancel(&desk.shim, cancel.clone()).await.unwrap();
-        desk.hub.cancel(&desk.shim, cancel).await.unwrap();
-        let refusal = desk.hub.approve(&held.id, &desk.approver, None).await.unwrap_err();
+        desk.hub.approvals.cancel(&desk.shim, cancel.clone()).await.unwrap();
+        desk.hub.approvals.cancel(&desk.shim, cancel).await.unwrap();
+        let refusal = desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap_err();
         let DecideError::TooLate(winner) = refusal else { panic!("{refusal}") };
         assert_eq!((winner.status, winner.reason.as_deref()), (Status::Cancelled, Some("the client cancelled")));
     }
@@ -141,11 +142,11 @@ async fn a_call_taken_back_after_its_approval_is_never_released() {
     let desk = Desk::new().await;
     let _joined = desk.connect();
     let held = desk.hold().await;
-    desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
     let release = desk.release_of(&held.id).await;
     let cancel = Cancel { approval: held.id.clone(), reason: "gone".into(), keep: false };
-    desk.hub.cancel(&desk.shim, cancel).await.unwrap();
-    assert!(matches!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::No(_)));
+    desk.hub.approvals.cancel(&desk.shim, cancel).await.unwrap();
+    assert!(matches!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::No(_)));
     let after = desk.now(&held.id).await;
     assert_eq!((after.status, after.outcome), (Status::Approved, Outcome::NotExecuted));
 }
@@ -158,9 +159,9 @@ async fn a_lost_shim_has_its_time_to_come_back_and_is_then_given_up() {
         desk.lose().await;
         desk.clock.advance(14_999);
         let _joined = desk.connect();
-        desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
+        desk.hub.approvals.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
         desk.clock.advance(60_000);
-        desk.hub.extend(&held.id, &desk.approver, None).await.expect("it is still pending");
+        desk.hub.approvals.extend(&held.id, &desk.approver, None).await.expect("it is still pending");
         desk.lose().await;
         desk.clock.advance(15_000);
         becomes(&desk, &held.id, Status::Cancelled, Outcome::NotExecuted).await;
@@ -172,7 +173,7 @@ async fn a_lost_shim_has_its_time_to_come_back_and_is_then_given_up() {
 async fn what_a_returning_shim_no_longer_holds_is_cancelled() {
     let desk = Desk::new().await;
     let (kept, dropped) = (desk.hold().await, desk.hold().await);
-    desk.hub.resume(&desk.shim, vec![kept.id.clone()]).await.unwrap();
+    desk.hub.approvals.resume(&desk.shim, vec![kept.id.clone()]).await.unwrap();
     assert_eq!(desk.now(&kept.id).await.status, Status::Pending);
     assert_eq!(desk.now(&dropped.id).await.status, Status::Cancelled);
 }
@@ -182,16 +183,18 @@ async fn an_approval_given_while_the_shim_was_away_is_usable_on_its_return_but_n
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
         desk.lose().await;
-        desk.hub.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
         desk.clock.advance(14_000);
         for _ in 0..20 {
-            desk.hub.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
+            desk.hub.approvals.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
             desk.clock.advance(2_000);
             desk.lose().await;
         }
-        assert!(desk.hub.held(&held.id).await.unwrap().unwrap().grace_until <= Some(super::desk::START + 60_000));
+        assert!(
+            desk.hub.approvals.held(&held.id).await.unwrap().unwrap().grace_until <= Some(super::desk::START + 60_000)
+        );
         let release = desk.release_of(&held.id).await;
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
     }
 }
 
@@ -200,13 +203,13 @@ async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
     for desk in Desk::everywhere().await {
         let _joined = desk.connect();
         let (pending, released) = (desk.hold().await, desk.hold().await);
-        desk.hub.approve(&released.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&released.id, &desk.approver, None).await.unwrap();
         let release = desk.release_of(&released.id).await;
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
         let again = desk.restarted().await;
         in_background(&again);
         assert_eq!(again.now(&pending.id).await.status, Status::Pending);
-        let live = again.hub.0.store.bus().live();
+        let live = &again.hub.live;
         tokio::time::timeout(PATIENCE, async {
             while live.next_given_up().is_none() {
                 tokio::task::yield_now().await;
@@ -218,7 +221,7 @@ async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
         becomes(&again, &pending.id, Status::Cancelled, Outcome::NotExecuted).await;
         becomes(&again, &released.id, Status::Approved, Outcome::Unknown).await;
         let late = CallOutcome { approval: released.id.clone(), outcome: Outcome::Failed, duration_ms: 1 };
-        again.hub.finish(&again.shim, late).await.unwrap();
+        again.hub.approvals.finish(&again.shim, late).await.unwrap();
         assert_eq!(again.now(&released.id).await.outcome, Outcome::Failed, "its own shim knows better");
     }
 }
@@ -226,7 +229,7 @@ async fn after_a_restart_nobody_returning_means_cancelled_and_unknown() {
 /// The client stopped waiting and will call again.
 async fn hand_off(desk: &Desk, id: &ApprovalId) {
     let cancel = Cancel { approval: id.clone(), reason: "told to call again".into(), keep: true };
-    desk.hub.cancel(&desk.shim, cancel).await.unwrap();
+    desk.hub.approvals.cancel(&desk.shim, cancel).await.unwrap();
 }
 
 #[tokio::test]
@@ -236,16 +239,16 @@ async fn a_call_that_comes_again_joins_the_card_that_was_kept_for_it() {
         let first = desk.hold().await;
         assert_ne!(desk.hold().await.id, first.id, "two calls at once are two cards");
         hand_off(&desk, &first.id).await;
-        desk.hub.resume(&desk.shim, Vec::new()).await.unwrap();
+        desk.hub.approvals.resume(&desk.shim, Vec::new()).await.unwrap();
         let other = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
         assert_ne!(other.id, first.id, "other arguments are another call");
         let again = desk.request("{\"repo\":\"a\"}");
         assert_eq!(desk.hold_request(again.clone()).await.id, first.id);
         assert_eq!(desk.hold_request(again).await.id, first.id, "the same request, sent again");
         assert_ne!(desk.hold().await.id, first.id, "only one call joins");
-        desk.hub.approve(&first.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
         let release = desk.release_of(&first.id).await;
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
     }
 }
 
@@ -257,13 +260,14 @@ async fn an_approval_given_while_nobody_called_is_used_once_within_ten_minutes()
         let (used, unused) = (desk.hold().await, desk.hold_request(desk.request("{}")).await);
         for approval in [&used, &unused] {
             hand_off(&desk, &approval.id).await;
-            desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
+            desk.hub.approvals.approve(&approval.id, &desk.approver, None).await.unwrap();
         }
         desk.clock.advance(599_999);
         let stranger = Shim { server: "gitlab".into(), ..desk.shim.clone() };
-        desk.hub.meet(&stranger, &[]).await.unwrap();
+        desk.hub.shims.meet(&stranger, &[]).await.unwrap();
         let elsewhere = super::desk::request(&stranger, "delete_repo", "{\"repo\":\"a\"}");
-        let Registration::Held(elsewhere) = desk.hub.register(&stranger, elsewhere, &Opinion::None).await.unwrap()
+        let Registration::Held(elsewhere) =
+            desk.hub.approvals.register(&stranger, elsewhere, &Opinion::None).await.unwrap()
         else {
             panic!("not held")
         };
@@ -271,7 +275,7 @@ async fn an_approval_given_while_nobody_called_is_used_once_within_ten_minutes()
         let joined = desk.hold().await;
         assert_eq!((joined.id, joined.status), (used.id.clone(), Status::Approved));
         let release = desk.release_of(&used.id).await;
-        assert_eq!(desk.hub.release(&desk.shim, release).await.unwrap(), Released::Go);
+        assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
         assert_ne!(desk.hold().await.id, used.id, "it is used up");
         desk.clock.advance(1);
         becomes(&desk, &unused.id, Status::Approved, Outcome::NotExecuted).await;

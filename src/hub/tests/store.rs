@@ -32,7 +32,7 @@ async fn what_was_written_is_there_after_opening_again() {
         desk.hub.close().await;
         let again = desk.restarted().await;
         assert_eq!(again.now(&held.id).await.status, Status::Pending);
-        assert_eq!(again.hub.last_seq(), 5);
+        assert_eq!(again.hub.store().last_seq(), 5);
     }
 }
 
@@ -40,7 +40,7 @@ async fn what_was_written_is_there_after_opening_again() {
 async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
     let desk = Desk::new().await;
     let held = desk.hold().await;
-    let doomed = desk.hub.0.store.write(|tx| {
+    let doomed = desk.hub.store.write(|tx| {
         Box::pin(async move {
             sqlx::query("delete from approvals").execute(tx.sql()).await?;
             panic!("on purpose");
@@ -56,13 +56,13 @@ async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     for desk in Desk::everywhere().await {
-        let newer = desk.hub.0.store.write(|tx| {
+        let newer = desk.hub.store.write(|tx| {
             Box::pin(async move {
                 let sql = "insert into _sqlx_migrations (version, description, installed_on, success, checksum, \
                            execution_time) select 9999, description, installed_on, success, checksum, 0 \
                            from _sqlx_migrations where version = 1";
                 sqlx::query(sql).execute(tx.sql()).await?;
-                Ok(())
+                Ok::<(), StoreError>(())
             })
         });
         newer.await.unwrap();
@@ -112,9 +112,9 @@ async fn another_process_changes_are_noticed() {
         let outside = Store::open(&desk.fresh.url).await.unwrap();
         let settings = crate::hub::Settings::default();
         let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
-        other.revoke_agent("ci", &crate::hub::error::Actor::Operator).await.unwrap();
+        other.agents.revoke_agent("ci", &crate::hub::who::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;
         let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
-        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::shims::live::Cut::Revoked));
+        assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
     }
 }

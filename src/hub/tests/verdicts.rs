@@ -9,10 +9,10 @@ use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::policy::Verdict;
 use crate::core::weigh_table::{Case, ServerRow, ToolRow, World, world};
 use crate::hub::agents::AgentChange;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::error::Actor;
 use crate::hub::model::{Agent, PolicyChange, Role, ToolChange};
 use crate::hub::people::UserChange;
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
 use crate::wire::{Hello, ToHub, ToWrap};
 
 /// Every so manyeth row is played; a whole table would take a minute and say the same.
@@ -46,25 +46,25 @@ async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
     let (hub, by) = (&desk.hub, &Actor::Operator);
     let mut agents = HashMap::new();
     for row in &world.users {
-        hub.add_user(&row.user, Role::Viewer, None, by).await.unwrap();
+        hub.people.add_user(&row.user, Role::Viewer, None, by).await.unwrap();
         let change = UserChange { role: None, ceilings: Some(row.ceilings.clone()) };
-        hub.change_user(&row.user, change, by).await.unwrap();
+        hub.people.change_user(&row.user, change, by).await.unwrap();
     }
     for row in &world.agents {
-        let (agent, _) = hub.add_agent(&row.agent, row.user.as_deref(), by).await.unwrap();
+        let (agent, _) = hub.agents.add_agent(&row.agent, row.user.as_deref(), by).await.unwrap();
         let change = AgentChange { trust: Some(row.trust.clone()), ..AgentChange::default() };
-        let agent = hub.change_agent(&agent.client_id, change, by).await.unwrap();
+        let agent = hub.agents.change_agent(&agent.client_id, change, by).await.unwrap();
         agents.insert(row.agent.clone(), agent);
     }
     for server in &world.servers {
         let shim = Shim { server: server.server.clone(), ..desk.shim.clone() };
-        hub.meet(&shim, &[]).await.unwrap();
-        hub.learn(&shim, &listing(server)).await.unwrap();
-        hub.change_policy(&server.server, by, policy(server, &agents)).await.unwrap();
+        hub.shims.meet(&shim, &[]).await.unwrap();
+        hub.servers.learn(&shim, &listing(server)).await.unwrap();
+        hub.servers.change_policy(&server.server, by, policy(server, &agents)).await.unwrap();
         for tool in &server.tools {
             let ToolRow { hitl, trust, reason, .. } = tool;
             let change = ToolChange { hitl: Some(*hitl), trust: Some(*trust), reason: Some(reason.clone()) };
-            hub.change_tool(&server.server, &tool.name, by, change).await.unwrap();
+            hub.servers.change_tool(&server.server, &tool.name, by, change).await.unwrap();
         }
     }
     agents
@@ -115,7 +115,7 @@ async fn ask(served: &Served, wire: &mut Wire, request: crate::core::messages::R
         ToWrap::Registered(registered) => {
             let approval = served.desk.now(&registered.approval).await;
             // An agent may have twenty pending.
-            served.desk.hub.reject(&registered.approval, &served.desk.approver, None).await.unwrap();
+            served.desk.hub.approvals.reject(&registered.approval, &served.desk.approver, None).await.unwrap();
             let ToWrap::Decision(_) = wire.hear().await else { panic!("no decision") };
             (Verdict::Gate, approval.reasons)
         }

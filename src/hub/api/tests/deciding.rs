@@ -149,5 +149,5 @@ async fn tools_with_any_name_are_set_and_the_record_is_read_in_pages() {
             None => break,
         }
     }
-    assert_eq!(seqs, (1..=running.hub.last_seq()).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=running.hub.store().last_seq()).collect::<Vec<_>>());
 }

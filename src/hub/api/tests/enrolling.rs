@@ -58,9 +58,9 @@ async fn a_machine_gets_its_token_when_an_administrator_confirms_the_code_and_on
     assert_eq!(agent["servers"], json!(["repos"]));
     let ToEnrolling::Enrolled { client_id, name, token } = hear(&mut socket).await else { panic!("no token") };
     assert_eq!((json!(client_id), name.as_str()), (agent["client_id"].clone(), "eves laptop"));
-    assert_eq!(running.hub.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
+    assert_eq!(running.hub.agents.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
     problem(admin.post(&path, json!({ "name": "again" })).await, 404).await;
-    assert_eq!(running.hub.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
+    assert_eq!(running.hub.agents.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
     let (socket, code) = machine(&running).await;
     drop(socket);
     let left = async {
-        while running.hub.enrolment(&code).is_some() {
+        while running.hub.agents.enrolment(&code).is_some() {
             tokio::task::yield_now().await;
         }
     };

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{PATIENCE, Person, Running};
 use crate::hub::clock::Clock;
-use crate::hub::error::Actor;
 use crate::hub::model::Role;
 use crate::hub::people::UserChange;
+use crate::hub::who::Actor;
 
 /// A page that listens.
 struct Listener {
@@ -84,7 +84,7 @@ async fn a_page_hears_of_a_call_while_it_waits_and_when_it_is_decided() {
     let mut listener = Listener::start(&person, None).await;
     let hello = listener.next().await.unwrap();
     assert_eq!((hello.event.as_str(), &hello.data["pending"]), ("hello", &json!(0)));
-    assert_eq!(hello.data["seq"], running.hub.last_seq());
+    assert_eq!(hello.data["seq"], running.hub.store().last_seq());
     assert!(hello.data["now"].is_i64());
 
     let mut shim = running.shim().await;
@@ -113,9 +113,9 @@ async fn a_page_that_comes_back_hears_what_it_missed() {
     let running = Running::start().await;
     let person = running.person("ada", Role::Approver).await;
     let mut shim = running.shim().await;
-    let before = running.hub.last_seq();
+    let before = running.hub.store().last_seq();
     let id = shim.hold("{}").await;
-    running.hub.add_agent("ci", None, &Actor::Operator).await.unwrap();
+    running.hub.agents.add_agent("ci", None, &Actor::Operator).await.unwrap();
     let mut listener = Listener::start(&person, Some(&before.to_string())).await;
     let hello = listener.next().await.unwrap();
     assert_eq!((hello.event.as_str(), hello.id, &hello.data["pending"]), ("hello", before, &json!(1)));
@@ -141,7 +141,7 @@ async fn a_page_that_cannot_catch_up_is_told_to_load_everything() {
         let mut listener = Listener::start(&person, Some(last)).await;
         assert_eq!(listener.next().await.unwrap().event, "hello");
         let snapshot = listener.next().await.unwrap();
-        assert_eq!((snapshot.event.as_str(), snapshot.id), ("snapshot", running.hub.last_seq()), "{last}");
+        assert_eq!((snapshot.event.as_str(), snapshot.id), ("snapshot", running.hub.store().last_seq()), "{last}");
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_change_by_the_command_line_is_heard_too() {
     listener.until("hello").await;
     let settings = crate::config::hub::Settings::of_env(running.path(), &[]);
     let other = crate::hub::serve::open_hub(&settings, None).await.unwrap();
-    other.add_agent("by-another-process", None, &Actor::Operator).await.unwrap();
+    other.agents.add_agent("by-another-process", None, &Actor::Operator).await.unwrap();
     listener.until("agents").await;
     other.shutdown().cancel();
     other.close().await;
@@ -199,7 +199,7 @@ async fn whoever_may_not_listen_any_more_is_told_nothing_more() {
     shim.hold("{}").await;
     for way in ["signed out", "password", "removed", "role", "token"] {
         let person = running.person(way, Role::Approver).await;
-        let (token, secret) = hub.add_user_token(way, PATIENCE, operator).await.unwrap();
+        let (token, secret) = hub.people.add_user_token(way, PATIENCE, operator).await.unwrap();
         let mut listener = match way {
             "token" => {
                 Listener::of(running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(secret)).await
@@ -207,16 +207,16 @@ async fn whoever_may_not_listen_any_more_is_told_nothing_more() {
             _ => Listener::start(&person, None).await,
         };
         listener.until("hello").await;
-        let mut woken = hub.subscribe();
+        let mut woken = hub.store().subscribe();
         match way {
             "signed out" => drop(person.send(Method::DELETE, "/api/v1/session", &json!({})).await),
-            "password" => hub.set_password(way, "another password", operator).await.unwrap(),
-            "removed" => hub.remove_user(way, operator).await.unwrap(),
+            "password" => hub.people.set_password(way, "another password", operator).await.unwrap(),
+            "removed" => hub.people.remove_user(way, operator).await.unwrap(),
             "role" => {
                 let less = UserChange { role: Some(Role::Viewer), ..UserChange::default() };
-                drop(hub.change_user(way, less, operator).await.unwrap());
+                drop(hub.people.change_user(way, less, operator).await.unwrap());
             }
-            _ => drop(hub.revoke_user_token(&token.id, operator).await.unwrap()),
+            _ => drop(hub.people.revoke_user_token(&token.id, operator).await.unwrap()),
         }
         assert!(woken.has_changed().unwrap(), "{way}: it ends at once, and not with the next news");
         woken.mark_unchanged();
@@ -231,7 +231,7 @@ async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
     let running = Running::start_with(&[], clock.clone()).await;
     let person = running.person("ada", Role::Approver).await;
     let hours = std::time::Duration::from_secs(8 * 3_600);
-    let token = running.hub.mint_user_token("ada", hours).await.unwrap();
+    let token = running.hub.people.mint_user_token("ada", hours).await.unwrap();
     let mut shim = running.shim().await;
     let mut by_session = Listener::start(&person, None).await;
     let request = running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(token);

@@ -67,7 +67,7 @@ async fn a_session_without_its_csrf_token_changes_nothing() {
     }
     let bare = admin.request(Method::POST, "/api/v1/agents").json(&json!({ "name": "a" })).send().await.unwrap();
     problem(bare, 403).await;
-    assert!(running.hub.agents().await.unwrap().is_empty());
+    assert!(running.hub.agents.agents().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_get_changes_nothing() {
     let admin = running.person("root", Role::Admin).await;
     let mut shim = running.shim().await;
     let id = shim.hold("{}").await;
-    let before = running.hub.last_seq();
+    let before = running.hub.store().last_seq();
     for action in ["approve", "reject", "extend", "seen"] {
         problem(admin.get(&format!("/api/v1/approvals/{id}/{action}")).await, 405).await;
     }
@@ -144,8 +144,8 @@ async fn a_get_changes_nothing() {
     }
     admin.read(&format!("/api/v1/approvals/{id}")).await;
     admin.get(&format!("/approvals/{id}")).await;
-    assert_eq!(running.hub.approval(&id).await.unwrap().unwrap().status, Status::Pending);
-    assert_eq!(running.hub.last_seq(), before);
+    assert_eq!(running.hub.approvals.approval(&id).await.unwrap().unwrap().status, Status::Pending);
+    assert_eq!(running.hub.store().last_seq(), before);
 }
 
 #[tokio::test]

@@ -31,10 +31,10 @@ use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Era, Request};
 use crate::hub::clock::Clock;
-use crate::hub::error::Actor;
 use crate::hub::model::{Agent, Role};
 use crate::hub::people::links::LinkKind;
 use crate::hub::store::Store;
+use crate::hub::who::Actor;
 use crate::hub::{Hub, Settings as HubSettings, serve};
 use crate::wire::{self, Hello, ToHub, ToWrap};
 
@@ -88,13 +88,13 @@ impl Running {
     }
 
     async fn add_user(&self, name: &str, role: Role) {
-        self.hub.add_user(name, role, Some(PASSWORD), &Actor::Operator).await.unwrap();
+        self.hub.people.add_user(name, role, Some(PASSWORD), &Actor::Operator).await.unwrap();
     }
 
     /// A new user, signed in.
     async fn person(&self, name: &str, role: Role) -> Person {
-        self.hub.add_user(name, role, None, &Actor::Operator).await.unwrap();
-        let code = self.hub.mint_link(LinkKind::SignIn(name.to_owned())).await.unwrap();
+        self.hub.people.add_user(name, role, None, &Actor::Operator).await.unwrap();
+        let code = self.hub.people.mint_link(LinkKind::SignIn(name.to_owned())).await.unwrap();
         let mut person = self.stranger();
         person.sign_in(&json!({ "code": code })).await;
         person
@@ -102,7 +102,7 @@ impl Running {
 
     /// A shim of a new agent in front of the server `repos`.
     async fn shim(&self) -> Shim {
-        let (agent, token) = self.hub.add_agent("cursor", None, &Actor::Operator).await.unwrap();
+        let (agent, token) = self.hub.agents.add_agent("cursor", None, &Actor::Operator).await.unwrap();
         Shim::connect(self, agent, &token).await
     }
 

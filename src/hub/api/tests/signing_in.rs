@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{PASSWORD, Person, Running, header, problem};
 use crate::hub::clock::Clock;
-use crate::hub::error::Actor;
 use crate::hub::model::Role;
 use crate::hub::people::links::LinkKind;
+use crate::hub::who::Actor;
 
 const HOUR: i64 = 3_600_000;
 
@@ -72,7 +72,7 @@ async fn guessing_is_slowed_down_and_a_link_still_signs_in() {
     let limited = limited.expect("a limit");
     assert!(header(limited.headers(), "retry-after").parse::<u64>().unwrap() > 0);
     problem(limited, 429).await;
-    let code = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    let code = running.hub.people.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
     person.sign_in(&json!({ "code": code })).await;
 }
 
@@ -88,7 +88,7 @@ async fn wrong_links_are_slowed_down_and_shut_out_neither_a_right_one_nor_passwo
     }
     assert!(answers[0] == 401 && answers.last() == Some(&429), "{answers:?}");
     assert_eq!(try_password(&running.stranger(), "ada", PASSWORD).await.status(), 200);
-    let code = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    let code = running.hub.people.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
     person.sign_in(&json!({ "code": code })).await;
 }
 
@@ -96,7 +96,7 @@ async fn wrong_links_are_slowed_down_and_shut_out_neither_a_right_one_nor_passwo
 async fn a_link_signs_in_once() {
     let running = Running::start().await;
     for kind in [LinkKind::SetUp("ada".to_owned()), LinkKind::SignIn("ada".to_owned())] {
-        let code = running.hub.mint_link(kind.clone()).await.unwrap();
+        let code = running.hub.people.mint_link(kind.clone()).await.unwrap();
         let mut person = running.stranger();
         person.sign_in(&json!({ "code": code })).await;
         assert_eq!(person.read("/api/v1/session").await["user"], json!({ "name": "ada", "role": "admin" }));
@@ -175,7 +175,7 @@ async fn ones_own_password_is_changed_by_who_knows_it_and_guessing_is_slowed_dow
     assert_eq!(answers.last(), Some(&429), "{answers:?}");
     // An administrator helps who forgot it, and not themselves.
     assert_eq!(admin.put("/api/v1/users/ada", json!({ "password": first })).await.status(), 200);
-    running.hub.set_password("root", first, &Actor::Operator).await.unwrap();
+    running.hub.people.set_password("root", first, &Actor::Operator).await.unwrap();
     let mut root = running.stranger();
     root.sign_in(&json!({ "name": "root", "password": first })).await;
     problem(root.put("/api/v1/users/root", json!({ "password": second })).await, 403).await;
@@ -186,8 +186,8 @@ async fn removing_a_user_or_setting_a_password_ends_their_sessions_at_once() {
     let running = Running::start().await;
     let (_admin, gone) = (running.person("root", Role::Admin).await, running.person("gone", Role::Admin).await);
     let changed = running.person("changed", Role::Viewer).await;
-    running.hub.remove_user("gone", &Actor::Operator).await.unwrap();
-    running.hub.set_password("changed", "another password", &Actor::Operator).await.unwrap();
+    running.hub.people.remove_user("gone", &Actor::Operator).await.unwrap();
+    running.hub.people.set_password("changed", "another password", &Actor::Operator).await.unwrap();
     problem(gone.get("/api/v1/session").await, 401).await;
     problem(changed.get("/api/v1/session").await, 401).await;
 }
@@ -196,7 +196,7 @@ async fn removing_a_user_or_setting_a_password_ends_their_sessions_at_once() {
 async fn an_administrator_makes_a_new_link_in_place_of_a_lost_one() {
     let running = Running::start().await;
     let (root, ada) = (running.person("root", Role::Admin).await, running.person("ada", Role::Approver).await);
-    let lost = running.hub.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    let lost = running.hub.people.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
     problem(ada.post("/api/v1/users/ada/link", json!({})).await, 403).await;
     problem(root.post("/api/v1/users/nobody/link", json!({})).await, 404).await;
     let answer = root.post("/api/v1/users/ada/link", json!({})).await;
@@ -209,7 +209,7 @@ async fn an_administrator_makes_a_new_link_in_place_of_a_lost_one() {
     problem(with(&lost).send().await.unwrap(), 401).await;
     let who: Value = with(code).send().await.unwrap().json().await.unwrap();
     assert_eq!(who["user"]["name"], "ada");
-    let records = running.hub.audit(0, 100).await.unwrap();
+    let records = running.hub.store().audit(0, 100).await.unwrap();
     let record = records.iter().find(|record| record.action == "user.link_added").expect("a record");
     assert_eq!((record.actor.as_str(), record.subject.as_str()), ("root", "ada"));
     assert!(!serde_json::to_string(record).unwrap().contains(code), "the code is shown once");

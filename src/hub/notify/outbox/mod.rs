@@ -13,7 +13,7 @@ use super::http::Failure;
 use super::message::Notice;
 use crate::config::notify::{Channel, Event};
 use crate::core::ids::ApprovalId;
-use crate::hub::Hub;
+use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
 
 /// So long before its deadline an approval is about to time out.
@@ -47,7 +47,7 @@ pub(super) struct Way {
     pub(super) pace_ms: i64,
 }
 
-impl Hub {
+impl Notify {
     /// Channels that have something open, and when the first of it can be sent.
     pub(in crate::hub) async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let found: Vec<(String, i64, i64)> = sqlx::query_as(
@@ -56,7 +56,7 @@ impl Hub {
              join channels on channels.id = outbox.channel and channels.enabled = 1 \
              where outbox.ended_at is null group by channels.id, channels.ready_at",
         )
-        .fetch_all(self.0.store.read())
+        .fetch_all(self.store.read())
         .await?;
         Ok(found.into_iter().map(|(id, ready, due)| (id, ready.max(due))).collect())
     }
@@ -65,7 +65,7 @@ impl Hub {
     pub(super) async fn stored_channel(&self, id: &str) -> Result<Option<(Channel, i64)>, StoreError> {
         let found: Option<(String, i64)> = sqlx::query_as("select config, version from channels where id = $1")
             .bind(id)
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         found.map(|(config, version)| Ok((channels::read(&config)?, version))).transpose()
     }
@@ -73,7 +73,7 @@ impl Hub {
     /// Claims what this channel may send next, as long as it is of this version.
     pub(super) async fn claim(&self, id: &str, version: i64, way: Way) -> Result<Option<Claim>, StoreError> {
         let (hub, id) = (self.clone(), id.to_owned());
-        self.write(move |tx| Box::pin(async move { claim::claim(tx, &id, version, way, hub.now()).await })).await
+        self.store.write(move |tx| Box::pin(async move { claim::claim(tx, &id, version, way, hub.now()).await })).await
     }
 
     /// Notes what became of a claim; says whether the channel began or ceased to fail.
@@ -84,20 +84,22 @@ impl Hub {
         outcome: Result<(), Failure>,
     ) -> Result<bool, StoreError> {
         let (hub, id) = (self.clone(), id.to_owned());
-        self.write(move |tx| Box::pin(async move { settle::settle(tx, &id, claim, outcome, hub.now()).await })).await
+        self.store
+            .write(move |tx| Box::pin(async move { settle::settle(tx, &id, claim, outcome, hub.now()).await }))
+            .await
     }
 
     /// Notes how a test message fared.
     pub(super) async fn note_outcome(&self, id: &str, failure: Option<Failure>) -> Result<(), StoreError> {
         let (hub, id) = (self.clone(), id.to_owned());
-        self.write(move |tx| Box::pin(async move { settle::note_test(tx, &id, failure, hub.now()).await })).await
+        self.store.write(move |tx| Box::pin(async move { settle::note_test(tx, &id, failure, hub.now()).await })).await
     }
 
     /// When an approval times out, as it stands now.
     pub(super) async fn deadline_of(&self, id: &ApprovalId) -> Result<Option<i64>, StoreError> {
         let found = sqlx::query_scalar("select deadline_at from approvals where id = $1")
             .bind(id.as_str())
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         Ok(found)
     }
@@ -106,7 +108,7 @@ impl Hub {
     pub(super) async fn arguments_of(&self, id: &ApprovalId) -> Result<Option<String>, StoreError> {
         let found = sqlx::query_scalar("select arguments from approvals where id = $1")
             .bind(id.as_str())
-            .fetch_optional(self.0.store.read())
+            .fetch_optional(self.store.read())
             .await?;
         Ok(found)
     }

@@ -1,10 +1,10 @@
 //! What became of a claim: sent, tried again later, or given up; and how its channel does.
 
 use super::{ATTEMPTS, Claim};
-use crate::hub::approvals::hold::HUB;
 use crate::hub::notify::http::Failure;
 use crate::hub::notify::push;
 use crate::hub::store::{StoreError, Tx};
+use crate::hub::who::HUB;
 
 /// The first pause after a failure, doubled with each, and the longest.
 const PAUSE_MS: (i64, i64) = (2_000, 600_000);

@@ -8,9 +8,9 @@ use super::seal::Recipient;
 use super::{PREFIX, service};
 use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
-use crate::hub::Hub;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
+use crate::hub::notify::Notify;
 use crate::hub::notify::State;
 use crate::hub::notify::channels::put;
 use crate::hub::store::bus::Target;
@@ -68,7 +68,7 @@ impl Stored {
     }
 }
 
-impl Hub {
+impl Notify {
     /// The public key that browsers subscribe with, base64url.
     pub async fn push_public_key(&self) -> Result<String, StoreError> {
         Ok(self.push_key().await?.public.clone())
@@ -83,7 +83,7 @@ impl Hub {
              from browsers join channels on channels.id = browsers.id where user_name = $1 order by added_at, browsers.id",
         )
         .bind(user.name.as_str())
-        .fetch_all(self.0.store.read())
+        .fetch_all(self.store.read())
         .await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
@@ -109,12 +109,12 @@ impl Hub {
         if new.endpoint.len() > 2000 {
             return Err(ChangeError::Invalid("endpoint has at most 2000 characters".to_owned()));
         }
-        service::address(&new.endpoint, &self.0.push_hosts).map_err(ChangeError::Invalid)?;
+        service::address(&new.endpoint, &self.push_hosts).map_err(ChangeError::Invalid)?;
         Recipient::new(&new.keys.p256dh, &new.keys.auth).map_err(ChangeError::Invalid)?;
         let new = Subscription { name, ..new };
         let (id, owner, now) = (id_of(&new.endpoint), user.name.clone(), self.now());
         let added = id.clone();
-        self.write(move |tx| Box::pin(async move { add(tx, &added, &new, &owner, now).await })).await??;
+        self.store.write(move |tx| Box::pin(async move { add(tx, &added, &new, &owner, now).await })).await?;
         let found = self.browsers(user).await?.into_iter().find(|browser| browser.id == id);
         found.ok_or_else(|| ChangeError::Conflict("this browser was removed meanwhile".to_owned()))
     }
@@ -122,16 +122,17 @@ impl Hub {
     /// Tells one of the user's browsers no longer.
     pub async fn remove_browser(&self, id: &str, user: &User) -> Result<(), ChangeError> {
         let (id, owner, now) = (id.to_owned(), user.name.clone(), self.now());
-        self.write(move |tx| {
-            Box::pin(async move {
-                let found = stored(tx, &id).await?.is_some_and(|browser| browser.user_name == owner);
-                if !found {
-                    return Ok(Err(ChangeError::NotFound("such browser of yours".to_owned())));
-                }
-                forget(tx, &id, &owner, now).await.map(Ok)
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found = stored(tx, &id).await?.is_some_and(|browser| browser.user_name == owner);
+                    if !found {
+                        return Err(ChangeError::NotFound("such browser of yours".to_owned()));
+                    }
+                    Ok(forget(tx, &id, &owner, now).await?)
+                })
             })
-        })
-        .await?
+            .await
     }
 
     /// Whose browser this is, if it is one.
@@ -140,7 +141,7 @@ impl Hub {
     }
 
     pub(super) async fn stored_browser(&self, id: &str) -> Result<Option<Stored>, StoreError> {
-        Ok(sqlx::query_as(SELECT).bind(id).fetch_optional(self.0.store.read()).await?.map(Stored::of))
+        Ok(sqlx::query_as(SELECT).bind(id).fetch_optional(self.store.read()).await?.map(Stored::of))
     }
 }
 
@@ -155,17 +156,11 @@ fn id_of(endpoint: &str) -> String {
     format!("{PREFIX}{}", &Digest::of(endpoint.as_bytes()).as_str()[..32])
 }
 
-async fn add(
-    tx: &mut Tx,
-    id: &str,
-    new: &Subscription,
-    owner: &str,
-    now: i64,
-) -> Result<Result<(), ChangeError>, StoreError> {
+async fn add(tx: &mut Tx, id: &str, new: &Subscription, owner: &str, now: i64) -> Result<(), ChangeError> {
     let before = stored(tx, id).await?;
     // Whoever knows the secret holds the browser.
     if before.as_ref().is_some_and(|before| before.user_name != owner && before.auth != new.keys.auth) {
-        return Ok(Err(ChangeError::Conflict("this browser belongs to somebody else".to_owned())));
+        return Err(ChangeError::Conflict("this browser belongs to somebody else".to_owned()));
     }
     let others: i64 = sqlx::query_scalar("select count(*) from browsers where user_name = $1 and id <> $2")
         .bind(owner)
@@ -173,7 +168,7 @@ async fn add(
         .fetch_one(tx.sql())
         .await?;
     if others >= MOST {
-        return Ok(Err(ChangeError::Conflict(format!("you have {MOST} browsers already; remove one first"))));
+        return Err(ChangeError::Conflict(format!("you have {MOST} browsers already; remove one first")));
     }
     sqlx::query(
         "insert into browsers (id, user_name, name, endpoint, p256dh, auth, added_at) values ($1, $2, $3, $4, $5, $6, $7) \
@@ -193,7 +188,7 @@ async fn add(
     let detail = json!({ "name": new.name });
     let entry = Entry { at: now, actor: owner, action: "notifications.browser_added", subject: id, detail };
     tx.audit(entry, Target::Pages).await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Removes a browser, and what waits for it.

@@ -10,7 +10,7 @@ use reqwest::{Client, Url};
 use super::seal::Recipient;
 use super::vapid::Key;
 use super::{browsers::Stored, message};
-use crate::hub::Hub;
+use crate::hub::notify::Notify;
 use crate::hub::notify::http::{Endpoint, Failure, parse, unguarded};
 use crate::hub::notify::kinds::Sender;
 use crate::hub::notify::message::Message;
@@ -46,7 +46,7 @@ struct ToBrowser {
     key: Arc<Key>,
 }
 
-impl Hub {
+impl Notify {
     /// The sender for a browser, or why there is none.
     pub(in crate::hub::notify) async fn browser_sender(
         &self,
@@ -57,7 +57,7 @@ impl Hub {
         };
         let key = self.push_key().await?;
         let made = || {
-            let url = address(&url, &self.0.push_hosts)?;
+            let url = address(&url, &self.push_hosts)?;
             let endpoint = Endpoint::over(self.push_client()?, url);
             let recipient = Recipient::new(&p256dh, &auth)?;
             Ok(Arc::new(ToBrowser { endpoint, recipient, key }) as Arc<dyn Sender>)
@@ -67,11 +67,11 @@ impl Hub {
 
     /// The client for all push services: browsers are many, and their services few.
     fn push_client(&self) -> Result<Client, String> {
-        if let Some(client) = self.0.push_client.get() {
+        if let Some(client) = self.push_client.get() {
             return Ok(client.clone());
         }
         let made = unguarded().map_err(|error| format!("cannot make a client: {error}"))?;
-        Ok(self.0.push_client.get_or_init(|| made).clone())
+        Ok(self.push_client.get_or_init(|| made).clone())
     }
 }
 

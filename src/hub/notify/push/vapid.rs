@@ -10,7 +10,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::json;
 
-use crate::hub::Hub;
+use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
 
 /// How long a token holds; push services take at most a day.
@@ -50,7 +50,7 @@ impl Key {
     }
 }
 
-impl Hub {
+impl Notify {
     /// Makes the key by which push services know this hub, if the store has none yet.
     pub async fn make_push_key(&self) -> Result<(), StoreError> {
         self.push_key().await.map(drop)
@@ -58,24 +58,25 @@ impl Hub {
 
     /// The key; read once, and made by whichever hub on this store needs it first.
     pub(in crate::hub) async fn push_key(&self) -> Result<Arc<Key>, StoreError> {
-        self.0.push_key.get_or_try_init(|| self.read_push_key()).await.cloned()
+        self.push_key.get_or_try_init(|| self.read_push_key()).await.cloned()
     }
 
     async fn read_push_key(&self) -> Result<Arc<Key>, StoreError> {
         let select = "select pkcs8 from push_key where id = 1";
-        let found: Option<String> = sqlx::query_scalar(select).fetch_optional(self.0.store.read()).await?;
+        let found: Option<String> = sqlx::query_scalar(select).fetch_optional(self.store.read()).await?;
         let stored = match found {
             Some(stored) => stored,
             None => {
                 let made = Key::generate().ok_or_else(|| StoreError::Failed("cannot make a push key".to_owned()))?;
-                self.write(move |tx| {
-                    Box::pin(async move {
-                        let insert = "insert into push_key (id, pkcs8) values (1, $1) on conflict (id) do nothing";
-                        sqlx::query(insert).bind(made).execute(tx.sql()).await?;
-                        Ok(sqlx::query_scalar(select).fetch_one(tx.sql()).await?)
+                self.store
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            let insert = "insert into push_key (id, pkcs8) values (1, $1) on conflict (id) do nothing";
+                            sqlx::query(insert).bind(made).execute(tx.sql()).await?;
+                            Ok::<String, StoreError>(sqlx::query_scalar(select).fetch_one(tx.sql()).await?)
+                        })
                     })
-                })
-                .await?
+                    .await?
             }
         };
         let key = Key::read(&stored).ok_or_else(|| StoreError::Failed("the stored push key is none".to_owned()))?;

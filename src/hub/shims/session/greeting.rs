@@ -8,13 +8,13 @@ use tokio::time::timeout;
 use crate::core::messages::ClientInfo;
 use crate::core::names;
 use crate::core::policy::Table;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
+use crate::hub::live::{Cut, Joined};
 use crate::hub::model::Agent;
 use crate::hub::servers::policies::Shown;
-use crate::hub::shims::live::{Cut, Joined};
+use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::Met;
 use crate::hub::shims::session::{End, send};
+use crate::hub::who::Shim;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome, close};
 
 /// The first message must be there by then.
@@ -30,7 +30,7 @@ const MAX_RESUME: usize = 1000;
 
 /// Waits for `hello`, makes the session known and answers.
 pub(in crate::hub) async fn greet(
-    hub: &Hub,
+    hub: &Shims,
     socket: &mut WebSocket,
     agent: &Agent,
 ) -> Result<(Shim, Joined, Table, Option<i64>), End> {
@@ -41,14 +41,14 @@ pub(in crate::hub) async fn greet(
     if agent.servers.as_ref().is_some_and(|servers| !servers.contains(&shim.server)) {
         return Err(End::Cut(Cut::Elsewhere));
     }
-    if hub.0.store.bus().live().of_agent(&shim.client_id) >= MAX_SESSIONS {
+    if hub.live.of_agent(&shim.client_id) >= MAX_SESSIONS {
         return Err(End::Refused(TRY_LATER, format!("this agent has {MAX_SESSIONS} connections already")));
     }
     if let Met::TooMany(why) = hub.meet(&shim, &hello.command).await? {
         return Err(End::Refused(close::FORBIDDEN, why));
     }
     // Joined before the table is read, so that no change falls between the two.
-    let joined = hub.0.store.bus().live().join(&shim.client_id, &shim.instance, &shim.server);
+    let joined = hub.live.join(&shim.client_id, &shim.instance, &shim.server);
     let number = joined.number;
     match welcome(hub, socket, &shim, hello, number).await {
         Ok((table, until)) => Ok((shim, joined, table, until)),
@@ -60,13 +60,13 @@ pub(in crate::hub) async fn greet(
 }
 
 async fn welcome(
-    hub: &Hub,
+    hub: &Shims,
     socket: &mut WebSocket,
     shim: &Shim,
     hello: Hello,
     number: u64,
 ) -> Result<(Table, Option<i64>), End> {
-    hub.resume(shim, hello.resume).await?;
+    hub.approvals.resume(shim, hello.resume).await?;
     let (table, until) = crate::hub::shims::session::table(hub, shim, &Shown::default()).await?;
     let welcome = Welcome {
         version: wire::VERSION,
@@ -78,9 +78,9 @@ async fn welcome(
     Ok((table, until))
 }
 
-async fn hello(hub: &Hub, socket: &mut WebSocket) -> Result<Hello, End> {
+async fn hello(hub: &Shims, socket: &mut WebSocket) -> Result<Hello, End> {
     let refused = |why: &str| End::Refused(close::BAD_MESSAGE, why.to_owned());
-    let shutdown = hub.shutdown();
+    let shutdown = hub.shutdown.clone();
     let text = tokio::select! {
         () = shutdown.cancelled() => return Err(End::Draining),
         text = timeout(HELLO_WITHIN, first_text(socket)) => text.map_err(|_| refused("no hello came"))??,

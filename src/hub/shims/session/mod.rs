@@ -22,15 +22,16 @@ use crate::core::messages::{Decided, Decision, Registered, Release, Request, Rul
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::{Released, Shim};
+use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
+use crate::hub::live::{Cut, Joined, Wake};
 use crate::hub::model::Agent;
 use crate::hub::servers::lists;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
-use crate::hub::shims::live::{Cut, Joined, Wake};
+use crate::hub::shims::Shims;
 use crate::hub::store::StoreError;
+use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
 /// A message that cannot be sent in this time ends the session; so long may a shim take to close its side.
@@ -39,12 +40,12 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 const MAX_SHOWN: usize = 10_000;
 
 /// The whole life of one shim's connection; `agent` is the one its token belongs to.
-pub async fn handle(hub: Hub, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
-    let tracker = hub.0.sessions.clone();
+pub async fn handle(hub: Shims, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+    let tracker = hub.sessions.clone();
     tracker.track_future(live(hub, socket, agent, peer)).await;
 }
 
-async fn live(hub: Hub, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
     let ended = match greeting::greet(&hub, &mut socket, &agent).await {
         Ok((shim, joined, table, until)) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
@@ -113,7 +114,7 @@ async fn send_frame(socket: &mut WebSocket, frame: Message) -> Result<(), End> {
 }
 
 struct Session<'s> {
-    hub: &'s Hub,
+    hub: &'s Shims,
     socket: &'s mut WebSocket,
     shim: &'s Shim,
     /// As it was last sent.
@@ -143,7 +144,7 @@ enum Event {
 
 impl Session<'_> {
     async fn run(&mut self, mut joined: Joined) -> End {
-        let shutdown = self.hub.shutdown();
+        let shutdown = self.hub.shutdown.clone();
         let mut ping = tokio::time::interval(Duration::from_secs(wire::PING_SECONDS));
         let mut heard_at = Instant::now();
         loop {
@@ -152,8 +153,8 @@ impl Session<'_> {
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
                 wake = joined.wakes.recv() => Event::Woken(wake),
-                () = self.hub.0.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
-                () = self.hub.0.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
+                () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
+                () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
                 weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
                 heard = self.socket.recv() => Event::Heard(heard),
                 _ = ping.tick() => Event::Tick,
@@ -231,12 +232,12 @@ impl Session<'_> {
             ToHub::Cancel(cancel) => {
                 self.told.forget(&cancel.approval);
                 self.weighing.forget(&cancel.approval);
-                Ok(self.hub.cancel(self.shim, cancel).await?)
+                Ok(self.hub.approvals.cancel(self.shim, cancel).await?)
             }
             ToHub::Release(release) => self.release(release).await,
             ToHub::Outcome(outcome) => {
                 self.told.forget(&outcome.approval);
-                Ok(self.hub.finish(self.shim, outcome).await?)
+                Ok(self.hub.approvals.finish(self.shim, outcome).await?)
             }
             ToHub::Calls { items, dropped } => {
                 if dropped > 0 {
@@ -252,7 +253,7 @@ impl Session<'_> {
     async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
         let waiting = self.unlearned.take().map(|(tools, _)| tools);
         let Some(tools) = list.or(waiting) else { return Ok(()) };
-        if let Learned::Later(at) = self.hub.learn(self.shim, &tools).await? {
+        if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
@@ -266,14 +267,14 @@ impl Session<'_> {
 
     /// From the first tools or request on, people see the session.
     async fn count(&mut self) -> Result<(), End> {
-        if self.hub.0.store.bus().live().count(&self.shim.client_id, &self.shim.instance) {
+        if self.hub.live.count(&self.shim.client_id, &self.shim.instance) {
             self.hub.note_session(self.shim, "session.opened").await?;
         }
         Ok(())
     }
 
     async fn request(&mut self, request: Request) -> Result<(), End> {
-        if !self.hub.has_decision_point() {
+        if !self.hub.servers.has_decision_point() {
             return self.register(request, Ok(Opinion::None)).await;
         }
         match self.weighing.ask(self.hub, self.shim, request) {
@@ -290,7 +291,7 @@ impl Session<'_> {
         let id = request.id.clone();
         let trust = trust::of_name(&request.tool);
         let registration = match opinion {
-            Ok(opinion) => self.hub.register(self.shim, request, &opinion).await,
+            Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
         };
         let registration = registration.unwrap_or_else(|error| {
@@ -319,11 +320,11 @@ impl Session<'_> {
     }
 
     fn link(&self, approval: &ApprovalId) -> String {
-        format!("{}/approvals/{approval}", self.hub.base_url().unwrap_or_default())
+        format!("{}/approvals/{approval}", self.hub.base_url.get())
     }
 
     async fn release(&mut self, release: Release) -> Result<(), End> {
-        let answer = match self.hub.release(self.shim, release.clone()).await? {
+        let answer = match self.hub.approvals.release(self.shim, release.clone()).await? {
             Released::Go => ToWrap::Go(release),
             Released::No(reason) => {
                 self.told.forget(&release.approval);
@@ -338,7 +339,7 @@ impl Session<'_> {
             Wake::Policy => self.push_policy().await,
             Wake::Approval(id) if !self.told.knows(&id) => Ok(()),
             Wake::Approval(id) => {
-                let Some(held) = self.hub.held(&id).await? else { return Ok(()) };
+                let Some(held) = self.hub.approvals.held(&id).await? else { return Ok(()) };
                 for news in self.told.news(&held, self.hub.now()) {
                     send(self.socket, &news).await?;
                 }
@@ -360,8 +361,8 @@ impl Session<'_> {
 }
 
 /// The table of the shim, and when it changes by itself.
-async fn table(hub: &Hub, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
-    match hub.table(&shim.client_id, &shim.server, shown).await? {
+async fn table(hub: &Shims, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
+    match hub.servers.table(&shim.client_id, &shim.server, shown).await? {
         Tabled::In(table, until) => Ok((table, until)),
         Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
         Tabled::Gone => Err(End::Cut(Cut::Revoked)),

@@ -3,16 +3,16 @@
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::time::timeout;
 
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
-use crate::hub::shims::live::Cut;
+use crate::hub::live::Cut;
+use crate::hub::shims::Shims;
 use crate::hub::shims::session::{End, SEND_WITHIN};
 use crate::hub::store::StoreError;
+use crate::hub::who::Shim;
 use crate::wire::close;
 
 /// What the end of a session means for what it held.
-pub(in crate::hub) async fn part(hub: &Hub, shim: &Shim, number: u64, end: &End) {
-    let live = hub.0.store.bus().live();
+pub(in crate::hub) async fn part(hub: &Shims, shim: &Shim, number: u64, end: &End) {
+    let live = &hub.live;
     let done = match end {
         End::Draining | End::Bye => match live.leave(&shim.client_id, &shim.instance, number) {
             Some(seen) if *end == End::Bye => gone(hub, shim, seen).await,
@@ -25,8 +25,8 @@ pub(in crate::hub) async fn part(hub: &Hub, shim: &Shim, number: u64, end: &End)
     }
 }
 
-async fn gone(hub: &Hub, shim: &Shim, seen: bool) -> Result<(), StoreError> {
-    hub.gone(&shim.client_id, &shim.instance).await?;
+async fn gone(hub: &Shims, shim: &Shim, seen: bool) -> Result<(), StoreError> {
+    hub.approvals.gone(&shim.client_id, &shim.instance).await?;
     if seen { hub.note_session(shim, "session.closed").await } else { Ok(()) }
 }
 

@@ -7,9 +7,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::core::ids::ApprovalId;
 use crate::core::messages::Request;
 use crate::core::weigh::Opinion;
-use crate::hub::Hub;
-use crate::hub::approvals::hold::Shim;
+use crate::hub::shims::Shims;
 use crate::hub::store::StoreError;
+use crate::hub::who::Shim;
 
 /// As many as a shim holds at once.
 const MAX: usize = 256;
@@ -32,7 +32,7 @@ pub(in crate::hub) struct Full(pub(in crate::hub) Request);
 
 impl Weighing {
     /// Asks about a call; one that is asked about already is not asked about again.
-    pub(in crate::hub) fn ask(&mut self, hub: &Hub, shim: &Shim, request: Request) -> Result<(), Box<Full>> {
+    pub(in crate::hub) fn ask(&mut self, hub: &Shims, shim: &Shim, request: Request) -> Result<(), Box<Full>> {
         if self.open.contains_key(&request.id) {
             return Ok(());
         }
@@ -65,5 +65,15 @@ impl Weighing {
                 None => std::future::pending().await,
             }
         }
+    }
+}
+
+impl Shims {
+    /// The external decision point's word on a request, before it is registered.
+    pub(in crate::hub) async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
+        // What the shim says of its user is a claim; the agent's account is not.
+        let user = self.agents.agent(shim.client_id.as_str()).await?.and_then(|agent| agent.user);
+        let (tool, arguments) = (&request.tool, &request.arguments);
+        Ok(self.servers.opinion(&shim.client_id, &shim.server, tool, arguments, user.as_deref()).await)
     }
 }

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::receiver::{Got, Receiver};
 use super::{slack, webhook};
 use crate::core::ids::InstanceId;
-use crate::hub::approvals::hold::Shim;
 use crate::hub::approvals::register::Registration;
-use crate::hub::error::Actor;
 use crate::hub::tests::desk::{Desk, request};
+use crate::hub::who::Actor;
+use crate::hub::who::Shim;
 
 /// One agent may have twenty waiting.
 const AGENTS: usize = 50;
@@ -20,7 +20,7 @@ const EACH: usize = 20;
 async fn agents(desk: &Desk) -> Vec<Shim> {
     let mut shims = Vec::new();
     for number in 0..AGENTS {
-        let (agent, _) = desk.hub.add_agent(&format!("bot-{number}"), None, &Actor::Operator).await.unwrap();
+        let (agent, _) = desk.hub.agents.add_agent(&format!("bot-{number}"), None, &Actor::Operator).await.unwrap();
         let instance = InstanceId(format!("instance-{number}"));
         let shim = Shim { client_id: agent.client_id, agent_name: agent.name, instance, ..desk.shim.clone() };
         shims.push(shim);
@@ -47,6 +47,7 @@ async fn a_thousand_at_once_are_told_to_programs_one_by_one_and_to_people_in_a_f
     let held = join_all(calls.map(|shim| async {
         let registered = desk
             .hub
+            .approvals
             .register(shim, request(shim, "delete_repo", "{}"), &crate::core::weigh::Opinion::None)
             .await
             .unwrap();

@@ -6,9 +6,10 @@ use super::receiver::Receiver;
 use super::{slack, webhook};
 use crate::config::notify::Channel;
 use crate::core::trust::Level;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::notify::Change;
 use crate::hub::tests::desk::Desk;
+use crate::hub::who::Actor;
 
 async fn waiting(desk: &Desk, id: &str) -> i64 {
     desk.channel(id).await.state.waiting
@@ -141,7 +142,7 @@ async fn a_channel_that_makes_no_sense_is_refused_in_words() {
         let error = desk.try_set(json!([channel])).await.unwrap_err();
         assert!(matches!(&error, ChangeError::Invalid(why) if why.contains(words)), "{channel}: {error}");
     }
-    assert!(desk.hub.notifications().await.unwrap().0.is_empty());
+    assert!(desk.hub.notify.notifications().await.unwrap().0.is_empty());
 }
 
 #[tokio::test]
@@ -152,14 +153,14 @@ async fn only_an_administrator_changes_channels_and_only_from_what_is_there() {
         revision: revision.map(str::to_owned),
     };
     let by = Actor::User(desk.approver.clone());
-    let refused = desk.hub.change_notifications(change(None), &by).await;
+    let refused = desk.hub.notify.change_notifications(change(None), &by).await;
     assert!(matches!(refused, Err(ChangeError::Forbidden)));
     let admin = Actor::User(desk.admin.clone());
-    let (_, before) = desk.hub.notifications().await.unwrap();
-    desk.hub.change_notifications(change(Some(&before)), &admin).await.unwrap();
-    let late = desk.hub.change_notifications(change(Some(&before)), &admin).await;
+    let (_, before) = desk.hub.notify.notifications().await.unwrap();
+    desk.hub.notify.change_notifications(change(Some(&before)), &admin).await.unwrap();
+    let late = desk.hub.notify.change_notifications(change(Some(&before)), &admin).await;
     assert!(matches!(late, Err(ChangeError::Conflict(_))));
-    let records = desk.hub.audit(0, 100).await;
+    let records = desk.hub.store().audit(0, 100).await;
     assert!(serde_json::to_string(&records.unwrap()).unwrap().contains("notifications.changed"));
 }
 
@@ -170,13 +171,13 @@ async fn channels_of_the_file_follow_the_file_and_not_the_page() {
         ids.iter().map(|id| serde_json::from_value(slack(id, "http://127.0.0.1:9/")).unwrap()).collect()
     };
     desk.set(json!([slack("page", "http://127.0.0.1:9/")])).await;
-    desk.hub.use_channels_of_file(of_file(&["one", "two"])).await.unwrap();
+    desk.hub.notify.use_channels_of_file(of_file(&["one", "two"])).await.unwrap();
     assert!(desk.channel("one").await.from_file && !desk.channel("page").await.from_file);
     let refused = desk.try_set(json!([slack("one", "http://127.0.0.1:9/")])).await;
     assert!(matches!(refused, Err(ChangeError::Conflict(why)) if why.contains("config file")));
     desk.set(json!([])).await;
-    desk.hub.use_channels_of_file(of_file(&["two"])).await.unwrap();
-    let left: Vec<_> = desk.hub.notifications().await.unwrap().0.into_iter().map(|channel| channel.id).collect();
+    desk.hub.notify.use_channels_of_file(of_file(&["two"])).await.unwrap();
+    let left: Vec<_> = desk.hub.notify.notifications().await.unwrap().0.into_iter().map(|channel| channel.id).collect();
     assert_eq!(left, ["two"]);
 }
 
@@ -188,9 +189,9 @@ async fn mail_waits_a_while_and_is_not_sent_when_the_approval_was_quick() {
     } });
     desk.set(json!([email])).await;
     let approval = desk.hold().await;
-    assert_eq!(desk.hub.channels_due().await.unwrap(), [("mail".to_owned(), desk.hub.now() + 15_000)]);
+    assert_eq!(desk.hub.notify.channels_due().await.unwrap(), [("mail".to_owned(), desk.hub.now() + 15_000)]);
     assert_eq!(waiting(&desk, "mail").await, 2, "one for each recipient");
-    desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&approval.id, &desk.approver, None).await.unwrap();
     desk.courier();
     desk.clock.advance(15_000);
     let state = desk.state("mail", "nothing waits", |state| state.waiting == 0).await;
@@ -203,11 +204,11 @@ async fn a_test_message_says_at_once_whether_it_arrived() {
     let receiver = Receiver::start().await;
     desk.set(json!([slack("works", &receiver.url), slack("fails", "http://127.0.0.1:9/")])).await;
     let admin = Actor::User(desk.admin.clone());
-    assert_eq!(desk.hub.test_notification("works", &admin).await.unwrap(), Ok(()));
+    assert_eq!(desk.hub.notify.test_notification("works", &admin).await.unwrap(), Ok(()));
     assert!(receiver.one().await.text.contains("Test message"));
-    let why = desk.hub.test_notification("fails", &admin).await.unwrap().unwrap_err();
+    let why = desk.hub.notify.test_notification("fails", &admin).await.unwrap().unwrap_err();
     assert_eq!(desk.channel("fails").await.state.last_error, Some(why));
-    assert!(matches!(desk.hub.test_notification("none", &admin).await, Err(ChangeError::NotFound(_))));
+    assert!(matches!(desk.hub.notify.test_notification("none", &admin).await, Err(ChangeError::NotFound(_))));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ async fn a_claim_whose_hub_died_is_sent_when_its_lease_is_over_with_the_same_id(
     desk.hold().await;
     let dying = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let hub = desk.hub.clone();
-    dying.spawn(async move { hub.run_notifications_within(super::PATIENCE).await });
+    dying.spawn(async move { hub.notify.run_within(super::PATIENCE).await });
     let first = receiver.one().await;
     dying.shutdown_background();
     desk.courier();
@@ -91,7 +91,7 @@ async fn an_endpoint_that_asks_for_time_gets_it() {
     desk.hold().await;
     receiver.one().await;
     desk.state("s", "the 429", |state| state.last_error.iter().any(|error| error.contains("429"))).await;
-    let (_, due) = desk.hub.channels_due().await.unwrap().remove(0);
+    let (_, due) = desk.hub.notify.channels_due().await.unwrap().remove(0);
     assert_eq!(due, desk.hub.now() + 7_000);
     desk.clock.advance(7_000);
     receiver.got(2).await;
@@ -157,8 +157,8 @@ async fn two_hubs_on_one_store_send_each_message_once() {
         courier(&other, super::PATIENCE);
         for _ in 0..20 {
             let approval = desk.hold().await;
-            desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
-            other.look_outside().await.unwrap();
+            desk.hub.approvals.approve(&approval.id, &desk.approver, None).await.unwrap();
+            other.store.look_outside().await.unwrap();
         }
         desk.state("w", "all are sent", |state| state.waiting == 0).await;
         let got = receiver.so_far();
@@ -175,9 +175,9 @@ async fn shutdown_sends_what_is_due_first() {
     let receiver = Receiver::start().await;
     desk.set(json!([webhook("w", &receiver.url)])).await;
     let approval = desk.hold().await;
-    desk.hub.reject(&approval.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.reject(&approval.id, &desk.approver, None).await.unwrap();
     desk.hub.shutdown().cancel();
-    desk.hub.run_notifications_within(super::PATIENCE).await;
+    desk.hub.notify.run_within(super::PATIENCE).await;
     assert_eq!(receiver.so_far().len(), 2);
 }
 
@@ -187,7 +187,7 @@ async fn nobody_is_told_of_what_is_decided_already_but_programs_are() {
     let (people, programs) = (Receiver::start().await, Receiver::start().await);
     desk.set(json!([slack("people", &people.url), webhook("programs", &programs.url)])).await;
     let approval = desk.hold().await;
-    desk.hub.approve(&approval.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&approval.id, &desk.approver, None).await.unwrap();
     desk.courier();
     let got = programs.got(2).await;
     assert_eq!([&got[0].body["type"], &got[1].body["type"]], ["approval.created", "approval.decided"]);
@@ -204,10 +204,10 @@ async fn a_minute_before_the_deadline_is_told_and_an_extension_puts_it_off() {
     desk.set(json!([channel])).await;
     desk.courier();
     let approval = desk.hold().await;
-    let extended = desk.hub.extend(&approval.id, &desk.approver, None).await.unwrap();
+    let extended = desk.hub.approvals.extend(&approval.id, &desk.approver, None).await.unwrap();
     desk.clock.advance(approval.deadline_at - 60_000 - desk.hub.now());
     eventually("the new time", || async {
-        match desk.hub.channels_due().await.unwrap().as_slice() {
+        match desk.hub.notify.channels_due().await.unwrap().as_slice() {
             [(_, due)] if *due == extended.deadline_at - 60_000 => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -226,7 +226,7 @@ async fn what_still_waits_is_told_of_with_the_time_it_has_now() {
         channel["events"] = json!(["created", "expiring"]);
         desk.set(json!([channel, webhook("programs", &programs.url)])).await;
         let approval = desk.hold().await;
-        let extended = desk.hub.extend(&approval.id, &desk.approver, None).await.unwrap();
+        let extended = desk.hub.approvals.extend(&approval.id, &desk.approver, None).await.unwrap();
         desk.courier();
         for (count, left) in [(1, "10 min 0 s"), (2, "1 min 0 s")] {
             let words = people.got(count).await.remove(count - 1).text;
@@ -262,7 +262,7 @@ async fn programs_hear_of_every_turn_that_an_approval_can_take() {
     tokio::spawn(async move { sweeper.run_background().await });
     let (timed_out, cancelled) = (desk.hold().await, desk.hold().await);
     let stop = Cancel { approval: cancelled.id, reason: "the user pressed stop".into(), keep: false };
-    desk.hub.cancel(&desk.shim, stop).await.unwrap();
+    desk.hub.approvals.cancel(&desk.shim, stop).await.unwrap();
     desk.clock.advance(timed_out.deadline_at - 60_000 - desk.hub.now());
     receiver.until("that it expires", |all| all.iter().any(|got| got.body["type"] == "approval.expiring")).await;
     desk.clock.advance(60_000);

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use super::desk::Desk;
 use crate::core::messages::Request;
 use crate::hub::Hub;
-use crate::hub::error::{Actor, ChangeError};
+use crate::hub::error::ChangeError;
 use crate::hub::notify::{Changed, State, View};
+use crate::hub::who::Actor;
 
 /// Whatever a test waits for is there by then, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,11 +42,11 @@ impl Desk {
 
     async fn try_set(&self, channels: Value) -> Result<Changed, ChangeError> {
         let change = serde_json::from_value(json!({ "channels": channels })).unwrap();
-        self.hub.change_notifications(change, &Actor::User(self.admin.clone())).await
+        self.hub.notify.change_notifications(change, &Actor::User(self.admin.clone())).await
     }
 
     async fn channel(&self, id: &str) -> View {
-        let (channels, _) = self.hub.notifications().await.unwrap();
+        let (channels, _) = self.hub.notify.notifications().await.unwrap();
         channels.into_iter().find(|channel| channel.id == id).expect("the channel is there")
     }
 
@@ -63,8 +64,13 @@ impl Desk {
         let name = name.to_owned();
         let rename = "update agents set name = $1, user_name = $1";
         self.hub
+            .store
             .write(move |tx| {
-                Box::pin(async move { Ok(sqlx::query(rename).bind(name).execute(tx.sql()).await.map(drop)?) })
+                Box::pin(async move {
+                    Ok::<(), crate::hub::store::StoreError>(
+                        sqlx::query(rename).bind(name).execute(tx.sql()).await.map(drop)?,
+                    )
+                })
             })
             .await
             .unwrap();
@@ -79,7 +85,7 @@ impl Desk {
 
 fn courier(hub: &Hub, patience: Duration) {
     let hub = hub.clone();
-    tokio::spawn(async move { hub.run_notifications_within(patience).await });
+    tokio::spawn(async move { hub.notify.run_within(patience).await });
 }
 
 /// Waits until `look` sees it; what it saw instead last goes into the failure.

@@ -78,12 +78,12 @@ async fn allowed(desk: Desk) -> Desk {
 }
 
 pub(super) async fn subscribed(desk: &Desk, receiver: &Receiver) -> Browser {
-    desk.hub.add_browser(Phone::new().subscription(&receiver.url), &desk.approver).await.unwrap()
+    desk.hub.notify.add_browser(Phone::new().subscription(&receiver.url), &desk.approver).await.unwrap()
 }
 
 /// The approver's browsers.
 pub(super) async fn browsers(desk: &Desk) -> Vec<Browser> {
-    desk.hub.browsers(&desk.approver).await.unwrap()
+    desk.hub.notify.browsers(&desk.approver).await.unwrap()
 }
 
 /// Waits until the approver's one browser is so.
@@ -104,7 +104,7 @@ pub(super) fn topic(got: &Got) -> &str {
 
 /// Who did what with browsers, as the audit says.
 pub(super) async fn recorded(desk: &Desk) -> Vec<(String, String)> {
-    let records = serde_json::to_value(desk.hub.audit(0, 100).await.unwrap()).unwrap();
+    let records = serde_json::to_value(desk.hub.store().audit(0, 100).await.unwrap()).unwrap();
     let mut found = Vec::new();
     for record in records.as_array().unwrap() {
         if let Some(what) = record["action"].as_str().unwrap().strip_prefix("notifications.") {
@@ -118,7 +118,7 @@ pub(super) async fn recorded(desk: &Desk) -> Vec<(String, String)> {
 async fn a_waiting_call_reaches_a_browser_sealed_for_it_with_harmless_names_and_no_arguments() {
     let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
     desk.rename_agent(&format!("agent{HOSTILE}")).await;
-    desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
+    desk.hub.notify.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     desk.courier();
     let approval = desk.hold_tool(&format!("delete{HOSTILE}")).await;
     let got = receiver.one().await;
@@ -157,8 +157,9 @@ async fn an_outcome_replaces_the_notification_where_there_was_one_and_else_nobod
     let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
     subscribed(&desk, &receiver).await;
     let quick = desk.hold().await;
-    desk.hub.approve(&quick.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&quick.id, &desk.approver, None).await.unwrap();
     desk.hub
+        .notify
         .add_browser(Subscription { endpoint: format!("{}2", receiver.url), ..phone.subscription("") }, &desk.admin)
         .await
         .unwrap();
@@ -167,12 +168,12 @@ async fn an_outcome_replaces_the_notification_where_there_was_one_and_else_nobod
     receiver.got(2).await;
     until(&desk, "the first is sent", |browser| browser.state.last_at.is_some()).await;
     eventually("both are noted", || async {
-        let waiting = desk.hub.browsers(&desk.admin).await.unwrap()[0].state.waiting;
+        let waiting = desk.hub.notify.browsers(&desk.admin).await.unwrap()[0].state.waiting;
         if waiting == 0 { Ok(()) } else { Err(waiting.to_string()) }
     })
     .await;
     desk.clock.advance(1_000);
-    desk.hub.reject(&approval.id, &desk.approver, Some("no".into())).await.unwrap();
+    desk.hub.approvals.reject(&approval.id, &desk.approver, Some("no".into())).await.unwrap();
     let all = receiver.got(4).await;
     assert!(all.iter().all(|got| topic(got) == approval.id.as_str().replace('-', "")), "{all:?}");
     assert_eq!((all[2].header("urgency"), all[2].header("ttl")), ("normal", "3600"));
@@ -183,7 +184,7 @@ async fn an_outcome_replaces_the_notification_where_there_was_one_and_else_nobod
 #[tokio::test]
 async fn many_at_once_become_one_notification_that_leads_to_the_queue() {
     let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
-    desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
+    desk.hub.notify.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     let mut held = Vec::new();
     for _ in 0..5 {
         held.push(desk.hold().await);
@@ -198,7 +199,7 @@ async fn many_at_once_become_one_notification_that_leads_to_the_queue() {
     );
     until(&desk, "all are told", |browser| browser.state.waiting == 0).await;
     desk.clock.advance(1_000);
-    desk.hub.approve(&held[0].id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&held[0].id, &desk.approver, None).await.unwrap();
     assert_eq!(until(&desk, "it was asked", |_| true).await.state.waiting, 0, "it had no notification of its own");
 }
 
@@ -217,7 +218,7 @@ async fn a_browser_that_its_push_service_knows_no_longer_is_removed() {
         .await;
         assert_eq!(recorded(&desk).await.pop(), Some(("hub".into(), "browser_removed".into())));
         desk.hold().await;
-        assert!(desk.hub.channels_due().await.unwrap().iter().all(|(id, _)| *id != browser.id));
+        assert!(desk.hub.notify.channels_due().await.unwrap().iter().all(|(id, _)| *id != browser.id));
         assert_eq!(receiver.so_far().len(), 1);
     }
 }
@@ -260,7 +261,7 @@ async fn a_push_service_that_asks_for_time_gets_it() {
     desk.courier();
     desk.hold().await;
     until(&desk, "the 429", |browser| browser.state.last_error.is_some()).await;
-    assert_eq!(desk.hub.channels_due().await.unwrap()[0].1, desk.hub.now() + 30_000);
+    assert_eq!(desk.hub.notify.channels_due().await.unwrap()[0].1, desk.hub.now() + 30_000);
     desk.clock.advance(30_000);
     let second = receiver.got(2).await.remove(1);
     assert_eq!(second.header("ttl"), "270", "no longer than the approval waits");
@@ -272,7 +273,7 @@ async fn the_longest_names_fit_into_one_message() {
     let (desk, receiver, phone) = (desk().await, Receiver::start().await, Phone::new());
     let long = "\u{1f980}".repeat(1_000);
     desk.rename_agent(&long).await;
-    desk.hub.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
+    desk.hub.notify.add_browser(phone.subscription(&receiver.url), &desk.approver).await.unwrap();
     desk.courier();
     desk.hold_tool(&long[..240]).await;
     let got = receiver.one().await;

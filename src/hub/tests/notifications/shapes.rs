@@ -144,7 +144,7 @@ async fn a_webhooks_signature_is_good_for_a_library_that_is_not_ours() {
     let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     desk.clock.advance(i64::try_from(wall).unwrap() - desk.hub.now());
     let approval = desk.hold_tool(&format!("delete{HOSTILE}")).await;
-    desk.hub.reject(&approval.id, &desk.approver, Some("Wrong environment".into())).await.unwrap();
+    desk.hub.approvals.reject(&approval.id, &desk.approver, Some("Wrong environment".into())).await.unwrap();
     let got = receiver.got(2).await;
     let verifier = standardwebhooks::Webhook::new(&made.new_secrets["w"]).unwrap();
     for message in &got {

@@ -19,7 +19,7 @@ async fn a_held_call_is_approved_released_and_its_outcome_recorded() {
         let registered = wire.register(&call).await;
         assert_eq!((registered.remaining_ms, &registered.approval), (300_000, &call.id));
         assert_eq!(registered.link, format!("http://127.0.0.1:7420/approvals/{}", call.id));
-        let approved = hub.desk.hub.approve(&call.id, &hub.desk.approver, None).await.unwrap();
+        let approved = hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
         assert_eq!(approved.arguments, "{ \"repo\": 1.0 }", "the raw text");
         let expected = Decision::Approved { digest: call.digest.clone(), by: "bob".into() };
         assert_eq!(wire.hear_decision().await, expected);
@@ -36,13 +36,13 @@ async fn the_shim_hears_once_of_a_reader_of_more_time_and_of_the_rejection_with_
     let hub = Served::new().await;
     let (mut wire, call) = hub.holding().await;
     for _ in 0..3 {
-        hub.desk.hub.seen(&call.id, &hub.desk.approver).await.unwrap();
+        hub.desk.hub.approvals.seen(&call.id, &hub.desk.approver).await.unwrap();
     }
     assert_eq!(wire.hear().await, ToWrap::Seen { approval: call.id.clone() });
-    hub.desk.hub.extend(&call.id, &hub.desk.approver, Some(60)).await.unwrap();
+    hub.desk.hub.approvals.extend(&call.id, &hub.desk.approver, Some(60)).await.unwrap();
     let extended = Extended { approval: call.id.clone(), remaining_ms: 360_000 };
     assert_eq!(wire.hear().await, ToWrap::Extended(extended));
-    hub.desk.hub.reject(&call.id, &hub.desk.approver, Some("Wrong environment".into())).await.unwrap();
+    hub.desk.hub.approvals.reject(&call.id, &hub.desk.approver, Some("Wrong environment".into())).await.unwrap();
     let expected = Decision::Rejected { by: "bob".into(), reason: Some("Wrong environment".into()) };
     assert_eq!(wire.hear_decision().await, expected);
 }
@@ -56,7 +56,7 @@ async fn the_shim_hears_of_the_deadline_and_of_an_approval_that_went_stale() {
     hub.becomes(&late.id, Status::TimedOut, Outcome::NotExecuted).await;
     let stale = request(&hub.desk.shim, "delete_repo", "{}");
     wire.register(&stale).await;
-    hub.desk.hub.approve(&stale.id, &hub.desk.approver, None).await.unwrap();
+    hub.desk.hub.approvals.approve(&stale.id, &hub.desk.approver, None).await.unwrap();
     assert!(matches!(wire.hear_decision().await, Decision::Approved { .. }));
     hub.desk.clock.advance(10_000);
     assert!(matches!(wire.hear_decision().await, Decision::Cancelled { .. }));
@@ -80,6 +80,6 @@ async fn goodbye_and_cancel_take_back_at_once() {
     wire.say(&ToHub::Bye).await;
     assert_eq!(wire.hear_end().await, 1000);
     hub.becomes(&second.id, Status::Cancelled, Outcome::NotExecuted).await;
-    let refusal = hub.desk.hub.approve(&second.id, &hub.desk.approver, None).await.unwrap_err();
+    let refusal = hub.desk.hub.approvals.approve(&second.id, &hub.desk.approver, None).await.unwrap_err();
     assert!(matches!(refusal, DecideError::TooLate(_)), "{refusal}");
 }

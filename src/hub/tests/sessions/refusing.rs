@@ -4,9 +4,9 @@ use super::served::{Served, hello};
 use crate::core::approval::{Outcome, Status};
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
-use crate::hub::error::Actor;
 use crate::hub::store::activity::ActivityFilter;
 use crate::hub::tests::desk::{Desk, START, request};
+use crate::hub::who::Actor;
 use crate::wire::{self, Hello, ToHub, ToWrap};
 
 #[tokio::test]
@@ -29,12 +29,12 @@ async fn calls_are_logged_with_the_hubs_time() {
     // The answer to the next message shows that the batch was dealt with.
     wire.say_text("{\"type\":\"riddle\"}").await;
     assert_eq!(wire.hear().await, ToWrap::Unsupported { of: "riddle".into() });
-    let rows = hub.desk.hub.activity(&ActivityFilter::default()).await.unwrap().items;
+    let rows = hub.desk.hub.store().activity(&ActivityFilter::default()).await.unwrap().items;
     let seen: Vec<_> = rows.iter().map(|row| (row.tool.as_str(), row.verdict.as_str(), row.at)).collect();
     let hole = ("", "dropped", START);
     assert_eq!(seen, [hole, ("get_me", "bypass", START), ("list_repos", "pass", START - 500)]);
     let passed = ActivityFilter { verdict: Some("pass".into()), limit: Some(1), ..ActivityFilter::default() };
-    let page = hub.desk.hub.activity(&passed).await.unwrap();
+    let page = hub.desk.hub.store().activity(&passed).await.unwrap();
     assert_eq!((page.items.len(), page.next_cursor), (1, None));
 }
 
@@ -66,7 +66,7 @@ async fn what_breaks_the_protocol_ends_the_connection_with_its_code() {
 async fn revoking_an_agent_closes_its_connection_at_once() {
     let hub = Served::new().await;
     let (mut wire, call) = hub.holding().await;
-    hub.desk.hub.revoke_agent("ci", &Actor::from(&hub.desk.admin)).await.unwrap();
+    hub.desk.hub.agents.revoke_agent("ci", &Actor::from(&hub.desk.admin)).await.unwrap();
     assert_eq!(wire.hear_end().await, wire::close::UNAUTHORISED);
     assert_eq!(hub.desk.now(&call.id).await.status, Status::Cancelled);
     let mut late = hub.mute().await;
@@ -89,15 +89,15 @@ async fn a_shim_that_says_more_than_the_hub_hears_is_told_why_it_closed() {
 async fn a_full_disk_refuses_the_call_with_a_reason_and_leaves_no_card() {
     let hub = Served::new().await;
     let (mut wire, held) = hub.holding().await;
-    let before = hub.desk.hub.last_seq();
+    let before = hub.desk.hub.store().last_seq();
     set_room(&hub.desk, "select page_count from pragma_page_count").await;
     let call = request(&hub.desk.shim, "delete_repo", &format!("{{\"blob\":\"{}\"}}", "x".repeat(1 << 20)));
     wire.say(&ToHub::Request(call.clone())).await;
     let ToWrap::Verdict(ruled) = wire.hear().await else { panic!("no verdict") };
     assert_eq!(ruled.ruling.verdict, Verdict::Deny);
     assert!(ruled.ruling.reasons[0].contains("store failed"), "{:?}", ruled.ruling.reasons);
-    assert!(hub.desk.hub.approval(&call.id).await.unwrap().is_none());
-    assert_eq!(hub.desk.hub.last_seq(), before);
+    assert!(hub.desk.hub.approvals.approval(&call.id).await.unwrap().is_none());
+    assert_eq!(hub.desk.hub.store().last_seq(), before);
     set_room(&hub.desk, "select 1000000").await;
     wire.register(&call).await;
     assert_eq!(hub.desk.now(&held.id).await.status, Status::Pending);
@@ -105,12 +105,12 @@ async fn a_full_disk_refuses_the_call_with_a_reason_and_leaves_no_card() {
 
 /// Gives the store so many pages and no more; SQLite then says that the disk is full.
 async fn set_room(desk: &Desk, pages: &'static str) {
-    let work = desk.hub.0.store.write(move |tx| {
+    let work = desk.hub.store.write(move |tx| {
         Box::pin(async move {
             let pages: i64 = sqlx::query_scalar(pages).fetch_one(tx.sql()).await?;
             let pragma = format!("pragma max_page_count = {pages}");
             sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(tx.sql()).await?;
-            Ok(())
+            Ok::<(), crate::hub::store::StoreError>(())
         })
     });
     work.await.unwrap();

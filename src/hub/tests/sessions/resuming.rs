@@ -11,7 +11,7 @@ async fn a_shim_that_was_lost_comes_back_and_learns_what_was_decided_meanwhile()
     let hub = Served::new().await;
     let (wire, call) = hub.holding().await;
     drop(wire);
-    hub.desk.hub.approve(&call.id, &hub.desk.approver, None).await.unwrap();
+    hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
     let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
     wire.register(&call).await;
     assert!(matches!(wire.hear_decision().await, Decision::Approved { .. }));
@@ -31,7 +31,7 @@ async fn a_shim_that_was_lost_and_stays_away_is_given_up() {
     let hub = Served::new().await;
     let (wire, call) = hub.holding().await;
     drop(wire);
-    let live = hub.desk.hub.0.store.bus().live();
+    let live = &hub.desk.hub.live;
     tokio::time::timeout(SOON, async {
         while live.next_given_up().is_none() {
             tokio::task::yield_now().await;
@@ -51,7 +51,7 @@ async fn a_second_connection_of_the_same_run_replaces_the_first_and_keeps_its_ca
     let (mut new, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
     assert_eq!(old.hear_end().await, 1000);
     new.register(&call).await;
-    hub.desk.hub.approve(&call.id, &hub.desk.approver, None).await.unwrap();
+    hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
     assert!(matches!(new.hear_decision().await, Decision::Approved { .. }));
 }
 
@@ -68,7 +68,7 @@ async fn a_stopping_hub_says_so_and_the_next_one_has_the_held_call() {
         let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
         wire.register(&call).await;
         hub.desk.clock.advance(20_000);
-        hub.desk.hub.approve(&call.id, &hub.desk.approver, None).await.unwrap();
+        hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
         assert!(matches!(wire.hear_decision().await, Decision::Approved { .. }));
         wire.say(&ToHub::Release(release_of(&call))).await;
         assert_eq!(wire.hear().await, ToWrap::Go(release_of(&call)));

@@ -4,9 +4,9 @@ use super::served::Served;
 use crate::core::messages::Tools;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
-use crate::hub::error::Actor;
 use crate::hub::model::{PolicyChange, ToolChange};
 use crate::hub::tests::desk::{request, tool};
+use crate::hub::who::Actor;
 use crate::wire::{ToHub, ToWrap};
 
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
     let hub = Served::new().await;
     let (mut one, _) = hub.shim("shim-1", Vec::new()).await;
     let (mut two, _) = hub.shim("shim-2", Vec::new()).await;
-    assert_eq!(hub.desk.hub.server("github").await.unwrap().unwrap().sessions, 0);
+    assert_eq!(hub.desk.hub.servers.server("github").await.unwrap().unwrap().sessions, 0);
     let items = vec![tool("list_repos", ""), tool("delete_repo", "")];
     one.say(&ToHub::Tools(Tools { items, complete: true })).await;
     for wire in [&mut one, &mut two] {
@@ -22,19 +22,19 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
         assert_eq!(table.ruling("list_repos").verdict, Verdict::Pass);
         assert_eq!(table.ruling("delete_repo").verdict, Verdict::Gate);
     }
-    assert_eq!(hub.desk.hub.server("github").await.unwrap().unwrap().sessions, 1);
+    assert_eq!(hub.desk.hub.servers.server("github").await.unwrap().unwrap().sessions, 1);
     let admin = Actor::from(&hub.desk.admin);
     let same = PolicyChange { require_all: Some(false), ..PolicyChange::default() };
-    hub.desk.hub.change_policy("github", &admin, same).await.unwrap();
+    hub.desk.hub.servers.change_policy("github", &admin, same).await.unwrap();
     let on = ToolChange { hitl: Some(true), ..ToolChange::default() };
-    hub.desk.hub.change_tool("github", "list_repos", &admin, on).await.unwrap();
+    hub.desk.hub.servers.change_tool("github", "list_repos", &admin, on).await.unwrap();
     for wire in [&mut one, &mut two] {
         let ToWrap::Policy { table } = wire.hear().await else { panic!("no policy") };
         assert_eq!(table.ruling("list_repos").verdict, Verdict::Gate);
     }
     let bypass =
         PolicyChange { bypass: Some(vec![hub.desk.agent.client_id.as_str().into()]), ..PolicyChange::default() };
-    hub.desk.hub.change_policy("github", &admin, bypass).await.unwrap();
+    hub.desk.hub.servers.change_policy("github", &admin, bypass).await.unwrap();
     let ToWrap::Policy { table } = two.hear().await else { panic!("no policy") };
     assert!(table.ruling("list_repos").bypass);
 }
@@ -44,7 +44,7 @@ async fn a_call_that_policy_passes_or_denies_gets_a_verdict() {
     let hub = Served::new().await;
     let admin = Actor::from(&hub.desk.admin);
     let off = PolicyChange { threshold: Some(None), ..PolicyChange::default() };
-    hub.desk.hub.change_policy("github", &admin, off).await.unwrap();
+    hub.desk.hub.servers.change_policy("github", &admin, off).await.unwrap();
     let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
     let call = request(&hub.desk.shim, "delete_repo", "{}");
     wire.say(&ToHub::Request(call.clone())).await;
@@ -52,7 +52,7 @@ async fn a_call_that_policy_passes_or_denies_gets_a_verdict() {
     assert_eq!((ruled.id, ruled.ruling.verdict), (call.id.clone(), Verdict::Pass));
     let limit = [("github".to_owned(), Level::Medium)].into();
     let change = crate::hub::agents::AgentChange { trust: Some(limit), ..Default::default() };
-    hub.desk.hub.change_agent(&hub.desk.agent.client_id, change, &admin).await.unwrap();
+    hub.desk.hub.agents.change_agent(&hub.desk.agent.client_id, change, &admin).await.unwrap();
     let ToWrap::Policy { table } = wire.hear().await else { panic!("no policy") };
     assert_eq!(table.unlisted.verdict, Verdict::Ask);
     wire.say(&ToHub::Request(call)).await;

@@ -34,7 +34,7 @@ impl Served {
     pub(in crate::hub::tests) async fn with(desk: Desk) -> Self {
         let (hub, agent) = (desk.hub.clone(), desk.agent.clone());
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| session::handle(hub, socket, agent, None))
+            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, agent, None))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{}", listener.local_addr().unwrap(), wire::PATH);
@@ -69,7 +69,7 @@ impl Served {
 
     /// Waits until the approval looks like that.
     pub(super) async fn becomes(&self, id: &ApprovalId, status: Status, outcome: Outcome) {
-        let mut newest = self.desk.hub.subscribe();
+        let mut newest = self.desk.hub.store().subscribe();
         let reached = async {
             while (self.desk.now(id).await.status, self.desk.now(id).await.outcome) != (status, outcome) {
                 newest.changed().await.unwrap();

@@ -4,12 +4,13 @@
 //! instance. A lock is held for a moment and never across an await.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::hub::approvals::hold::Shim;
+use crate::hub::store::bus::Target;
+use crate::hub::who::Shim;
 
 /// How much news may wait for one session; a session that falls further behind is cut.
 const WAKES: usize = 256;
@@ -41,8 +42,8 @@ pub(in crate::hub) enum Cut {
 type Key = (ClientId, InstanceId);
 
 /// See the module.
-#[derive(Default)]
-pub(in crate::hub) struct Live(Mutex<Shims>);
+#[derive(Clone, Default)]
+pub(in crate::hub) struct Live(Arc<Mutex<Shims>>);
 
 #[derive(Default)]
 struct Shims {
@@ -180,15 +181,29 @@ impl Live {
         sessions
     }
 
+    /// Wakes the sessions that a record concerns.
+    pub(in crate::hub) fn hear(&self, target: &Target) {
+        match target {
+            Target::Pages => {}
+            Target::Approval { id, client_id, instance } => {
+                self.wake_one(client_id, instance, Wake::Approval(id.clone()));
+            }
+            Target::Server(name) => self.wake_where(|_, server| server == name),
+            Target::Agent(agent) => self.wake_where(|client_id, _| client_id == agent),
+            Target::Revoked(agent) => self.cut(agent, Cut::Revoked),
+            Target::Everyone => self.wake_where(|_, _| true),
+        }
+    }
+
     /// Wakes one session, if it is here.
-    pub(in crate::hub) fn wake_one(&self, client_id: &ClientId, instance: &InstanceId, wake: Wake) {
+    fn wake_one(&self, client_id: &ClientId, instance: &InstanceId, wake: Wake) {
         if let Some(connected) = self.shims().connected.get(&(client_id.clone(), instance.clone())) {
             connected.wake(wake);
         }
     }
 
     /// Tells all sessions of that kind (by agent and server) that policy may have changed.
-    pub(in crate::hub) fn wake_where(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
+    fn wake_where(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
         for ((client_id, _), connected) in &self.shims().connected {
             if concerned(client_id, &connected.server) {
                 connected.wake(Wake::Policy);
@@ -197,7 +212,7 @@ impl Live {
     }
 
     /// Ends all sessions of an agent.
-    pub(in crate::hub) fn cut(&self, agent: &ClientId, why: Cut) {
+    fn cut(&self, agent: &ClientId, why: Cut) {
         for ((client_id, _), connected) in &self.shims().connected {
             if client_id == agent {
                 connected.cut.send_replace(Some(why));

@@ -4,7 +4,7 @@
 //! leaves out for it is counted, so that it says where it has a hole.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::core::ids::ClientId;
 
@@ -39,8 +39,8 @@ impl Cost {
 }
 
 /// What each agent has spent, in this process.
-#[derive(Default)]
-pub(in crate::hub) struct Budgets(Mutex<Spent>);
+#[derive(Clone, Default)]
+pub(in crate::hub) struct Budgets(Arc<Mutex<Spent>>);
 
 #[derive(Default)]
 struct Spent {

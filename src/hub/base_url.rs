@@ -1,0 +1,20 @@
+//! Where people reach the hub: known from the start, or as soon as the port is.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// See the module; clones are the same.
+#[derive(Clone, Default)]
+pub(in crate::hub) struct BaseUrl(Arc<RwLock<Option<String>>>);
+
+impl BaseUrl {
+    /// Such as `http://127.0.0.1:7420`.
+    pub(in crate::hub) fn set(&self, url: &str) {
+        let url = Some(url.trim_end_matches('/').to_owned());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    /// Without a slash at the end; empty while it is not known.
+    pub(in crate::hub) fn get(&self) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+}
