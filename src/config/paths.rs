@@ -11,7 +11,7 @@ use directories::{BaseDirs, ProjectDirs};
 /// The directories of this user, or why there are none.
 fn project() -> anyhow::Result<ProjectDirs> {
     ProjectDirs::from("", "", "hitl")
-        .context("cannot find this user's home directory; set HOME, or name the files with --config and --data-dir")
+        .context("cannot find this user's home directory; set HOME, or name a directory with HITL_DATA_DIR")
 }
 
 /// `config.toml` in this user's config dir.

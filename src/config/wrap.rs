@@ -37,8 +37,8 @@ pub struct Flags {
 pub struct Wrap {
     /// The wrapped server's name.
     pub server: String,
-    /// It is that of a program which starts many different servers, because nobody gave another one.
-    pub is_named_after_launcher: bool,
+    /// Somebody gave it that name; else it is the command's.
+    pub is_named: bool,
     /// The client's name until it has named itself.
     pub client: Option<String>,
     /// Where decisions are made.
@@ -91,7 +91,7 @@ impl Wrap {
             None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false))?,
         };
         let given = flags.server.or_else(|| env("HITL_SERVER"));
-        let is_named_after_launcher = given.is_none() && is_launcher(&base_name(command));
+        let is_named = given.is_some();
         let server = given.unwrap_or_else(|| base_name(command));
         ensure!(names::is_name(&server), "the server name {server:?} is not {}; give one with --server", names::RULE);
         let hub = match flags.hub.or_else(|| env("HITL_HUB")).or_else(|| file.hub.clone()) {
@@ -104,7 +104,7 @@ impl Wrap {
         };
         Ok(Self {
             server,
-            is_named_after_launcher,
+            is_named,
             client: flags.client.or_else(|| env("HITL_CLIENT")),
             hub,
             hub_wait: hub_wait(&file, &env)?,
@@ -206,16 +206,6 @@ fn base_name(command: &str) -> String {
     name.to_owned()
 }
 
-/// Whether a program is known to start servers that somebody else wrote.
-fn is_launcher(name: &str) -> bool {
-    const LAUNCHERS: [&str; 24] = [
-        "bun", "bunx", "cargo", "deno", "docker", "dotnet", "env", "go", "java", "node", "npm", "npx", "php", "pipx",
-        "pnpm", "podman", "ruby", "sh", "bash", "tsx", "uv", "uvx", "wsl", "yarn",
-    ];
-    // Such as python3.12.
-    LAUNCHERS.contains(&name) || name.starts_with("python")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,23 +255,12 @@ mod tests {
         let (_dir, config) = dir_with_config("");
         let flags = Flags { config: Some(config), ..Flags::default() };
         for (command, name) in [("/usr/bin/npx", "npx"), ("uvx", "uvx"), (r"C:\node\npx.cmd", "npx")] {
-            assert_eq!(Wrap::load(flags.clone(), command, NOTHING).unwrap().server, name);
+            let settings = Wrap::load(flags.clone(), command, NOTHING).unwrap();
+            assert_eq!((settings.server.as_str(), settings.is_named), (name, false));
         }
         let named = Flags { server: Some("github".to_owned()), ..flags };
-        assert_eq!(Wrap::load(named, "npx", NOTHING).unwrap().server, "github");
-    }
-
-    #[test]
-    fn only_who_wraps_a_launcher_without_a_name_is_hinted_at() {
-        let (_dir, config) = dir_with_config("");
-        let flags = Flags { config: Some(config), ..Flags::default() };
-        let hinted =
-            |flags: &Flags, command: &str| Wrap::load(flags.clone(), command, NOTHING).unwrap().is_named_after_launcher;
-        for command in ["npx", "/usr/bin/python3.12", r"C:\node\npx.cmd", "docker"] {
-            assert!(hinted(&flags, command), "{command}");
-        }
-        assert!(!hinted(&flags, "/opt/mcp-server-git"));
-        assert!(!hinted(&Flags { server: Some("npx".to_owned()), ..flags }, "npx"));
+        let settings = Wrap::load(named, "npx", NOTHING).unwrap();
+        assert_eq!((settings.server.as_str(), settings.is_named), ("github", true));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::{Place, open_store};
@@ -62,6 +62,16 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    /// The stream of events, from the one after `last` on where there is one.
+    pub(super) async fn events(&self, last: Option<&str>) -> anyhow::Result<Response> {
+        let request = self.http.get(format!("{}/api/v1/events", self.base)).bearer_auth(&self.token);
+        self.answer(last.iter().fold(request, |request, last| request.header("last-event-id", *last))).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.map_err(|error| no_answer(&self.base, error))?;
         if response.status().is_success() {
             return Ok(response);
@@ -69,10 +79,18 @@ impl Client {
         let status = response.status();
         let problem: Value = response.json().await.unwrap_or_default();
         match problem["detail"].as_str() {
-            Some(detail) => bail!("{}{}", detail, winner(&problem["approval"])),
-            None => bail!("the hub at {} answered {status}", self.base),
+            Some(detail) => Err(Refused { status, why: format!("{detail}{}", winner(&problem["approval"])) }.into()),
+            None => Err(Refused { status, why: format!("the hub at {} answered {status}", self.base) }.into()),
         }
     }
+}
+
+/// The hub's own word that it does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    why: String,
 }
 
 /// Who was faster, where the approval says.

@@ -11,6 +11,7 @@ mod configure;
 mod open;
 mod terminal;
 mod user;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
