@@ -1,9 +1,22 @@
 //! What a `tools/call` is, as far as an approval binds it.
 
 use super::ids::{ClientId, Digest};
+use super::json::canonical;
 
 /// The arguments of a call that carries none, as they are shown and digested.
 pub const NO_ARGUMENTS: &str = "{}";
+
+/// Whether a text may be a call's arguments: an object, or what says no more than none.
+pub fn may_be_arguments(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{') || say_nothing(json)
+}
+
+/// Whether arguments say no more than none: `null`, or the empty list that some languages make of an empty object.
+pub fn say_nothing(json: &str) -> bool {
+    let json = json.trim_ascii();
+    let list = json.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    json == "null" || list.is_some_and(|list| list.trim_ascii().is_empty())
+}
 
 /// Everything that an approval binds.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +54,14 @@ pub fn digest(call: &Bound<'_>) -> Digest {
 }
 
 /// What makes two calls *identical*, so that the second takes up the approval kept for the first: as [`digest`], but
-/// blind to white space that means nothing.
+/// of JSON values: blind to the order of members and to the way they are written, number literals as they were sent.
 pub fn identity(call: &Bound<'_>) -> Digest {
-    of_fields("hitl.same.v1", call, &canonical(call.arguments), call.extra.map(canonical).as_deref())
+    of_fields("hitl.same.v2", call, &canonical(call.arguments), call.extra.map(canonical).as_deref())
+}
+
+/// The digest of a tool's definition: of the value, because one server writes it in more than one way.
+pub fn definition(entry: &str) -> Digest {
+    Digest::of(canonical(entry).as_bytes())
 }
 
 fn of_fields(domain: &str, call: &Bound<'_>, arguments: &str, extra: Option<&str>) -> Digest {
@@ -53,64 +71,36 @@ fn of_fields(domain: &str, call: &Bound<'_>, arguments: &str, extra: Option<&str
     Digest::of_fields(&fields)
 }
 
-/// JSON text without the white space between its tokens; keys stay in order, literals and strings as they were sent.
-///
-/// Of two well-formed texts it makes the same one only when they have the same tokens: white space stands beside a
-/// brace, a bracket, a colon or a comma, so nothing grows together that was apart.
-pub fn canonical(arguments: &str) -> String {
-    let mut kept = String::with_capacity(arguments.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for c in arguments.chars() {
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if matches!(c, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        } else {
-            in_string = c == '"';
-        }
-        kept.push(c);
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn canonical_form_loses_white_space_between_tokens_and_nothing_else() {
-        for (sent, canonical_form) in [
-            ("{}", "{}"),
-            (" { } ", "{}"),
-            ("{\t\"a\" : [ 1 ,\r\n 2 ] }", "{\"a\":[1,2]}"),
-            (r#"{"a b": " c\\" , "d": "\" e" }"#, r#"{"a b":" c\\","d":"\" e"}"#),
-            (
-                r#"{ "n": 1.0, "m": 1e400, "big": 123456789012345678901234567890 }"#,
-                r#"{"n":1.0,"m":1e400,"big":123456789012345678901234567890}"#,
-            ),
-            ("{ \"\u{a0} \": \"\u{2003}\" }", "{\"\u{a0} \":\"\u{2003}\"}"),
+    fn identical_means_the_same_values_with_the_same_number_literals() {
+        let of = |arguments| identity(&Bound::plain(&"a".into(), "s", "t", None, arguments));
+        let sent = of(r#"{"a":1,"b":"x y","c":[1,2]}"#);
+        for same in ["{ \"a\": 1,\n \t\"b\": \"x y\",\"c\":[1, 2] }", r#"{"c":[1,2],"b":"\u0078 y","a":1}"#] {
+            assert_eq!(of(same), sent, "{same}");
+        }
+        for other in [
+            r#"{"a":1.0,"b":"x y","c":[1,2]}"#,
+            r#"{"a":1,"b":"xy","c":[1,2]}"#,
+            r#"{"a":1,"b":"x  y","c":[1,2]}"#,
+            r#"{"a":"1","b":"x y","c":[1,2]}"#,
+            r#"{"a":1,"b":"x y","c":[2,1]}"#,
+            r#"{"a":1,"b":"x y"}"#,
         ] {
-            assert_eq!(canonical(sent), canonical_form);
-            assert_eq!(canonical(canonical_form), canonical_form, "it is its own canonical form");
+            assert_ne!(of(other), sent, "{other}");
         }
     }
 
     #[test]
-    fn identical_means_the_same_tokens_in_the_same_order() {
-        let of = |arguments| identity(&Bound::plain(&"a".into(), "s", "t", None, arguments));
-        let sent = of(r#"{"a":1,"b":"x y"}"#);
-        assert_eq!(of("{ \"a\": 1,\n \"b\": \"x y\" }"), sent);
-        for other in [
-            r#"{"b":"x y","a":1}"#,
-            r#"{"a":1.0,"b":"x y"}"#,
-            r#"{"a":1,"b":"xy"}"#,
-            r#"{"a":1,"b":"x  y"}"#,
-            r#"{"a":1,"b":"\u0078 y"}"#,
-            r#"{"a":"1","b":"x y"}"#,
-        ] {
-            assert_ne!(of(other), sent, "{other}");
-        }
+    fn a_definition_is_the_same_however_its_server_orders_and_writes_it() {
+        let legacy = r#"{"name":"t","description":"Größe","inputSchema":{"type":"object","properties":{"a":{"type":"string","default":1.0}}}}"#;
+        let modern = r#"{"inputSchema": {"properties": {"a": {"default": 1.0, "type": "string"}}, "type": "object"}, "description": "Gr\u00f6\u00dfe", "name": "t"}"#;
+        assert_eq!(definition(legacy), definition(modern));
+        assert_ne!(definition(legacy), definition(&legacy.replace("1.0", "1")));
+        assert_ne!(definition(legacy), definition(&legacy.replace("string", "strinG")));
     }
 
     #[test]

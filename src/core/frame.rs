@@ -5,17 +5,21 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::extra::Extra;
-use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member};
+use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member, present};
 use super::messages::{ClientInfo, Era};
+use super::outline;
 
 /// The longest string id, tool name, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 /// The longest integer id, in digits.
 pub const MAX_ID_DIGITS: usize = 40;
 
+/// Some writers begin each line with it.
+const BOM: char = '\u{feff}';
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 /// What is read of a line besides its outermost members.
 const CLIENT: Wanted = &[("params", Open::Members(&[]))];
@@ -95,49 +99,49 @@ pub struct Continues<'a> {
     pub state: Option<&'a str>,
 }
 
-/// Why a client line is not forwarded, and what to answer.
+/// Why a client line is not forwarded, and who waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// `-32700` or `-32600`.
     pub code: i32,
-    /// The raw id to answer to: `Some("null")` for a batch, `None` when there is nothing to answer.
-    pub id: Option<String>,
-    /// What is wrong, for the answer and the log.
+    /// What is wrong, for the answers and the log.
     pub why: String,
+    /// The raw ids of its requests, as they were sent; `null` where one may be a request and has no id to answer to.
+    pub requests: Vec<String>,
+    /// The raw ids of its answers to requests of the server.
+    pub answers: Vec<String>,
 }
+
+impl Refused {
+    /// Of a line that stands for this.
+    pub fn new(code: i32, why: impl Into<String>, owed: outline::Owed) -> Self {
+        Self { code, why: why.into(), requests: owed.requests, answers: owed.answers }
+    }
+}
+
+/// What is wrong with a line: code and words.
+type Wrong = (i32, String);
 
 /// Reads a client's line, without its line end, by the strict profile.
 pub fn read_client(line: &[u8]) -> Result<ClientFrame<'_>, Refused> {
-    let text = std::str::from_utf8(line).map_err(|_| refused(-32700, None, "the line is not valid UTF-8"))?;
-    if text.trim_start_matches([' ', '\t']).starts_with('[') {
-        return Err(Refused { code: -32600, id: Some("null".into()), why: "batches are not supported".into() });
+    client_frame(line).map_err(|(code, why)| Refused::new(code, why, outline::owed(line)))
+}
+
+fn client_frame(line: &[u8]) -> Result<ClientFrame<'_>, Wrong> {
+    let text = std::str::from_utf8(line).map_err(|_| (-32700, "the line is not valid UTF-8".to_owned()))?;
+    if text.starts_with(BOM) {
+        return Err((-32700, "the line begins with a byte order mark".to_owned()));
     }
-    let members = json::object(text, Mode::Strict, CLIENT).map_err(unreadable)?;
-    shape(&members).map_err(|why| refused(-32600, answerable_id(&members), why))
+    if text.trim_start_matches([' ', '\t']).starts_with('[') {
+        return Err((-32600, "batches are not supported".to_owned()));
+    }
+    let members = json::object(text, Mode::Strict, CLIENT).map_err(|(fault, _)| unreadable(&fault))?;
+    shape(&members).map_err(|why| (-32600, why))
 }
 
-fn unreadable((fault, members): (Fault, Vec<Member<'_>>)) -> Refused {
-    let code = match fault {
-        Fault::Duplicate(_) | Fault::NotAnObject => -32600,
-        _ => -32700,
-    };
-    let id = match &fault {
-        Fault::Duplicate(name) if name == "id" => None,
-        _ => answerable_id(&members),
-    };
-    refused(code, id, fault.to_string())
-}
-
-fn refused(code: i32, id: Option<String>, why: impl Into<String>) -> Refused {
-    Refused { code, id, why: why.into() }
-}
-
-/// The id a refusal can be sent to: only that of a request, and only one that reads the same everywhere.
-fn answerable_id(members: &[Member<'_>]) -> Option<String> {
-    let is_response = member(members, "result").or(member(members, "error")).is_some();
-    let ambiguous = look_alikes(members, &["id"]).is_err();
-    let id = member(members, "id").filter(|_| !is_response && !ambiguous)?;
-    Id::read(id).ok().map(|id| id.raw.to_owned())
+fn unreadable(fault: &Fault) -> Wrong {
+    let code = if matches!(fault, Fault::Duplicate(_) | Fault::NotAnObject) { -32600 } else { -32700 };
+    (code, fault.to_string())
 }
 
 fn shape<'a>(members: &[Member<'a>]) -> Result<ClientFrame<'a>, String> {
@@ -147,32 +151,36 @@ fn shape<'a>(members: &[Member<'a>]) -> Result<ClientFrame<'a>, String> {
     if member(members, "jsonrpc").is_none_or(|version| json::unescape(version.raw) != "2.0" || !is_string(version)) {
         return Err("the member jsonrpc must be \"2.0\"".into());
     }
-    let id = member(members, "id").map(Id::read).transpose()?;
-    let answers = [member(members, "result"), member(members, "error")].iter().flatten().count();
-    match (member(members, "method"), answers) {
-        (Some(method), 0) => with_method(method, id, params(members)?),
-        (None, 1) if id.is_some() && member(members, "params").is_none() => Ok(ClientFrame::Other),
+    let id = present(members, "id").map(Id::read).transpose()?;
+    let (result, error) = (present(members, "result"), present(members, "error"));
+    match present(members, "method") {
+        Some(method) if result.or(error).is_none() => with_method(method, id, params(members)?),
+        None if is_answer(members, id.is_some()) => Ok(ClientFrame::Other),
         _ => Err("neither a request, nor a notification, nor a response".into()),
     }
 }
 
+/// Whether a line without a method is an answer; only an error may be one to nobody.
+fn is_answer(members: &[Member<'_>], has_id: bool) -> bool {
+    let named = |name| member(members, name).is_some();
+    let one = match (present(members, "result"), present(members, "error")) {
+        (Some(_), Some(_)) => false,
+        (None, None) => has_id && (named("result") || named("error")),
+        (result, _) => has_id || result.is_none(),
+    };
+    one && member(members, "params").is_none_or(Member::is_void)
+}
+
 fn params<'m, 'a>(members: &'m [Member<'a>]) -> Result<&'m [Member<'a>], String> {
-    match member(members, "params") {
-        None => Ok(&[]),
-        Some(params) if params.kind == Kind::Object => Ok(&params.inner),
-        Some(_) => Err("params must be an object".into()),
-    }
+    Ok(object_member(members, "params")?.map_or(&[], |params| &params.inner))
 }
 
 fn with_method<'a>(method: &Member<'a>, id: Option<Id<'a>>, params: &[Member<'a>]) -> Result<ClientFrame<'a>, String> {
-    if !is_string(method) {
-        return Err("method must be a string".into());
-    }
-    let name = json::unescape(method.raw);
+    let name = text_of(method).ok_or("method must be a string of whole characters")?;
     match (name.as_ref(), id) {
         ("tools/call", Some(id)) => call(id, params).map(|call| ClientFrame::Call(Box::new(call))),
         ("tools/call", None) => Err("tools/call needs an id".into()),
-        ("tools/list", Some(id)) => Ok(ClientFrame::ListTools { id, first: member(params, "cursor").is_none() }),
+        ("tools/list", Some(id)) => Ok(ClientFrame::ListTools { id, first: present(params, "cursor").is_none() }),
         ("initialize", Some(id)) => {
             Ok(ClientFrame::Initialize { id, client: client_info(member(params, "clientInfo")) })
         }
@@ -187,12 +195,11 @@ fn with_method<'a>(method: &Member<'a>, id: Option<Id<'a>>, params: &[Member<'a>
 
 fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
     look_alikes(params, &CALL_PARAMS)?;
-    let name = member(params, "name").filter(|name| is_string(name)).ok_or("tools/call needs a tool name")?;
-    let name = json::unescape(name.raw);
+    let name = member(params, "name").and_then(text_of).ok_or("tools/call needs a tool name of whole characters")?;
     if name.len() > MAX_NAME_BYTES {
         return Err(format!("the tool name is longer than {MAX_NAME_BYTES} bytes"));
     }
-    let arguments = object_member(params, "arguments")?.map(|arguments| arguments.raw);
+    object_member(params, "arguments")?;
     let meta = match object_member(params, "_meta")? {
         Some(meta) => json::object(meta.raw, Mode::Strict, &[]).map_err(|(fault, _)| fault.to_string())?,
         None => Vec::new(),
@@ -202,7 +209,8 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
     Ok(Call {
         id,
         name,
-        arguments,
+        // As it was sent, also where it says nothing.
+        arguments: member(params, "arguments").map(|arguments| arguments.raw),
         // A token of another type is the client's mistake: the call counts, progress does not.
         token: member(&meta, "progressToken").and_then(|token| Id::read(token).ok()),
         era: if modern { Era::Modern } else { Era::Legacy },
@@ -213,21 +221,27 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
 }
 
 fn continues<'a>(params: &[Member<'a>]) -> Option<Continues<'a>> {
-    let state = member(params, "requestState").map(|state| state.raw);
-    let answers = state.is_some() || member(params, "inputResponses").is_some();
+    let state = present(params, "requestState").map(|state| state.raw);
+    let answers = state.is_some() || present(params, "inputResponses").is_some();
     answers.then_some(Continues { state })
 }
 
+/// A member that is an object or as good as absent.
 fn object_member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Result<Option<&'m Member<'a>>, String> {
-    match member(members, name) {
+    match member(members, name).filter(|member| !member.is_void()) {
         Some(found) if found.kind != Kind::Object => Err(format!("{name} must be an object")),
         found => Ok(found),
     }
 }
 
+/// The text of a string of whole characters.
+fn text_of<'a>(member: &Member<'a>) -> Option<Cow<'a, str>> {
+    is_string(member).then(|| json::whole(member.raw)).flatten()
+}
+
 fn cancelled<'a>(params: &[Member<'a>]) -> Result<ClientFrame<'a>, String> {
     look_alikes(params, &["requestId", "reason"])?;
-    let request = member(params, "requestId").map(Id::read).transpose()?;
+    let request = present(params, "requestId").map(Id::read).transpose()?;
     let reason = member(params, "reason").filter(|reason| is_string(reason));
     Ok(ClientFrame::Cancelled { request, reason: reason.map(|reason| json::unescape(reason.raw)).unwrap_or_default() })
 }
@@ -280,12 +294,21 @@ fn is_format(c: char) -> bool {
 }
 
 impl<'a> Id<'a> {
-    /// Reads an id or token: a string of at most 256 bytes or an integer literal of at most 40 digits.
+    /// The id of this raw text, if it is one.
+    pub fn of_raw(raw: &'a str) -> Option<Self> {
+        let kind = if raw.starts_with('"') { Kind::String } else { Kind::Number };
+        serde_json::from_str::<&RawValue>(raw).ok().and_then(|_| Self::of(raw, kind).ok())
+    }
+
     fn read(member: &Member<'a>) -> Result<Self, String> {
-        let raw = member.raw;
-        match member.kind {
+        Self::of(member.raw, member.kind)
+    }
+
+    /// An id or token: a string of at most 256 bytes or an integer literal of at most 40 digits.
+    fn of(raw: &'a str, kind: Kind) -> Result<Self, String> {
+        match kind {
             Kind::String if raw.len() <= MAX_NAME_BYTES + 2 => {
-                let key = match json::unescape(raw) {
+                let key = match json::whole(raw).ok_or("an id must consist of whole characters")? {
                     Cow::Borrowed(_) => Cow::Borrowed(&raw[..raw.len() - 1]),
                     Cow::Owned(text) => Cow::Owned(format!("\"{text}")),
                 };
@@ -321,6 +344,11 @@ pub enum ServerFrame<'a> {
         /// How far it is.
         progress: Option<f64>,
     },
+    /// A request that also says that it has no outcome: some reader may take it for the answer to its id.
+    Twofold {
+        /// Its id.
+        id: Id<'a>,
+    },
     /// `notifications/tools/list_changed`.
     ToolsChanged,
     /// Anything else that reads the same to every reader.
@@ -342,27 +370,44 @@ pub fn read_list(line: &[u8]) -> ServerFrame<'_> {
 
 fn server_frame(line: &[u8], open: Wanted) -> ServerFrame<'_> {
     let Ok(text) = std::str::from_utf8(line) else { return ServerFrame::Unreadable };
-    match json::object(text, Mode::Lenient, open) {
+    match json::object(text.strip_prefix(BOM).unwrap_or(text), Mode::Lenient, open) {
         Ok(members) if look_alikes(&members, &ENVELOPE).is_ok() => server_shape(members),
         _ => ServerFrame::Unreadable,
     }
 }
 
 fn server_shape(members: Vec<Member<'_>>) -> ServerFrame<'_> {
-    if let Some(method) = member(&members, "method") {
+    let outcomes = [present(&members, "result"), present(&members, "error")].iter().flatten().count();
+    let id = present(&members, "id").map(Id::read);
+    match present(&members, "method") {
         // One reader would take it for a request, another for the answer to one.
-        if member(&members, "result").or(member(&members, "error")).is_some() {
-            return ServerFrame::Unreadable;
-        }
-        let name = json::unescape(method.raw);
-        return match name.as_ref() {
-            "notifications/progress" => progress(member(&members, "params")),
-            "notifications/tools/list_changed" => ServerFrame::ToolsChanged,
+        Some(_) if outcomes > 0 => ServerFrame::Unreadable,
+        None if outcomes > 1 => ServerFrame::Unreadable,
+        Some(method) => match id {
+            Some(Ok(id)) if member(&members, "result").or(member(&members, "error")).is_some() => {
+                ServerFrame::Twofold { id }
+            }
+            _ => server_message(method, &members),
+        },
+        None => match id {
+            Some(Ok(id)) => ServerFrame::Response { id, result: result(members) },
             _ => ServerFrame::Other,
-        };
+        },
     }
-    let Some(Ok(id)) = member(&members, "id").map(Id::read) else { return ServerFrame::Other };
-    ServerFrame::Response { id, result: members.into_iter().find(|member| member.name == "result") }
+}
+
+/// The outcome that is no error.
+fn result(members: Vec<Member<'_>>) -> Option<Member<'_>> {
+    let is_error = present(&members, "error").is_some();
+    members.into_iter().find(|member| member.name == "result" && !is_error)
+}
+
+fn server_message<'a>(method: &Member<'a>, members: &[Member<'a>]) -> ServerFrame<'a> {
+    match json::unescape(method.raw).as_ref() {
+        "notifications/progress" => progress(member(members, "params")),
+        "notifications/tools/list_changed" => ServerFrame::ToolsChanged,
+        _ => ServerFrame::Other,
+    }
 }
 
 fn progress<'a>(params: Option<&Member<'a>>) -> ServerFrame<'a> {

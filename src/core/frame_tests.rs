@@ -75,66 +75,129 @@ fn ids_are_compared_by_type_and_value() {
 fn what_is_not_forwarded_and_what_is_answered() {
     let deep =
         format!(r#"{{"jsonrpc":"2.0","id":4,"method":"x","params":{{"a":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
-    let long_id = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(257));
+    let (too_long, digits) = (format!("\"{}\"", "x".repeat(257)), "1".repeat(41));
+    let long_id = format!(r#"{{"jsonrpc":"2.0","id":{too_long},"method":"ping"}}"#);
     let long_name =
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{}"}}}}"#, "x".repeat(257));
-    let long_number = format!(r#"{{"jsonrpc":"2.0","id":{},"method":"ping"}}"#, "1".repeat(41));
-    for (line, code, id) in [
+    let long_number = format!(r#"{{"jsonrpc":"2.0","id":{digits},"method":"ping"}}"#);
+    for (line, code, requests) in [
         // no JSON
-        ("hello", -32600, None),
-        ("", -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping""#, -32700, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} {"a":1}"#, -32700, Some("1")),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\r\"method\":\"ping\"}", -32700, Some("1")),
-        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", -32600, None),
-        ("PRI * HTTP/2.0", -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}"#, -32700, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":"\ud800"}}"#, -32700, Some("1")),
-        (&deep, -32700, Some("4")),
+        ("hello", -32600, &["null"][..]),
+        ("", -32600, &["null"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping""#, -32700, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping"} {"a":1}"#, -32700, &["1"]),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\r\"method\":\"ping\"}", -32700, &["1"]),
+        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", -32700, &["1"]),
+        ("PRI * HTTP/2.0", -32600, &["null"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":NaN}}"#, -32700, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a\ud800":1}}"#, -32700, &["1"]),
+        (&deep, -32700, &["4"]),
         // two readings
-        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","Method":"tools/call"}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","extra":1}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"a"}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call ","params":{"name":"a"}}"#, -32600, Some("1")),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/c\u{200b}all\"}", -32600, Some("1")),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\u{ff54}ools/call\"}", -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name\u0000":"b"}}"#, -32600, Some("1")),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, -32600, &["null"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","Method":"tools/call"}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","extra":1}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"a"}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call ","params":{"name":"a"}}"#, -32600, &["1"]),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/c\u{200b}all\"}", -32600, &["1"]),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\u{ff54}ools/call\"}", -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","Name":"b"}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name\u0000":"b"}}"#, -32600, &["1"]),
         (
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"a\",\"argument\u{17f}\":{}}}",
             -32600,
-            Some("1"),
+            &["1"][..],
         ),
         // shapes
-        ("[]", -32600, Some("null")),
-        (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}]"#, -32600, Some("null")),
-        (r#"{"id":1,"method":"ping"}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","result":{}}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1.0,"method":"ping"}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1e3,"method":"ping"}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#, -32600, None),
-        (&long_id, -32600, None),
-        (&long_number, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#, -32600, None),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["a"]}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":[1]}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":null}}"#, -32600, Some("1")),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":7}}"#, -32600, Some("1")),
-        (&long_name, -32600, Some("1")),
+        ("[]", -32600, &["null"][..]),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}]"#, -32600, &["null", "1"]),
+        (r#"{"id":1,"method":"ping"}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, -32600, &[]),
+        (r#"{"jsonrpc":"2.0","result":{}}"#, -32600, &[]),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"tools/call","params":{"name":"a"}}"#, -32600, &["null"]),
+        (r#"{"jsonrpc":"2.0","id":1.0,"method":"ping"}"#, -32600, &["1.0"]),
+        (r#"{"jsonrpc":"2.0","id":1e3,"method":"ping"}"#, -32600, &["1e3"]),
+        (r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#, -32600, &["null"]),
+        (&long_id, -32600, &[too_long.as_str()]),
+        (&long_number, -32600, &[digits.as_str()]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#, -32600, &[]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["a"]}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":[1]}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":7}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call\ud83d","params":{"name":"a"}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\udc00"}}"#, -32600, &["1"]),
+        (r#"{"jsonrpc":"2.0","id":"\ud83d","method":"ping"}"#, -32600, &[r#""\ud83d""#]),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":[0]}}"#, -32600, &["1"]),
+        (&long_name, -32600, &["1"]),
     ] {
         let refused = read(line).map(|frame| format!("{frame:?}")).expect_err(line);
-        assert_eq!((refused.code, refused.id.as_deref()), (code, id), "{line}: {}", refused.why);
+        assert_eq!((refused.code, refused.requests), (code, list(requests)), "{line}: {}", refused.why);
+    }
+}
+
+fn list(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[test]
+fn an_answer_that_is_not_forwarded_says_which_request_of_the_server_it_was_for() {
+    for (line, answers) in [
+        (r#"{"jsonrpc":"2.0","id":"s1","result":{"a":1,"a":2}}"#, &["\"s1\""][..]),
+        (r#"{"result":{"a":"\x"},"jsonrpc":"2.0","id":4}"#, &["4"]),
+        (r#"{"jsonrpc":"2.0","id":4,"result":{},"error":{"code":1,"message":""}}"#, &["4"]),
+        (r#"{"jsonrpc":"2.0","id":4,"result":{},"params":{}}"#, &["4"]),
+        (r#"{"jsonrpc":"2.0","id":4,"result":{},"Method":"tools/call"}"#, &[]),
+        (r#"{"jsonrpc":"2.0","result":{}}"#, &[]),
+    ] {
+        let refused = read(line).map(|frame| format!("{frame:?}")).expect_err(line);
+        assert_eq!(refused.answers, list(answers), "{line}");
+    }
+}
+
+#[test]
+fn what_says_nothing_counts_as_left_out() {
+    for (line, what) in [
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, "Request"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[ ]}"#, "Request"),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":null}"#, "Other"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":null,"error":null}"#, "Request"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":null}}"#, "first: true"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}"#, "first: true"),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"notifications/initialized"}"#, "Other"),
+        (
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":null,"reason":null}}"#,
+            "Cancelled",
+        ),
+        (r#"{"jsonrpc":"2.0","id":"s","result":{},"error":null,"method":null,"params":null}"#, "Other"),
+        (r#"{"jsonrpc":"2.0","id":"s","result":null,"error":{"code":1,"message":""}}"#, "Other"),
+        (r#"{"jsonrpc":"2.0","id":"s","result":null,"error":null}"#, "Other"),
+        (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#, "Other"),
+    ] {
+        let frame = format!("{:?}", read(line).expect(line));
+        assert!(frame.contains(what), "{line} is {frame}");
+    }
+}
+
+#[test]
+fn a_call_without_arguments_is_gated_with_what_was_sent_for_them() {
+    for (params, arguments, continues) in [
+        (r#""name":"t""#, None, false),
+        (r#""name":"t","arguments":null,"_meta":null"#, Some("null"), false),
+        (r#""name":"t","arguments":[ ],"_meta":[]"#, Some("[ ]"), false),
+        (r#""name":"t","inputResponses":null,"requestState":null"#, None, false),
+        (r#""name":"t","arguments":{},"requestState":"s""#, Some("{}"), true),
+        (r#""name":"t","arguments":{"a":"\ud83d"}"#, Some(r#"{"a":"\ud83d"}"#), false),
+    ] {
+        let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
+        let call = call_of(&line);
+        assert_eq!((call.arguments, call.continues.is_some()), (arguments, continues), "{params}");
     }
 }
 
@@ -182,6 +245,18 @@ fn server_lines_are_seen_through() {
         read_server(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#),
         ServerFrame::Progress { token, progress: Some(1.0) } if token.raw == "7"
     ));
+    for (line, what) in [
+        ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}", "Response"),
+        (r#"{"id":3,"method":null,"result":{},"error":null}"#, "result: Some"),
+        (r#"{"id":3,"result":null,"error":{"code":1,"message":""}}"#, "result: None"),
+        (r#"{"id":3,"method":"ping","result":null,"error":null}"#, "Twofold"),
+        (r#"{"method":"notifications/tools/list_changed","error":null,"id":null}"#, "ToolsChanged"),
+        (r#"{"id":3,"method":"ping","result":{}}"#, "Unreadable"),
+        (r#"{"id":3,"error":{},"result":{}}"#, "Unreadable"),
+    ] {
+        let frame = format!("{:?}", read_server(line.as_bytes()));
+        assert!(frame.contains(what), "{line} is {frame}");
+    }
     for unreadable in ["[]", "noise", r#"{"id":1,"id":2,"result":{}}"#, r#"{"id":1,"Id":2,"result":{}}"#] {
         assert!(matches!(read_server(unreadable.as_bytes()), ServerFrame::Unreadable), "{unreadable}");
     }

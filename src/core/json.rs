@@ -1,14 +1,19 @@
 //! A strict reader of JSON text (RFC 8259) that keeps every byte where it was: it returns views, never values.
 //!
-//! It exists because a gate and a server must not read one line differently: duplicate names, lone surrogates, raw
-//! control bytes and deep nesting are faults here. Number literals and the order of members stay as they came.
+//! It exists because a gate and a server must not read one line differently: duplicate names, names with half a
+//! surrogate pair, raw control bytes and deep nesting are faults here. Number literals and the order of members stay as
+//! they came.
 
+mod canonical;
+mod text;
 mod tokens;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+pub use self::canonical::canonical;
+pub use self::text::{mended, unescape, whole};
 use self::tokens::{Read, Tokens};
 
 /// Nesting deeper than this is a fault.
@@ -23,7 +28,7 @@ const FEW: usize = 16;
 /// How much is demanded of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// A client's line: no duplicate names at any depth, no lone surrogates.
+    /// A client's line: no duplicate names at any depth, and no halves of surrogate pairs in them.
     Strict,
     /// A server's line: the same of the members that are looked at, plain grammar below them.
     Lenient,
@@ -68,8 +73,8 @@ pub enum Fault {
     /// One name twice in one object.
     #[error("duplicate member name {0:?}")]
     Duplicate(String),
-    /// Half of a surrogate pair.
-    #[error("lone surrogate at byte {0}")]
+    /// Half of a surrogate pair in a name.
+    #[error("half of a surrogate pair in the member name at byte {0}")]
     LoneSurrogate(usize),
 }
 
@@ -84,6 +89,19 @@ pub struct Member<'a> {
     pub kind: Kind,
     /// The value's own members, or elements without a name, if they were asked for ([`Open`]).
     pub inner: Vec<Member<'a>>,
+}
+
+impl Member<'_> {
+    /// Whether it says no more than a member that is left out: `null`, or the empty list that some languages make of an
+    /// empty object.
+    pub fn is_void(&self) -> bool {
+        super::call::say_nothing(self.raw)
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.raw == "null"
+    }
 }
 
 /// What is wanted of a member besides its raw text.
@@ -106,6 +124,11 @@ pub fn member<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Option<&'m Membe
     members.iter().find(|member| member.name == name)
 }
 
+/// The member of that name, unless it is `null`.
+pub fn present<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Option<&'m Member<'a>> {
+    member(members, name).filter(|member| !member.is_null())
+}
+
 /// Where `part`, a piece of `text`, lies in it.
 pub(super) fn range_in(text: &[u8], part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
@@ -122,15 +145,6 @@ pub fn object(text: &str, mode: Mode, open: Wanted) -> Result<Members<'_>, (Faul
         Ok(()) => Ok(members),
         Err(fault) => Err((*fault, members)),
     }
-}
-
-/// The text of a string literal, unescaped; lone surrogates, which have no text, leave it as it stands.
-pub fn unescape(literal: &str) -> Cow<'_, str> {
-    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
-    if !inner.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    serde_json::from_str::<String>(literal).map_or(Cow::Borrowed(inner), Cow::Owned)
 }
 
 struct Reader<'a> {
@@ -282,7 +296,12 @@ impl<'a> Reader<'a> {
         let escaped = self.tokens.string()?;
         let literal = self.tokens.since(start);
         self.tokens.colon()?;
-        Ok(if escaped { unescape(literal) } else { Cow::Borrowed(&literal[1..literal.len() - 1]) })
+        let inner = Cow::Borrowed(&literal[1..literal.len() - 1]);
+        match if escaped { whole(literal) } else { Some(inner.clone()) } {
+            Some(name) => Ok(name),
+            None if self.tokens.mode() == Mode::Strict => Err(Box::new(Fault::LoneSurrogate(start))),
+            None => Ok(inner),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod inert;
 pub mod json;
 pub mod messages;
 pub mod names;
+pub mod outline;
 pub mod patience;
 pub mod peek;
 #[cfg(feature = "hub")]

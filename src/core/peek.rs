@@ -46,6 +46,7 @@ fn sight(line: &[u8]) -> Option<Sight<'_>> {
         let (name, value) = member(rest)?;
         match name {
             b"method" | b"params" => return Some(Sight::NoAnswer),
+            b"result" | b"error" if null(value).is_some() => rest = null(value)?,
             b"result" | b"error" => return answer(value, id, name == b"error").map(Sight::Answer),
             b"jsonrpc" => rest = scalar(value)?.1,
             b"id" => (id, rest) = scalar(value).map(|(id, rest)| (Some(id), rest))?,
@@ -59,11 +60,11 @@ fn sight(line: &[u8]) -> Option<Sight<'_>> {
 fn answer<'a>(value: &'a [u8], id: Option<&'a [u8]>, is_error: bool) -> Option<Answer<'a>> {
     let mut body = before(value, b'}')?;
     let mut found = id;
-    // What may follow the outcome: the id and the version, in either order.
-    while let Some((name, scalar, rest)) = last_member(body) {
+    // What may follow the outcome: that there is no other one, the id, and the version, in any order.
+    while let Some((name, scalar, rest)) = last_member(body).or_else(|| last_null(body)) {
         match name {
             b"id" if found.is_none() => found = Some(scalar),
-            b"jsonrpc" => {}
+            b"jsonrpc" | b"error" => {}
             _ => break,
         }
         body = rest;
@@ -125,6 +126,11 @@ fn scalar(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (!scalar.is_empty() && !scalar.ends_with(b"\\")).then_some((scalar, rest))
 }
 
+/// What follows a `null`.
+fn null(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.trim_ascii_start().strip_prefix(b"null")
+}
+
 fn is_of_integer(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'-'
 }
@@ -148,6 +154,12 @@ fn last_member(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         .iter()
         .find_map(|name| Some((named.strip_suffix(*name)?.strip_suffix(b"\"")?, *name)))?;
     (!value.is_empty() && !value.contains(&b'\\')).then_some((name, value, before(rest, b',')?))
+}
+
+/// The last member of an object, if it says that there is no error.
+fn last_null(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let named = before(bytes.strip_suffix(b"null")?, b':')?;
+    Some((b"error", b"null", before(named.strip_suffix(b"\"error\"")?, b',')?))
 }
 
 #[cfg(test)]
@@ -175,6 +187,11 @@ mod tests {
             (r#"{"id":7,"jsonrpc":"2.0","error":{"code":-32602,"message":"no"}}"#, ("7", no)),
             (r#"{"error":{"code":1,"message":"no"},"jsonrpc":"2.0","id":7}"#, ("7", no)),
             (r#"{"jsonrpc":"2.0","id":7,"result":"odd"}"#, ("7", yes)),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":null}"#, ("7", yes)),
+            (r#"{"id":7,"error": null,"result":{"isError":true},"jsonrpc":"2.0"}"#, ("7", no)),
+            (r#"{"result":{"isError":false},"error" : null , "id":7}"#, ("7", yes)),
+            (r#"{"id":7,"result":null,"error":{"code":1,"message":"no"}}"#, ("7", no)),
+            (r#"{"id":7,"error":{"code":1,"message":"no"},"result":null}"#, ("7", no)),
         ] {
             assert_eq!(seen(line), expected, "{line}");
         }
@@ -224,6 +241,7 @@ mod tests {
             r#"{"result":{},"jsonrpc":"2.0","id":"\u0061"}"#,
             r#"{"result":{},"jsonrpc":"2.0"}"#,
             r#"{"x":1,"jsonrpc":"2.0","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":null}"#,
             r#"{"\u0069d":7,"result":{}}"#,
             r#"{"jsonrpc":"2.0","id":7.5,"result":{}}"#,
         ] {

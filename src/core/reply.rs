@@ -14,6 +14,9 @@ use super::inert::inert;
 /// The longest progress message, in characters (`mcp.md`: Claude Code shows about 200).
 pub const MAX_MESSAGE_CHARS: usize = 200;
 
+/// The longest call that is held for approval, in bytes.
+pub const MAX_GATED_BYTES: usize = 8 << 20;
+
 /// The hub, as a client is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HubName {
@@ -89,6 +92,8 @@ pub enum Refusal {
     },
     /// The server ended first.
     ServerGone,
+    /// It is more than approvers can be shown.
+    TooLong,
     /// Too much is held already.
     Overloaded,
     /// The hub takes no more of this agent's calls now.
@@ -112,6 +117,7 @@ impl Refusal {
             Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
             Self::ServerGone => "server_gone",
+            Self::TooLong => "too_long",
             Self::Overloaded | Self::Busy { .. } => "overloaded",
         }
     }
@@ -166,6 +172,11 @@ impl Refusal {
             Self::ServerGone => {
                 format!("The server of tool '{tool}' ended while the call waited for approval. It was not executed.")
             }
+            Self::TooLong => format!(
+                "Tool '{tool}' requires admin approval, and this call is longer than the {} MiB that can be shown to an \
+                 approver. It was not executed. Call it with less, in parts, or with a file's name in place of its content.",
+                MAX_GATED_BYTES >> 20
+            ),
             Self::Overloaded => format!(
                 "Tool '{tool}' requires admin approval, and too many calls are waiting for one already. It was not \
                  executed. Wait for them before you call again."
@@ -207,11 +218,27 @@ struct Decision<'a> {
     reason: Option<String>,
 }
 
-/// The JSON-RPC error for a line that is not forwarded; `None` when there is no id to answer to.
-pub fn error_line(refused: &Refused) -> Option<Vec<u8>> {
-    let id = refused.id.as_ref()?;
-    let error = json!({"code": refused.code, "message": format!("Not forwarded: {}", refused.why)});
-    Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes())
+/// The JSON-RPC errors that answer the requests of a line that is not forwarded, by their raw ids.
+pub fn errors(refused: &Refused) -> impl Iterator<Item = (&str, Vec<u8>)> {
+    let answer = |id: &'_ String| error_line(id, refused.code, &format!("Not forwarded: {}", refused.why));
+    refused.requests.iter().map(move |id| (id.as_str(), answer(id)))
+}
+
+/// The JSON-RPC error that answers a request whose own answer was too long to be read, and cannot be passed on.
+pub fn too_long(id: &str, why: &str) -> Vec<u8> {
+    error_line(id, -32603, &format!("The server's answer is too long to be read whole, and was not passed on: {why}"))
+}
+
+/// What the server is given in place of the answers of a line that is not forwarded: it waits for them.
+pub fn stand_ins(refused: &Refused) -> impl Iterator<Item = Vec<u8>> {
+    let why = format!("The client's answer was not forwarded: {}", refused.why);
+    refused.answers.iter().map(move |id| error_line(id, -32603, &why))
+}
+
+/// The id goes back exactly as it came, so it is not a value but text.
+fn error_line(id: &str, code: i32, message: &str) -> Vec<u8> {
+    let error = json!({"code": code, "message": message});
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes()
 }
 
 /// A progress notification; `token` is the raw literal, `thousandths` the progress times 1000.

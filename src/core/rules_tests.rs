@@ -34,6 +34,8 @@ fn operators_compare_as_they_say() {
         (r#"{"pointer":"/a","op":"glob","value":"/tmp/**","not":true}"#, r#"{"a":"/etc/x"}"#, true),
         (r#"{"pointer":"/a","op":"glob","value":"/tmp/**","not":true}"#, r#"{}"#, true),
         (r#"{"pointer":"/a","op":"glob","value":"/tmp/**"}"#, r#"{}"#, false),
+        (r#"{"pointer":"/a","op":"glob","value":"/tmp/**"}"#, "null", false),
+        (r#"{"pointer":"/a","op":"exists","not":true}"#, "[ ]", true),
     ] {
         assert_eq!(reason(condition, arguments).is_some(), hit, "{condition} on {arguments}");
     }

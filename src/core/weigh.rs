@@ -24,7 +24,8 @@ pub struct ServerPolicy {
     pub bypass: BTreeSet<ClientId>,
     /// Seconds an approver has; timeouts always reject.
     pub timeout_seconds: u32,
-    /// Whether tools that are new or changed are gated until somebody accepts them; `None` is where anything is gated.
+    /// Whether tools that are new or changed are gated until somebody accepts them; `None` is where anything is gated or
+    /// would be by its level.
     pub gate_changed_tools: Option<bool>,
     /// Conditions on arguments, as they were set.
     pub rules: Vec<Rule>,
@@ -43,12 +44,15 @@ impl ServerPolicy {
         }
     }
 
-    /// Whether anything on the server can be gated, apart from tools that are new or changed.
-    pub fn gates_anything<'t>(&self, tools: impl IntoIterator<Item = &'t Tool>) -> bool {
-        self.require_all
-            || self.threshold.is_some()
-            || !self.rules.is_empty()
-            || tools.into_iter().any(|tool| tool.hitl)
+    /// Whether anything on the server is gated, apart from tools that are new or changed.
+    pub fn gates_anything(&self, tools: &[Tool]) -> bool {
+        let gated = |tool: &Tool| tool.hitl || self.threshold.is_some_and(|threshold| tool.trust >= threshold);
+        self.require_all || !self.rules.is_empty() || tools.iter().any(gated)
+    }
+
+    /// Whether some tool could be gated on the server, if it had one.
+    fn may_gate(&self, tools: &[Tool]) -> bool {
+        self.threshold.is_some() || self.gates_anything(tools)
     }
 }
 
@@ -128,6 +132,8 @@ pub struct Scales {
     pub rules: Arc<Rules>,
     /// The server's tools.
     pub tools: Vec<Tool>,
+    /// Whether those are all that it listed.
+    pub all_known: bool,
 }
 
 impl Scales {
@@ -149,7 +155,9 @@ impl Scales {
     pub fn foresee_unlisted(&self, opinion: &Opinion) -> Ruling {
         let mut ruling = self.on("", None, None, opinion);
         // Its level, and which rules deny it, depend on its name, which only the hub weighs.
-        if ruling.verdict == Verdict::Pass && (self.caller.limit() < Level::High || self.rules.deny_anything()) {
+        let gated_by_level = self.policy.threshold.is_some() && !ruling.bypass;
+        let by_name = gated_by_level || self.caller.limit() < Level::High || self.rules.deny_anything();
+        if ruling.verdict == Verdict::Pass && by_name {
             ruling.verdict = Verdict::Ask;
         }
         ruling
@@ -234,15 +242,19 @@ impl Scales {
 
     /// Whether tools that are new or changed are gated.
     fn gates_drift(&self) -> bool {
-        self.policy.gate_changed_tools.unwrap_or_else(|| self.policy.gates_anything(&self.tools))
+        self.policy.gate_changed_tools.unwrap_or_else(|| self.policy.may_gate(&self.tools))
     }
 
-    /// Why tools that are not listed wait, if they do: one that nobody has seen yet is newer than a new one.
+    /// Why tools that are not listed wait, if they do.
     fn unlisted_waits(&self) -> Option<&'static str> {
-        if self.policy.gates_anything(self.tools.iter()) {
+        if self.policy.gates_anything(&self.tools) {
             return Some("something on this server is gated");
         }
-        self.gates_drift().then_some("new tools wait until somebody accepts them")
+        // What a level gates there cannot be told before.
+        if self.policy.threshold.is_some() && !self.all_known {
+            return Some("not all of its tools are known");
+        }
+        (self.policy.gate_changed_tools == Some(true)).then_some("new tools wait until somebody accepts them")
     }
 
     /// Why a tool counts as unknown, if it does.

@@ -13,6 +13,7 @@ fn scales(change: impl FnOnce(&mut Scales)) -> Scales {
         caller: Caller::unlimited("ci".into()),
         policy: ServerPolicy::of_new_server(None),
         rules: Arc::default(),
+        all_known: true,
         tools: vec![tool("delete", Level::High, false), tool("list", Level::Low, false)],
     };
     change(&mut scales);
@@ -107,6 +108,32 @@ fn unlisted_tool_is_gated_when_anything_is_gated() {
     let table = toggled.table(&Opinion::None);
     assert_eq!(table.ruling("b").verdict, Verdict::Gate);
     assert_eq!(table.ruling("List").verdict, Verdict::Gate, "a look-alike is another tool");
+}
+
+#[test]
+fn a_threshold_that_no_tool_reaches_gates_no_tool_but_by_its_own_level() {
+    let benign = |change: fn(&mut Scales)| {
+        scales(|scales| {
+            scales.policy.threshold = Some(Level::High);
+            scales.tools.remove(0);
+            change(scales);
+        })
+    };
+    let nothing = benign(|_| ());
+    assert_eq!(nothing.weigh("frobnicate", "{}", &Opinion::None).verdict, Verdict::Pass);
+    let named = nothing.weigh("delete_all", "{}", &Opinion::None);
+    assert_eq!((named.verdict, named.reasons), (Verdict::Gate, vec!["trust high ≥ threshold high".to_owned()]));
+    assert_eq!(nothing.table(&Opinion::None).unlisted.verdict, Verdict::Ask, "only the hub weighs names");
+    let new = benign(|scales| scales.tools[0].drift = Some(Drift::New)).weigh("list", "{}", &Opinion::None);
+    assert_eq!(new.verdict, Verdict::Gate, "what is known to be new waits all the same");
+    let always = benign(|scales| scales.policy.gate_changed_tools = Some(true));
+    assert_eq!(always.weigh("frobnicate", "{}", &Opinion::None).verdict, Verdict::Gate);
+    let bypassed = benign(|scales| scales.policy.bypass.extend([ClientId::from("ci")]));
+    assert_eq!(bypassed.table(&Opinion::None).unlisted.verdict, Verdict::Pass);
+
+    let unknown = benign(|scales| scales.all_known = false).weigh("frobnicate", "{}", &Opinion::None);
+    let why = "the server has not listed this tool, and not all of its tools are known";
+    assert_eq!((unknown.verdict, unknown.reasons), (Verdict::Gate, vec![why.to_owned()]));
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! Lines out of a byte stream, in a buffer that grows with a long line and shrinks after it.
 //!
-//! Lines are ranges of the buffer: nothing is copied to be looked at. A line over the limit is reported once and its
-//! rest is thrown away unseen.
+//! Lines are ranges of the buffer: nothing is copied to be looked at. A line over the limit comes in parts. Where a
+//! message stands behind a `Content-Length` header, as some clients try when lines are not answered, it is taken whole.
 
 use std::io;
 use std::ops::Range;
 
 use super::ends::Source;
+use super::framing::{Header, header};
 
-/// The longest line of a client, without its line end.
-pub const CLIENT_LIMIT: usize = 8 << 20;
-/// The longest line of a server, without its line end.
-pub const SERVER_LIMIT: usize = 64 << 20;
+/// The longest line that is kept in memory, without its line end.
+pub const LIMIT: usize = 64 << 20;
 
 /// Room for one read; what a pipe holds.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -23,8 +22,31 @@ const KEEP_BYTES: usize = 512 << 10;
 pub enum Found {
     /// A line, its line end included.
     Line(Range<usize>),
-    /// A line over the limit; it is gone.
-    TooLong,
+    /// A message behind a `Content-Length` header.
+    Framed {
+        /// Header and message.
+        whole: Range<usize>,
+        /// The message.
+        body: Range<usize>,
+    },
+    /// A part of a message over the limit.
+    Part {
+        /// What there is of it.
+        bytes: Range<usize>,
+        /// Whether it ends here.
+        ends: bool,
+        /// Whether it began with a `Content-Length` header.
+        framed: bool,
+    },
+}
+
+/// A message over the limit, of which something was taken.
+#[derive(Clone, Copy, Debug)]
+enum Long {
+    /// A line.
+    Line,
+    /// A message behind a header, and how much of it is to come.
+    Framed(usize),
 }
 
 /// A line reader.
@@ -37,14 +59,13 @@ pub struct Lines {
     /// Up to here there is no line feed after `start`.
     scanned: usize,
     limit: usize,
-    /// Inside a line over the limit.
-    skipping: bool,
+    long: Option<Long>,
 }
 
 impl Lines {
     /// Reads lines of at most `limit` bytes from `source`.
     pub fn new(source: Source, limit: usize) -> Self {
-        Self { source: Some(source), buffer: Vec::new(), start: 0, scanned: 0, limit, skipping: false }
+        Self { source: Some(source), buffer: Vec::new(), start: 0, scanned: 0, limit, long: None }
     }
 
     /// Whether there may be more to read.
@@ -68,41 +89,76 @@ impl Lines {
         Ok(more)
     }
 
-    /// Takes the next complete line, or notices that it is too long.
+    /// Takes the next complete line or message, or what there is of one over the limit.
     pub fn next_line(&mut self) -> Option<Found> {
-        loop {
-            let Some(feed) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) else { return self.no_line_yet() };
-            let line = self.start..self.scanned + feed + 1;
-            self.start = line.end;
-            self.scanned = line.end;
-            if std::mem::take(&mut self.skipping) {
-                continue;
-            }
-            // One for the feed itself; a carriage return before it counts as content, which changes nothing.
-            if line.len() > self.limit + 1 {
-                return Some(Found::TooLong);
-            }
-            return Some(Found::Line(line));
+        match self.long {
+            Some(Long::Line) => self.part_of_line(),
+            Some(Long::Framed(left)) => self.part_of_framed(left),
+            None => match header(&self.buffer[self.start..]) {
+                Header::None => self.whole_line(),
+                Header::Begun => None,
+                Header::Whole { bytes, length } => self.framed(bytes, length),
+            },
         }
     }
 
-    fn no_line_yet(&mut self) -> Option<Found> {
-        self.scanned = self.buffer.len();
-        if self.skipping {
-            self.start = self.scanned;
+    fn whole_line(&mut self) -> Option<Found> {
+        let Some(feed) = memchr::memchr(b'\n', &self.buffer[self.scanned..]) else {
+            self.scanned = self.buffer.len();
+            if self.scanned - self.start <= self.limit {
+                return None;
+            }
+            self.long = Some(Long::Line);
+            return self.part_of_line();
+        };
+        let line = self.start..self.scanned + feed + 1;
+        self.take(line.end);
+        // One for the feed itself; a carriage return before it counts as content, which changes nothing.
+        if line.len() > self.limit + 1 {
+            return Some(Found::Part { bytes: line, ends: true, framed: false });
+        }
+        Some(Found::Line(line))
+    }
+
+    fn part_of_line(&mut self) -> Option<Found> {
+        let feed = memchr::memchr(b'\n', &self.buffer[self.scanned..]).map(|feed| self.scanned + feed + 1);
+        let bytes = self.start..feed.unwrap_or(self.buffer.len());
+        self.take(bytes.end);
+        if feed.is_some() {
+            self.long = None;
+        }
+        (!bytes.is_empty()).then(|| Found::Part { bytes, ends: feed.is_some(), framed: false })
+    }
+
+    fn framed(&mut self, header: usize, length: usize) -> Option<Found> {
+        if length > self.limit {
+            self.long = Some(Long::Framed(header + length));
+            return self.part_of_framed(header + length);
+        }
+        let whole = self.start..self.start + header + length;
+        if self.buffer.len() < whole.end {
             return None;
         }
-        if self.scanned - self.start <= self.limit {
-            return None;
-        }
-        self.start = self.scanned;
-        self.skipping = true;
-        Some(Found::TooLong)
+        self.take(whole.end);
+        Some(Found::Framed { body: whole.start + header..whole.end, whole })
+    }
+
+    fn part_of_framed(&mut self, left: usize) -> Option<Found> {
+        let bytes = self.start..self.buffer.len().min(self.start + left);
+        let ends = bytes.len() == left;
+        self.take(bytes.end);
+        self.long = (!ends).then(|| Long::Framed(left - bytes.len()));
+        (!bytes.is_empty()).then_some(Found::Part { bytes, ends, framed: true })
+    }
+
+    fn take(&mut self, end: usize) {
+        self.start = end;
+        self.scanned = end;
     }
 
     /// Takes all complete lines at once, if each of them is short enough and none holds a carriage return.
     pub fn take_plain(&mut self) -> Option<Range<usize>> {
-        if self.skipping {
+        if self.long.is_some() {
             return None;
         }
         let feed = memchr::memrchr(b'\n', &self.buffer[self.scanned..])?;
@@ -110,16 +166,14 @@ impl Lines {
         if lines.len() > self.limit || memchr::memchr(b'\r', &self.buffer[lines.clone()]).is_some() {
             return None;
         }
-        self.start = lines.end;
-        self.scanned = lines.end;
+        self.take(lines.end);
         Some(lines)
     }
 
     /// Takes what stands after the last line feed; only at the end of the stream.
     pub fn take_rest(&mut self) -> Range<usize> {
-        let rest = if self.skipping { 0..0 } else { self.start..self.buffer.len() };
-        self.start = self.buffer.len();
-        self.scanned = self.start;
+        let rest = self.start..self.buffer.len();
+        self.take(rest.end);
         rest
     }
 
@@ -164,10 +218,11 @@ fn make_room(buffer: &mut Vec<u8>, limit: usize) {
     buffer.reserve_exact(wanted);
 }
 
-/// A line without its line end: one LF, and one CR directly before it.
+/// A line without its line end: one LF, and whatever CR directly before it, which are blank lines to other readers.
 pub fn content(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    &line[..end]
 }
 
 /// Whether a reader that also splits at a lone CR would see more than this one line.
@@ -193,7 +248,8 @@ mod tests {
             while let Some(found) = lines.next_line() {
                 seen.push(match found {
                     Found::Line(range) => String::from_utf8(lines.bytes(range).to_vec()).unwrap(),
-                    Found::TooLong => "<too long>".to_owned(),
+                    Found::Framed { body, .. } => format!("<{}>", String::from_utf8_lossy(lines.bytes(body))),
+                    Found::Part { bytes, ends, .. } => format!("<part of {} {ends}>", bytes.len()),
                 });
             }
             if !more {
@@ -227,19 +283,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_over_the_limit_is_reported_once_and_its_tail_is_no_line() {
+    async fn a_line_over_the_limit_comes_in_parts_and_its_tail_is_no_line() {
         let (mut lines, mut writer) = pipe(10);
         writer.write_all(b"0123456789\n0123456789x\nnext\n").unwrap();
         drop(writer);
-        assert_eq!(all(&mut lines).await, ["0123456789\n", "<too long>", "next\n", "<rest \"\">"]);
+        assert_eq!(all(&mut lines).await, ["0123456789\n", "<part of 12 true>", "next\n", "<rest \"\">"]);
 
         let (mut lines, mut writer) = pipe(10);
-        let feed = tokio::task::spawn_blocking(move || {
-            writer.write_all(&b"x".repeat(300 << 10)).unwrap();
-            writer.write_all(b"{\"tail\":1}\nnext\n").unwrap();
-        });
-        assert_eq!(all(&mut lines).await, ["<too long>", "next\n", "<rest \"\">"]);
-        feed.await.unwrap();
+        let mut seen = Vec::new();
+        for piece in ["0123456789x", "y", "{\"tail\":1}\nne", "xt\n"] {
+            writer.write_all(piece.as_bytes()).unwrap();
+            lines.fill().await.unwrap();
+            seen.extend(std::iter::from_fn(|| lines.next_line()).map(|found| match found {
+                Found::Part { bytes, ends, .. } => (bytes.len(), ends),
+                Found::Line(line) => (line.len(), true),
+                other @ Found::Framed { .. } => panic!("{other:?}"),
+            }));
+            lines.compact();
+        }
+        assert_eq!(seen, [(11, false), (1, false), (11, true), (5, true)]);
+    }
+
+    #[tokio::test]
+    async fn a_message_behind_a_header_is_taken_whole_and_lines_go_on_behind_it() {
+        let (mut lines, mut writer) = pipe(100);
+        writer.write_all(b"one\nContent-Length: 7\r\n\r\n{\"a\n\":}two\ncontent-LENGTH:2\r\n").unwrap();
+        writer.write_all(b"Content-Type: a/b\r\n\r\n{}Content-Length: 2\nContent-Length: 300\r\n\r\n").unwrap();
+        writer.write_all(&b"{".repeat(300)).unwrap();
+        writer.write_all(b"last\n").unwrap();
+        drop(writer);
+        let seen = all(&mut lines).await;
+        let framed = ["one\n", "<{\"a\n\":}>", "two\n", "<{}>", "Content-Length: 2\n", "<part of 323 true>", "last\n"];
+        assert_eq!(seen[..7], framed);
+    }
+
+    #[tokio::test]
+    async fn a_message_behind_a_header_may_come_in_pieces() {
+        let (mut lines, mut writer) = pipe(100);
+        for piece in ["Content-L", "ength: 4\r", "\n\r", "\n{\n", "}"] {
+            writer.write_all(piece.as_bytes()).unwrap();
+            lines.fill().await.unwrap();
+            assert_eq!(lines.next_line(), None);
+        }
+        writer.write_all(b"\n").unwrap();
+        lines.fill().await.unwrap();
+        assert_eq!(lines.next_line(), Some(Found::Framed { whole: 0..25, body: 21..25 }));
     }
 
     #[tokio::test]
@@ -251,15 +339,22 @@ mod tests {
             writer.write_all(&b"y".repeat(1 << 20)).unwrap();
             writer.write_all(b"\n").unwrap();
         });
-        let (mut most, mut found) = (0, Vec::new());
+        let (mut most, mut bytes, mut found) = (0, 0, Vec::new());
         while lines.fill().await.unwrap() {
             most = most.max(lines.buffer.capacity());
-            found.extend(std::iter::from_fn(|| lines.next_line()));
+            while let Some(next) = lines.next_line() {
+                if let Found::Part { bytes: part, .. } = &next {
+                    bytes += part.len();
+                }
+                if !matches!(next, Found::Part { ends: false, .. }) {
+                    found.push(next);
+                }
+            }
             lines.compact();
         }
         feed.await.unwrap();
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(matches!(found[1], Found::Line(_)));
+        assert_eq!(bytes, (8 << 20) + 1);
+        assert!(matches!(found[..], [Found::Part { .. }, Found::Line(_)]), "{found:?}");
         assert!(most <= (1 << 20) + 4 * CHUNK_BYTES, "{most} bytes for a limit of 1 MiB");
         assert!(lines.buffer.capacity() <= KEEP_BYTES, "{} bytes kept", lines.buffer.capacity());
     }
@@ -292,9 +387,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_carriage_return_before_the_line_feed_is_a_line_end() {
-        assert_eq!(content(b"a\r\n"), b"a");
-        assert!(!has_inner_cr(b"a\r\n") && !has_inner_cr(b"a\n"));
-        assert!(has_inner_cr(b"a\rb\n") && has_inner_cr(b"a\r\r\n"));
+    fn only_carriage_returns_before_the_line_feed_are_a_line_end() {
+        assert_eq!([content(b"a\r\n"), content(b"a\r\r\n"), content(b"\r\r\n")], [b"a".as_slice(), b"a", b""]);
+        assert!(!has_inner_cr(b"a\r\n") && !has_inner_cr(b"a\n") && !has_inner_cr(b"a\r\r\n"));
+        assert!(has_inner_cr(b"a\rb\n") && has_inner_cr(b"a\rb\r\r\n") && has_inner_cr(b"\ra\n"));
     }
 }

@@ -16,7 +16,8 @@ use super::child::{self, Child, Signal, Streams};
 use super::ends::{Sink, Source};
 use super::hub_client::{FromHub, HubClient};
 use super::identity::Identity;
-use super::lines::{CLIENT_LIMIT, Found, Lines, SERVER_LIMIT, content, has_inner_cr};
+use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
+use super::long::Long;
 use super::run::Run;
 use super::say::say;
 use super::signals::Signals;
@@ -24,7 +25,7 @@ use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
 use crate::core::messages::{Answer, Ask};
-use crate::core::reply;
+use crate::core::outline::Outline;
 
 /// A direction with more than this waiting is full.
 const FULL: usize = 1 << 20;
@@ -51,6 +52,13 @@ pub struct Relay {
     to_client: Writer,
     from_server: Lines,
     to_server: Writer,
+    /// The client puts a `Content-Length` header before its messages.
+    is_framed: bool,
+    /// A line of the client that is over the limit.
+    long_client: Option<Outline>,
+    /// The same of the server, and what we have to say to the client behind it.
+    long_server: Option<Long>,
+    behind_long: Vec<Vec<u8>>,
     activities: Activities,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
@@ -127,10 +135,14 @@ impl Relay {
             hub: parts.hub,
             child: parts.child,
             signals: parts.signals,
-            from_client: Lines::new(parts.stdin, CLIENT_LIMIT),
+            from_client: Lines::new(parts.stdin, LIMIT),
             to_client: Writer::new(parts.stdout),
-            from_server: Lines::new(parts.streams.stdout, SERVER_LIMIT),
+            from_server: Lines::new(parts.streams.stdout, LIMIT),
             to_server: Writer::new(parts.streams.stdin),
+            is_framed: false,
+            long_client: None,
+            long_server: None,
+            behind_long: Vec::new(),
             activities: Activities::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
@@ -212,19 +224,35 @@ impl Relay {
     fn on_client_lines(&mut self, now: Instant) {
         let mut run = Run::default();
         while let Some(found) = self.from_client.next_line() {
-            let Found::Line(line) = found else {
-                run.pass(&mut self.from_client, &mut self.to_server);
-                self.refuse_too_long();
-                continue;
+            let (line, message, is_framed) = match found {
+                Found::Line(line) => (line.clone(), line, false),
+                Found::Framed { whole, body } => (whole, body, true),
+                Found::Part { bytes, ends, .. } => {
+                    run.pass(&mut self.from_client, &mut self.to_server);
+                    self.on_long_client_line(bytes, ends);
+                    continue;
+                }
             };
-            self.on_client_line(line, &mut run, now);
+            self.on_client_line(line, message, is_framed, &mut run, now);
         }
         run.pass(&mut self.from_client, &mut self.to_server);
         self.from_client.compact();
     }
 
-    fn on_client_line(&mut self, line: Range<usize>, run: &mut Run, now: Instant) {
-        match self.gate.handle_client(content(self.from_client.bytes(line.clone())), now) {
+    /// `message` is what of the line is not its header.
+    fn on_client_line(
+        &mut self,
+        line: Range<usize>,
+        message: Range<usize>,
+        is_framed: bool,
+        run: &mut Run,
+        now: Instant,
+    ) {
+        let message = content(self.from_client.bytes(message));
+        if !message.is_empty() {
+            self.is_framed = is_framed;
+        }
+        match self.gate.handle_client(message, now) {
             Fate::Forward => {
                 run.add(line);
                 if self.asked == Asked::Nothing {
@@ -237,20 +265,22 @@ impl Relay {
             }
         }
         while let Some(action) = self.gate.poll_action() {
-            if matches!(action, Action::ToServer(_)) {
+            if matches!(action, Action::ToServer(_) | Action::InPlace(_)) {
                 run.pass(&mut self.from_client, &mut self.to_server);
             }
             self.perform(action, now);
         }
     }
 
-    /// Its id cannot be known: a line may be read only as a whole.
-    fn refuse_too_long(&mut self) {
-        let why = format!("the line is longer than {} MiB", CLIENT_LIMIT >> 20);
-        say(&format!("refused a line of the client: {why}"));
-        let refused = Refused { code: -32600, id: Some("null".to_owned()), why };
-        if let Some(line) = reply::error_line(&refused) {
-            self.to_client.write_line(line);
+    /// Whether such a line may pass could be known only if all of it were kept.
+    fn on_long_client_line(&mut self, bytes: Range<usize>, ends: bool) {
+        let mut line = self.long_client.take().unwrap_or_default();
+        line.push(self.from_client.bytes(bytes));
+        if ends {
+            let why = format!("the line is longer than {} MiB", LIMIT >> 20);
+            self.gate.refuse_line(&Refused::new(-32600, why, line.owed()));
+        } else {
+            self.long_client = Some(line);
         }
     }
 
@@ -265,20 +295,26 @@ impl Relay {
             run = Run::of(plain);
         }
         while let Some(found) = self.from_server.next_line() {
-            let Found::Line(line) = found else {
-                run.pass(&mut self.from_server, &mut self.to_client);
-                say(&format!("dropped a line of the server: it is longer than {} MiB", SERVER_LIMIT >> 20));
-                continue;
-            };
-            self.on_server_line(line, &mut run, now);
+            match found {
+                Found::Line(line) => self.on_server_line(line.clone(), line, &mut run, now),
+                Found::Framed { whole, body } => self.on_server_line(whole, body, &mut run, now),
+                Found::Part { bytes, ends, framed } => {
+                    run.pass(&mut self.from_server, &mut self.to_client);
+                    self.on_long_server_line(bytes, framed);
+                    if ends {
+                        self.end_long_server_line(now);
+                    }
+                }
+            }
         }
         run.pass(&mut self.from_server, &mut self.to_client);
         self.from_server.compact();
         self.hub.begin();
     }
 
-    fn on_server_line(&mut self, line: Range<usize>, run: &mut Run, now: Instant) {
-        match self.fate_of_server_line(line.clone(), now) {
+    /// `message` is what of the line is not its header.
+    fn on_server_line(&mut self, line: Range<usize>, message: Range<usize>, run: &mut Run, now: Instant) {
+        match self.fate_of_server_line(message, now) {
             Fate::Forward => run.add(line),
             Fate::Consumed => run.pass(&mut self.from_server, &mut self.to_client),
         }
@@ -300,13 +336,31 @@ impl Relay {
         if self.gate.watches_server() { self.gate.handle_server(content(bytes), now) } else { Fate::Forward }
     }
 
+    /// A part of a line that is over the limit: all that can do no harm passes.
+    fn on_long_server_line(&mut self, bytes: Range<usize>, framed: bool) {
+        let line = self.long_server.get_or_insert_with(|| Long::new(framed));
+        let passes = line.push(self.from_server.bytes(bytes.clone()));
+        Run::of(bytes.start..bytes.start + passes).pass(&mut self.from_server, &mut self.to_client);
+    }
+
+    fn end_long_server_line(&mut self, now: Instant) {
+        let Some(end) = self.long_server.take().map(Long::end) else { return };
+        let fate = self.gate.handle_long_server(end.object.as_ref(), end.fault, now);
+        self.to_client.write(if fate == Fate::Forward { &end.tail } else { end.cut });
+        for line in std::mem::take(&mut self.behind_long) {
+            self.tell_client(line);
+        }
+        self.act(now);
+    }
+
     /// The server's stream ended; what it said last needs no line feed to count.
     fn on_server_closed(&mut self, now: Instant) {
         self.from_server.close();
         let rest = self.from_server.take_rest();
         let mut run = Run::default();
+        self.end_long_server_line(now);
         if !rest.is_empty() {
-            self.on_server_line(rest, &mut run, now);
+            self.on_server_line(rest.clone(), rest, &mut run, now);
         }
         run.pass(&mut self.from_server, &mut self.to_client);
     }
@@ -321,8 +375,8 @@ impl Relay {
 
     fn perform(&mut self, action: Action, now: Instant) {
         match action {
-            Action::ToServer(line) => self.to_server.write_line(line),
-            Action::ToClient(line) => self.to_client.write_line(line),
+            Action::ToServer(line) | Action::InPlace(line) => self.tell_server(line),
+            Action::ToClient(line) => self.tell_client(line),
             Action::ToHub(Ask::Call(call)) => self.activities.push(call, now),
             Action::ToHub(ask) => {
                 // The hub must know of a call before it hears that its client will call again.
@@ -332,6 +386,23 @@ impl Relay {
                 self.hub.ask(ask);
             }
             Action::Log(text) => say(&text),
+        }
+    }
+
+    /// A message as the client would have written it.
+    fn tell_server(&mut self, message: Vec<u8>) {
+        match self.is_framed {
+            true => self.to_server.write_framed(&message),
+            false => self.to_server.write_line(message),
+        }
+    }
+
+    /// A message of our own, as the client writes its own; never in the middle of one of the server.
+    fn tell_client(&mut self, message: Vec<u8>) {
+        match self.is_framed {
+            _ if self.long_server.is_some() => self.behind_long.push(message),
+            true => self.to_client.write_framed(&message),
+            false => self.to_client.write_line(message),
         }
     }
 
@@ -402,9 +473,11 @@ impl Relay {
     /// The client closed its side. What it said last may have no line feed: whether it counts is the server's to say.
     fn on_client_end(&mut self, now: Instant) {
         let rest = self.from_client.take_rest();
-        if !rest.is_empty() {
+        if self.long_client.is_some() {
+            self.on_long_client_line(rest, true);
+        } else if !rest.is_empty() {
             let mut run = Run::default();
-            self.on_client_line(rest, &mut run, now);
+            self.on_client_line(rest.clone(), rest, self.is_framed, &mut run, now);
             run.pass(&mut self.from_client, &mut self.to_server);
         }
         self.from_client.close();

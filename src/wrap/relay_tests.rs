@@ -86,14 +86,26 @@ impl Stand {
 
     async fn line(&mut self) -> String {
         let stdout = self.stdout.as_mut().unwrap();
+        let mut seen = 0;
         loop {
-            if let Some(feed) = memchr::memchr(b'\n', &self.read) {
-                let rest = self.read.split_off(feed + 1);
+            if let Some(feed) = memchr::memchr(b'\n', &self.read[seen..]) {
+                let rest = self.read.split_off(seen + feed + 1);
                 return String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap();
             }
+            seen = self.read.len();
             let count = tokio::time::timeout(DEADLINE, stdout.read_buf(&mut self.read)).await.expect("a line").unwrap();
             assert!(count > 0, "the stream ended after {:?}", String::from_utf8_lossy(&self.read));
         }
+    }
+
+    async fn bytes(&mut self, count: usize) -> String {
+        let stdout = self.stdout.as_mut().unwrap();
+        while self.read.len() < count {
+            let read = tokio::time::timeout(DEADLINE, stdout.read_buf(&mut self.read)).await.expect("bytes").unwrap();
+            assert!(read > 0, "the stream ended after {:?}", String::from_utf8_lossy(&self.read));
+        }
+        let rest = self.read.split_off(count);
+        String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap()
     }
 
     async fn rest(&mut self) -> Vec<u8> {
@@ -247,26 +259,99 @@ async fn a_server_that_ends_has_its_held_calls_answered_after_its_own_last_words
 
 #[tokio::test]
 async fn the_last_bytes_of_a_server_pass_without_a_line_feed() {
-    let mut stand = Stand::new("printf 'one\\r\\nt\\rwo\\nthree'").await;
-    assert_eq!(stand.rest().await, b"one\r\nthree", "a line that two readers split differently is dropped");
+    let mut stand = Stand::new("printf 'one\\r\\r\\r\\nt\\rwo\\nthree'").await;
+    assert_eq!(stand.rest().await, b"one\r\r\r\nthree", "a line that two readers split differently is dropped");
     assert_eq!(stand.exit_code().await, 0);
 }
 
+/// A call as TypeScript clients write it, of a length in MiB.
+fn long_call(id: u32, tool: &str, mib: usize) -> String {
+    let arguments = format!("{{\"a\":\"{}\"}}", "x".repeat(mib << 20));
+    format!(
+        "{{\"method\":\"tools/call\",\"params\":{{\"name\":\"{tool}\",\"arguments\":{arguments}}},\"jsonrpc\":\"2.0\",\"id\":{id}}}\n"
+    )
+}
+
 #[tokio::test]
-async fn a_line_over_the_limit_is_refused_and_the_next_one_passes() {
+async fn an_ungated_call_passes_at_any_length_that_is_kept_and_a_longer_one_fails_under_its_id() {
     let mut stand = Stand::new("cat").await;
     let mut stdin = stand.stdin.take().unwrap();
     let write = tokio::spawn(async move {
-        stdin.write_all(&b" ".repeat(CLIENT_LIMIT + 1)).await.unwrap();
-        stdin.write_all(call(1, "gated").as_bytes()).await.unwrap();
-        stdin.write_all(call(2, "open").as_bytes()).await.unwrap();
+        for line in [long_call(1, "open", 9), long_call(2, "open", 65), long_call(3, "gated", 9), call(4, "open")] {
+            stdin.write_all(line.as_bytes()).await.unwrap();
+        }
         stdin
     });
+    assert!(stand.line().await == long_call(1, "open", 9), "a line is broken");
     let refusal = stand.line().await;
-    assert!(refusal.contains("-32600") && refusal.contains("longer than 8 MiB"), "{refusal}");
-    assert_eq!(stand.line().await, call(2, "open"));
+    assert!(refusal.contains("\"id\":2,") && refusal.contains("longer than 64 MiB"), "{refusal}");
+    let refusal = stand.line().await;
+    assert!(refusal.contains("\"id\":3,") && refusal.contains("not executed"), "{refusal}");
+    assert_eq!(stand.line().await, call(4, "open"));
     drop(write.await.unwrap());
     assert_eq!(stand.exit_code().await, 0);
+}
+
+/// Prints an answer of 70 MB to the request `id`.
+fn long_answer(id: u32) -> String {
+    format!(
+        "printf '{{\"result\":{{\"a\":\"'; head -c 70000000 /dev/zero | tr '\\0' x; printf '\"}},\"jsonrpc\":\"2.0\",\"id\":{id}}}\\n'"
+    )
+}
+
+#[tokio::test]
+async fn a_result_over_the_limit_streams_through_and_our_own_lines_come_behind_it() {
+    let mut stand = Stand::new(&format!("read -r line; printf '%s\\n' \"$line\"; {}; cat", long_answer(1))).await;
+    stand.write(&call(1, "open")).await;
+    assert_eq!(stand.line().await, call(1, "open"));
+    let line = stand.line().await;
+    assert!(line.len() > 70_000_000 && line.ends_with("x\"},\"jsonrpc\":\"2.0\",\"id\":1}\n"), "{} bytes", line.len());
+    stand.write("garbage\n").await;
+    assert!(stand.line().await.contains("-32600"));
+}
+
+#[tokio::test]
+async fn a_forged_result_over_the_limit_is_whole_to_no_reader() {
+    let mut stand = Stand::new(&format!("read -r _; {}; cat", long_answer(1))).await;
+    stand.write(&call(1, "gated")).await;
+    let request = stand.request().await;
+    stand.write(&call(2, "open")).await;
+    let line = stand.line().await;
+    assert!(line.ends_with("\"id\":1\n") && serde_json::from_str::<serde_json::Value>(&line).is_err());
+    stand.stdin = None;
+    assert_eq!(stand.rest().await, b"", "the held call is not answered");
+    assert_eq!(request.tool, "gated");
+}
+
+fn framed(message: &str) -> String {
+    format!("Content-Length: {}\r\n\r\n{message}", message.len())
+}
+
+#[tokio::test]
+async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() {
+    let mut stand = Stand::new("cat").await;
+    let (ping, open, gated) =
+        (framed("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"), call(2, "open"), call(3, "gated"));
+    stand.write(&[ping.as_str(), &framed(&open), &framed(gated.trim()), &ping].concat()).await;
+    assert_eq!(
+        stand.bytes(2 * ping.len() + framed(&open).len()).await,
+        [ping.as_str(), &framed(&open), &ping].concat()
+    );
+    let Request { id, digest, .. } = stand.request().await;
+    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    stand.answer(Answer::Registered(registered)).await;
+    let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
+    stand.answer(Answer::Decided(Decided { approval: id.clone(), decision })).await;
+    let release = stand.release().await;
+    stand.answer(Answer::Go(release)).await;
+    assert_eq!(stand.bytes(framed(gated.trim()).len()).await, framed(gated.trim()));
+
+    stand.write(&framed("{\"id\":7,\"method\":\"ping\"}")).await;
+    let refusal = stand.bytes(21).await;
+    assert!(refusal.starts_with("Content-Length: ") && refusal.ends_with("\r\n\r\n"), "{refusal:?}");
+    stand.stdin = None;
+    let refusal = String::from_utf8(stand.rest().await).unwrap();
+    assert!(refusal.starts_with("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\""), "{refusal}");
 }
 
 #[tokio::test]

@@ -85,6 +85,13 @@ impl Writer {
         self.queue_owned(line, written);
     }
 
+    /// Writes a message of our own behind a `Content-Length` header.
+    pub fn write_framed(&mut self, message: &[u8]) {
+        let framed = [format!("Content-Length: {}\r\n\r\n", message.len()).as_bytes(), message].concat();
+        let written = self.write_now(&framed);
+        self.queue_owned(framed, written);
+    }
+
     /// Queues a copy of `bytes`.
     pub fn queue_copy(&mut self, bytes: &[u8]) {
         if bytes.is_empty() || self.sink.is_none() {
@@ -193,6 +200,19 @@ mod tests {
         assert!(!writer.is_open());
         writer.write(b"lost too\n");
         assert_eq!(writer.queued(), 0);
+    }
+
+    #[tokio::test]
+    async fn messages_behind_headers_stand_side_by_side() {
+        let (mut reader, mut writer) = pipe();
+        writer.write_framed(b"{}");
+        writer.write_framed(b"[1]");
+        writer.write_line(b"ours".to_vec());
+        writer.finish();
+        drain(&mut writer).await;
+        let mut all = String::new();
+        reader.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "Content-Length: 2\r\n\r\n{}Content-Length: 3\r\n\r\n[1]\nours\n");
     }
 
     #[tokio::test]

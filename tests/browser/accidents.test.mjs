@@ -74,7 +74,7 @@ test("a double click on the batch bar is one press", async () => {
     await Promise.resolve();
     button.click();
   });
-  await page.getByRole("button", { name: "Press again: 1 with high trust" }).waitFor();
+  await page.getByRole("button", { name: "Really approve 1? 1 with high risk" }).waitFor();
   await untouched(page, one);
   await page.clock.fastForward(300);
   await approve.click();
@@ -90,12 +90,29 @@ test("the batch bar leaves alone what the filter hides, and says so", async () =
   await bar.getByText("1 card selected").waitFor();
   await bar.getByText("1 more is hidden by the filter").waitFor();
   await bar.getByRole("button", { name: "Approve 1" }).click();
-  await bar.getByText("Press again").waitFor();
+  await bar.getByText("Really approve 1?").waitFor();
   await page.clock.fastForward(300);
-  await bar.getByText("Press again").click();
+  await bar.getByText("Really approve 1?").click();
   await settled(seen);
   await page.locator("#filter").fill("");
   await hidden.locator(".approve:enabled").waitFor();
+});
+
+test("the second press is red under the pointer, says what it does, and is whole on a phone", async () => {
+  const page = await world.open("/approvals", { viewport: { width: 390, height: 780 } });
+  const one = await card(page);
+  await one.locator(".approve").click();
+  const button = one.getByRole("button", { name: "Really delete_repo?" });
+  await button.hover();
+  const [red, green] = (await button.evaluate((element) => getComputedStyle(element).backgroundColor))
+    .match(/\d+/g)
+    .map(Number);
+  assert.ok(red > 2 * green, `red ${red}, green ${green}`);
+  assert.ok(
+    await button.evaluate(
+      (element) => element.scrollWidth <= element.clientWidth && element.getBoundingClientRect().right <= innerWidth,
+    ),
+  );
 });
 
 test("Enter held down on a button is one press", async () => {

@@ -294,9 +294,9 @@ test("a batch tells about each card, also about the one that was decided elsewhe
   });
   for (const { card } of calls) await card.locator(".pick").check();
   await lin.getByRole("button", { name: "Approve 3" }).click();
-  await lin.getByText("Press again: 3 with high trust").waitFor();
+  await lin.getByText("Really approve 3? 3 with high risk").waitFor();
   await lin.clock.fastForward(300);
-  await lin.getByRole("button", { name: "Press again: 3 with high trust" }).click();
+  await lin.getByRole("button", { name: "Really approve 3? 3 with high risk" }).click();
   await calls[0].card.hover();
   await lin.getByText("2 calls approved, 1 not").first().waitFor();
   await settled(calls[0].card, "Approved by you");
@@ -315,19 +315,17 @@ test("taken back by the client, the card says so and cannot be approved", async 
   assert.equal(await call.card.locator(".approve").count(), 0);
 });
 
-test("the countdown follows the hub's clock, and the last minute offers more time", async () => {
+test("the countdown follows the hub's clock, and more time can be had", async () => {
   // This machine's clock is two hours slow; the hub's counts.
   const page = await world.open("/approvals", { time: Date.now() - 7_200_000 });
   const call = hold(page);
   await call.card.getByText(/^(Time left )?4:\d\d$/).waitFor();
-  assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
   // To the page the line was silent for minutes; a new one would tell it what time it really is.
   await page.route("**/events", (route) => route.abort());
   await page.clock.fastForward("04:05");
   await call.card.getByText(/^(Time left )?0:\d\d$/).waitFor();
-  await call.card.getByRole("button", { name: "Extend +5 min" }).click();
+  await call.card.getByRole("button", { name: "+5 min" }).click();
   await call.card.getByText(/^(Time left )?5:\d\d$/).waitFor();
-  assert.equal(await call.card.getByRole("button", { name: "Extend" }).count(), 0);
   call.cancel();
 });
 

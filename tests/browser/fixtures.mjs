@@ -90,7 +90,7 @@ export const hostile = {
   numbers:
     '{"id":9007199254740993,"id":9007199254740992,"big":123456789012345678901234567890,"float":1.10,"exp":1E400,"neg":-0}',
   broken: '{"a": 1, "b": tru',
-  long: () => `{"body":${JSON.stringify("All work and no play. ".repeat(90))},"target":"prod"}`,
+  long: () => `{"body":${JSON.stringify("All work and no play. ".repeat(190))},"target":"prod"}`,
   huge: () => `{"blob":"${"x".repeat(2 << 20)}","after":"rm -rf /"}`,
   many: (count = 300) =>
     `{"files":[${Array.from({ length: count }, (_, i) => `{"path":"src/file${i}.rs","mode":"100644"}`).join(",")}]}`,

@@ -119,7 +119,7 @@ test(
     assert.equal(note.title, "delete_repo on github");
     assert.match(
       note.body,
-      /Ada's laptop for ada asks for approval\. Trust: high\.\n\d min \d+ s left \(until \d\d:\d\d( [AP]M)?\)\./,
+      /Ada's laptop for ada asks for approval, high risk\.\n\d min \d+ s left \(until \d\d:\d\d( [AP]M)?\)\./,
     );
     assert.doesNotMatch(JSON.stringify([note, service.got()]), /top-secret/);
     const waiting = await waits("top-secret");

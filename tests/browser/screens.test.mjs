@@ -143,7 +143,7 @@ test("what is folded says how much it is, and must be opened before it can be ap
   const page = await world.open("/approvals");
   const call = shim.call("delete_repo", hostile.huge());
   const card = page.locator("article.card", { hasText: "rm -rf" });
-  await card.getByText("2,096,954 more characters: show").waitFor();
+  await card.getByText("2,095,354 more characters: show").waitFor();
   await card.getByText("Open the 1 folded part of the arguments to approve.").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("a");

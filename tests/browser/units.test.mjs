@@ -2,13 +2,14 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { hostile, approval } from "./fixtures.mjs";
 
 const from = (name) => import(`../../src/hub/page/assets/${name}.js`);
 const { tokenize, layout, lineText, segments } = await from("rules/tokens");
 const { pieces, visible, isMixed } = await from("rules/glyphs");
-const { shapeOf, unopened, REST } = await from("rules/fold");
+const { shapeOf, unopened, cut, isLong, REST } = await from("rules/fold");
+const { riskyWords, hinted } = await from("rules/risky");
 const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
 const { csv, cell, jsonl } = await from("rules/csv");
 const { difference } = await from("rules/difference");
@@ -135,6 +136,50 @@ test("folds are counted until each was opened", () => {
   assert.deepEqual(shapeOf(many).folds, [REST]);
 });
 
+test("what is short enough to read stays whole, and what is folded shows both ends, cut at lines", () => {
+  const sql = (lines) => `"${"select name from people;\\n".repeat(lines)}DELETE FROM api_keys;"`;
+  assert.equal(isLong({ text: sql(27) }), false, `${sql(27).length} characters`);
+  assert.equal(isLong({ text: `"${"a\\n".repeat(85)}"` }), true, "by its lines");
+  assert.equal(isLong({ text: sql(200) }), true);
+  const [head, folded, tail] = cut(sql(200));
+  assert.equal(head + folded + tail, sql(200));
+  assert.ok(head.endsWith("\\n") && folded.endsWith("\\n"), "both cuts are at the ends of lines");
+  assert.ok(tail.endsWith('DELETE FROM api_keys;"'));
+  for (const unit of ["x", "\\\\", "\\u00e9", "\\n", "\\\\n", "😀", '\\"', "a\\\\\\u0041"]) {
+    for (const lead of ["", "a", "ab", "abc", "abcd", "abcde"]) {
+      const parts = cut(`"${lead}${unit.repeat(3000)}"`);
+      assert.equal(parts.join(""), `"${lead}${unit.repeat(3000)}"`);
+      const [one, two] = parts.map((part) => (part.match(/\\(?:u[0-9a-fA-F]{4}|[^u])|[^\\]/gu) ?? []).join(""));
+      assert.deepEqual([one, two], parts.slice(0, 2), `${lead}${unit} is cut beside every escape`);
+      assert.ok(parts[0].length > 0 && parts[0].length <= 1202);
+    }
+  }
+});
+
+test("words that destroy are found whole, in names too, and nothing else", () => {
+  const found = (text) => riskyWords(text);
+  assert.deepEqual(found("DROP TABLE x; delete_all"), ["DROP", "delete"]);
+  assert.deepEqual(found("rm -rf / && git push --force"), ["rm", "-rf", "--force"]);
+  for (const calm of [
+    "undelete",
+    "dropbox",
+    "format",
+    "a form of skill",
+    "trimmed",
+    "alarm",
+    "terms",
+    "--forceful",
+    "deletes3",
+  ])
+    assert.deepEqual(found(calm), [], calm);
+  assert.equal(
+    hinted("please DROP it")
+      .map((part) => part.text)
+      .join(""),
+    "please DROP it",
+  );
+});
+
 test("warnings count what is strange, as text and as escapes", () => {
   const { notes } = shapeOf(approval({ arguments: hostile.bidi }));
   assert.deepEqual(notes, { hidden: 6, lookalike: 2, duplicate: 0, bad: 0 });
@@ -250,10 +295,9 @@ test("insights count what was decided, and how long it took", () => {
 });
 
 test("every step that the hub records of an approval has words", () => {
-  const recorded = ["approvals", "holds", "holds/register", "sweeper"].flatMap(
-    (file) =>
-      readFileSync(new URL(`../../src/hub/${file}.rs`, import.meta.url), "utf8").match(/"approval\.\w+"/g) ?? [],
-  );
+  const room = new URL("../../src/hub/approvals/", import.meta.url);
+  const files = readdirSync(room, { recursive: true }).filter((file) => file.endsWith(".rs"));
+  const recorded = files.flatMap((file) => readFileSync(new URL(file, room), "utf8").match(/"approval\.\w+"/g) ?? []);
   assert.ok(recorded.length > 10, "the steps are recorded elsewhere now");
   assert.deepEqual(
     [...new Set(recorded)].map((action) => JSON.parse(action)).filter((action) => !actionWords[action]),

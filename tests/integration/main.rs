@@ -33,6 +33,7 @@ mod postgres;
 mod process;
 mod races;
 mod real_clients;
+mod recorded_clients;
 mod rest;
 mod rules;
 mod transparent;

@@ -12,7 +12,7 @@ use crate::core::frame::{Call, Id, Refused};
 use crate::core::messages::Ask;
 use crate::core::patience;
 use crate::core::policy::{Ruling, Table, Verdict};
-use crate::core::reply::{self, Refusal};
+use crate::core::reply::{self, MAX_GATED_BYTES, Refusal};
 
 impl Gate {
     pub(super) fn on_call(&mut self, line: &[u8], call: &Call<'_>, now: Instant) -> Fate {
@@ -92,6 +92,14 @@ impl Gate {
             Verdict::Pass | Verdict::Deny => {
                 let ruling = policy.ruling(&held.tool).clone();
                 self.settle(index, &ruling, now);
+                false
+            }
+            Verdict::Gate | Verdict::Ask if held.line.len() > MAX_GATED_BYTES => {
+                let tool = held.tool.clone();
+                self.log_call(&tool, Verdict::Deny, None);
+                if let Some(held) = self.take(index) {
+                    self.refuse(&held, &Refusal::TooLong);
+                }
                 false
             }
             Verdict::Gate | Verdict::Ask => {
@@ -179,15 +187,16 @@ impl Gate {
         Fate::Consumed
     }
 
-    pub(super) fn refuse_line(&mut self, refused: &Refused) -> Fate {
+    /// A line of the client that does not pass: whoever waits for it is answered.
+    pub fn refuse_line(&mut self, refused: &Refused) -> Fate {
         self.log(format!("refused a line of the client: {}", refused.why));
         // An error under an id that waits would be taken for that call's answer.
         let waits = |raw: &str| {
             self.held.iter().any(|held| held.id == raw) || self.released.values().any(|released| released.id == raw)
         };
-        if !refused.id.as_deref().is_some_and(waits) {
-            self.actions.extend(reply::error_line(refused).map(Action::ToClient));
-        }
+        let errors: Vec<_> = reply::errors(refused).filter(|(id, _)| !waits(id)).map(|(_, line)| line).collect();
+        self.actions.extend(errors.into_iter().map(Action::ToClient));
+        self.actions.extend(reply::stand_ins(refused).map(Action::InPlace));
         Fate::Consumed
     }
 }

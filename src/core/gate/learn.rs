@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::core::call;
 use crate::core::frame::look_alikes;
 use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, member, range_in};
@@ -71,6 +72,11 @@ impl Listing {
     fn take_asked(&mut self, key: &str) -> Option<bool> {
         let index = self.asked.iter().position(|(asked, _)| asked == key)?;
         self.asked.remove(index).map(|(_, first)| first)
+    }
+
+    /// Whether this request asked for a page.
+    pub(super) fn is_asked(&self, key: &str) -> bool {
+        self.asked.iter().any(|(asked, _)| asked == key)
     }
 
     /// Whether an answer is awaited.
@@ -140,7 +146,7 @@ impl Listing {
 
     /// Of two entries with one name, the model sees both: calls are bound to both, which nobody has accepted.
     fn digest(&self, tool: &str) -> Option<Digest> {
-        let twins = self.tools().filter(|(name, _)| name == tool).map(|(_, text)| Digest::of(text.as_bytes()));
+        let twins = self.tools().filter(|(name, _)| name == tool).map(|(_, text)| call::definition(text));
         twins.reduce(|twin, other| match twin == other {
             true => other,
             false => Digest::of_fields(&[twin.as_str().as_bytes(), other.as_str().as_bytes()]),

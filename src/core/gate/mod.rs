@@ -9,6 +9,7 @@ mod client;
 mod held;
 mod hub;
 mod learn;
+mod long;
 mod released;
 mod server;
 mod unsent;
@@ -72,6 +73,8 @@ pub enum Fate {
 pub enum Action {
     /// Write this line to the server.
     ToServer(Vec<u8>),
+    /// Write this line to the server, which waits for an answer that the client gave and that must not pass.
+    InPlace(Vec<u8>),
     /// Write this line to the client.
     ToClient(Vec<u8>),
     /// Send this to the hub. Without a connection it may be dropped, because the gate says it again after a
@@ -177,6 +180,9 @@ impl Gate {
             {
                 self.drop_server_line("progress that falls behind what was said while the call was held")
             }
+            ServerFrame::Twofold { id } if self.in_use(&id) => {
+                self.drop_server_line(&format!("what may be taken for an answer to the call {}", id.raw))
+            }
             ServerFrame::ToolsChanged => {
                 self.tell_tools();
                 self.listing.forget();
@@ -186,7 +192,10 @@ impl Gate {
             ServerFrame::Unreadable if !self.held.is_empty() || self.listing.is_watching() => {
                 self.drop_server_line("a line that is not one unambiguous JSON object")
             }
-            ServerFrame::Progress { .. } | ServerFrame::Other | ServerFrame::Unreadable => Fate::Forward,
+            ServerFrame::Progress { .. }
+            | ServerFrame::Twofold { .. }
+            | ServerFrame::Other
+            | ServerFrame::Unreadable => Fate::Forward,
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::tests::{Stand, call, ruling};
 use super::*;
+use crate::core::call;
 use crate::core::ids::Digest;
 use crate::core::messages::*;
 
@@ -146,7 +147,7 @@ impl Run {
             Event::List { version } => {
                 let definition = format!(r#"{{"name":"delete","version":{version}}}"#);
                 self.stand.lists(&definition);
-                self.truth.shown = Some(Digest::of(definition.as_bytes()));
+                self.truth.shown = Some(call::definition(&definition));
             }
             Event::ServerProgress { id } => {
                 let fate = self.stand.server(&format!(
@@ -240,6 +241,7 @@ impl Run {
                     self.truth.asked.insert(release.approval);
                 }
                 Action::ToServer(line) => self.on_written(&line)?,
+                Action::InPlace(line) => prop_assert!(false, "no client answered: {}", String::from_utf8_lossy(&line)),
                 Action::ToClient(line) => self.on_answer(&line)?,
                 Action::ToHub(_) | Action::Log(_) => {}
             }

@@ -100,6 +100,31 @@ fn loose(text: &str) -> String {
 /// What the readers of servers see in a line, any of them; only the tool `pass` is not gated.
 pub fn some_reader_sees_a_gated_call(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line).replace('\0', "");
+    ["", "\\ufffd"].iter().any(|half| sees_a_gated_call(&with_halves_as(&text, half)))
+}
+
+/// JSON text as a reader has it that puts something else, or nothing, for half of a surrogate pair.
+fn with_halves_as(text: &str, put: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u"))?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut rest) = (String::new(), 0);
+    while let Some(at) = text[rest..].find('\\').map(|at| rest + at) {
+        let next = match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => at + 12,
+            Some(_) => at + 6,
+            None => at + 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        let is_half = matches!(unit(at), Some(0xd800..=0xdfff)) && next == at + 6;
+        out.push_str(&text[rest..at]);
+        out.push_str(if is_half { put } else { &text[at..next] });
+        rest = next;
+    }
+    out + &text[rest..]
+}
+
+fn sees_a_gated_call(text: &str) -> bool {
     let whole = text.trim_start_matches('\u{feff}');
     let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}', '\u{1e}'];
     std::iter::once(whole).chain(whole.split(ends)).any(|piece| {

@@ -3,6 +3,7 @@
 mod deciding;
 mod hub_away;
 mod lists;
+mod long;
 mod progress;
 mod refusing;
 mod retries;

@@ -147,16 +147,13 @@ impl<'a> Tokens<'a> {
         let unit = self.hex4(start)?;
         self.at = start + 6;
         let high = (0xd800..0xdc00).contains(&unit);
-        let low = (0xdc00..0xe000).contains(&unit);
         if high && self.text.as_bytes()[self.at..].starts_with(b"\\u") {
             let second = self.hex4(self.at)?;
             if (0xdc00..0xe000).contains(&second) {
                 self.at += 6;
-                return Ok(());
             }
         }
-        let lone = (high || low) && self.mode == Mode::Strict;
-        if lone { Err(Box::new(Fault::LoneSurrogate(start))) } else { Ok(()) }
+        Ok(())
     }
 
     /// The four digits of `\uXXXX` that begins at `at`.

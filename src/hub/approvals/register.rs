@@ -65,9 +65,8 @@ fn check(shim: &Shim, request: &Request) -> Result<(), &'static str> {
     if request.tool.chars().count() > MAX_TOOL || request.tool.contains('\0') {
         return Err("the tool name is too long or holds a NUL");
     }
-    let object = request.arguments.trim_start().starts_with('{');
-    if !object || serde_json::from_str::<&RawValue>(&request.arguments).is_err() {
-        return Err("the arguments are not a JSON object");
+    if !call::may_be_arguments(&request.arguments) || serde_json::from_str::<&RawValue>(&request.arguments).is_err() {
+        return Err("the arguments are neither a JSON object nor as good as absent");
     }
     if request.extra.as_ref().is_some_and(|extra| serde_json::from_str::<&RawValue>(extra).is_err()) {
         return Err("what is sent besides the arguments is not JSON");

@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use crate::core::call;
 use crate::core::ids::Digest;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Tool, ToolDrift};
@@ -128,7 +129,7 @@ fn description(row: &AnyRow, listed: &Listed, shown: Option<&Digest>) -> Result<
     if in_sight {
         return Ok(listed.tool.description.clone());
     }
-    let fits = |text: &String| shown.is_none_or(|shown| *shown == Digest::of(text.as_bytes()));
+    let fits = |text: &String| shown.is_none_or(|shown| *shown == call::definition(text));
     Ok(accepted.filter(fits).as_deref().and_then(described))
 }
 

@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use crate::core::call;
 use crate::core::ids::Digest;
+use crate::core::json;
 use crate::core::messages::{ToolDefinition, Tools};
 use crate::hub::servers::Servers;
 use crate::hub::servers::drift::{self, Baseline};
@@ -23,7 +25,7 @@ use crate::hub::who::Shim;
 
 /// How many tools of one server are kept, and how many that one agent made known.
 const MAX_TOOLS: usize = 4000;
-const MAX_TOOLS_OF_ONE: usize = 2000;
+pub(in crate::hub) const MAX_TOOLS_OF_ONE: usize = 2000;
 /// The longest description or hints kept, in characters.
 const MAX_TEXT: usize = 4096;
 /// The longest definition kept, in characters; its digest is of all of it.
@@ -120,7 +122,8 @@ struct Hints {
 impl Seen {
     /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
     fn of(tool: &ToolDefinition) -> Option<Self> {
-        let definition: Definition<'_> = serde_json::from_str(&tool.definition).ok()?;
+        let readable = json::mended(&tool.definition);
+        let definition: Definition<'_> = serde_json::from_str(&readable).ok()?;
         if definition.name != tool.name || !may_be_kept(&tool.name) {
             return None;
         }
@@ -132,14 +135,14 @@ impl Seen {
             annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
             destructive: destructive == Some(serde_json::Value::Bool(true)),
             text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
-            digest: Digest::of(tool.definition.as_bytes()),
+            digest: call::definition(&tool.definition),
         })
     }
 }
 
 /// The description in a definition, cut to what is kept.
 pub(in crate::hub) fn described(definition: &str) -> Option<String> {
-    words(serde_json::from_str::<Definition<'_>>(definition).ok()?.description.as_ref())
+    words(serde_json::from_str::<Definition<'_>>(&json::mended(definition)).ok()?.description.as_ref())
 }
 
 fn words(description: Option<&serde_json::Value>) -> Option<String> {

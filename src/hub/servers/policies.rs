@@ -13,6 +13,7 @@ use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
+use crate::hub::servers::lists::MAX_TOOLS_OF_ONE;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{self, Listed};
 
@@ -134,7 +135,7 @@ impl Servers {
         if known.servers.as_ref().is_some_and(|servers| !servers.iter().any(|name| name == server)) {
             return Ok(Standing::Elsewhere);
         }
-        let Some(Kept { policy, entries, rules }) = self.kept(connection, server, now).await? else {
+        let Some(Kept { policy, entries, rules, is_listed }) = self.kept(connection, server, now).await? else {
             return Ok(Standing::Unknown);
         };
         let caller = Caller {
@@ -144,8 +145,9 @@ impl Servers {
         };
         let until = entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
         let until = until.and_then(|entry| entry.expires_at);
-        let tools = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
-        let scales = Scales { caller, policy, rules, tools };
+        let tools: Vec<_> = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
+        let all_known = is_listed && tools.len() < MAX_TOOLS_OF_ONE;
+        let scales = Scales { caller, policy, rules, tools, all_known };
         Ok(Standing::In(Box::new(Subject { scales, agent_name: known.name, user: known.user, until })))
     }
 
@@ -163,7 +165,8 @@ impl Servers {
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
         let rules = self.ready_rules.of(server, row.try_get("rules")?);
-        Ok(Some(Kept { policy, entries, rules }))
+        let is_listed = row.try_get::<Option<i64>, _>("listed_at")?.is_some();
+        Ok(Some(Kept { policy, entries, rules, is_listed }))
     }
 }
 
@@ -172,6 +175,8 @@ pub(in crate::hub) struct Kept {
     pub(in crate::hub) policy: ServerPolicy,
     pub(in crate::hub) entries: Vec<Bypass>,
     pub(in crate::hub) rules: Arc<Rules>,
+    /// Whether a complete list of its tools was seen.
+    pub(in crate::hub) is_listed: bool,
 }
 
 /// A policy as people see it.

@@ -8,7 +8,7 @@ use tower_sessions::session_store::SessionStore as _;
 
 use super::desk::{Desk, listed, request, tool};
 use crate::core::approval::Status;
-use crate::core::ids::{ClientId, Digest};
+use crate::core::ids::ClientId;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
@@ -261,7 +261,7 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
             .learn(&desk.shim, &listed(vec![tool("list_all", ",\"description\":\"Lists more\"")]))
             .await
             .unwrap();
-        let looked_at = Digest::of(tool("list_all", ",\"description\":\"Lists more\"").definition.as_bytes());
+        let looked_at = crate::core::call::definition(&tool("list_all", ",\"description\":\"Lists more\"").definition);
         hub.servers.accept_tool("github", "list_all", looked_at, &Actor::from(&desk.admin)).await.unwrap();
         let listed = &hub.servers.server("github").await.unwrap().unwrap().tools[0];
         assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::desk::{Desk, listed, request, tool};
 use super::sessions::{SOON, Served, Wire, hello};
-use crate::core::ids::{Digest, InstanceId};
+use crate::core::ids::InstanceId;
 use crate::core::messages::{Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
@@ -57,7 +57,7 @@ impl Desk {
     /// The verdict on `list_repos` for a client that was shown this description of it, or none.
     async fn verdict_on(&self, shim: &Shim, words: Option<&str>) -> Verdict {
         let shown: Shown = words
-            .map(|words| ("list_repos".to_owned(), Digest::of(lists_as(words).definition.as_bytes())))
+            .map(|words| ("list_repos".to_owned(), crate::core::call::definition(&lists_as(words).definition)))
             .into_iter()
             .collect();
         match self.hub.servers.table(&shim.client_id, &shim.server, &shown).await.unwrap() {
@@ -298,7 +298,7 @@ async fn what_one_agent_was_shown_stays_in_sight_whatever_another_reports() {
         hub.servers.learn(&victim, &lists("v4")).await.unwrap();
         hub.servers.learn(&evil, &lists("v1")).await.unwrap();
         let drift = desk.list_repos().await.drift.unwrap();
-        assert_eq!(drift.sha256, Digest::of(lists_as("v4").definition.as_bytes()));
+        assert_eq!(drift.sha256, crate::core::call::definition(&lists_as("v4").definition));
         // One definition that is accepted accepts no other.
         hub.servers.accept_tool("github", "list_repos", drift.sha256, &Actor::from(&desk.admin)).await.unwrap();
         assert_eq!(desk.verdict_on(&victim, Some("v4")).await, Verdict::Pass);
@@ -316,7 +316,7 @@ async fn a_card_describes_the_tool_as_its_own_client_was_shown_it() {
         desk.hub.servers.learn(&evil, &lists("Is harmless")).await.unwrap();
         let call = |shim: &Shim, words: Option<&str>| {
             let mut call = request(shim, "list_repos", "{}");
-            call.definition = words.map(|words| Digest::of(lists_as(words).definition.as_bytes()));
+            call.definition = words.map(|words| crate::core::call::definition(&lists_as(words).definition));
             let bound = crate::core::call::Bound::plain(
                 &shim.client_id,
                 &shim.server,

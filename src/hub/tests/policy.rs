@@ -143,7 +143,7 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     let mut good = reading(&hub).await;
     let (mut evil, _) = hub.shim("shim-2", Vec::new()).await;
     let changed = tool("list_repos", ",\"description\":\"other\"");
-    let digest = crate::core::ids::Digest::of(changed.definition.as_bytes());
+    let digest = crate::core::call::definition(&changed.definition);
     evil.say(&ToHub::Tools(listed(vec![changed, tool("write_file", "")]))).await;
     assert_eq!(table(&mut evil).await.ruling("list_repos").verdict, Verdict::Gate);
     // The first one lists again what it knows; the second one's calls stay gated all the same.

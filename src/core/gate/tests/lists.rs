@@ -24,9 +24,20 @@ fn tools_are_learned_from_the_clients_own_lists() {
     assert!(tools.complete);
     assert_eq!(tools.items[0].definition, r#"{"name":"a", "x":1}"#);
     let request = stand.held("3", "a");
-    assert_eq!(request.definition, Some(Digest::of(br#"{"name":"a", "x":1}"#)));
+    assert_eq!(request.definition, Some(Digest::of(br#"{"name":"a","x":1}"#)));
     stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     assert_eq!(stand.held("4", "a").definition, None);
+}
+
+#[test]
+fn a_tool_is_what_it_was_when_its_server_writes_it_in_another_order() {
+    let mut stand = Stand::new();
+    stand.lists(r#"{"name":"delete","inputSchema":{"type":"object","required":["a"]}}"#);
+    let request = stand.held("1", "delete");
+    stand.lists(r#"{"inputSchema": {"required": ["a"], "type": "object"}, "name": "delet\u0065"}"#);
+    stand.approve(&request);
+    stand.go(&request);
+    assert_eq!(stand.server_lines(), [call("1", "delete")]);
 }
 
 #[test]

@@ -61,8 +61,46 @@ fn unreadable_lines_are_answered_where_an_id_can_be_read() {
     let answers = stand.client_lines();
     assert_eq!((&answers[0]["id"], &answers[0]["error"]["code"]), (&7.into(), &(-32600).into()));
     assert_eq!(stand.client("garbage"), Fate::Consumed);
-    assert!(stand.client_lines().is_empty());
+    assert_eq!(stand.client_lines()[0]["id"], Value::Null);
+    assert_eq!(stand.client("  "), Fate::Consumed);
+    assert!(stand.client_lines().is_empty(), "a blank line says nothing");
     assert_eq!(stand.client(r#"{"jsonrpc":"2.0","id":8,"method":"ping"}"#), Fate::Forward, "the stream goes on");
+}
+
+#[test]
+fn whoever_waits_for_a_refused_line_is_answered_but_not_a_held_call() {
+    let mut stand = Stand::new();
+    stand.held("1", "delete");
+    let batch = format!("[{},{}]", call("1", "pass"), call("2", "pass"));
+    assert_eq!(stand.client(&batch), Fate::Consumed);
+    let [errors, in_place] = stand.refusals();
+    let ids: Vec<_> = errors.iter().map(|(_, id)| id.as_str()).collect();
+    assert_eq!((ids, in_place.len()), (vec!["null", "2"], 0));
+}
+
+#[test]
+fn a_server_gets_an_error_for_an_answer_that_its_client_must_not_give() {
+    let mut stand = Stand::new();
+    stand.actions();
+    assert_eq!(stand.client(r#"{"jsonrpc":"2.0","id":"s1","result":{"a":1,"a":2}}"#), Fate::Consumed);
+    let [errors, in_place] = stand.refusals();
+    assert_eq!((errors.len(), in_place), (0, vec![(-32603, "\"s1\"".to_owned())]));
+}
+
+#[test]
+fn a_gated_call_too_long_to_be_shown_is_refused_under_its_id_and_an_ungated_one_passes() {
+    let long = |tool: &str| call("1", tool).replace("\"n\":1", &format!("\"n\":\"{}\"", "x".repeat(9 << 20)));
+    let mut stand = Stand::new();
+    assert_eq!(stand.client(&long("pass")), Fate::Forward);
+    assert_eq!(stand.client(&long("delete").replace("\"id\":1", "\"id\":2")), Fate::Consumed);
+    let answers = stand.client_lines();
+    assert_eq!((answers.len(), &answers[0]["id"]), (1, &2.into()));
+    assert!(text_of(&answers[0]).contains("longer than the 8 MiB") && text_of(&answers[0]).contains("not executed"));
+
+    let mut early = Stand::without_policy();
+    early.client(&long("pass"));
+    early.welcome();
+    assert_eq!(early.server_lines(), [long("pass")], "it waited for the policy");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::core::gate::*;
 use crate::core::messages::*;
@@ -102,6 +103,24 @@ impl Stand {
             _ => None,
         };
         self.actions().into_iter().filter_map(value).collect()
+    }
+
+    /// Code and raw id of the errors that the client is given, and of those for the server in place of an answer.
+    pub(in crate::core::gate) fn refusals(&mut self) -> [Vec<(i64, String)>; 2] {
+        let read = |line: &[u8]| {
+            let members: HashMap<&str, &RawValue> = serde_json::from_slice(line).unwrap();
+            let error: Value = serde_json::from_str(members["error"].get()).unwrap();
+            (error["code"].as_i64().unwrap(), members["id"].get().to_owned())
+        };
+        let (mut errors, mut in_place) = (Vec::new(), Vec::new());
+        for action in self.actions() {
+            match action {
+                Action::ToClient(line) => errors.push(read(&line)),
+                Action::InPlace(line) => in_place.push(read(&line)),
+                _ => {}
+            }
+        }
+        [errors, in_place]
     }
 
     pub(in crate::core::gate) fn asks(&mut self) -> Vec<Ask> {

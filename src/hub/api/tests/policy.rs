@@ -5,7 +5,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Running, problem};
-use crate::core::ids::Digest;
 use crate::core::messages::{ToolDefinition, Tools};
 use crate::core::policy::Verdict;
 use crate::hub::model::Role;
@@ -132,7 +131,7 @@ async fn a_tool_whose_name_is_no_part_of_an_address_is_set_all_the_same() {
         let tool: Value = set.json().await.unwrap();
         assert_eq!((&tool["name"], &tool["hitl"]), (&json!(name), &json!(true)));
         let accept = root.request(Method::POST, &format!("/api/v1/servers/repos/accept{query}"));
-        let sha256 = Digest::of(definition(name).as_bytes());
+        let sha256 = crate::core::call::definition(&definition(name));
         let accepted =
             accept.header("x-hitl-csrf", &root.csrf).json(&json!({ "sha256": sha256 })).send().await.unwrap();
         assert_eq!(accepted.status(), 200, "{name}");

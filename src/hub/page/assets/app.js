@@ -4,6 +4,7 @@ import { html, render, useEffect } from "./browser/ui.js";
 import * as api from "./hub/api.js";
 import * as live from "./hub/live.js";
 import * as keys from "./browser/keys.js";
+import { keepPlace } from "./browser/keeper.js";
 import * as prefs from "./browser/prefs.js";
 import * as push from "./hub/push.js";
 import { get, set, subscribe, useStore } from "./browser/store.js";
@@ -55,20 +56,25 @@ const titles = {
 function App() {
   const session = useStore((state) => state.session);
   const { screen, param } = useRoute();
-  const signedIn = Boolean(session);
+  const ended = useStore((state) => state.ended);
+  const signedIn = Boolean(session) && !ended;
   useEffect(() => {
     if (!signedIn) return;
     live.start();
     return live.stop;
   }, [signedIn]);
   useEffect(() => {
+    if (screen !== "pending" && screen !== "approval") set({ place: null });
     shown = titles[screen] ?? "";
     drawTitle();
   }, [screen]);
   if (session === undefined) return html`<${Starting} />`;
   // The address stays: after signing in the page is where the link pointed.
   if (session === null || screen === "signin") return html`<${SignIn} /><${Spoken} />`;
-  return html`<${Shell} screen=${screen}>${(screens[screen] ?? screens.pending)?.(param)}</${Shell}><${Spoken} />`;
+  // What somebody has typed stays for when they are back.
+  return html`${ended && html`<${SignIn} ended=${session.user.name} />`}
+    <div hidden=${ended}><${Shell} screen=${screen}>${(screens[screen] ?? screens.pending)?.(param)}</${Shell}></div>
+    <${Spoken} />`;
 }
 
 /** Asks who is signed in. */
@@ -90,7 +96,7 @@ let shown = "";
 
 /** How many wait, in the tab's title and icon. */
 function drawTitle() {
-  const count = get().session ? waiting(get().queue).length : 0;
+  const count = get().session && !get().ended ? waiting(get().queue).length : 0;
   const title = `${count ? `(${count}) ` : ""}${shown ? `${shown} · ` : ""}hitl`;
   if (document.title !== title) document.title = title;
   const icon = `/assets/icons/${count > 9 ? "many" : count}.svg`;
@@ -100,6 +106,7 @@ function drawTitle() {
 
 prefs.apply();
 keys.listen();
+keepPlace();
 interceptLinks();
 push.listen();
 subscribe(drawTitle);

@@ -66,7 +66,7 @@ function lines({ test, waits, agent, user, trust, by, more, seconds_left: second
   const left = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   const until = new Date(deadline).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const facts = waits
-    ? [`${who} asks for approval. Trust: ${trust}.`, `${left} left (until ${until}).`]
+    ? [`${who} asks for approval, ${trust} risk.`, `${left} left (until ${until}).`]
     : [by ? `Decided by ${by}. Asked by ${who}.` : `Asked by ${who}.`];
   return [...facts, more].filter(Boolean).join("\n");
 }

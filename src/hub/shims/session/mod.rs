@@ -17,7 +17,8 @@ use tokio::time::{Instant, timeout};
 use self::parting::{part, say_goodbye};
 use self::telling::Told;
 use self::weighing::{Full, Weighed, Weighing};
-use crate::core::ids::{ApprovalId, Digest};
+use crate::core::call;
+use crate::core::ids::ApprovalId;
 use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
@@ -373,5 +374,5 @@ async fn table(hub: &Shims, shim: &Shim, shown: &Shown) -> Result<(Table, Option
 /// What a list showed; of two entries with one name, the last, as clients take it.
 fn shown(tools: &Tools) -> Shown {
     let kept = tools.items.iter().filter(|tool| lists::may_be_kept(&tool.name)).take(MAX_SHOWN);
-    kept.map(|tool| (tool.name.clone(), Digest::of(tool.definition.as_bytes()))).collect()
+    kept.map(|tool| (tool.name.clone(), call::definition(&tool.definition))).collect()
 }

@@ -22,8 +22,14 @@ export function route(path) {
   return { screen: known.includes(first) ? first : "pending", param: "" };
 }
 
+let left = 0;
+
+/** How far down the page was when it went to another address. */
+export const leftAt = () => left;
+
 /** Goes to an address of this page. @param {string} path @param {{replace?: boolean}} [how] */
 export function navigate(path, how = {}) {
+  left = window.scrollY;
   if (how.replace) history.replaceState(null, "", path);
   else history.pushState(null, "", path);
   for (const wake of [...followers]) wake();

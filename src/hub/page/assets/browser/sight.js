@@ -3,17 +3,20 @@
 import { movedByItself } from "./guard.js";
 
 /**
- * True when the card is before the person's eyes, its buttons in sight. If it is not, it is brought there, and a key
- * decides nothing for the same moment as on a card that just appeared.
+ * True when the card is before the person's eyes: whole, or, when it is taller than the window, from where it begins or
+ * further down; its buttons are in sight all the time. If it is not, it is brought there, and a key decides nothing for
+ * the same moment as on a card that just appeared.
  * @param {Element|null|undefined} card
  */
 export function inSight(card) {
   const foot = card?.querySelector(".card-foot")?.getBoundingClientRect();
   if (!card || !foot) return false;
-  const { top, height } = card.getBoundingClientRect();
-  const tall = height > window.innerHeight;
-  if (foot.top >= 0 && foot.bottom <= window.innerHeight && (top >= 0 || tall)) return true;
-  card.scrollIntoView({ block: tall ? "end" : "nearest" });
+  const { top, bottom, height } = card.getBoundingClientRect();
+  const room = window.innerHeight;
+  const tall = height > room;
+  const shown = tall ? top < room / 2 && bottom > room / 2 : top >= 0 && bottom <= room;
+  if (shown && foot.top >= 0 && foot.bottom <= room) return true;
+  card.scrollIntoView({ block: tall ? "start" : "nearest" });
   movedByItself();
   return false;
 }

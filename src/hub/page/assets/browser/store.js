@@ -9,6 +9,7 @@ import { useState, useEffect, useRef } from "./ui.js";
 /**
  * @typedef {object} State
  * @property {Session|null|undefined} session      undefined: not asked yet, null: signed out
+ * @property {boolean} ended                       the hub no longer knows the session; the screens wait for another
  * @property {string} trouble                      why the page cannot even begin, in words
  * @property {"connecting"|"live"|"lost"} line
  * @property {number} dataAt                       page time of the last sign of life of the hub
@@ -18,7 +19,8 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {string|null} focus                   the approval that keys act on
  * @property {Set<string>} selected
  * @property {{id: string, at: number}|null} confirm   a high-trust approve that waits for its second press
- * @property {string|null} rejecting               the card whose reject panel is open
+ * @property {{id: string, what: "reject"|"approve"}|null} writing   the card whose words are being written
+ * @property {{focus: string|null, selected: Set<string>, top: number}|null} place   where the queue was left for a card
  * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
  * @property {{server: string, agent: string, trust: string, text: string}} filter
  * @property {Record<string, number>} changes      per kind of event, how many there were
@@ -30,6 +32,7 @@ import { useState, useEffect, useRef } from "./ui.js";
 /** @type {State} */
 let state = {
   session: undefined,
+  ended: false,
   trouble: "",
   line: "connecting",
   dataAt: Date.now(),
@@ -39,7 +42,8 @@ let state = {
   focus: null,
   selected: new Set(),
   confirm: null,
-  rejecting: null,
+  writing: null,
+  place: null,
   opened: new Map(),
   filter: { server: "", agent: "", trust: "", text: "" },
   changes: {},
@@ -68,6 +72,9 @@ export function subscribe(wake) {
   subscribers.add(wake);
   return () => void subscribers.delete(wake);
 }
+
+/** The hub says that nobody is signed in. What is on the page stays, out of sight, for whoever signs in again. */
+export const endSession = () => set(state.session ? { ended: true } : { session: null });
 
 /**
  * A part of the state, followed by the component that asks.
@@ -101,7 +108,8 @@ let toasts = 0;
  */
 export function toast(kind, text) {
   const id = ++toasts;
-  set({ toasts: [...state.toasts.slice(-3), { id, kind, text }], spoken: text });
+  const others = state.toasts.filter((one) => one.text !== text);
+  set({ toasts: [...others.slice(-3), { id, kind, text }], spoken: text });
   setTimeout(() => dismiss(id), kind === "ok" ? 5000 : 12000);
 }
 

@@ -2,7 +2,19 @@
 
 import { html, useMemo } from "../browser/ui.js";
 import { get, set, useStore } from "../browser/store.js";
-import { besides, shapeOf, isLong, valueFold, REST, MANY_LINES, VALUE_HEAD } from "../rules/fold.js";
+import {
+  besides,
+  shapeOf,
+  isLong,
+  cut,
+  valueFold,
+  REST,
+  MANY_LINES,
+  LINES_HEAD,
+  LINES_TAIL,
+  PLAIN_AFTER,
+} from "../rules/fold.js";
+import { riskyWords } from "../rules/risky.js";
 import { lineText } from "../rules/tokens.js";
 import { visible } from "../rules/glyphs.js";
 import { number, plural } from "../rules/format.js";
@@ -13,8 +25,6 @@ import { CopyButton } from "./controls.js";
 /** @typedef {import("../rules/fold.js").Line} Line */
 
 const MAX_INDENT = 24;
-// Beyond this many lines the rest is one block of plain text: a hundred thousand elements would stop the page.
-const PLAIN_AFTER = 600;
 /** @type {Set<string>} */
 const none = new Set();
 
@@ -23,6 +33,14 @@ export function open(approval, folds) {
   const opened = new Map(get().opened);
   opened.set(approval.id, new Set([...(opened.get(approval.id) ?? []), ...folds]));
   set({ opened });
+}
+
+/** Shows the next part of a card's arguments that is folded. @param {Element|null} card */
+export function openNextFold(card) {
+  const fold = card?.querySelector(".fold");
+  if (!(fold instanceof HTMLElement)) return;
+  fold.scrollIntoView({ block: "center" });
+  fold.click();
 }
 
 /** Everything that the server is given. @param {{approval: Approval, wholeHash?: boolean}} props */
@@ -52,7 +70,7 @@ function Text({ approval, title, hash }) {
 
 /** What is unusual about the text, in words. @param {{approval: Approval}} props */
 function Notes({ approval }) {
-  const { notes } = shapeOf(approval);
+  const { notes, risky } = shapeOf(approval);
   const words = [
     notes.hidden && `${plural(notes.hidden, "invisible or control character")} shown as U+… labels`,
     notes.lookalike &&
@@ -60,17 +78,24 @@ function Notes({ approval }) {
     notes.duplicate && `${plural(notes.duplicate, "duplicate key")}, marked`,
     notes.bad && "not valid JSON: the rest is shown as it came",
   ].filter(Boolean);
-  return words.length ? html`<p class="args-notes"><span aria-hidden="true">⚠ </span>${words.join(" · ")}</p>` : null;
+  return html`${words.length > 0 && html`<p class="args-notes"><span aria-hidden="true">⚠ </span>${words.join(" · ")}</p>`}
+    ${risky.length > 0 && html`<p class="args-hint" title="A hint, no judgement: the words are marked where they stand">Says ${risky.slice(0, 6).map((word, i) => html`${i > 0 && ", "}<span class="risky">${word}</span>`)}${risky.length > 6 && ` and ${risky.length - 6} more such words`}</p>`}`;
 }
 
 /** @param {{approval: Approval, lines: Line[], opened: Set<string>}} props */
 function Lines({ approval, lines, opened }) {
   const wide = lines.length > MANY_LINES && opened.has(REST);
-  const shown = wide ? lines.slice(0, PLAIN_AFTER) : lines.slice(0, MANY_LINES);
-  const rest = lines.slice(shown.length);
+  const folded = lines.length > MANY_LINES && !wide;
+  const head = lines.slice(0, folded ? LINES_HEAD : PLAIN_AFTER);
+  const tail = folded ? lines.slice(-LINES_TAIL) : [];
+  const rest = lines.slice(head.length, lines.length - tail.length);
+  const draw = (/** @type {number} */ from) => (/** @type {Line} */ line, /** @type {number} */ l) =>
+    html`<${OneLine} key=${from + l} line=${line} at=${from + l} approval=${approval} opened=${opened} />`;
   return html`<div class=${wide ? "json json-tall" : "json"} tabindex=${wide ? 0 : undefined} role=${wide ? "region" : undefined} aria-label=${wide ? "All lines of the arguments" : undefined} translate="no">
-    ${shown.map((line, l) => html`<${OneLine} key=${l} line=${line} at=${l} approval=${approval} opened=${opened} />`)}
-    ${rest.length > 0 && (wide ? html`<pre class="plain">${visibleLines(rest)}</pre>` : html`<${Fold} onOpen=${() => open(approval, [REST])} words=${`${plural(rest.length, "more line")} (${plural(size(rest), "character")})`} />`)}
+    ${head.map(draw(0))}
+    ${folded && html`<${Fold} onOpen=${() => open(approval, [REST])} words=${`${plural(rest.length, "more line")} (${plural(size(rest), "character")})`} risky=${rest.flatMap((line) => riskyWords(lineText(line)))} />`}
+    ${tail.map(draw(lines.length - tail.length))}
+    ${!folded && rest.length > 0 && html`<pre class="plain">${visibleLines(rest)}</pre>`}
   </div>`;
 }
 
@@ -80,8 +105,9 @@ const size = (lines) =>
 /** @param {Line[]} lines */
 const visibleLines = (lines) => lines.map((line) => visible(lineText(line))).join("\n");
 
-/** @param {{words: string, onOpen: () => void}} props */
-const Fold = ({ words, onOpen }) => html`<button class="fold" onClick=${onOpen}>… ${words}: show</button>`;
+/** Says how much is folded, and which words in it deserve a look. @param {{words: string, risky: string[], onOpen: () => void}} props */
+const Fold = ({ words, risky, onOpen }) =>
+  html`<button class="fold" onClick=${onOpen}>… ${words}${risky.length > 0 && `, with ${[...new Set(risky)].slice(0, 4).join(", ")}`}: show</button>`;
 
 /** @param {{line: Line, at: number, approval: Approval, opened: Set<string>}} props */
 function OneLine({ line, at, approval, opened }) {
@@ -96,14 +122,12 @@ function OneLine({ line, at, approval, opened }) {
 function OneToken({ token, fold, opened, onOpen }) {
   if (token.kind === "colon") return ": ";
   if (token.kind === "comma") return ", ";
-  const folded = isLong(token) && !opened.has(fold);
-  const text = folded ? token.text.slice(0, VALUE_HEAD) : token.text;
-  const body =
-    token.kind === "string" || token.kind === "key" || token.kind === "bad"
-      ? html`<${StringValue} text=${text} />`
-      : text;
+  const words = token.kind === "string" || token.kind === "key" || token.kind === "bad";
   const duplicate =
     token.duplicate &&
     html`<span class="chip chip-hidden" title="This object has the key more than once">duplicate key</span>`;
-  return html`<span class=${`t-${token.kind}`}>${body}</span>${duplicate}${folded && html`<${Fold} onOpen=${onOpen} words=${plural(token.text.length - text.length, "more character")} />`}`;
+  if (!isLong(token) || opened.has(fold))
+    return html`<span class=${`t-${token.kind}`}>${words ? html`<${StringValue} text=${token.text} />` : token.text}</span>${duplicate}`;
+  const [head, folded, tail] = cut(token.text);
+  return html`<span class=${`t-${token.kind}`}><${StringValue} text=${head} /></span>${duplicate}<${Fold} onOpen=${onOpen} words=${plural(folded.length, "more character")} risky=${riskyWords(folded)} /><span class=${`t-${token.kind}`}><${StringValue} text=${tail} /></span>`;
 }

@@ -1,13 +1,14 @@
 // What can be done to all selected cards at once.
 
-import { html, useState, useEffect, useRef } from "../browser/ui.js";
+import { html, cls, useState, useEffect, useRef } from "../browser/ui.js";
 import { set, useStore } from "../browser/store.js";
 import { CONFIRM_MS, SECOND_PRESS_AFTER_MS } from "../browser/guard.js";
-import { decideBatch } from "../hub/decide.js";
+import { decideBatch, extendBatch, focus, mayDecide } from "../hub/decide.js";
 import { visibleCards, waiting } from "../rules/queue.js";
 import { unopened } from "../rules/fold.js";
 import { plural } from "../rules/format.js";
 import { useArmed } from "./decision.js";
+import { openNextFold } from "./arguments.js";
 import { RejectPanel } from "./reject.js";
 
 /** The selected cards of these that still wait. @param {import("../rules/types.js").Item[]} cards @param {Set<string>} selected */
@@ -30,7 +31,7 @@ export function BatchBar() {
     const timer = setTimeout(() => setMode(""), CONFIRM_MS);
     return () => clearTimeout(timer);
   }, [mode]);
-  if (!cards.length) return null;
+  if (!cards.length || !mayDecide()) return null;
   const ids = cards.map((item) => item.approval.id);
   const folded = cards.filter((item) => unopened(item.approval, opened)).length;
   const high = cards.filter((item) => item.approval.trust === "high").length;
@@ -42,19 +43,30 @@ export function BatchBar() {
     asked.current = Date.now();
     setMode("confirm");
   };
-  const label = mode === "confirm" ? `Press again: ${high} with high trust` : `Approve ${cards.length}`;
+  const label =
+    mode === "confirm" ? `Really approve ${cards.length}? ${high} with high risk` : `Approve ${cards.length}`;
+  const refuse = (/** @type {string|undefined} */ why) => (setMode(""), decideBatch(ids, "reject", why));
+  const [fold] = cards.filter((item) => unopened(item.approval, opened)).map((item) => item.approval.id);
+  const confirming = mode === "confirm";
   return html`<section class="batch" aria-label="Selected approvals">
+    ${mode === "reject" && html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${refuse} onCancel=${() => setMode("")} />`}
     ${
-      mode === "reject"
-        ? html`<${RejectPanel} busy=${busy} what=${`Reject ${cards.length}`} onReject=${(/** @type {string|undefined} */ why) => (setMode(""), decideBatch(ids, "reject", why))} onCancel=${() => setMode("")} />`
-        : html`<div class="actions">
-          <strong>${plural(cards.length, "card")} selected</strong>
-          <button class=${mode === "confirm" ? "button approve confirming" : "button approve"} disabled=${!armed || busy || folded > 0} onClick=${approve}>${label}</button>
-          <button class="button reject-open" disabled=${busy} onClick=${() => setMode("reject")}>Reject ${cards.length}</button>
-          <button class="button ghost" onClick=${() => set({ selected: new Set() })}>Clear<kbd aria-hidden="true">Esc</kbd></button>
-          ${hidden > 0 && html`<span class="hint">${plural(hidden, "more is", "more are")} hidden by the filter, and left alone.</span>`}
-          ${folded > 0 && html`<span class="hint">${plural(folded, "card has", "cards have")} folded arguments that nobody opened.</span>`}
-        </div>`
+      mode !== "reject" &&
+      html`<div class="actions">
+        <strong>${plural(cards.length, "card")} selected</strong>
+        <button class=${cls("button approve", confirming && "confirming")} disabled=${!armed || busy || folded > 0} onClick=${approve}>${label}</button>
+        <button class="button reject-open" disabled=${busy} onClick=${() => setMode("reject")}>Reject ${cards.length}</button>
+        <button class="button" disabled=${busy} title="Five minutes more for each" onClick=${() => extendBatch(ids)}>+5 min</button>
+        <button class="button ghost" onClick=${() => set({ selected: new Set() })}>Clear<kbd aria-hidden="true">Esc</kbd></button>
+        ${hidden > 0 && html`<span class="hint">${plural(hidden, "more is", "more are")} hidden by the filter, and left alone.</span>`}
+        ${fold && html`<span class="hint">${plural(folded, "card has", "cards have")} folded arguments that nobody opened.</span> <button class="link" onClick=${() => toFold(fold)}>Show the next fold</button>`}
+      </div>`
     }
   </section>`;
+}
+
+/** Opens the first fold of a card, before the eyes of whoever is about to decide about it. @param {string} id */
+function toFold(id) {
+  focus(id);
+  openNextFold(document.querySelector(`.queue [data-id="${CSS.escape(id)}"]`));
 }

@@ -7,7 +7,7 @@ import { act } from "../hub/api.js";
 import { lastInput, takesText } from "../browser/keys.js";
 import { visible } from "../rules/glyphs.js";
 import { Name } from "./text.js";
-import { Trust, Ago } from "./controls.js";
+import { Risk, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Who, Why, HandedOff, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
@@ -74,9 +74,9 @@ function FullCard({ item }) {
   const pending = approval.status === "pending";
   return html`<article ref=${article} data-id=${id} class=${cls("card", `edge-${approval.trust}`, focused && "focused", selected && "selected", !pending && "done")} tabindex=${focused ? 0 : -1} aria-labelledby=${`t-${id}`} aria-current=${focused ? "true" : undefined} onFocusIn=${take} onPointerDown=${take}>
     <header class="card-head" ref=${top}>
-      ${pending && html`<input type="checkbox" class="pick" checked=${selected} aria-label=${`Select ${visible(approval.tool)} on ${visible(approval.server)}`} onChange=${() => toggle(id)} />`}
+      ${pending && mayDecide() && html`<input type="checkbox" class="pick" checked=${selected} aria-label=${`Select ${visible(approval.tool)} on ${visible(approval.server)}`} onChange=${() => toggle(id)} />`}
       <h2 id=${`t-${id}`}><${Name} of=${approval.tool} class="tool" /> <span class="on">on</span> <${Name} of=${approval.server} class="server" /></h2>
-      <${Trust} level=${approval.trust} />
+      <${Risk} level=${approval.trust} />
       <span class="grow"></span>
       <a class="age quiet" href=${`/approvals/${encodeURIComponent(id)}`} title="Open this approval at its own link">asked <${Ago} at=${approval.created_at} /></a>
       ${pending && html`<${Countdown} approval=${approval} />`}

@@ -28,8 +28,9 @@ export function CopyButton({ text, label, class: name }) {
   return html`<button type="button" class=${name ?? "link"} onClick=${copy}>${done ? "Copied" : label}</button>`;
 }
 
-/** @param {{level: Level}} props */
-export const Trust = ({ level }) => html`<span class=${`badge trust-${level}`}>trust: ${level}</span>`;
+/** What the tool's trust level means to whoever decides. @param {{level: Level}} props */
+export const Risk = ({ level }) =>
+  html`<span class=${`badge trust-${level}`} title=${`The tool's trust level is ${level}: so much of it a call needs.`}>${level} risk</span>`;
 
 /** @param {{status: import("../rules/types.js").Status}} props */
 export const Status = ({ status }) =>

@@ -30,9 +30,3 @@ export function Countdown({ approval }) {
     ${left > 0 ? html`<span class="sr">Time left </span>${countdown(left)}` : "time is up"}
   </span>`;
 }
-
-/** Draws its children only in the last minute. @param {{approval: import("../rules/types.js").Approval, children?: unknown}} props */
-export function LastMinute({ approval, children }) {
-  const left = approval.deadline_at - useNow();
-  return left <= LAST_MS && left > 0 ? children : null;
-}

@@ -23,16 +23,22 @@ export const Select = ({ label, value, options, onChange }) =>
 /** @param {[string, string][]} pairs @returns {[string, string][]} */
 const distinct = (pairs) => [...new Map(pairs)].sort((a, b) => a[1].localeCompare(b[1]));
 
-export function QueueFilters() {
+/** @param {{onDone: () => void}} props  `onDone` goes from the field to the cards */
+export function QueueFilters({ onDone }) {
+  const leave = (/** @type {KeyboardEvent} */ event) => {
+    if (!["Enter", "ArrowDown", "Escape"].includes(event.key) || event.isComposing) return;
+    event.preventDefault();
+    onDone();
+  };
   const filter = useStore((state) => state.filter);
   const queue = useStore((state) => state.queue);
   const servers = distinct(queue.map(({ approval: a }) => [a.server, visible(a.server)]));
   const agents = distinct(queue.map(({ approval: a }) => [a.agent.client_id, visible(a.agent.name)]));
   return html`<div class="filters" role="search">
-    <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} />
+    <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} onKeyDown=${leave} />
     <${Select} label="Server" value=${filter.server} options=${servers} onChange=${(/** @type {string} */ server) => change({ server })} />
     <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${(/** @type {string} */ agent) => change({ agent })} />
-    <${Select} label="Trust" value=${filter.trust} options=${[
+    <${Select} label="Risk" value=${filter.trust} options=${[
       ["high", "high"],
       ["medium", "medium"],
       ["low", "low"],

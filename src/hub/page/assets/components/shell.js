@@ -42,6 +42,9 @@ export function Shell({ screen, children }) {
     "g h": () => navigate("/history"),
     "g n": () => navigate("/notifications"),
     "g s": () => navigate("/servers"),
+    "g a": () => navigate("/agents"),
+    "g u": () => navigate("/users"),
+    "g l": () => navigate("/activity"),
   });
   return html`<div class="shell">
     <a class="skip" href="#main">Skip to the content</a>

@@ -6,7 +6,7 @@ import { useLoad } from "../hub/load.js";
 import { moment } from "../rules/format.js";
 import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "./text.js";
-import { Trust } from "./controls.js";
+import { Risk } from "./controls.js";
 
 /** @typedef {import("../rules/types.js").Ruling} Ruling */
 /** @typedef {import("../rules/types.js").Server} Server */
@@ -79,7 +79,7 @@ export function Simulate({ server }) {
       <div class="actions"><button class="button" disabled=${!(agent && tool)}>Try it</button></div>
     </form>
     ${error && html`<p class="trouble" role="alert"><${Text} of=${error} /></p>`}
-    ${answer && html`<div class="answer" role="status"><p><${Verdict} ruling=${answer} /> <${Trust} level=${answer.trust} /></p><${Reasons} reasons=${answer.reasons} /></div>`}
+    ${answer && html`<div class="answer" role="status"><p><${Verdict} ruling=${answer} /> <${Risk} level=${answer.trust} /></p><${Reasons} reasons=${answer.reasons} /></div>`}
   </section>`;
 }
 

@@ -9,12 +9,13 @@ const PLAIN_AFTER = 20_000;
 
 /** @param {{text: string}} props  the literal with its quotes */
 export function StringValue({ text }) {
-  if (text.length > PLAIN_AFTER) return visible(text);
+  if (text.length > PLAIN_AFTER)
+    return visible(text).replace(/\\(?:u[0-9a-fA-F]{4}|[^u])/g, (escape) => (escape === "\\n" ? "\\n\n" : escape));
   const parts = segments(text);
-  if (parts.length === 1 && !parts[0]?.decoded) return html`<${Pieces} list=${pieces(text)} />`;
+  if (parts.length === 1 && !parts[0]?.decoded) return html`<${Pieces} list=${pieces(text)} hints />`;
   const mixed = isMixed(parts.map((part) => part.decoded ?? part.text).join(""));
   return parts.map((part) => {
-    if (part.decoded === undefined) return html`<${Pieces} list=${pieces(part.text)} />`;
+    if (part.decoded === undefined) return html`<${Pieces} list=${pieces(part.text)} hints />`;
     return part.text.startsWith("\\u")
       ? html`<${Coded} ...${part} mixed=${mixed} />`
       : html`<${Escape} text=${part.text} />`;

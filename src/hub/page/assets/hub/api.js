@@ -1,9 +1,12 @@
 // The hub's documented HTTP API, and nothing else. Failures become an ApiError with words for a person.
 
-import { get, set } from "../browser/store.js";
+import { get, endSession } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
 
 /** @typedef {import("../rules/types.js").Approval} Approval */
+
+/** Not true any more once the line is back. */
+export const UNREACHABLE = "The hub cannot be reached. Nothing was changed as far as this page knows.";
 
 export class ApiError extends Error {
   /**
@@ -50,9 +53,9 @@ async function call(method, path, body) {
       cache: "no-store",
     });
   } catch {
-    throw new ApiError(0, "The hub cannot be reached. Nothing was changed as far as this page knows.");
+    throw new ApiError(0, UNREACHABLE);
   }
-  if (answer.status === 401 && get().session) set({ session: null });
+  if (answer.status === 401 && get().session) endSession();
   if (!answer.ok) throw await problem(answer);
   return answer.status === 204 ? null : answer.json().catch(() => null);
 }

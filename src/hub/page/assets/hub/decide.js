@@ -24,28 +24,30 @@ const itemOf = (id) => get().queue.find((item) => item.approval.id === id);
 export function focus(id, how = {}) {
   if (id === get().focus) return;
   if (how.byItself) movedByItself();
-  set({ focus: id, confirm: null, rejecting: null });
+  set({ focus: id, confirm: null, writing: null });
 }
 
 /**
  * One press of Approve, by pointer or key. High trust takes two.
  * @param {string} id
  * @param {"pointer"|"key"} by
+ * @param {string} [comment]
  */
-export function pressApprove(id, by) {
+export function pressApprove(id, by, comment) {
   const item = itemOf(id);
   if (!item || item.approval.status !== "pending" || item.busy || !mayDecide()) return;
   if (justMoved(by)) return;
   const folded = unopened(item.approval, get().opened);
-  if (folded) return toast("warn", `Open the ${plural(folded, "folded part")} of the arguments first.`);
+  if (folded) return toast("warn", `Open the ${plural(folded, "folded part")} of the arguments first (O).`);
   if (item.approval.trust === "high") {
     const asked = get().confirm;
     const now = Date.now();
     const second = asked?.id === id && now - asked.at < CONFIRM_MS;
     if (second && now - asked.at < SECOND_PRESS_AFTER_MS) return;
-    if (!second) return set({ confirm: { id, at: now }, rejecting: null });
+    if (!second)
+      return set({ confirm: { id, at: now }, writing: get().writing?.what === "approve" ? get().writing : null });
   }
-  void decide(id, "approve");
+  void decide(id, "approve", comment ? { comment } : {});
 }
 
 /** @param {string} id @param {string} [reason] */
@@ -88,7 +90,7 @@ function settle(id, approval, late) {
       late,
       settledAt,
     }),
-    rejecting: null,
+    writing: get().writing?.id === id ? null : get().writing,
   });
   deselect(id);
   if (approval.status !== "pending") moveOn(id);
@@ -157,6 +159,16 @@ export async function decideBatch(ids, action, reason) {
   const word = action === "approve" ? "approved" : "rejected";
   if (failures) toast("warn", `${done} ${word}, ${failures} not: see the cards.`);
   else toast("ok", `${done} ${word}.`);
+}
+
+/** More time for each of these. @param {string[]} ids */
+export async function extendBatch(ids) {
+  if (!mayDecide()) return;
+  const results = await Promise.allSettled(ids.map(async (id) => settle(id, await api.act(id, "extend"))));
+  const failures = results.filter((result) => result.status === "rejected").length;
+  const done = `More time for ${plural(ids.length - failures, "call")}`;
+  if (failures) toast("warn", `${done}, ${failures} had none left to give.`);
+  else toast("ok", `${done}.`);
 }
 
 /** One result of a batch; true when it failed. @param {any} result */

@@ -1,24 +1,24 @@
-// Keeps the state in step with the hub: reads the queue, follows the events, says when the line is lost.
+// Keeps the state in step with the hub: follows the events, in this tab or through the one that holds the line, and says
+// when the line is lost.
 
-import * as api from "./api.js";
-import { get, set, say } from "../browser/store.js";
+import { get, set, endSession } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
+import { UNREACHABLE } from "./api.js";
 import { read } from "./sse.js";
-import { upsert, reconcile } from "../rules/queue.js";
-import { announce } from "./notify.js";
-import { settled } from "./push.js";
-import { visible } from "../rules/glyphs.js";
+import { share } from "./share.js";
+import { loadQueue, take } from "./pending.js";
 
-/** @typedef {import("../rules/types.js").Approval} Approval */
+/** @typedef {import("./share.js").News} News */
 
 const SILENCE_MS = 35_000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
 /** @type {AbortController|null} */
 let running = null;
+/** @type {ReturnType<typeof share>|null} */
+let line = null;
 let lastId = "";
-/** @type {Set<string>} */
-let touched = new Set();
+let silence = 0;
 /** @type {() => void} */
 let hurry = () => {};
 
@@ -26,21 +26,32 @@ let hurry = () => {};
 export function start() {
   stop();
   running = new AbortController();
-  void follow(running.signal);
+  line = share(`hitl.events.${get().session?.user.name}`, { lead, asked, hear, signal: running.signal });
 }
 
 /** Stops following, as on sign-out. */
 export function stop() {
   running?.abort();
   running = null;
+  line = null;
   lastId = "";
+  clearTimeout(silence);
 }
 
 /** Tries to reconnect now instead of later. */
-export const reconnect = () => hurry();
+export const reconnect = () => line?.ask("hurry");
 
-/** @param {AbortSignal} signal */
-async function follow(signal) {
+/** What this tab, which holds the line, says when another asks. @param {"who"|"hurry"} ask @returns {News[]} */
+function asked(ask) {
+  if (ask === "hurry") hurry();
+  const { line, retryAt } = get();
+  /** @type {News} */
+  const state = line === "lost" ? { kind: "lost", ms: Math.max(0, retryAt - Date.now()) } : { kind: "alive" };
+  return line === "connecting" ? [{ kind: "here", lastId }] : [{ kind: "here", lastId }, state];
+}
+
+/** Holds the line until the signal, for all tabs. @param {(news: News) => void} tell @param {AbortSignal} signal */
+async function lead(tell, signal) {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await read("/api/v1/events", {
@@ -49,32 +60,66 @@ async function follow(signal) {
         signal,
         onOpen: () => {
           attempt = -1;
-          set({ line: "live", dataAt: Date.now() });
-          void loadQueue();
+          tell({ kind: "open" });
         },
-        onAlive: () => set({ dataAt: Date.now(), line: "live" }),
-        onMessage: receive,
+        onAlive: () => tell({ kind: "alive" }),
+        onMessage: (message) => tell({ kind: "message", message }),
       });
     } catch (error) {
-      if (/** @type {any} */ (error).status === 401) return set({ session: null });
+      if (/** @type {any} */ (error).status === 401 && !signal.aborted) tell({ kind: "over" });
     }
     if (signal.aborted) return;
-    await pause(RETRY_MS[Math.min(Math.max(attempt, 0), RETRY_MS.length - 1)] ?? 8000);
+    const ms = RETRY_MS[Math.min(Math.max(attempt, 0), RETRY_MS.length - 1)] ?? 8000;
+    tell({ kind: "lost", ms });
+    await pause(ms, signal);
   }
 }
 
-/** @param {number} ms */
-function pause(ms) {
-  set({ line: "lost", retryAt: Date.now() + ms });
+/** @param {number} ms @param {AbortSignal} signal */
+function pause(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
     function done() {
       clearTimeout(timer);
+      signal.removeEventListener("abort", done);
       hurry = () => {};
       resolve(undefined);
     }
     hurry = done;
   });
+}
+
+/** What happens on the line, wherever it ends. @param {News} news */
+function hear(news) {
+  expectMore(news.kind === "lost" ? news.ms : SILENCE_MS);
+  if (news.kind === "open" || news.kind === "alive") alive();
+  if (news.kind === "open") void loadQueue();
+  if (news.kind === "lost") set({ line: "lost", retryAt: Date.now() + news.ms });
+  if (news.kind === "over") endSession();
+  if (news.kind === "here" && (news.lastId !== lastId || !get().loaded)) catchUp(news.lastId);
+  if (news.kind === "message") receive(news.message);
+}
+
+function alive() {
+  const { line, toasts, queue } = get();
+  set({ line: "live", dataAt: Date.now() });
+  if (line === "live") return;
+  // What was said while it was away is not true any more.
+  const right = (/** @type {import("../rules/types.js").Item} */ item) =>
+    item.error === UNREACHABLE ? { ...item, error: undefined } : item;
+  set({ toasts: toasts.filter((one) => one.text !== UNREACHABLE), queue: queue.map(right) });
+}
+
+/** The tab that holds the line may have been stopped: whoever hears nothing of it says so, and asks. @param {number} ms */
+function expectMore(ms) {
+  clearTimeout(silence);
+  const late = () => {
+    set({ line: "lost", retryAt: Date.now() });
+    reconnect();
+    silence = window.setTimeout(late, SILENCE_MS);
+  };
+  silence = window.setTimeout(late, ms + 5000);
 }
 
 /** @param {import("./sse.js").Message} message */
@@ -84,12 +129,18 @@ function receive(message) {
   if (message.event === "hello") {
     synchronise(data.now);
   } else if (message.event === "snapshot") {
-    changed("approval", "policy", "agents", "users", "sessions");
-    void loadQueue();
+    catchUp(lastId);
   } else {
     if (message.event === "approval" && data.approval) take(data.approval);
     changed(message.event);
   }
+}
+
+/** Reads everything again: what happened up to that event was not heard here. @param {string} id */
+function catchUp(id) {
+  lastId = id;
+  changed("approval", "policy", "agents", "users", "sessions");
+  void loadQueue();
 }
 
 /** @param {string} text @returns {any} */
@@ -106,46 +157,4 @@ function changed(...kinds) {
   const changes = { ...get().changes };
   for (const kind of kinds) changes[kind] = (changes[kind] ?? 0) + 1;
   set({ changes });
-}
-
-/** Puts one approval, as the hub sent it, where it belongs. @param {Approval} approval */
-export function take(approval) {
-  const before = get().queue.find((item) => item.approval.id === approval.id);
-  touched.add(approval.id);
-  set({ queue: upsert(get().queue, approval, Date.now()) });
-  if (approval.status !== "pending") void settled(approval.id).catch(() => {});
-  else if (!before) tell(approval);
-}
-
-/** Says that a card is new, to eyes and ears that are elsewhere. @param {Approval} approval */
-function tell(approval) {
-  say(`New approval: ${visible(approval.tool)} on ${visible(approval.server)}, trust ${approval.trust}.`);
-  announce(approval);
-}
-
-/** Reads the whole queue, page by page. */
-export async function loadQueue() {
-  touched = new Set();
-  const since = touched;
-  try {
-    /** @type {Approval[]} */
-    const all = [];
-    /** @type {string|null} */
-    let cursor = null;
-    do {
-      /** @type {import("../rules/types.js").Page<Approval>} */
-      const page = await api.approvals({ status: "pending", limit: 200, cursor });
-      all.push(...page.items);
-      cursor = page.next_cursor;
-    } while (cursor);
-    const { queue, gone } = reconcile(get().queue, all, since, Date.now());
-    const before = new Set(get().queue.map((item) => item.approval.id));
-    const again = get().loaded;
-    set({ queue, loaded: true, dataAt: Date.now() });
-    // What came in while the line was lost is as new as what an event brings.
-    if (again) for (const approval of all) if (!before.has(approval.id)) tell(approval);
-    for (const id of gone) void api.approval(id).then(take, () => {});
-  } catch {
-    // The line's own banner tells; the next connection reads again.
-  }
 }

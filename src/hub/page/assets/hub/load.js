@@ -32,6 +32,10 @@ export function useLoad(read, inputs, kinds = []) {
     void reload();
     return () => void latest.current++;
   }, inputs);
+  const line = useStore((state) => state.line);
+  useEffect(() => {
+    if (line === "live" && error) void reload();
+  }, [line]);
   const first = useRef(true);
   useEffect(() => {
     if (!first.current) void reload();

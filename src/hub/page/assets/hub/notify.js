@@ -27,7 +27,7 @@ export function announce(approval) {
   const many = count > 3;
   const title = many ? `${count} approvals are waiting` : `${visible(approval.tool)} on ${visible(approval.server)}`;
   const who = `${visible(approval.agent.name)}${approval.user ? ` for ${visible(approval.user)}` : ""}`;
-  const body = many ? "Open the queue to decide." : `${who} asks for approval. Trust: ${approval.trust}.`;
+  const body = many ? "Open the queue to decide." : `${who} asks for approval, ${approval.trust} risk.`;
   const path = many ? "/approvals" : `/approvals/${encodeURIComponent(approval.id)}`;
   void show(title, { body, tag: many ? "hitl-queue" : `hitl-${approval.id}`, icon: "/assets/icons/app-192.png" }, path);
 }

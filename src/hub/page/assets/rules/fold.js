@@ -2,24 +2,74 @@
 
 import { tokenize, layout, segments } from "./tokens.js";
 import { pieces, isMixed, isForeign } from "./glyphs.js";
+import { riskyWords } from "./risky.js";
 
 /** @typedef {import("./tokens.js").Line} Line */
 /** @typedef {import("./tokens.js").Token} Token */
 /** @typedef {{hidden: number, lookalike: number, duplicate: number, bad: number}} Notes */
-/** @typedef {{lines: Line[], folds: string[], characters: number, notes: Notes}} Shape */
+/** @typedef {{lines: Line[], folds: string[], characters: number, notes: Notes, risky: string[]}} Shape */
 
-/** A value longer than this is folded. */
-export const LONG_VALUE = 600;
-/** How much of a folded value stays in sight. */
-export const VALUE_HEAD = 200;
-/** Lines beyond this are folded. */
+/** A value longer than this, or with more line feeds, is folded. */
+const LONG_VALUE = 2400;
+const LONG_LINES = 80;
+/** How much of a folded value stays in sight before and after its fold: characters, and lines. */
+const HEAD = { characters: 1200, lines: 40 };
+const TAIL = { characters: 600, lines: 20 };
+/** More lines than this are folded, but for those at either end. */
 export const MANY_LINES = 60;
+export const LINES_HEAD = 45;
+export const LINES_TAIL = 10;
+/** Lines beyond this are one block of plain text: a hundred thousand elements would stop the page. */
+export const PLAIN_AFTER = 600;
 
 /** @type {Map<string, {raw: string, shape: Shape}>} */
 const known = new Map();
 
 /** @param {Token} token */
-export const isLong = (token) => token.text.length > LONG_VALUE;
+export const isLong = ({ text }) =>
+  text.length > LONG_VALUE || (text.length > LONG_LINES * 2 && feeds(text).length > LONG_LINES);
+
+/** Where the line feeds of a literal end. @param {string} text @returns {number[]} */
+const feeds = (text) =>
+  [...text.matchAll(/\\(?:u[0-9a-fA-F]{4}|[^u])/g)].flatMap((found) => (found[0] === "\\n" ? [found.index + 2] : []));
+
+/**
+ * A long literal in three: what stays in sight before the fold, what is folded, what stays after it; cut at the ends of
+ * lines where there are any, and never inside an escape.
+ * @param {string} text
+ * @returns {[head: string, folded: string, tail: string]}
+ */
+export function cut(text) {
+  const ends = feeds(text);
+  const head = nearest(
+    ends
+      .slice(0, HEAD.lines)
+      .filter((end) => end <= HEAD.characters)
+      .at(-1),
+    text,
+    HEAD.characters,
+  );
+  const last = text.length - TAIL.characters;
+  const tail = nearest(
+    ends.slice(-TAIL.lines).find((end) => end >= last),
+    text,
+    last,
+  );
+  return [text.slice(0, head), text.slice(head, Math.max(head, tail)), text.slice(Math.max(head, tail))];
+}
+
+/** The end of a line where there is one, else a place beside every escape and pair. @param {number|undefined} end @param {string} text @param {number} at */
+function nearest(end, text, at) {
+  if (end !== undefined) return end;
+  for (let from = at - 1; from > Math.max(0, at - 6); from--) {
+    if (text[from] !== "\\") continue;
+    let run = 1;
+    while (text[from - run] === "\\") run++;
+    const length = text[from + 1] === "u" ? 6 : 2;
+    return run % 2 && at < from + length ? from : at;
+  }
+  return (text.charCodeAt(at) & 0xfc00) === 0xdc00 ? at - 1 : at;
+}
 
 /** The name of the fold of one token. @param {number} line @param {number} token */
 export const valueFold = (line, token) => `v${line}.${token}`;
@@ -37,13 +87,19 @@ export function shapeOf(approval) {
   const lines = layout(tokens);
   /** @type {string[]} */
   const folds = [];
-  lines.forEach((line, l) => {
+  lines.slice(0, PLAIN_AFTER).forEach((line, l) => {
     line.tokens.forEach((token, t) => {
       if (isLong(token)) folds.push(valueFold(l, t));
     });
   });
   if (lines.length > MANY_LINES) folds.push(REST);
-  const shape = { lines, folds, characters: countCharacters(approval.arguments), notes: notesOf(tokens) };
+  const shape = {
+    lines,
+    folds,
+    characters: countCharacters(approval.arguments),
+    notes: notesOf(tokens),
+    risky: riskyWords(readable(tokens)),
+  };
   if (known.size > 200) known.delete(known.keys().next().value ?? "");
   known.set(approval.id, { raw: approval.arguments, shape });
   return shape;
@@ -73,6 +129,13 @@ export function unopened(approval, opened) {
   const folded = shapeOf(approval).folds.filter((fold) => !seen?.has(fold)).length;
   return folded + (approval.extra ? unopened(besides(approval), opened) : 0);
 }
+
+/** The keys and strings as they read. @param {Token[]} tokens */
+const readable = (tokens) =>
+  tokens
+    .filter(({ kind }) => kind !== "number" && kind !== "literal")
+    .map(({ text }) => text.replace(/\\./g, " "))
+    .join(" ");
 
 /** @param {string} text */
 function countCharacters(text) {

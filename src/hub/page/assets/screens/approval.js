@@ -1,19 +1,21 @@
 // One approval at its own link: pending or settled, with all that happened to it.
 
-import { html, useRef, useEffect } from "../browser/ui.js";
+import { html, useRef, useEffect, useLayoutEffect } from "../browser/ui.js";
 import { get, set, useStore } from "../browser/store.js";
 import * as api from "../hub/api.js";
 import { useLoad } from "../hub/load.js";
-import { take } from "../hub/live.js";
-import { focus, pressApprove, mayDecide } from "../hub/decide.js";
+import { take } from "../hub/pending.js";
+import { focus, pressApprove, mayDecide, extend } from "../hub/decide.js";
 import { useKeys } from "../browser/keys.js";
 import { inSight } from "../browser/sight.js";
+import { navigate } from "../browser/router.js";
+import { neighbour, waiting } from "../rules/queue.js";
 import { duration, outcomeOf, actionWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
-import { Trust, Status, When, Trouble, CopyButton } from "../components/controls.js";
+import { Risk, Status, When, Trouble, CopyButton } from "../components/controls.js";
 import { Countdown } from "../components/countdown.js";
 import { Who, Why, HandedOff, Claim } from "../components/who.js";
-import { Arguments } from "../components/arguments.js";
+import { Arguments, openNextFold } from "../components/arguments.js";
 import { DriftNote } from "../components/drift.js";
 import { Decision } from "../components/decision.js";
 import { useSeen } from "../components/card.js";
@@ -28,21 +30,15 @@ export function OneApproval({ id }) {
   useEffect(() => {
     if (data?.status === "pending") take(data);
   }, [data]);
-  useEffect(() => {
+  // At once, so that the queue that takes its place finds the mark free.
+  useLayoutEffect(() => {
     focus(id, { byItself: true });
     return () => focus(null);
   }, [id]);
-  useKeys({
-    a: () => !get().rejecting && inSight(document.querySelector("article.card")) && pressApprove(id, "key"),
-    r: (event) => {
-      event.preventDefault();
-      if (mayDecide()) set({ rejecting: id, confirm: null });
-    },
-    Escape: () => set({ rejecting: null, confirm: null }),
-  });
+  useKeys(keymap(id));
   const item = inQueue ?? (data ? { approval: data } : null);
   return html`<section class="screen narrow" aria-labelledby="title">
-    <p class="crumbs"><a href="/approvals">Approvals</a> <span aria-hidden="true">/</span> <span class="mono small">${id}</span> <${CopyButton} text=${location.origin + location.pathname} label="Copy link" /></p>
+    <p class="crumbs"><a href="/approvals">Approvals</a> <span aria-hidden="true">/</span> <span class="mono small">${id}</span> <${CopyButton} text=${location.origin + location.pathname} label="Copy link" /><span class="grow"></span><${NextLink} id=${id} /></p>
     ${error && !item && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!item && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${item && html`<${Whole} item=${item} />`}
@@ -51,16 +47,55 @@ export function OneApproval({ id }) {
   </section>`;
 }
 
+/** What the keys do on the card with this id. @param {string} id @returns {import("../browser/keys.js").Keymap} */
+function keymap(id) {
+  const card = () => document.querySelector("article.card");
+  const open = () => get().queue.some((item) => item.approval.id === id && item.approval.status === "pending");
+  const unlessWriting = (/** @type {() => unknown} */ act) => (/** @type {KeyboardEvent} */ event) => {
+    if (get().writing || !open() || !mayDecide()) return;
+    event.preventDefault();
+    act();
+  };
+  const step = (/** @type {1|-1} */ way) => () => {
+    const next = neighbour(get().queue, id, way);
+    if (!next) return;
+    navigate(addressOf(next), { replace: true });
+    window.scrollTo(0, 0);
+  };
+  return {
+    a: unlessWriting(() => inSight(card()) && pressApprove(id, "key")),
+    "Shift+a": unlessWriting(() => set({ writing: { id, what: "approve" }, confirm: null })),
+    r: unlessWriting(() => set({ writing: { id, what: "reject" }, confirm: null })),
+    e: unlessWriting(() => extend(id)),
+    o: () => openNextFold(card()),
+    j: step(1),
+    k: step(-1),
+    Escape: () => (get().writing || get().confirm ? set({ writing: null, confirm: null }) : navigate("/approvals")),
+  };
+}
+
+/** @param {string} id */
+const addressOf = (id) => `/approvals/${encodeURIComponent(id)}`;
+
+/** To the next call that waits, without the way over the queue. @param {{id: string}} props */
+function NextLink({ id }) {
+  const next = useStore((state) => neighbour(state.queue, id, 1) ?? neighbour(state.queue, id, -1));
+  const count = useStore((state) => waiting(state.queue).filter((item) => item.approval.id !== id).length);
+  return next
+    ? html`<a class="next" href=${addressOf(next)} aria-keyshortcuts="J">Next waiting<kbd aria-hidden="true">J</kbd> <span class="quiet">${count} more</span></a>`
+    : null;
+}
+
 /** @param {{item: import("../rules/types.js").Item}} props */
 function Whole({ item }) {
   const { approval } = item;
   const top = useRef(/** @type {HTMLElement|null} */ (null));
   useSeen(top, item);
   const pending = approval.status === "pending";
-  return html`<article class=${`card edge-${approval.trust}`} aria-labelledby="title">
+  return html`<article class=${`card edge-${approval.trust} alone`} tabindex="-1" aria-labelledby="title">
     <header class="card-head" ref=${top}>
       <h1 id="title"><${Name} of=${approval.tool} class="tool" /> <span class="on">on</span> <${Name} of=${approval.server} class="server" /></h1>
-      <${Trust} level=${approval.trust} />
+      <${Risk} level=${approval.trust} />
       <span class="grow"></span>
       ${pending ? html`<${Countdown} approval=${approval} />` : html`<${Status} status=${approval.status} />`}
     </header>

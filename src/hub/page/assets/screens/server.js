@@ -7,7 +7,7 @@ import { useLoad } from "../hub/load.js";
 import { plural } from "../rules/format.js";
 import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
-import { Switch, Trust, Trouble, Ago } from "../components/controls.js";
+import { Switch, Risk, Trouble, Ago } from "../components/controls.js";
 import { PolicyCard } from "../components/policy.js";
 import { Rules } from "../components/rules.js";
 import { Simulate, Coverage } from "../components/simulate.js";
@@ -116,7 +116,7 @@ function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
   const shown = visible(tool.name);
   return html`<li class="tool-row">
     <div class="tool-main">
-      <p><${Name} of=${tool.name} class="strong" /> <${Trust} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
+      <p><${Name} of=${tool.name} class="strong" /> <${Risk} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
       ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 140).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
       <${Note} tool=${tool} admin=${admin} onChange=${change}>${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")}` : ""}</${Note}>
     </div>

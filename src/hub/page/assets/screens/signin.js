@@ -5,6 +5,7 @@ import * as api from "../hub/api.js";
 import { get, set } from "../browser/store.js";
 import { navigate } from "../browser/router.js";
 import { Command } from "../components/controls.js";
+import { Text } from "../components/text.js";
 
 /** The code of a one-time link, taken out of the address before anything else happens. */
 function takeCode() {
@@ -21,8 +22,11 @@ let used = false;
 async function enter() {
   const session = await api.whoami();
   if (!session) return false;
+  const { session: before } = get();
+  // What one person typed is nobody else's.
+  if (before && before.user.name !== session.user.name) location.reload();
   if (location.pathname === "/signin") navigate(next(), { replace: true });
-  set({ session });
+  set({ session, ended: false });
   return true;
 }
 
@@ -32,7 +36,8 @@ function next() {
   return /^\/(?![/\\])/.test(wanted) ? wanted : "/approvals";
 }
 
-export function SignIn() {
+/** @param {{ended?: string}} props  whose session has ended on this page, if one has */
+export function SignIn({ ended }) {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const linked = code !== "" && !used;
@@ -51,7 +56,7 @@ export function SignIn() {
     if (linked) {
       used = true;
       void send({ code });
-    } else if (get().session) {
+    } else if (get().session && !ended) {
       void enter();
     }
     // Somebody who signs in by a link in another tab comes back to this one signed in.
@@ -63,6 +68,7 @@ export function SignIn() {
     <div class="signin-card">
       <p class="brand"><img src="/assets/icons/0.svg" alt="" width="28" height="28" /> hitl</p>
       <h1>${busy && code && !error ? "Signing you in…" : "Sign in to decide"}</h1>
+      ${ended && html`<p class="note" role="status">The session of <${Text} of=${ended} class="strong" /> has ended: it was signed out elsewhere, too long unused, or the password or role was changed. What you typed is kept, and there again once you are signed in.</p>`}
       ${error && html`<p class="trouble" role="alert">${error}</p>`}
       <${PasswordForm} busy=${busy} onSend=${send} />
       <details class="signin-help">
