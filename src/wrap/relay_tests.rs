@@ -185,7 +185,11 @@ async fn what_follows_a_giant_passes_though_a_line_between_is_held_back() {
         let all = [giant.as_str(), &between, &next, &next].concat();
         let write = tokio::spawn(async move { stdin.write_all(all.as_bytes()).await.map(|()| stdin) });
         for line in [&giant, &next, &next] {
-            assert!(stand.line().await == *line, "a line is broken");
+            let mut seen = stand.line().await;
+            if seen.contains("-32600") {
+                seen = stand.line().await;
+            }
+            assert!(seen == *line, "a line is broken");
         }
         drop(write.await.unwrap().unwrap());
     }
@@ -347,11 +351,11 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
     assert_eq!(stand.bytes(framed(gated.trim()).len()).await, framed(gated.trim()));
 
     stand.write(&framed("{\"id\":7,\"method\":\"ping\"}")).await;
-    let refusal = stand.bytes(21).await;
-    assert!(refusal.starts_with("Content-Length: ") && refusal.ends_with("\r\n\r\n"), "{refusal:?}");
     stand.stdin = None;
     let refusal = String::from_utf8(stand.rest().await).unwrap();
-    assert!(refusal.starts_with("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\""), "{refusal}");
+    let (_, message) = refusal.split_once("\r\n\r\n").unwrap();
+    assert_eq!(refusal, framed(message));
+    assert!(message.starts_with("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\""), "{refusal}");
 }
 
 #[tokio::test]
