@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{
-    Activity, CallOutcome, Cancel, ClientInfo, Decided, Extended, Registered, Release, Request, Ruled, Tools,
+    Activity, CallOutcome, Cancel, ClientInfo, Continued, Decided, Extended, Registered, Release, Request, Ruled, Tools,
 };
 use crate::core::policy::Table;
 
 /// The websocket's path.
 pub const PATH: &str = "/v1/wrap";
+/// Where a hub proves which one it is: `GET`, with the query `nonce`.
+pub const HUB_PATH: &str = "/v1/hub";
 /// The websocket subprotocol, which carries the version.
 pub const SUBPROTOCOL: &str = "hitl.v1";
 /// The version in `hello` and `welcome`.
@@ -52,6 +54,15 @@ pub mod close {
     pub const UPGRADE_REQUIRED: u16 = 4426;
 }
 
+/// The answer to `GET /v1/hub?nonce=…`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The hub's public key, base64url.
+    pub key: String,
+    /// Its signature over the nonce and the host it was asked under ([`crate::core::proof`]), base64url.
+    pub signature: String,
+}
+
 /// Shim → hub.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -66,6 +77,8 @@ pub enum ToHub {
     Cancel(Cancel),
     /// May I write the approved call?
     Release(Release),
+    /// The client goes on with a released call.
+    Continued(Continued),
     /// What became of a released call.
     Outcome(CallOutcome),
     /// A batch for the activity log.
@@ -180,7 +193,8 @@ pub fn decode<'a, T: Deserialize<'a>>(text: &'a str, known: &[&str]) -> Result<T
 }
 
 /// The types of [`ToHub`].
-pub const TO_HUB: [&str; 8] = ["hello", "tools", "request", "cancel", "release", "outcome", "calls", "bye"];
+pub const TO_HUB: [&str; 9] =
+    ["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
 /// The types of [`ToWrap`].
 pub const TO_WRAP: [&str; 10] =
     ["welcome", "policy", "registered", "decision", "go", "extended", "seen", "verdict", "draining", "unsupported"];
@@ -207,6 +221,17 @@ pub struct EnrolHello {
     /// The machine.
     #[serde(default)]
     pub host: Option<String>,
+    /// It says [`FromEnrolling::Received`] when it has its token; an agent whose token nobody received is revoked.
+    #[serde(default)]
+    pub confirms: bool,
+}
+
+/// A shim that was enrolled → hub.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromEnrolling {
+    /// The token is written down.
+    Received,
 }
 
 /// Hub → a shim that waits to be enrolled.

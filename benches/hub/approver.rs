@@ -36,8 +36,7 @@ impl Approver {
         let link = String::from_utf8(open.output().await.unwrap().stdout).unwrap();
         let code = link.trim().split_once('#').unwrap().1.to_owned();
         let mut approver = Self { http, url: hub.url.clone(), csrf: String::new() };
-        approver.ask(Method::POST, "/session", Some(json!({ "code": code }))).await;
-        let session = approver.ask(Method::GET, "/session", None).await;
+        let session = approver.ask(Method::POST, "/session", Some(json!({ "code": code }))).await;
         session["csrf"].as_str().unwrap().clone_into(&mut approver.csrf);
         approver
     }

@@ -6,7 +6,7 @@ mod stand;
 
 use hitl::core::approval::Outcome;
 use hitl::core::frame::{ServerFrame, read_server};
-use hitl::core::messages::Ask;
+use hitl::core::gate::Ask;
 use hitl::core::gate::{Action, Fate};
 use hitl::core::json::member;
 use hitl::core::peek::{Sight, look};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hitl::core::messages::Answer;
+use hitl::core::gate::Answer;
 use hitl::core::gate::{Gate, Settings};
 use hitl::core::patience::HoldFor;
 use hitl::core::policy::{Ruling, Table, Verdict};
@@ -21,7 +21,6 @@ pub fn gate() -> (Gate, Instant) {
     let mut gate = Gate::new(Settings {
         server: "s".into(),
         hub: "http://h".into(),
-        instance: "i".into(),
         hub_wait: Duration::from_secs(30),
         hold_for: HoldFor::default(),
         client_name: None,

@@ -5,11 +5,14 @@ use std::borrow::Cow;
 
 use super::json::Member;
 
-/// Members of `_meta` that clients set for themselves, differently for each request: of no meaning to the tool.
+/// Members of `_meta` that any client's transport sets, differently for each request: of no meaning to the tool.
 const TRANSPORT_META: [&str; 6] =
     ["progressToken", "traceparent", "tracestate", "baggage", "claudecode/toolUseId", "vscode.requestId"];
 /// The same, by the beginning of the name.
 const TRANSPORT_META_PREFIX: &str = "io.modelcontextprotocol/";
+/// Those that one client sets for itself, by its name.
+const CLIENT_META: [(&str, &[&str]); 1] =
+    [("codex-mcp-client", &["callId", "itemId", "threadId", "sessionId", "windowId", "x-codex-turn-metadata"])];
 /// What makes a call a continuation.
 const ANSWERS: [&str; 2] = ["inputResponses", "requestState"];
 
@@ -33,23 +36,32 @@ impl<'a> Extra<'a> {
         }
     }
 
-    /// All of it as one object; `None` if there is nothing.
-    pub fn text(&self) -> Option<String> {
-        self.but(&[])
+    /// All of it as one object, without what this client's transport adds; `None` if there is nothing.
+    pub fn text(&self, client: &str) -> Option<String> {
+        self.of_members(|_| true, client)
     }
 
     /// The same without what answers an earlier call's result.
-    pub fn beside(&self) -> Option<String> {
-        self.but(&ANSWERS)
+    pub fn beside(&self, client: &str) -> Option<String> {
+        self.of_members(|name| !ANSWERS.contains(&name), client)
     }
 
-    fn but(&self, left_out: &[&str]) -> Option<String> {
-        let params = self.params.iter().filter(|(name, _)| !left_out.contains(&name.as_ref())).map(text_of);
-        let meta = self.meta.iter().map(text_of).collect::<Vec<_>>().join(",");
-        let meta = (!meta.is_empty()).then(|| format!("\"_meta\":{{{meta}}}"));
-        let all: Vec<String> = params.chain(meta).collect();
-        (!all.is_empty()).then(|| format!("{{{}}}", all.join(",")))
+    /// What answers an earlier call's result, alone.
+    pub fn inputs(&self) -> Option<String> {
+        let inputs = self.params.iter().filter(|(name, _)| ANSWERS.contains(&name.as_ref())).map(text_of);
+        object(inputs.collect())
     }
+
+    fn of_members(&self, is_in: impl Fn(&str) -> bool, client: &str) -> Option<String> {
+        let params = self.params.iter().filter(|(name, _)| is_in(name)).map(text_of);
+        let own = CLIENT_META.iter().find(|(name, _)| *name == client).map_or(&[] as &[&str], |(_, own)| own);
+        let meta = object(self.meta.iter().filter(|(name, _)| !own.contains(&name.as_ref())).map(text_of).collect());
+        object(params.chain(meta.map(|meta| format!("\"_meta\":{meta}"))).collect())
+    }
+}
+
+fn object(members: Vec<String>) -> Option<String> {
+    (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
 }
 
 fn text_of((name, raw): &(Cow<'_, str>, &str)) -> String {

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
-use unicode_normalization::UnicodeNormalization as _;
 
+use super::alike::{looks_like, looks_like_a_call};
 use super::extra::Extra;
 use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member, present};
 use super::messages::{ClientInfo, Era};
@@ -185,9 +185,7 @@ fn with_method<'a>(method: &Member<'a>, id: Option<Id<'a>>, params: &[Member<'a>
             Ok(ClientFrame::Initialize { id, client: client_info(member(params, "clientInfo")) })
         }
         ("notifications/cancelled", None) => cancelled(params),
-        (other, _) if looks_like(other, "tools/call") => {
-            Err(format!("method {other:?} looks like tools/call and is not"))
-        }
+        (other, _) if looks_like_a_call(other) => Err(format!("method {other:?} looks like tools/call and is not")),
         (_, Some(id)) => Ok(ClientFrame::Request { id }),
         (_, None) => Ok(ClientFrame::Other),
     }
@@ -265,34 +263,6 @@ pub(super) fn look_alikes(members: &[Member<'_>], names: &[&str]) -> Result<(), 
     Ok(())
 }
 
-/// Whether a forgiving reader could take one name for the other.
-pub(super) fn looks_like(name: &str, known: &str) -> bool {
-    if !(name.is_ascii() && known.is_ascii()) {
-        return fold(name) == fold(known);
-    }
-    // As `fold` has it, without making the folded names: that would cost more than all else about a tool.
-    visible(name).eq(visible(known))
-}
-
-/// What can be seen of a plain name, in lower case.
-fn visible(name: &str) -> impl Iterator<Item = u8> {
-    name.bytes().filter(u8::is_ascii_graphic).map(|byte| byte.to_ascii_lowercase())
-}
-
-/// A name as the most forgiving reader would see it: NFKC, lower case, without blanks and invisible characters.
-fn fold(name: &str) -> String {
-    let visible = |c: &char| !c.is_control() && !c.is_whitespace() && !is_format(*c);
-    name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
-}
-
-/// Characters of category Cf and variation selectors, which show nothing.
-fn is_format(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e01ef}')
-}
-
 impl<'a> Id<'a> {
     /// The id of this raw text, if it is one.
     pub fn of_raw(raw: &'a str) -> Option<Self> {
@@ -344,6 +314,13 @@ pub enum ServerFrame<'a> {
         /// How far it is.
         progress: Option<f64>,
     },
+    /// An answer or progress under what no client of ours has as an id or token; some may take it for one.
+    Stray {
+        /// The literal as it came.
+        raw: &'a str,
+        /// It is progress.
+        is_progress: bool,
+    },
     /// A request that also says that it has no outcome: some reader may take it for the answer to its id.
     Twofold {
         /// Its id.
@@ -391,7 +368,8 @@ fn server_shape(members: Vec<Member<'_>>) -> ServerFrame<'_> {
         },
         None => match id {
             Some(Ok(id)) => ServerFrame::Response { id, result: result(members) },
-            _ => ServerFrame::Other,
+            _ => member(&members, "id")
+                .map_or(ServerFrame::Other, |id| ServerFrame::Stray { raw: id.raw, is_progress: false }),
         },
     }
 }
@@ -412,11 +390,12 @@ fn server_message<'a>(method: &Member<'a>, members: &[Member<'a>]) -> ServerFram
 
 fn progress<'a>(params: Option<&Member<'a>>) -> ServerFrame<'a> {
     let param = |name| params.and_then(|params| member(&params.inner, name));
-    match param("progressToken").map(Id::read) {
+    match param("progressToken").map(|token| Id::read(token).map_err(|_| token.raw)) {
         Some(Ok(token)) => {
             ServerFrame::Progress { token, progress: param("progress").and_then(|progress| progress.raw.parse().ok()) }
         }
-        _ => ServerFrame::Other,
+        Some(Err(raw)) => ServerFrame::Stray { raw, is_progress: true },
+        None => ServerFrame::Other,
     }
 }
 

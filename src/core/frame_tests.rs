@@ -276,13 +276,18 @@ fn what_a_call_carries_besides_is_everything_but_the_transports_own() {
         ),
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
-        assert_eq!(call_of(&line).extra.text().as_deref(), extra, "{params}");
+        assert_eq!(call_of(&line).extra.text("").as_deref(), extra, "{params}");
     }
 }
 
-proptest::proptest! {
-    #[test]
-    fn plain_names_look_alike_as_folded_ones_do(name in "[\\x00-\\x7f]{0,6}|[ nN][aA]m[eE]\t?", known in "name|[a-cA-C ]{0,3}") {
-        proptest::prop_assert_eq!(looks_like(&name, &known), fold(&name) == fold(&known), "{:?} {:?}", name, known);
-    }
+#[test]
+fn what_a_known_clients_transport_adds_is_left_out_for_that_client_only() {
+    let line = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{"callId":"a","threadId":"T","#,
+        r#""x-codex-turn-metadata":{"turn_id":"t"},"force":true,"progressToken":1}}}"#
+    );
+    let call = call_of(line);
+    assert_eq!(call.extra.text("codex-mcp-client").as_deref(), Some(r#"{"_meta":{"force":true}}"#));
+    let whole = r#"{"_meta":{"callId":"a","threadId":"T","x-codex-turn-metadata":{"turn_id":"t"},"force":true}}"#;
+    assert_eq!(call.extra.text("another").as_deref(), Some(whole));
 }

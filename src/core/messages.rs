@@ -3,25 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::approval::Outcome;
-use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::policy::{Ruling, Table, Verdict};
-
-/// A message of the gate for the hub.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
-    /// The client's own `tools/list` showed these tools.
-    Tools(Tools),
-    /// Hold this call for me.
-    Request(Request),
-    /// The client took the call back, or is gone.
-    Cancel(Cancel),
-    /// I still hold the live request: may I write it?
-    Release(Release),
-    /// What became of a released call.
-    Outcome(CallOutcome),
-    /// One line for the activity log.
-    Call(Activity),
-}
+use crate::core::ids::{ApprovalId, Digest};
+use crate::core::policy::{Ruling, Verdict};
 
 /// Tools as the server listed them to the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +93,17 @@ pub struct Release {
     pub digest: Digest,
 }
 
+/// A released call that its client goes on with, because the server asked for more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// Which one.
+    pub approval: ApprovalId,
+    /// How often, this time included.
+    pub round: u32,
+    /// What the server is given: `inputResponses` and `requestState`, as a JSON object.
+    pub inputs: String,
+}
+
 /// What became of a released call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOutcome {
@@ -151,36 +145,6 @@ pub struct Activity {
     pub running: Option<u64>,
 }
 
-/// A message of the hub for the gate.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// The connection stands: who we are to the hub, and what passes.
-    Welcome {
-        /// The agent this shim's token belongs to.
-        client_id: ClientId,
-        /// The policy in force.
-        policy: Table,
-    },
-    /// The policy changed.
-    Policy(Table),
-    /// The call is on the approvers' page.
-    Registered(Registered),
-    /// The hub weighed a call and it needs no approval, or gets none.
-    Ruled(Ruled),
-    /// Somebody, or the deadline, decided.
-    Decided(Decided),
-    /// The release is recorded: write it now.
-    Go(Release),
-    /// There is more time.
-    Extended(Extended),
-    /// An approver opened the card.
-    Seen(ApprovalId),
-    /// The connection is lost; it will be made again.
-    Lost,
-    /// The hub was reached and does not let this agent in: what it said before holds no longer.
-    Refused,
-}
-
 /// A call that is on the approvers' page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
@@ -192,6 +156,10 @@ pub struct Registered {
     pub remaining_ms: u64,
     /// Where an approver decides.
     pub link: String,
+    /// The raw text of the arguments as approvers are shown them, where an earlier call wrote the same ones otherwise:
+    /// what was shown is what runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
 }
 
 /// A call ruled on by the hub itself.

@@ -4,6 +4,7 @@
 //! of a call ([`policy`]; the hub finds it by `weigh` and `rules`), which states an approval has ([`approval`]), and the
 //! machine that holds calls ([`gate`]). Time is always an argument.
 
+mod alike;
 pub mod approval;
 pub mod call;
 pub mod extra;
@@ -20,6 +21,7 @@ pub mod peek;
 #[cfg(feature = "hub")]
 mod pointer;
 pub mod policy;
+pub mod proof;
 pub mod reply;
 #[cfg(feature = "hub")]
 pub mod rules;

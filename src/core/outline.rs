@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use super::frame::looks_like;
+use super::alike::looks_like;
 use super::json::unescape;
 
 /// The longest id or method that is kept, in bytes; nothing else is.

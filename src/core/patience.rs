@@ -6,8 +6,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Seconds to hold a call before *pending, call again*, for clients known to give up; others wait for ever.
-const KNOWN: [(&str, u64); 4] =
-    [("claude-ai", 50), ("cursor-vscode", 50), ("codex-mcp-client", 285), ("gemini-cli-mcp-client", 585)];
+const KNOWN: [(&str, u64); 7] = [
+    ("claude-ai", 50),
+    ("cursor-vscode", 50),
+    ("@cline/core", 50),
+    ("continue-cli-client", 50),
+    ("openai-agents", 4),
+    ("codex-mcp-client", 285),
+    ("gemini-cli-mcp-client", 585),
+];
 
 /// The setting `hold_for`, with the profile table's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +46,28 @@ impl HoldFor {
     }
 }
 
-/// Whether a cancellation's reason says that the client's own timer fired, so that a retry may follow (`mcp.md`).
-pub fn is_client_timeout(reason: &str) -> bool {
-    // The last one is Codex, the two before it rmcp.
-    let whole = ["request timeout", "maximum total timeout exceeded", "MCP request cancelled by caller"];
-    reason.contains("timed out") || reason.contains("-32001") || whole.contains(&reason)
+/// Why a client takes a call back, as far as its reason says (`mcp.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its own timer fired: a retry may follow.
+    TimedOut,
+    /// That, or its user ended it; then it is gone a moment later.
+    Unclear,
+    /// Anything else.
+    TakenBack,
+}
+
+/// What a cancellation's reason says.
+pub fn ending(reason: &str) -> Ending {
+    // Codex says the same for its timer and for Ctrl-C.
+    if reason == "MCP request cancelled by caller" {
+        return Ending::Unclear;
+    }
+    let reason = reason.trim().trim_end_matches(['.', '!']).to_lowercase();
+    let parts = ["timed out", "timedout", "timeout exceeded", "deadline exceeded", "deadline has elapsed", "-32001"];
+    let whole = ["timeout", "request timeout", "timeouterror", "maximum total timeout exceeded"];
+    let timed_out = parts.iter().any(|part| reason.contains(part)) || whole.contains(&reason.as_str());
+    if timed_out { Ending::TimedOut } else { Ending::TakenBack }
 }
 
 #[cfg(test)]
@@ -59,6 +83,8 @@ mod tests {
         let auto = HoldFor::default();
         assert_eq!(seconds(&auto, "claude-ai"), Some(50));
         assert_eq!(seconds(&auto, "codex-mcp-client"), Some(285));
+        assert_eq!(seconds(&auto, "@cline/core"), Some(50));
+        assert_eq!(seconds(&auto, "continue-cli-client"), Some(50));
         assert_eq!(seconds(&auto, "claude-code"), None);
         assert_eq!(seconds(&auto, ""), None);
     }
@@ -87,14 +113,18 @@ mod tests {
         for reason in [
             "SdkError: Request timed out",
             "McpError: MCP error -32001: Request timed out",
-            "MCP request cancelled by caller",
             "request timeout",
             "maximum total timeout exceeded",
+            "context deadline exceeded",
+            "Timeout",
+            "timed out after 60 s",
+            "Timed out while waiting for response to ClientRequest. Waited 5.0 seconds.",
         ] {
-            assert!(is_client_timeout(reason), "{reason}");
+            assert_eq!(ending(reason), Ending::TimedOut, "{reason}");
         }
-        for reason in ["", "user pressed escape", "AbortError: This operation was aborted"] {
-            assert!(!is_client_timeout(reason), "{reason}");
+        assert_eq!(ending("MCP request cancelled by caller"), Ending::Unclear);
+        for reason in ["", "user pressed escape", "AbortError: This operation was aborted", "context canceled"] {
+            assert_eq!(ending(reason), Ending::TakenBack, "{reason}");
         }
     }
 }

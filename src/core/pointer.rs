@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::frame::looks_like;
+use super::alike::looks_like;
 
 /// What a pointer (RFC 6901) names, if anything; an error where a member on its way looks like the one that is meant.
 pub(super) fn find<'v>(value: &'v Value, pointer: &str) -> Result<Option<&'v Value>, String> {

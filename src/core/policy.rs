@@ -74,11 +74,10 @@ impl Table {
         self.tools.get(tool).unwrap_or(&self.unlisted)
     }
 
-    /// Whether the ruling holds for a tool that the client was shown with this definition.
+    /// Whether the ruling holds for a tool that the client was shown with this definition; with none that was seen, it
+    /// may have been shown any.
     pub fn knows(&self, tool: &str, definition: Option<&Digest>) -> bool {
-        match (self.accepted.get(tool), definition) {
-            (Some(accepted), Some(definition)) => accepted.contains(definition),
-            _ => true,
-        }
+        let accepted = self.accepted.get(tool);
+        accepted.is_none_or(|accepted| definition.is_some_and(|definition| accepted.contains(definition)))
     }
 }

@@ -90,6 +90,8 @@ pub enum Refusal {
         /// Where to decide.
         link: String,
     },
+    /// The client called the same again, and the later call waits.
+    AskedAgain,
     /// The server ended first.
     ServerGone,
     /// It is more than approvers can be shown.
@@ -116,6 +118,7 @@ impl Refusal {
             Self::Mismatch => "mismatch",
             Self::ToolChanged => "tool_changed",
             Self::Pending { .. } => "pending",
+            Self::AskedAgain => "asked_again",
             Self::ServerGone => "server_gone",
             Self::TooLong => "too_long",
             Self::Overloaded | Self::Busy { .. } => "overloaded",
@@ -168,6 +171,10 @@ impl Refusal {
                 "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
                  was not executed yet. Call the tool again with the same arguments to go on waiting; once approved, \
                  that call runs."
+            ),
+            Self::AskedAgain => format!(
+                "Tool '{tool}' was called again with the same arguments while this call waited for approval. This call \
+                 was not executed; the later one waits in its place."
             ),
             Self::ServerGone => {
                 format!("The server of tool '{tool}' ended while the call waited for approval. It was not executed.")

@@ -132,6 +132,12 @@ impl Live {
         }
     }
 
+    /// Whether a shim is connected, or may still come back.
+    pub(in crate::hub) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+        let (shims, key) = (self.shims(), (client_id.clone(), instance.clone()));
+        shims.connected.contains_key(&key) || shims.away.contains_key(&key)
+    }
+
     /// When the first lost shim is given up.
     pub(in crate::hub) fn next_given_up(&self) -> Option<i64> {
         self.shims().away.values().map(|away| away.until).min()

@@ -90,6 +90,8 @@ pub struct Approval {
     pub extra: Option<String>,
     /// Nobody waits for it at this moment: its client was told to call again, and an identical call takes it up.
     pub handed_off: bool,
+    /// How often its client called the same again.
+    pub asked_again: i64,
     /// When it was registered.
     pub created_at: i64,
     /// When it times out.

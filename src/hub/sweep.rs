@@ -98,6 +98,7 @@ impl Hub {
                     for sql in [
                         "delete from web_sessions where expires_at <= $1",
                         "delete from user_tokens where expires_at <= $1",
+                        "delete from command_tokens where expires_at <= $1",
                         "delete from links where expires_at <= $1",
                         // A week, for the page.
                         "delete from outbox where ended_at <= $1 - 604800000",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::core::ids::{ClientId, InstanceId};
+use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
@@ -10,8 +11,10 @@ use crate::hub::store::{StoreError, Tx};
 
 /// The actor of what happens by itself.
 pub(in crate::hub) const HUB: &str = "hub";
+/// Whoever has access to the data dir.
+pub(in crate::hub) const OPERATOR: &str = "operator";
 /// Names that stand for something else in the audit record.
-const RESERVED: [&str; 2] = ["hub", "operator"];
+const RESERVED: [&str; 2] = [HUB, OPERATOR];
 /// How client ids begin; no name may look like one.
 pub(in crate::hub) const CLIENT_ID_PREFIX: &str = "agent-";
 
@@ -77,6 +80,8 @@ pub enum Actor {
     User(User),
     /// Somebody with access to the data dir, through the command line; recorded as `operator`.
     Operator,
+    /// The hub itself.
+    Hub,
 }
 
 impl From<&User> for Actor {
@@ -90,7 +95,8 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::User(user) => &user.name,
-            Self::Operator => "operator",
+            Self::Operator => OPERATOR,
+            Self::Hub => HUB,
         }
     }
 }
@@ -124,9 +130,7 @@ pub(in crate::hub) fn check_limits<'n>(servers: impl Iterator<Item = &'n String>
 
 /// A name that can be typed, shown and told from the others.
 pub(in crate::hub) fn check_name(name: &str) -> Result<(), ChangeError> {
-    let fits = (1..=64).contains(&name.chars().count())
-        && name.trim() == name
-        && !name.chars().any(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'));
+    let fits = (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(deceives);
     if !fits {
         return Err(ChangeError::Invalid("a name is 1 to 64 visible characters without blanks around them".to_owned()));
     }

@@ -1,5 +1,7 @@
 //! Opening the websocket: headers, limits, and what another answer than a websocket means.
 
+use std::sync::Once;
+
 use anyhow::Context as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::WebSocketStream;
@@ -11,8 +13,11 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::dial::{Stream, by_way_of, dial};
 use super::http::Answer;
+use super::prove;
+use super::say::say;
 use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, websocket};
+use crate::core::proof::Fingerprint;
 use crate::wire::{self, BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
 
 /// An open connection.
@@ -96,7 +101,8 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
     let mut token = token.context("the agent token holds characters that no token has").map_err(unreachable)?;
     token.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, token);
-    match upgrade(&endpoint.base, &endpoint.way, request).await.map_err(unreachable)? {
+    let stream = dial_proved(endpoint).await.map_err(unreachable)?;
+    match upgrade(stream, request).await.map_err(unreachable)? {
         Upgraded::Socket(socket) => Ok(*socket),
         Upgraded::Not(said) => Err(match said.refused {
             Some(refused) => Failure::Refused(refused, said.words),
@@ -105,11 +111,41 @@ pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
     }
 }
 
-/// Opens a connection without a token, to be enrolled; an error is in words.
-pub async fn open_to_enrol(base: &str, way: &Way) -> anyhow::Result<Socket> {
+/// A connection at whose other end is the hub that the token is for: a certificate says so, or the hub itself.
+async fn dial_proved(endpoint: &Endpoint) -> anyhow::Result<Stream> {
+    let mut stream = dial(&endpoint.base, &endpoint.way).await?;
+    if endpoint.base.starts_with("https:") {
+        return Ok(stream);
+    }
+    let peer = stream.get_ref().peer_addr()?;
+    match Fingerprint::named_by(&endpoint.token.0) {
+        Some(key) => prove::expect(&mut stream, &endpoint.base, peer, &key).await?,
+        None => UNNAMED.call_once(|| {
+            say(&format!(
+                "the agent token does not say which hub it is for, so whoever listens at {} gets it; make a new one with \
+                 `hitl-hub agent add NAME`",
+                endpoint.base
+            ));
+        }),
+    }
+    Ok(stream)
+}
+
+static UNNAMED: Once = Once::new();
+
+/// Opens a connection without a token, to be enrolled, and says which hub is there where no certificate does; an error
+/// is in words.
+pub async fn open_to_enrol(base: &str, way: &Way) -> anyhow::Result<(Socket, Option<Fingerprint>)> {
     let away = || format!("the hub at {base} cannot be reached{}", by_way_of(way));
-    match upgrade(base, way, request(base, ENROL_PATH, ENROL_SUBPROTOCOL)?).await.with_context(away)? {
-        Upgraded::Socket(socket) => Ok(*socket),
+    let request = request(base, ENROL_PATH, ENROL_SUBPROTOCOL)?;
+    let mut stream = dial(base, way).await.with_context(away)?;
+    let peer = stream.get_ref().peer_addr().with_context(away)?;
+    let key = match base.starts_with("https:") {
+        true => None,
+        false => Some(prove::key_at(&mut stream, base, peer).await?),
+    };
+    match upgrade(stream, request).await.with_context(away)? {
+        Upgraded::Socket(socket) => Ok((*socket, key)),
         Upgraded::Not(said) => Err(match said.status {
             429 if said.is_the_hubs => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
             404 if said.is_the_hubs => {
@@ -143,10 +179,9 @@ fn request(base: &str, path: &str, subprotocol: &'static str) -> anyhow::Result<
     Ok(request)
 }
 
-async fn upgrade(base: &str, way: &Way, request: Request) -> anyhow::Result<Upgraded> {
+async fn upgrade(mut stream: Stream, request: Request) -> anyhow::Result<Upgraded> {
     let protocol = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).cloned();
     let (bytes, key) = generate_request(request).context("the hub URL cannot be used")?;
-    let mut stream = dial(base, way).await?;
     stream.write_all(&bytes).await?;
     stream.flush().await?;
     let answer = Answer::read(&mut stream).await?;

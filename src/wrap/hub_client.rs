@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::link::Link;
 use crate::config::wrap::HubAt;
+use crate::core::gate::{Answer, Ask};
 use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
-use crate::core::messages::{Answer, Ask};
 use crate::wire::{Hello, ToHub};
 
 /// Messages on their way in each direction: room for everything that is said at once after a welcome, or a shim with
@@ -105,6 +105,7 @@ impl HubClient {
             Ask::Request(request) => ToHub::Request(request),
             Ask::Cancel(cancel) => ToHub::Cancel(cancel),
             Ask::Release(release) => ToHub::Release(release),
+            Ask::Continued(continued) => ToHub::Continued(continued),
             Ask::Outcome(outcome) => ToHub::Outcome(outcome),
             Ask::Call(call) => ToHub::Calls { items: vec![call], dropped: 0 },
         };

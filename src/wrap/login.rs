@@ -3,9 +3,11 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::{self, Socket};
@@ -16,7 +18,12 @@ use crate::config::file::File;
 use crate::config::paths;
 use crate::config::way::Way;
 use crate::config::wrap::{base_url, is_plain_text};
-use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::core::proof::Fingerprint;
+use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
+
+/// How long the hub may take to note that the token arrived.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+const UNHEARD: &str = "the hub did not hear that its token arrived, and revokes it; log in again";
 
 /// Enrols this machine; `config` is the config file to write instead of this user's own.
 pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
@@ -30,17 +37,30 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
     let token_file = config.with_file_name("agent-token");
     let after = with_hub(&before, &base, &token_file)?;
     let way = Way::to(&base, &File::parse(&before).unwrap_or_default(), &env::var)?;
-    let mut socket = connect::open_to_enrol(&base, &way).await?;
-    let hello =
-        EnrolHello { version: env!("CARGO_PKG_VERSION").to_owned(), user: identity::user(), host: identity::host() };
+    let (mut socket, key) = connect::open_to_enrol(&base, &way).await?;
+    let hello = EnrolHello {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        user: identity::user(),
+        host: identity::host(),
+        confirms: true,
+    };
     socket.send(Message::text(wire::encode(&hello))).await.context("the hub closed the connection")?;
     loop {
         match hear(&mut socket).await? {
-            ToEnrolling::Code { code, link, expires_seconds } => tell(&code, &link, expires_seconds)?,
+            ToEnrolling::Code { code, link, expires_seconds } => tell(&code, &link, key.as_ref(), expires_seconds)?,
             ToEnrolling::Refused { reason } => bail!("not enrolled: {}", plain(&reason)),
             ToEnrolling::Enrolled { client_id, name, token } => {
+                // A stranger in between can pass on the hub's words, and not prove to be it.
+                ensure!(
+                    key.is_none() || Fingerprint::named_by(&token) == key,
+                    "the token is for another hub than the one at {base}; nothing was written. Revoke the agent {}",
+                    plain(&name)
+                );
                 write_private(&token_file, &format!("{token}\n"))?;
                 write_private(&config, &after)?;
+                socket.send(Message::text(wire::encode(&FromEnrolling::Received))).await.context(UNHEARD)?;
+                let closed = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+                closed.context(UNHEARD)?;
                 let text = format!(
                     "Enrolled as {} ({}). Wrote {} and {}.\n",
                     plain(&name),
@@ -61,10 +81,11 @@ fn warning(base: &str) -> Option<String> {
     is_plain_text(base).then(|| format!("the connection to the hub at {base} {why}"))
 }
 
-fn tell(code: &str, link: &str, seconds: u64) -> anyhow::Result<()> {
+fn tell(code: &str, link: &str, key: Option<&Fingerprint>, seconds: u64) -> anyhow::Result<()> {
     let (code, link, minutes) = (plain(code), plain(link), seconds / 60);
+    let key = key.map_or_else(String::new, |key| format!("if the page shows the hub's key {key}\n"));
     let text = format!(
-        "Open {link}\nand confirm the code {code}\nAn admin of the hub has {minutes} minutes for it; waiting…\n"
+        "Open {link}\nand confirm the code {code}\n{key}An admin of the hub has {minutes} minutes for it; waiting…\n"
     );
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())

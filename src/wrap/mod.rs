@@ -22,6 +22,7 @@ pub mod local;
 pub mod login;
 pub mod long;
 pub mod program;
+pub mod prove;
 pub mod reap;
 pub mod redact;
 pub mod relay;
@@ -69,7 +70,6 @@ fn relay(settings: Wrap, command: &[OsString], child: Child, streams: Streams) -
     let gate = Gate::new(Settings {
         server: settings.server,
         hub: hub_name(&settings.hub),
-        instance: identity.instance.clone(),
         hub_wait: settings.hub_wait,
         hold_for: settings.hold_for,
         client_name: identity.client.clone(),

@@ -24,7 +24,7 @@ use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
-use crate::core::messages::{Answer, Ask};
+use crate::core::gate::{Answer, Ask};
 use crate::core::outline::Outline;
 
 /// A direction with more than this waiting is full.
@@ -489,7 +489,7 @@ impl Relay {
     fn on_client_gone(&mut self, now: Instant) {
         self.from_client.close();
         self.end.undecided_until = None;
-        self.gate.handle_client_gone();
+        self.gate.handle_client_gone(now);
         self.to_server.finish();
         self.end.quiet_since = Some(now);
         self.end.look_at = Some(now + LOOK_EVERY);
@@ -523,7 +523,7 @@ impl Relay {
     fn on_signal(&mut self, signal: Signal, now: Instant) {
         self.from_client.close();
         self.end.undecided_until = None;
-        self.gate.handle_client_gone();
+        self.gate.handle_client_gone(now);
         // In this order: a server that sees EOF first may be gone with another exit code than without us.
         self.child.end_by(signal, now);
         self.to_server.close();

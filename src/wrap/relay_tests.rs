@@ -41,7 +41,6 @@ impl Stand {
         let gate = Gate::new(Settings {
             server: "s".into(),
             hub: "http://hub".into(),
-            instance: identity.instance.clone(),
             hub_wait: Duration::from_secs(30),
             hold_for: Default::default(),
             client_name: None,
@@ -211,7 +210,8 @@ async fn a_gated_call_reaches_the_server_once_after_go_and_as_it_came() {
     // Traffic beside the held call goes on.
     stand.write(&call(2, "open")).await;
     assert_eq!(stand.line().await, call(2, "open"));
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
     stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
@@ -342,7 +342,8 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
         [ping.as_str(), &framed(&open), &ping].concat()
     );
     let Request { id, digest, .. } = stand.request().await;
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
     stand.answer(Answer::Decided(Decided { approval: id.clone(), decision })).await;
@@ -483,7 +484,8 @@ async fn a_released_call_whose_server_dies_is_reported_as_unknown() {
     stand.write(&call(1, "gated")).await;
     let Request { id, digest, .. } = stand.request().await;
     let decision = Decision::Approved { digest, by: "root".into() };
-    let registered = Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into() };
+    let registered =
+        Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
     stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
     let release = stand.release().await;

@@ -2,7 +2,7 @@
 
 import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
-import { startWorld, until } from "./world.mjs";
+import { shown, startWorld, until } from "./world.mjs";
 
 let world;
 let shim;
@@ -35,8 +35,7 @@ const bare = (page) => page.evaluate(() => document.activeElement === document.b
 const address = (page) => new URL(page.url()).pathname;
 /** What another browser of the same person does. */
 async function elsewhere(page, id, action) {
-  const { csrf } = await (await page.request.get("/api/v1/session")).json();
-  const headers = { "X-HITL-CSRF": csrf, Origin: world.url };
+  const headers = { ...(await shown(page)), Origin: world.url };
   const answer = await page.request.post(`/api/v1/approvals/${id}/${action}`, { data: {}, headers });
   assert.ok(answer.ok(), await answer.text());
 }
@@ -168,7 +167,7 @@ test("1, 2 and 3 choose a reason, which Enter sends", async () => {
 test("E gives more time at any time, and Shift+A approves with words that are kept", async () => {
   const page = await world.open();
   const { card, answer, id } = await hold(page);
-  const one = async () => (await page.request.get(`/api/v1/approvals/${id}`)).json();
+  const one = async () => (await page.request.get(`/api/v1/approvals/${id}`, { headers: await shown(page) })).json();
   const { deadline_at: before } = await one();
   await card.locator(".approve:enabled").waitFor();
   await page.keyboard.press("j");

@@ -126,6 +126,7 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       state.signedIn = true;
       return api["GET session"]();
     },
+    "GET sessions": () => [200, { items: [], next_cursor: null }],
     "DELETE session": () => ((state.signedIn = false), [204]),
     "GET approvals": ([id], _, query) => {
       if (id) {

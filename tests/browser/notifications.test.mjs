@@ -3,7 +3,7 @@
 import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { mocked, startWorld, until } from "./world.mjs";
+import { mocked, shown, startWorld, until } from "./world.mjs";
 
 const real = { skip: mocked };
 const CONFIG = `
@@ -172,7 +172,7 @@ test("switching off, editing and removing take effect on the hub", real, async (
   await page.getByRole("button", { name: "Remove Busy" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await channel(page, "Busy").waitFor({ state: "detached" });
-  const kept = await (await page.request.get("/api/v1/notifications")).json();
+  const kept = await (await page.request.get("/api/v1/notifications", { headers: await shown(page) })).json();
   assert.deepEqual(
     kept.items.map(({ name, enabled }) => [name.replace("\u202e", ""), enabled]),
     [

@@ -6,7 +6,7 @@ import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
-import { startWorld, until, mocked } from "./world.mjs";
+import { mocked, shown, startWorld, until } from "./world.mjs";
 import { complaints } from "./axe.mjs";
 
 let world;
@@ -31,7 +31,7 @@ async function fate(page, shim, tool, raw = "{}") {
   return answer || "waits";
 }
 
-const api = async (page, path) => (await page.request.get(`/api/v1/${path}`)).json();
+const api = async (page, path) => (await page.request.get(`/api/v1/${path}`, { headers: await shown(page) })).json();
 const item = (name, description = "A tool.") => ({ name, description, inputSchema: { type: "object" } });
 
 /** Nothing for axe in either theme. */
@@ -260,7 +260,7 @@ test("a made-up server is removed on its page, once no shim is connected for it"
   await dialog.getByRole("button", { name: "Remove", exact: true }).click();
   await page.locator(".toast", { hasText: "made-up is removed." }).waitFor();
   assert.equal(new URL(page.url()).pathname, "/servers");
-  assert.equal((await page.request.get("/api/v1/servers/made-up")).status(), 404);
+  assert.equal((await page.request.get("/api/v1/servers/made-up", { headers: await shown(page) })).status(), 404);
   const other = await world.open("/servers", { user: "grace" });
   await other.locator("h1").waitFor();
   assert.equal(await other.getByText("made-up").count(), 0);
@@ -268,9 +268,8 @@ test("a made-up server is removed on its page, once no shim is connected for it"
 
 test("one's own password is changed by who knows it, and the page stays signed in", real, async () => {
   const admin = await world.open("/users");
-  const { csrf } = await api(admin, "session");
   const pat = { name: "pat", role: "viewer", password: world.hub.password };
-  await admin.request.post("/api/v1/users", { data: pat, headers: { "X-HITL-CSRF": csrf, Origin: world.url } });
+  await admin.request.post("/api/v1/users", { data: pat, headers: { ...(await shown(admin)), Origin: world.url } });
   const page = await world.open("/approvals", { user: "pat", ownSession: true });
   await page.getByRole("button", { name: "Settings" }).click();
   await clean(page, "the settings");

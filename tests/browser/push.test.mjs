@@ -10,6 +10,7 @@ import { mocked, startWorld, until } from "./world.mjs";
 const real = { skip: mocked };
 let world, shim, desktop, service;
 let told = 0;
+let half = "";
 
 before(async () => {
   if (mocked) return;
@@ -59,7 +60,7 @@ async function open(path = "/notifications") {
       /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && world.violations.push(message.text()),
   );
   page.on("pageerror", (error) => world.violations.push(String(error.stack)));
-  await world.hub.signIn(page, "lin");
+  half = await world.hub.signIn(page, "lin");
   await page.goto(world.url + path);
   await page.locator("h1").first().waitFor();
   return page;
@@ -85,7 +86,9 @@ async function deliver(page) {
 const notifications = () => desktop.seen().filter((one) => one.shown);
 /** The approval that waits with this in its arguments, if it still does. */
 async function waits(text) {
-  const answer = await desktop.context.request.get(`${world.url}/api/v1/approvals?status=pending`);
+  const answer = await desktop.context.request.get(`${world.url}/api/v1/approvals?status=pending`, {
+    headers: { "X-HITL-CSRF": half },
+  });
   return (await answer.json()).items.find((approval) => approval.arguments.includes(text));
 }
 

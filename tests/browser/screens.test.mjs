@@ -3,7 +3,7 @@
 import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { startWorld, until, mocked } from "./world.mjs";
+import { mocked, shown, startWorld, until } from "./world.mjs";
 import * as fixtures from "./fixtures.mjs";
 import { complaints } from "./axe.mjs";
 
@@ -86,10 +86,9 @@ test(
   async () => {
     const page = await world.open("/approvals", { user: "grace", ownSession: true });
     await page.getByText("live", { exact: true }).waitFor();
-    const { csrf } = await (await page.request.get("/api/v1/session")).json();
     const out = await page.request.delete("/api/v1/session", {
       data: {},
-      headers: { "X-HITL-CSRF": csrf, Origin: world.url },
+      headers: { ...(await shown(page)), Origin: world.url },
     });
     assert.equal(out.status(), 204);
     await page.getByRole("heading", { name: "Sign in to decide" }).waitFor();
@@ -194,7 +193,9 @@ test("nobody decides in time: the card says that it counts as rejected", { skip:
   await page.getByLabel("Time to decide").fill("5");
   await page.getByLabel("Time to decide").blur();
   await until(
-    async () => (await (await page.request.get("/api/v1/servers/quick")).json()).policy.timeout_seconds === 5,
+    async () =>
+      (await (await page.request.get("/api/v1/servers/quick", { headers: await shown(page) })).json()).policy
+        .timeout_seconds === 5,
     "the new timeout",
   );
   await page.goto("/approvals");
@@ -245,9 +246,11 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
       await until(
         async () =>
           answer ||
-          JSON.stringify(await (await page.request.get("/api/v1/approvals?status=pending&limit=50")).json()).includes(
-            mark,
-          ),
+          JSON.stringify(
+            await (
+              await page.request.get("/api/v1/approvals?status=pending&limit=50", { headers: await shown(page) })
+            ).json(),
+          ).includes(mark),
         "a fate",
       );
       if (!answer) call.cancel();
@@ -321,7 +324,9 @@ test("what is half typed into the search stays when the list is drawn again", as
   const call = shim.call("delete_repo", '{"repo":"while-typing"}');
   await until(
     async () =>
-      (await page.request.get("/api/v1/approvals?status=pending")).text().then((text) => text.includes("while-typing")),
+      (await page.request.get("/api/v1/approvals?status=pending", { headers: await shown(page) }))
+        .text()
+        .then((text) => text.includes("while-typing")),
     "the held call",
   );
   call.cancel();
@@ -345,7 +350,7 @@ const screens = {
 /** States of the administration that take long to reach, each with its name: the hub's answers are made up, the page is not. */
 async function* administration(page) {
   const path = "/api/v1/servers/github";
-  const server = await (await page.request.get(path)).json();
+  const server = await (await page.request.get(path, { headers: await shown(page) })).json();
   server.tools[0].drift = fixtures.drift();
   server.policy.rules = fixtures.rules;
   const answers = {

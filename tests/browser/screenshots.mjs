@@ -6,7 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { startMock } from "./mock.mjs";
 import * as fixtures from "./fixtures.mjs";
-import { startWorld } from "./world.mjs";
+import { shown, startWorld } from "./world.mjs";
 
 const args = process.argv.slice(2);
 const folder = args.find((arg) => !arg.startsWith("--")) ?? "/tmp/hitl-screens";
@@ -335,7 +335,7 @@ if (args.includes("--readme")) {
   const page = await world.open("/approvals", { viewport: { width: 1280, height: 880 }, colorScheme: "light" });
   const policy = {
     data: { require_all: true },
-    headers: { "X-HITL-CSRF": (await (await page.request.get("/api/v1/session")).json()).csrf, Origin: world.url },
+    headers: { ...(await shown(page)), Origin: world.url },
   };
   await page.request.put("/api/v1/servers/postgres-prod/policy", policy);
   laptop.call("delete_repo", '{"owner":"acme","repo":"billing-legacy"}');

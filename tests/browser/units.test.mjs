@@ -111,6 +111,21 @@ test("characters that nobody sees become labels", () => {
   }
 });
 
+test("what deceives is the same on the page as in the core, but for what no character is", () => {
+  const source = readFileSync(new URL("../../src/core/inert.rs", import.meta.url), "utf8");
+  const ranges = [...source.matchAll(/\((0x[0-9a-f]+), (0x[0-9a-f]+)\)/g)].map(([, first, last]) => [Number(first), Number(last)]);
+  assert.ok(ranges.length > 40);
+  const marked = (char) => pieces(`a${char}b`).some((p) => p.mark === "hidden");
+  const differ = [];
+  for (let point = 0; point <= 0x10ffff; point++) {
+    const char = String.fromCodePoint(point);
+    const inCore = ranges.some(([first, last]) => point >= first && point <= last);
+    const isNone = !inCore && /[\p{Cn}\p{Cs}]/u.test(char);
+    if (inCore !== marked(char) && !isNone) differ.push(point.toString(16));
+  }
+  assert.deepEqual(differ, []);
+});
+
 test("ordinary text of any script and emoji stay as they are", () => {
   for (const text of ["naïve café", "Привет мир", "你好，世界", "مرحبا", "👩‍👩‍👧 ❤️ 👍🏽", "Ωμέγα", "日本語テキスト"])
     assert.equal(visible(text), text);

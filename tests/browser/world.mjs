@@ -42,6 +42,19 @@ export async function until(look, what, ms = PATIENCE) {
   }
 }
 
+/** The headers with which a page's own requests show that they are its own. */
+export async function shown(page) {
+  const half = await page.evaluate(() => localStorage.getItem("hitl.session")).catch(() => null);
+  return { "X-HITL-CSRF": half ?? "" };
+}
+
+/** In every page of the hub: what signing in there would have kept, until the page itself signs in anew. */
+function keepsHalf([origin, half]) {
+  if (location.origin !== origin || localStorage.getItem("test.half") === half) return;
+  localStorage.setItem("test.half", half);
+  localStorage.setItem("hitl.session", half);
+}
+
 /** Everything a test needs; `close` ends all of it. `config` is the text of the hub's config file. */
 export async function startWorld({ config } = {}) {
   const hub = mocked ? await mockedHub() : await realHub(config);
@@ -76,9 +89,14 @@ export async function startWorld({ config } = {}) {
         /Content Security Policy|TrustedScript|TrustedHTML/.test(message.text()) && violations.push(message.text()),
     );
     page.on("pageerror", (error) => violations.push(String(error.stack)));
-    if (signedIn && sessions.has(user) && !ownSession) await context.addCookies(sessions.get(user));
-    else if (signedIn) await hub.signIn(page, user);
-    if (signedIn && !ownSession) sessions.set(user, await context.cookies());
+    const known = ownSession ? undefined : sessions.get(user);
+    if (signedIn && known) {
+      await context.addCookies(known.cookies);
+      await context.addInitScript(keepsHalf, [hub.url(), known.half]);
+    } else if (signedIn) {
+      const half = await hub.signIn(page, user);
+      if (!ownSession) sessions.set(user, { cookies: await context.cookies(), half });
+    }
     await page.goto(path);
     return page;
   }
@@ -86,14 +104,15 @@ export async function startWorld({ config } = {}) {
   /** Ends every page, with what it was doing, and takes back every call: the next test meets nothing of this one. */
   async function closePages() {
     for (const call of calls.splice(0)) call.cancel();
-    const { request } = pages.find((page) => page.url().startsWith(hub.url())) ?? {};
-    if (request) await until(async () => !(await pendingCount(request)), "the end of every call");
+    const page = pages.find((page) => page.url().startsWith(hub.url()));
+    if (page) await until(async () => !(await pendingCount(page)), "the end of every call");
     for (const page of pages.splice(0)) await page.context().close();
   }
 
   /** How many wait, as far as whoever is signed in on the page may know; nobody signed in, nothing known. */
-  async function pendingCount(request) {
-    const answer = await request.get(`${hub.url()}/api/v1/approvals?status=pending`);
+  async function pendingCount(page) {
+    const headers = await shown(page);
+    const answer = await page.request.get(`${hub.url()}/api/v1/approvals?status=pending`, { headers });
     return answer.ok() ? (await answer.json()).items.length : 0;
   }
 
@@ -176,6 +195,9 @@ async function realHub(config) {
       // Every test signs in anew, which the hub's limit on attempts may slow down.
       const answer = await until(attempt, `sign-in of ${user}`);
       if (!answer.ok()) throw new Error(`sign-in of ${user}: ${answer.status()} ${await answer.text()}`);
+      const half = (await answer.json()).csrf;
+      await page.context().addInitScript(keepsHalf, [address, half]);
+      return half;
     },
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.

@@ -1,6 +1,10 @@
 //! The commands of `hitl-hub` beside a running hub, and both programs' completions.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::support::hub::command;
 use crate::support::{Approver, Hub, Ledger, Wrap, binary, browser, text_of};
@@ -99,6 +103,71 @@ async fn a_hub_without_an_administrator_is_opened_even_if_somebody_has_the_best_
     assert!(said.contains("ada") && said.contains("added admin"), "{said}");
     let approver = Approver::sign_in(&hub.url, String::from_utf8(output.stdout).unwrap().trim()).await;
     assert_eq!(approver.get("/session").await["user"], json!({ "name": "admin", "role": "admin" }));
+}
+
+#[tokio::test]
+async fn whoever_has_the_port_of_a_hub_that_is_gone_is_told_nothing() {
+    let mut hub = Hub::start().await;
+    hub.sign_in().await;
+    hub.run(&["user", "add", "ada", "--role", "admin"]).await;
+    let token = hub.run(&["user", "token", "ada"]).await;
+    hub.crash().await;
+    assert!(hub.data_dir().join("hub.url").exists(), "it had no time to take it away");
+    let heard = Eavesdropper::at(&hub.url).await;
+    for args in [&["approvals", "list"][..], &["approvals", "watch"], &["open", "--no-browser"], &["healthcheck"]] {
+        let output = command(&binary("hitl-hub"), hub.data_dir()).args(args).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("no hub is running"), "{args:?}: {said}");
+    }
+    assert_eq!(heard.all(), "", "the lock says that nobody serves the data dir");
+    let mut list = command(&binary("hitl-hub"), hub.data_dir());
+    list.args(["approvals", "list", "--hub", &hub.url]).env("HITL_USER_TOKEN", &token);
+    let output = list.output().await.unwrap();
+    assert!(!output.status.success());
+    assert!(heard.all().contains("/v1/hub?nonce=") && !heard.all().contains("hitl_u_"), "{}", heard.all());
+}
+
+/// A program that listens where a hub was, answers everything with `{}`, and keeps what it hears.
+struct Eavesdropper(Arc<Mutex<String>>);
+
+impl Eavesdropper {
+    async fn at(url: &str) -> Self {
+        let listener = TcpListener::bind(url.strip_prefix("http://").unwrap()).await.unwrap();
+        let heard = Arc::new(Mutex::new(String::new()));
+        let said = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((mut caller, _)) = listener.accept().await {
+                let said = said.clone();
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while let Ok(count @ 1..) = caller.read(&mut bytes).await {
+                        said.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+                        let answer =
+                            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+                        if caller.write_all(answer).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self(heard)
+    }
+
+    fn all(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn looking_makes_no_administrator_and_leaves_the_set_up_link() {
+    let hub = Hub::start().await;
+    let listed: Value = serde_json::from_str(&hub.run(&["approvals", "list", "--json"]).await).unwrap();
+    assert_eq!(listed["items"], json!([]));
+    hub.run(&["healthcheck"]).await;
+    assert_eq!(hub.run(&["user", "list"]).await.lines().count(), 1, "nobody but the table's head");
+    let approver = hub.sign_in().await;
+    assert_eq!(approver.get("/session").await["user"]["role"], "admin");
 }
 
 #[tokio::test]

@@ -43,6 +43,13 @@ async fn server_cannot_speak_for_a_held_call() {
         ),
         format!(r#"{{"jsonrpc":"2.0","id":{id},"id":{id},"result":{{"forged":2}}}}"#),
         format!(r#"[{{"jsonrpc":"2.0","id":{id},"result":{{"forged":3}}}}]"#),
+        // What TypeScript and Python clients take for the id.
+        format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"forged":4}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":{id}.0,"result":{{"forged":5}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":" 0x{id:x}","result":{{"forged":6}}}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":"{id}","progress":99,"message":"forged"}}}}"#
+        ),
         "forged noise that is no JSON".to_owned(),
         format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"server"}}}}"#

@@ -1,16 +1,20 @@
 //! What the gate does with a line of the client: pass it, refuse it, or hold it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::hand_off::SECOND_THOUGHT;
 use super::held::{Held, Stage};
 use super::hub::not_let_in;
 use super::learn::Listing;
-use super::released::Released;
+use super::passing::Passing;
+use super::released::Spoken;
+use super::requests::{Number, State};
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
 use crate::core::approval::Outcome;
 use crate::core::frame::{Call, Id, Refused};
-use crate::core::messages::Ask;
-use crate::core::patience;
+use crate::core::gate::Ask;
+use crate::core::messages::Continued;
+use crate::core::patience::{self, Ending};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::reply::{self, MAX_GATED_BYTES, Refusal};
 
@@ -19,88 +23,107 @@ impl Gate {
         if self.in_use(&call.id) {
             return self.id_reused(&call.id);
         }
-        self.unsent.forget(&call.id.key);
         let ruling = self.policy.as_ref().map(|policy| (policy, policy.ruling(&call.name)));
         let listing = &mut self.listing;
         match ruling.map(|(policy, ruling)| (verdict_on(&call.name, policy, listing), ruling.bypass)) {
             Some((Verdict::Pass, bypass)) => {
-                self.expect_answer(&call.id.key, &call.name, bypass, now);
+                self.passes(&call.id.key, Passing::new(&call.name, bypass, now), now);
                 Fate::Forward
             }
             Some((Verdict::Deny, _)) => {
                 let reasons = ruling.map(|(_, ruling)| ruling.reasons.clone()).unwrap_or_default();
                 self.log_call(&call.name, Verdict::Deny, None);
-                self.turn_down(call, &Refusal::Denied { reasons });
+                self.turn_down(call, &Refusal::Denied { reasons }, now);
                 Fate::Consumed
             }
-            Some((Verdict::Gate | Verdict::Ask, _)) | None => {
-                if let Some(approval) = self.continuations.take(call, now) {
-                    self.log_call(&call.name, Verdict::Gate, Some(approval.clone()));
-                    let beside = call.extra.beside();
-                    let what = (call.name.as_ref(), call.arguments, beside);
-                    let released = Released::new(call.id.raw, approval, what, now);
-                    self.released.insert(call.id.key.clone().into_owned(), released);
-                    return Fate::Forward;
-                }
+            Some((Verdict::Gate | Verdict::Ask, _)) | None => self.go_on(call, now).unwrap_or_else(|| {
                 self.hold(line, call, now);
                 Fate::Consumed
-            }
+            }),
         }
     }
 
+    /// Lets a call pass that goes on with an approved one, which the server asked its client for.
+    fn go_on(&mut self, call: &Call<'_>, now: Instant) -> Option<Fate> {
+        let client = self.client_named(call);
+        let paused = self.requests.take_continued(call, &client, now)?;
+        let token = call.token.as_ref().map(|token| Spoken { key: token.key.clone().into_owned(), last: None });
+        let released = paused.go_on(token, now);
+        self.log_call(&call.name, Verdict::Gate, Some(released.approval.clone()));
+        let inputs = call.extra.inputs().unwrap_or_default();
+        let continued = Continued { approval: released.approval.clone(), round: released.round, inputs };
+        self.actions.push_back(Action::ToHub(Ask::Continued(continued)));
+        self.put(&call.id.key, State::Released(Box::new(released)), now);
+        Some(Fate::Forward)
+    }
+
     /// Refuses a call that was never held.
-    fn turn_down(&mut self, call: &Call<'_>, refusal: &Refusal) {
-        self.unsent.note(&call.id.key);
+    fn turn_down(&mut self, call: &Call<'_>, refusal: &Refusal, now: Instant) {
+        self.put(&call.id.key, State::Ended { sent: false }, now);
         self.answer(call.id.raw, &call.name, None, refusal);
     }
 
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
         if self.server_gone {
-            return self.turn_down(call, &Refusal::ServerGone);
+            return self.turn_down(call, &Refusal::ServerGone, now);
         }
         if self.refused {
             self.log_call(&call.name, Verdict::Deny, None);
-            return self.turn_down(call, &not_let_in());
+            return self.turn_down(call, &not_let_in(), now);
         }
-        if self.held.len() >= MAX_HELD || self.held_bytes + line.len() > MAX_HELD_BYTES {
-            return self.turn_down(call, &Refusal::Overloaded);
+        if self.requests.held_count() >= MAX_HELD || self.requests.held_bytes() + line.len() > MAX_HELD_BYTES {
+            return self.turn_down(call, &Refusal::Overloaded, now);
         }
-        let request = (self.settings.new_id)();
-        let mut held = Held::new(line, call, request, now, self.settings.hub_wait);
+        let client = self.client_named(call);
+        let mut held = Held::new(line, call, &client, (self.settings.new_id)(), now);
+        held.give_up = now + self.settings.hub_wait;
         held.definition = self.listing.definition(&call.name).cloned();
         held.client = held.client.or_else(|| self.client.clone());
-        held.hand_off = self.hold_budget(call).map(|budget| now + budget);
-        self.held_bytes += held.line.len();
-        self.held.push(held);
-        if self.policy.is_some() {
-            self.rule_held(self.held.len() - 1, now);
+        held.hand_off = self.settings.hold_for.budget(&client).map(|budget| now + budget);
+        self.make_way_for(&held, now);
+        self.put(&call.id.key, State::Held(Box::new(held)), now);
+        if self.policy.is_some()
+            && let Some(number) = self.requests.number(&call.id.key)
+        {
+            self.rule_held(number, now);
         }
         // The first progress is due at once.
         self.handle_timeout(now);
     }
 
-    fn hold_budget(&self, call: &Call<'_>) -> Option<Duration> {
-        let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
-        self.settings.hold_for.budget(self.settings.client_name.as_deref().or(named).unwrap_or_default())
+    /// A client that calls again has given up the same call that still waits, with a word or without: that one is
+    /// answered, and its approval stays for this one. An approval that is kept already is there for it, too.
+    fn make_way_for(&mut self, again: &Held, now: Instant) {
+        let replaced = self.requests.find_held(|held| held.may_be_replaced() && held.is_identical(again));
+        if let Some(held) = replaced.and_then(|number| self.requests.take_held(number)) {
+            self.refuse(&held, &Refusal::AskedAgain, now);
+            self.hand_off(held.approval, "the client called again while it waited", now, now);
+        }
+        if self.connected {
+            let kept = self.handed_off.take_all();
+            self.actions.extend(kept.into_iter().map(|cancel| Action::ToHub(Ask::Cancel(cancel))));
+        }
     }
 
-    /// Rules on a held call for the first time; returns whether it is still held.
-    pub(super) fn rule_held(&mut self, index: usize, now: Instant) -> bool {
-        let Some((policy, held)) = self.policy.as_ref().zip(self.held.get_mut(index)) else { return false };
+    /// The client, as the command line, the call itself or `initialize` names it.
+    fn client_named(&self, call: &Call<'_>) -> String {
+        let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
+        self.settings.client_name.as_deref().or(named).unwrap_or_default().to_owned()
+    }
+
+    /// Rules on a held call for the first time.
+    pub(super) fn rule_held(&mut self, number: Number, now: Instant) {
+        let Some((policy, held)) = self.policy.as_ref().zip(self.requests.held_at_mut(number)) else { return };
         let verdict = verdict_on(&held.tool, policy, &mut self.listing);
         match verdict {
             Verdict::Pass | Verdict::Deny => {
                 let ruling = policy.ruling(&held.tool).clone();
-                self.settle(index, &ruling, now);
-                false
+                self.settle(number, &ruling, now);
             }
-            Verdict::Gate | Verdict::Ask if held.line.len() > MAX_GATED_BYTES => {
+            Verdict::Gate | Verdict::Ask if held.line_len() > MAX_GATED_BYTES => {
                 let tool = held.tool.clone();
                 self.log_call(&tool, Verdict::Deny, None);
-                if let Some(held) = self.take(index) {
-                    self.refuse(&held, &Refusal::TooLong);
-                }
-                false
+                self.refuse_at(number, &Refusal::TooLong, now);
             }
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
@@ -109,17 +132,16 @@ impl Gate {
                 // so too: nothing is said and logged of approval before it is known to be needed.
                 held.doubtful = verdict == Verdict::Ask || !policy.tools.contains_key(&held.tool);
                 if !held.doubtful {
-                    self.announce(index, now);
+                    self.announce(number, now);
                 }
-                self.ask(index);
-                true
+                self.ask(number);
             }
         }
     }
 
     /// A held call needs approval: says so, to its client and in the log.
-    pub(super) fn announce(&mut self, index: usize, now: Instant) {
-        let Some(held) = self.held.get_mut(index) else { return };
+    pub(super) fn announce(&mut self, number: Number, now: Instant) {
+        let Some(held) = self.requests.held_at_mut(number) else { return };
         held.doubtful = false;
         held.speak(now);
         let (tool, approval) = (held.tool.clone(), held.approval.clone());
@@ -127,20 +149,20 @@ impl Gate {
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.
-    pub(super) fn settle(&mut self, index: usize, ruling: &Ruling, now: Instant) {
-        let Some(held) = self.take(index) else { return };
+    pub(super) fn settle(&mut self, number: Number, ruling: &Ruling, now: Instant) {
+        let Some(held) = self.requests.take_held(number) else { return };
         if ruling.verdict == Verdict::Pass {
-            self.expect_answer(&held.key, &held.tool, ruling.bypass, now);
-            self.actions.push_back(Action::ToServer(held.line));
+            self.passes(&held.key, Passing::new(&held.tool, ruling.bypass, now), now);
+            self.actions.push_back(Action::ToServer(held.into_line()));
         } else {
             self.log_call(&held.tool, Verdict::Deny, None);
-            self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() });
+            self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() }, now);
         }
     }
 
-    pub(super) fn ask(&mut self, index: usize) {
+    pub(super) fn ask(&mut self, number: Number) {
         self.tell_tools();
-        if let Some((agent, held)) = self.agent.as_ref().zip(self.held.get(index)) {
+        if let Some((agent, held)) = self.agent.as_ref().zip(self.requests.held_at(number)) {
             let request = held.to_request(agent, &self.settings.server);
             self.actions.push_back(Action::ToHub(Ask::Request(request)));
         }
@@ -148,41 +170,74 @@ impl Gate {
 
     pub(super) fn on_cancelled(&mut self, request: Option<Id<'_>>, reason: &str, now: Instant) -> Fate {
         let Some(id) = request else { return Fate::Forward };
-        self.listing.cancelled(&id.key);
-        // A server does not answer what was cancelled.
-        if let Some(call) = self.awaited.take(&id.key) {
-            self.log_passed(call, Outcome::Unknown, now);
+        match self.requests.state_mut(&id.key) {
+            Some(State::Released(released)) => {
+                released.cancelled = true;
+                Fate::Forward
+            }
+            // What the client takes back may have been refused a moment ago: the server has never heard of it.
+            Some(State::Ended { sent }) => {
+                if *sent {
+                    Fate::Forward
+                } else {
+                    Fate::Consumed
+                }
+            }
+            Some(State::Held(_)) => {
+                self.take_back(&id, reason, now);
+                Fate::Consumed
+            }
+            Some(State::Paused(_)) => {
+                // Nothing goes on with it any more.
+                self.put(&id.key, State::Ended { sent: true }, now);
+                Fate::Forward
+            }
+            // A server does not answer what was cancelled.
+            Some(State::Passed | State::List { .. } | State::Running(_)) => {
+                if let Some(State::Running(call)) = self.requests.take(&id.key) {
+                    self.log_passed(call, Outcome::Unknown, now);
+                }
+                Fate::Forward
+            }
+            None => Fate::Forward,
         }
-        if let Some(released) = self.released.get_mut(id.key.as_ref()) {
-            released.cancelled = true;
-            return Fate::Forward;
-        }
-        // What the client takes back may have been refused a moment ago: the server has never heard of it.
-        let Some(index) = self.held.iter().position(|held| held.key == id.key) else {
-            return if self.unsent.holds(&id.key) { Fate::Consumed } else { Fate::Forward };
-        };
-        if let Some(held) = self.take(index) {
-            self.unsent.note(&held.key);
-            let keep = patience::is_client_timeout(reason);
-            let reason = if reason.is_empty() { "no reason given" } else { reason };
-            self.withdraw(held.approval, &format!("the client cancelled the call: {reason}"), keep);
-        }
-        self.schedule();
-        Fate::Consumed
     }
 
-    /// A request that passes.
-    pub(super) fn begins(&mut self, id: &Id<'_>) -> Fate {
-        self.unsent.forget(&id.key);
+    fn take_back(&mut self, id: &Id<'_>, reason: &str, now: Instant) {
+        let Some(State::Held(held)) = self.requests.take(&id.key) else { return };
+        self.put(&held.key, State::Ended { sent: false }, now);
+        let said = if reason.is_empty() { "no reason given" } else { reason };
+        let said = format!("the client cancelled the call: {said}");
+        let releasing = held.is_releasing().then(|| held.approval.clone());
+        match patience::ending(reason) {
+            Ending::TimedOut => self.hand_off(held.approval, &said, now, now),
+            Ending::Unclear => self.hand_off(held.approval, &said, now + SECOND_THOUGHT, now),
+            Ending::TakenBack => self.cancel_at_hub(held.approval, &said),
+        }
+        if let Some(approval) = releasing {
+            self.never_ran(approval);
+        }
+        self.schedule();
+    }
+
+    /// A request that passes, unless its id is in use.
+    pub(super) fn begins(&mut self, id: &Id<'_>, state: State, now: Instant) -> Fate {
+        if self.in_use(id) {
+            return self.id_reused(id);
+        }
+        self.put(&id.key, state, now);
         Fate::Forward
     }
 
+    /// Whether a gated call has this id, or one that some client takes for it.
     pub(super) fn in_use(&self, id: &Id<'_>) -> bool {
-        self.held.iter().any(|held| held.key == id.key) || self.released.contains_key(id.key.as_ref())
+        self.requests.is_gating()
+            && (self.requests.state(&id.key).is_some_and(State::is_open_gated)
+                || self.requests.has_alike(&id.key, State::is_open_gated))
     }
 
     /// A second request under an id that waits for its answer: any answer would be taken for the first one's.
-    pub(super) fn id_reused(&mut self, id: &Id<'_>) -> Fate {
+    fn id_reused(&mut self, id: &Id<'_>) -> Fate {
         self.log(format!("refused a request: its id {} is in use by a call that waits", id.raw));
         Fate::Consumed
     }
@@ -192,7 +247,9 @@ impl Gate {
         self.log(format!("refused a line of the client: {}", refused.why));
         // An error under an id that waits would be taken for that call's answer.
         let waits = |raw: &str| {
-            self.held.iter().any(|held| held.id == raw) || self.released.values().any(|released| released.id == raw)
+            let key = raw.strip_suffix('"').unwrap_or(raw);
+            self.requests.state(key).is_some_and(State::is_open_gated)
+                || self.requests.has_alike(key, State::is_open_gated)
         };
         let errors: Vec<_> = reply::errors(refused).filter(|(id, _)| !waits(id)).map(|(_, line)| line).collect();
         self.actions.extend(errors.into_iter().map(Action::ToClient));

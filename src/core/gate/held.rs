@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::released::{Spoken, What};
 use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::json::range_in;
+use crate::core::json::{canonical, range_in};
 use crate::core::messages::{ClientInfo, Era, Request};
 use crate::core::reply::{self, HubName, Refusal};
 
@@ -43,14 +44,16 @@ pub(super) enum Stage {
 /// A call that waits. Only [`super::Gate`] turns one into a line for the server.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) line: Vec<u8>,
+    line: Vec<u8>,
     pub(super) key: String,
     pub(super) id: String,
     pub(super) tool: String,
     arguments: Option<Range<usize>>,
+    /// The arguments as the approver was shown them, where an earlier call wrote the same ones otherwise.
+    shown: Option<String>,
     extra: Option<String>,
     /// The same without what continues an earlier call.
-    pub(super) beside: Option<String>,
+    beside: Option<String>,
     pub(super) token: Option<Token>,
     era: Era,
     /// As this request names it, else as `initialize` did.
@@ -85,7 +88,7 @@ pub(super) struct Token {
 }
 
 impl Held {
-    pub(super) fn new(line: &[u8], call: &Call<'_>, request: ApprovalId, now: Instant, hub_wait: Duration) -> Self {
+    pub(super) fn new(line: &[u8], call: &Call<'_>, client: &str, request: ApprovalId, now: Instant) -> Self {
         let token = call.token.as_ref().map(|token| Token {
             raw: token.raw.to_owned(),
             key: token.key.clone().into_owned(),
@@ -99,8 +102,9 @@ impl Held {
             id: call.id.raw.to_owned(),
             tool: call.name.clone().into_owned(),
             arguments: call.arguments.map(|arguments| range_in(line, arguments)),
-            extra: call.extra.text(),
-            beside: call.extra.beside(),
+            shown: None,
+            extra: call.extra.text(client),
+            beside: call.extra.beside(client),
             token,
             era: call.era,
             client: call.client.clone(),
@@ -110,38 +114,87 @@ impl Held {
             stage: Stage::Unruled,
             doubtful: false,
             since: now,
-            give_up: now + hub_wait,
+            give_up: now,
             timeout_seconds: u64::from(crate::core::policy::DEFAULT_TIMEOUT_SECONDS),
             hand_off: None,
         }
     }
 
-    /// The raw text of the arguments, out of the very line that would be written.
-    pub(super) fn arguments(&self) -> &str {
+    /// How long its line is.
+    pub(super) fn line_len(&self) -> usize {
+        self.line.len()
+    }
+
+    /// The line for the server: as it came, with the arguments as they were shown.
+    pub(super) fn into_line(self) -> Vec<u8> {
+        match (self.shown, self.arguments) {
+            (Some(shown), Some(own)) => [&self.line[..own.start], shown.as_bytes(), &self.line[own.end..]].concat(),
+            _ => self.line,
+        }
+    }
+
+    /// The raw text of the arguments as its client sent them.
+    fn sent(&self) -> &str {
         let bytes = self.arguments.clone().and_then(|range| self.line.get(range));
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or(NO_ARGUMENTS)
     }
 
+    /// The raw text of the arguments, out of the very line that would be written.
+    fn arguments(&self) -> &str {
+        self.shown.as_deref().unwrap_or_else(|| self.sent())
+    }
+
+    /// The approver was shown the same arguments in this text, and that is what will run; whether it is the same.
+    pub(super) fn show(&mut self, text: String) -> bool {
+        if text == self.arguments() {
+            return true;
+        }
+        let same = self.arguments.is_some() && canonical(&text) == canonical(self.sent());
+        if same {
+            self.shown = Some(text);
+        }
+        same
+    }
+
+    fn bound<'a>(&'a self, agent: &'a ClientId, server: &'a str, arguments: &'a str) -> Bound<'a> {
+        let (definition, extra) = (self.definition.as_ref(), self.extra.as_deref());
+        Bound { agent, server, tool: &self.tool, definition, arguments, extra }
+    }
+
     /// The digest of what would run, computed from the line itself.
     pub(super) fn digest(&self, agent: &ClientId, server: &str) -> Digest {
-        call::digest(&Bound {
-            agent,
-            server,
-            tool: &self.tool,
-            definition: self.definition.as_ref(),
-            arguments: self.arguments(),
-            extra: self.extra.as_deref(),
-        })
+        call::digest(&self.bound(agent, server, self.arguments()))
+    }
+
+    /// Whether this is the same call again.
+    pub(super) fn is_identical(&self, other: &Self) -> bool {
+        let of = |held: &Self| call::identity(&held.bound(&ClientId(String::new()), "", held.sent()));
+        self.tool == other.tool && self.extra == other.extra && of(self) == of(other)
+    }
+
+    /// Whether the hub has been asked about it, and not yet to let it go.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::Waiting { .. })
+    }
+
+    /// Whether the same call again takes its place: of calls that may pass at once, each is a call.
+    pub(super) fn may_be_replaced(&self) -> bool {
+        self.is_asked() && !self.doubtful
+    }
+
+    /// Whether the hub has been asked to let it go.
+    pub(super) fn is_releasing(&self) -> bool {
+        matches!(self.stage, Stage::Releasing { .. })
     }
 
     pub(super) fn to_request(&self, agent: &ClientId, server: &str) -> Request {
         Request {
             id: self.request.clone(),
             tool: self.tool.clone(),
-            arguments: self.arguments().to_owned(),
+            arguments: self.sent().to_owned(),
             extra: self.extra.clone(),
             definition: self.definition.clone(),
-            digest: self.digest(agent, server),
+            digest: call::digest(&self.bound(agent, server, self.sent())),
             era: self.era,
             client: self.client.clone(),
             hold_seconds: self.hand_off.map(|at| seconds(at.saturating_duration_since(self.since))),
@@ -220,9 +273,14 @@ impl Held {
         }
     }
 
-    /// The token and the last progress said on it, times 1000, for as long as the server may go on with it.
-    pub(super) fn take_spoken(&mut self) -> Option<(String, i64)> {
-        self.token.take().and_then(|token| Some((token.key, token.last?)))
+    /// The token and the last progress said on it, for as long as the server may go on with it.
+    pub(super) fn spoken(&self) -> Option<Spoken> {
+        self.token.as_ref().map(|token| Spoken { key: token.key.clone(), last: token.last })
+    }
+
+    /// What of it a continuation must repeat.
+    pub(super) fn what(&self) -> What {
+        What { tool: self.tool.clone(), arguments: self.sent().to_owned(), beside: self.beside.clone() }
     }
 
     /// Speak soon: something changed that the client's user wants to know.

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::held::Stage;
 use super::released::Released;
+use super::requests::{Number, State};
 use super::{Action, Gate, MAX_WRITTEN};
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
+use crate::core::gate::Ask;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
-use crate::core::messages::{Ask, CallOutcome, Decided, Decision, Registered, Release, Ruled};
+use crate::core::messages::{CallOutcome, Decided, Decision, Registered, Release, Ruled};
 use crate::core::policy::{Table, Verdict};
 use crate::core::reply::Refusal;
 
@@ -19,105 +21,112 @@ impl Gate {
         self.policy = Some(policy);
         self.actions.extend(self.listing.known().map(|tools| Action::ToHub(Ask::Tools(tools))));
         self.actions.extend(self.outcomes.iter().cloned().map(|outcome| Action::ToHub(Ask::Outcome(outcome))));
-        let mut index = 0;
-        while index < self.held.len() {
-            let kept = match self.held[index].stage {
-                Stage::Unruled => self.rule_held(index, now),
+        self.tell_handed_off(now);
+        for number in self.requests.held_numbers() {
+            match self.requests.held_at(number).map(|held| &held.stage) {
+                Some(Stage::Unruled) => self.rule_held(number, now),
                 // A request that is registered already is only told again where it stands.
-                Stage::Asked | Stage::Waiting { .. } => {
-                    self.ask(index);
-                    true
-                }
-                Stage::Releasing { .. } => {
-                    self.ask_release(index);
-                    true
-                }
-            };
-            index += usize::from(kept);
+                Some(Stage::Asked | Stage::Waiting { .. }) => self.ask(number),
+                Some(Stage::Releasing { .. }) => self.ask_release(number),
+                None => {}
+            }
         }
     }
 
     /// The table was this agent's; whoever is not let in any more has none.
-    pub(super) fn on_refused(&mut self) {
+    pub(super) fn on_refused(&mut self, now: Instant) {
         self.connected = false;
         self.refused = true;
         self.policy = None;
-        self.continuations = super::released::Continuations::default();
-        while let Some(held) = self.take(0) {
-            self.refuse(&held, &not_let_in());
+        self.end_paused(|_| true, now);
+        for number in self.requests.held_numbers() {
+            self.refuse_at(number, &not_let_in(), now);
         }
     }
 
     pub(super) fn on_registered(&mut self, registered: Registered, now: Instant) {
         // One taken back while the registration was under way was withdrawn by its own id, right behind the request; a
         // second word on it could hit an identical call that has joined the approval since.
-        let Some(index) = self.held.iter().position(|held| held.request == registered.id) else { return };
-        let held = &mut self.held[index];
-        if matches!(held.stage, Stage::Asked | Stage::Waiting { .. }) {
-            let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
-            let deadline = now + Duration::from_millis(registered.remaining_ms);
-            held.approval = registered.approval;
-            held.stage = Stage::Waiting { deadline, link: registered.link, seen };
-            if held.doubtful {
-                self.announce(index, now);
-            }
+        let Some(number) = self.requests.find_held(|held| held.request == registered.id) else { return };
+        let Some(held) = self.requests.held_at_mut(number) else { return };
+        if !held.is_asked() {
+            return;
+        }
+        held.approval = registered.approval;
+        if registered.arguments.is_some_and(|shown| !held.show(shown)) {
+            let approval = held.approval.clone();
+            self.cancel_at_hub(approval, why_not(&Refusal::Mismatch));
+            return self.refuse_at(number, &Refusal::Mismatch, now);
+        }
+        let seen = matches!(held.stage, Stage::Waiting { seen: true, .. });
+        let deadline = now + Duration::from_millis(registered.remaining_ms);
+        held.stage = Stage::Waiting { deadline, link: registered.link, seen };
+        if held.doubtful {
+            self.announce(number, now);
         }
     }
 
     pub(super) fn on_ruled(&mut self, ruled: Ruled, now: Instant) {
-        let index = self.held.iter().position(|held| held.request == ruled.id && held.stage == Stage::Asked);
-        match index {
-            Some(index) if ruled.busy => self.turn_away(index, &ruled.ruling.reasons),
-            Some(index) => self.settle(index, &ruled.ruling, now),
+        let asked = self.requests.find_held(|held| held.request == ruled.id && held.stage == Stage::Asked);
+        match asked {
+            Some(number) if ruled.busy => {
+                let tool = self.requests.held_at(number).map(|held| held.tool.clone()).unwrap_or_default();
+                self.log_call(&tool, Verdict::Deny, None);
+                self.refuse_at(number, &Refusal::Busy { why: ruled.ruling.reasons.join("; ") }, now);
+            }
+            Some(number) => self.settle(number, &ruled.ruling, now),
             None => {}
         }
     }
 
-    /// Ends a hold for which the hub has no room now.
-    fn turn_away(&mut self, index: usize, reasons: &[String]) {
-        let Some(held) = self.take(index) else { return };
-        self.log_call(&held.tool, Verdict::Deny, None);
-        self.refuse(&held, &Refusal::Busy { why: reasons.join("; ") });
-    }
-
     pub(super) fn on_decided(&mut self, decided: Decided, now: Instant) {
-        let Some(index) = self.held.iter().position(|held| held.approval == decided.approval) else { return };
+        let Some(number) = self.requests.find_held(|held| held.approval == decided.approval) else { return };
         let refusal = match decided.decision {
-            Decision::Approved { digest, .. } => match self.objection(index, &digest) {
+            Decision::Approved { digest, .. } => match self.objection(number, &digest) {
                 Some(refusal) => {
                     self.cancel_at_hub(decided.approval, why_not(&refusal));
                     refusal
                 }
-                None => {
-                    let grace = Duration::from_millis(u64::try_from(RELEASE_GRACE_MS).unwrap_or_default());
-                    self.held[index].stage = Stage::Releasing { deadline: now + grace };
-                    return self.ask_release(index);
-                }
+                None => return self.approved(number, now),
             },
             Decision::Rejected { reason, .. } => Refusal::Rejected { reason },
-            Decision::TimedOut => Refusal::TimedOut { after_seconds: self.waited(index, now) },
+            Decision::TimedOut => Refusal::TimedOut { after_seconds: self.waited(number, now) },
             Decision::Cancelled { reason } => Refusal::Cancelled { reason },
         };
-        if let Some(held) = self.take(index) {
-            self.refuse(&held, &refusal);
+        self.refuse_at(number, &refusal, now);
+    }
+
+    fn approved(&mut self, number: Number, now: Instant) {
+        let grace = Duration::from_millis(u64::try_from(RELEASE_GRACE_MS).unwrap_or_default());
+        if let Some(held) = self.requests.held_at_mut(number) {
+            held.stage = Stage::Releasing { deadline: now + grace };
+        }
+        self.ask_release(number);
+    }
+
+    /// Ends a hold without the server.
+    pub(super) fn refuse_at(&mut self, number: Number, refusal: &Refusal, now: Instant) {
+        if let Some(held) = self.requests.take_held(number) {
+            self.refuse(&held, refusal, now);
         }
     }
 
     /// How long a call has waited, in seconds: its timeout, extensions included.
-    fn waited(&self, index: usize, now: Instant) -> u64 {
-        let waited = now.saturating_duration_since(self.held[index].since);
-        (waited + Duration::from_millis(500)).as_secs().max(self.held[index].timeout_seconds)
+    fn waited(&self, number: Number, now: Instant) -> u64 {
+        let Some(held) = self.requests.held_at(number) else { return 0 };
+        let waited = now.saturating_duration_since(held.since);
+        (waited + Duration::from_millis(500)).as_secs().max(held.timeout_seconds)
     }
 
-    fn digest_at(&self, index: usize) -> Option<Digest> {
-        Some(self.held.get(index)?.digest(self.agent.as_ref()?, &self.settings.server))
+    fn digest_at(&self, number: Number) -> Option<Digest> {
+        Some(self.requests.held_at(number)?.digest(self.agent.as_ref()?, &self.settings.server))
     }
 
     /// Why an approved call may not run all the same, if so: the approval must be of this very line, and of the tool as
     /// the client was shown it last.
-    fn objection(&mut self, index: usize, approved: &Digest) -> Option<Refusal> {
-        let own = self.digest_at(index);
-        let Some(held) = self.held.get(index).filter(|_| own.as_ref() == Some(approved)) else {
+    fn objection(&mut self, number: Number, approved: &Digest) -> Option<Refusal> {
+        let own = self.digest_at(number);
+        let Some(held) = self.requests.held_at(number).filter(|_| own.as_ref() == Some(approved)) else {
             return Some(Refusal::Mismatch);
         };
         let shown = self.listing.definition(&held.tool);
@@ -128,50 +137,45 @@ impl Gate {
         }
     }
 
-    pub(super) fn ask_release(&mut self, index: usize) {
-        if let Some(digest) = self.digest_at(index) {
-            let approval = self.held[index].approval.clone();
-            self.actions.push_back(Action::ToHub(Ask::Release(Release { approval, digest })));
+    fn ask_release(&mut self, number: Number) {
+        if let Some((digest, held)) = self.digest_at(number).zip(self.requests.held_at(number)) {
+            let release = Release { approval: held.approval.clone(), digest };
+            self.actions.push_back(Action::ToHub(Ask::Release(release)));
         }
     }
 
     pub(super) fn on_go(&mut self, go: &Release, now: Instant) {
-        let index = self.held.iter().position(|held| held.approval == go.approval);
-        match index {
-            Some(index) if matches!(self.held[index].stage, Stage::Releasing { .. }) => {
-                self.write_released(index, go, now);
+        let number = self.requests.find_held(|held| held.approval == go.approval);
+        match number {
+            Some(number) if self.requests.held_at(number).is_some_and(super::held::Held::is_releasing) => {
+                self.write_released(number, go, now);
             }
             Some(_) => self.log(format!("ignored a go for {}, which was not asked for", go.approval)),
             None if self.written.contains(&go.approval) => {}
-            None => {
-                // Taken back while the release was under way: say so, or the record would call it released for ever.
-                let outcome =
-                    CallOutcome { approval: go.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
-                self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-            }
+            // Taken back while the release was under way: say so, or the record would call it released for ever.
+            None => self.never_ran(go.approval.clone()),
         }
     }
 
+    /// The record may call a call released that has not reached the server, and will not.
+    pub(super) fn never_ran(&mut self, approval: ApprovalId) {
+        self.tell_outcome(CallOutcome { approval, outcome: Outcome::NotExecuted, duration_ms: 0 });
+    }
+
     /// The only way from held to the server. The entry is taken and marked before the line is handed on.
-    fn write_released(&mut self, index: usize, go: &Release, now: Instant) {
-        let objection = self.objection(index, &go.digest);
-        let Some(mut held) = self.take(index) else { return };
+    fn write_released(&mut self, number: Number, go: &Release, now: Instant) {
+        let objection = self.objection(number, &go.digest);
+        let Some(held) = self.requests.take_held(number) else { return };
         if let Some(refusal) = objection {
-            let outcome =
-                CallOutcome { approval: held.approval.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
-            self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
-            return self.refuse(&held, &refusal);
+            return self.refuse(&held, &refusal, now);
         }
         if self.written.len() == MAX_WRITTEN {
             self.written.pop_front();
         }
         self.written.push_back(held.approval.clone());
-        let arguments = held.arguments().to_owned();
-        let what = (held.tool.as_str(), Some(arguments.as_str()), held.beside.clone());
-        let mut released = Released::new(&held.id, held.approval.clone(), what, now);
-        released.spoken = held.take_spoken();
-        self.released.insert(held.key, released);
-        self.actions.push_back(Action::ToServer(held.line));
+        let released = Released::new(held.approval.clone(), held.what(), held.spoken(), now);
+        self.put(&held.key, State::Released(Box::new(released)), now);
+        self.actions.push_back(Action::ToServer(held.into_line()));
     }
 
     pub(super) fn with_waiting(
@@ -180,8 +184,8 @@ impl Gate {
         now: Instant,
         change: impl FnOnce(&mut Instant, &mut bool),
     ) {
-        let held = self.held.iter_mut().find(|held| held.approval == *approval);
-        if let Some(held) = held
+        let number = self.requests.find_held(|held| held.approval == *approval);
+        if let Some(held) = number.and_then(|number| self.requests.held_at_mut(number))
             && let Stage::Waiting { deadline, seen, .. } = &mut held.stage
         {
             change(deadline, seen);

@@ -4,7 +4,7 @@
 //! moment later, or before it has to know.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,7 @@ use crate::core::frame::look_alikes;
 use crate::core::ids::Digest;
 use crate::core::json::{self, Kind, Member, member, range_in};
 use crate::core::messages::{ToolDefinition, Tools};
-use crate::core::peek::{Answer, Sight};
 
-/// So many requests are waited for, the newest: a server that never answers must not fill memory.
-const MAX_ASKED: usize = 64;
 /// How long the hub is not told of a list while nothing depends on it: the client that has asked for it works now.
 const TELL_AFTER: Duration = Duration::from_millis(10);
 
@@ -30,8 +27,6 @@ pub(super) struct Ambiguous;
 /// What the client's tool lists have shown so far.
 #[derive(Default)]
 pub(super) struct Listing {
-    /// Lists that were asked for, by request id, oldest first, and whether they are first pages.
-    asked: VecDeque<(String, bool)>,
     pages: Vec<Page>,
     /// Of the tools that were called.
     digests: HashMap<String, Digest>,
@@ -55,51 +50,16 @@ struct Tool {
 }
 
 impl Listing {
-    /// The client asked for a page.
-    pub(super) fn asked(&mut self, key: &str, first: bool) {
-        self.take_asked(key);
-        if self.asked.len() == MAX_ASKED {
-            self.asked.pop_front();
-        }
-        self.asked.push_back((key.to_owned(), first));
-    }
-
-    /// The client took a request back: whatever is answered, it will not look at it.
-    pub(super) fn cancelled(&mut self, key: &str) {
-        self.take_asked(key);
-    }
-
-    fn take_asked(&mut self, key: &str) -> Option<bool> {
-        let index = self.asked.iter().position(|(asked, _)| asked == key)?;
-        self.asked.remove(index).map(|(_, first)| first)
-    }
-
-    /// Whether this request asked for a page.
-    pub(super) fn is_asked(&self, key: &str) -> bool {
-        self.asked.iter().any(|(asked, _)| asked == key)
-    }
-
-    /// Whether an answer is awaited.
-    pub(super) fn is_watching(&self) -> bool {
-        !self.asked.is_empty()
-    }
-
-    /// Whether a line that looks so is the whole list as it is known: then it need not be read, because clients ask for
-    /// the same list again and again.
-    pub(super) fn repeats(&mut self, line: Sight<'_>) -> bool {
-        let Sight::Answer(Answer { key, result: Some(result) }) = line else { return false };
+    /// Whether a result is the whole list as it is known: then it need not be read, because clients ask for the same
+    /// list again and again.
+    pub(super) fn repeats(&self, result: &[u8]) -> bool {
         let [whole] = self.pages.as_slice() else { return false };
-        let known = self.complete && whole.text.as_bytes() == result.trim_ascii_start();
-        let repeats = known && self.asked.iter().any(|(asked, first)| *first && asked == key);
-        if repeats {
-            self.take_asked(key);
-        }
-        repeats
+        self.complete && whole.text.as_bytes() == result.trim_ascii_start()
     }
 
-    /// The server answered a request; if that was for a page, its tools are known from here on.
-    pub(super) fn answered(&mut self, key: &str, result: Option<&Member<'_>>, now: Instant) -> Result<(), Ambiguous> {
-        let (Some(first), Some(result)) = (self.take_asked(key), result) else { return Ok(()) };
+    /// The server answered a request for a page, for the first one or another: its tools are known from here on.
+    pub(super) fn answered(&mut self, first: bool, result: Option<&Member<'_>>, now: Instant) -> Result<(), Ambiguous> {
+        let Some(result) = result else { return Ok(()) };
         look_alikes(&result.inner, &MEMBERS).map_err(|_| Ambiguous)?;
         let Some(tools) = member(&result.inner, "tools").filter(|tools| tools.kind == Kind::Array) else {
             return Ok(());
@@ -153,7 +113,7 @@ impl Listing {
         })
     }
 
-    /// The server said that its tools changed.
+    /// Its tools changed, or a list was not seen.
     pub(super) fn forget(&mut self) {
         self.pages.clear();
         self.digests.clear();

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::requests::State;
 use super::{Action, Fate, Gate};
 use crate::core::approval::Outcome;
 use crate::core::frame::Id;
@@ -14,12 +15,15 @@ impl Gate {
     pub fn handle_long_server(&mut self, line: Option<&Object>, fault: Option<&str>, now: Instant) -> Fate {
         let Some(raw) = line.and_then(Object::answered) else { return self.on_long_message(line, fault) };
         let Some(id) = Id::of_raw(raw) else { return self.fate_of_doubtful(fault) };
-        if self.held.iter().any(|held| held.key == id.key) {
-            return self.drop_server_line(&format!("an answer to the held call {raw}"));
+        match self.requests.state(&id.key) {
+            Some(State::Held(_)) => return self.drop_server_line(&format!("an answer to the held call {raw}")),
+            None if self.requests.guards() => {
+                return self.drop_server_line(&format!("an answer to {raw}, which is no open request"));
+            }
+            _ if self.is_another_answer(&id.key) => return self.drop_another_answer(raw),
+            _ => {}
         }
-        let is_list = self.listing.is_asked(&id.key);
-        self.listing.cancelled(&id.key);
-        let was_cancelled = self.ended_long(&id, now);
+        let (is_list, was_cancelled) = self.ended_long(&id, now);
         let Some(fault) = fault.or(is_list.then_some("it is a tool list")).filter(|_| !was_cancelled) else {
             return if was_cancelled { Fate::Consumed } else { Fate::Forward };
         };
@@ -27,15 +31,22 @@ impl Gate {
         self.drop_server_line(&format!("a long answer to the request {raw}: {fault}"))
     }
 
-    /// A call that it answers has ended, nobody knows how; returns whether its client took it back.
-    fn ended_long(&mut self, id: &Id<'_>, now: Instant) -> bool {
-        if let Some(call) = self.awaited.take(id.key.as_ref()) {
-            self.log_passed(call, Outcome::Unknown, now);
+    /// A request that it answers has ended, nobody knows how; whether that asked for a page of tools, and whether its
+    /// client took it back.
+    fn ended_long(&mut self, id: &Id<'_>, now: Instant) -> (bool, bool) {
+        match self.requests.take(&id.key) {
+            Some(State::List { .. }) => (true, false),
+            Some(State::Released(released)) => {
+                self.put(&id.key, State::Ended { sent: true }, now);
+                self.report(&released, Outcome::Unknown, now);
+                (false, released.cancelled)
+            }
+            Some(state) => {
+                self.lose(state, now);
+                (false, false)
+            }
+            None => (false, false),
         }
-        let Some(released) = self.released.remove(id.key.as_ref()) else { return false };
-        let was_cancelled = released.cancelled;
-        self.report(released, Outcome::Unknown, now);
-        was_cancelled
     }
 
     /// No answer, or nothing that is surely none.
@@ -47,7 +58,7 @@ impl Gate {
     }
 
     fn fate_of_doubtful(&mut self, fault: Option<&str>) -> Fate {
-        let matters = !self.held.is_empty() || self.listing.is_watching();
+        let matters = self.requests.held_count() + self.requests.lists() > 0;
         let Some(fault) = fault.or(matters.then_some("it is not clearly one message")) else { return Fate::Forward };
         self.drop_server_line(&format!("one too long to be read: {fault}"))
     }

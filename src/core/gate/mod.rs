@@ -1,34 +1,39 @@
 //! The gate: a machine that holds calls. No IO, no clock: frames, answers and the time go in, actions come out.
 //!
 //! Invariants: a gated call becomes [`Action::ToServer`] in one place only, `Gate::write_released` (in `hub`), after the hub
-//! said *go* for the digest of that very line; its entry is gone from `held` by then, so it cannot happen twice. A
-//! held call is answered once or, if its client took it back, never.
+//! said *go* for the digest of that very line; its entry has left the state *held* by then, so it cannot happen twice.
+//! A held call is answered once or, if its client took it back, never.
 
-mod awaited;
 mod client;
+mod forms;
+mod hand_off;
 mod held;
 mod hub;
 mod learn;
 mod long;
+mod passing;
 mod released;
+mod requests;
 mod server;
-mod unsent;
+mod talk;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use self::awaited::{Awaited, Passing};
+use self::hand_off::HandedOff;
 use self::held::Held;
 use self::learn::Listing;
-use self::released::{Continuations, Released};
-use self::unsent::Unsent;
+use self::passing::Passing;
+use self::released::Paused;
+use self::requests::{Number, Requests, State};
+pub use self::talk::{Answer, Ask};
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
-use super::ids::{ApprovalId, ClientId, InstanceId};
+use super::ids::{ApprovalId, ClientId};
 use super::patience::HoldFor;
 use super::policy::{Table, Verdict};
 use super::reply::{HubName, Refusal};
-use crate::core::messages::{Activity, Answer, Ask, CallOutcome, Cancel, ClientInfo};
+use crate::core::messages::{Activity, CallOutcome, Cancel, ClientInfo};
 
 /// How many calls are held at once, at most.
 pub const MAX_HELD: usize = 256;
@@ -47,8 +52,6 @@ pub struct Settings {
     pub server: String,
     /// The hub as refusals name it.
     pub hub: HubName,
-    /// This run of the shim.
-    pub instance: InstanceId,
     /// How long a call waits for a hub that cannot be reached.
     pub hub_wait: Duration,
     /// How long a call is held before *pending, call again*.
@@ -93,15 +96,8 @@ pub struct Gate {
     /// The hub was reached last time and did not let this agent in.
     refused: bool,
     client: Option<ClientInfo>,
-    /// In the order they came.
-    held: Vec<Held>,
-    held_bytes: usize,
-    /// Released calls whose result has not come, by request id.
-    released: HashMap<String, Released>,
-    /// Calls that passed and are not answered yet.
-    awaited: Awaited,
-    unsent: Unsent,
-    continuations: Continuations,
+    requests: Requests,
+    handed_off: HandedOff,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
     written: VecDeque<ApprovalId>,
@@ -120,12 +116,8 @@ impl Gate {
             connected: false,
             refused: false,
             client: None,
-            held: Vec::new(),
-            held_bytes: 0,
-            released: HashMap::new(),
-            awaited: Awaited::default(),
-            unsent: Unsent::default(),
-            continuations: Continuations::default(),
+            requests: Requests::default(),
+            handed_off: HandedOff::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
             written: VecDeque::new(),
@@ -140,18 +132,15 @@ impl Gate {
         match frame::read_client(line) {
             Ok(ClientFrame::Call(call)) => self.on_call(line, &call, now),
             Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason, now),
-            Ok(ClientFrame::ListTools { id, first }) if !self.in_use(&id) => {
-                self.listing.asked(&id.key, first);
-                self.begins(&id)
+            Ok(ClientFrame::ListTools { id, first }) => self.begins(&id, State::List { first }, now),
+            Ok(ClientFrame::Initialize { id, client }) => {
+                let fate = self.begins(&id, State::Passed, now);
+                if fate == Fate::Forward {
+                    self.client = client;
+                }
+                fate
             }
-            Ok(ClientFrame::Initialize { id, client }) if !self.in_use(&id) => {
-                self.client = client;
-                self.begins(&id)
-            }
-            Ok(ClientFrame::Request { id }) if !self.in_use(&id) => self.begins(&id),
-            Ok(
-                ClientFrame::ListTools { id, .. } | ClientFrame::Initialize { id, .. } | ClientFrame::Request { id },
-            ) => self.id_reused(&id),
+            Ok(ClientFrame::Request { id }) => self.begins(&id, State::Passed, now),
             Ok(ClientFrame::Other) => Fate::Forward,
             Err(_) if line.trim_ascii().is_empty() => Fate::Consumed,
             Err(refused) => self.refuse_line(&refused),
@@ -161,52 +150,40 @@ impl Gate {
     /// A line from the server, without its line end. Needs calling only while
     /// [`watches_server`](Self::watches_server).
     pub fn handle_server(&mut self, line: &[u8], now: Instant) -> Fate {
-        if !self.reads_server() && !self.awaited.is_empty() {
-            self.on_passing_line(line, now);
+        if !self.requests.guards() {
+            return self.on_passing_line(line, now);
+        }
+        let lists = self.requests.lists() > 0;
+        if lists && self.is_known_list(line) {
             return Fate::Forward;
         }
-        if self.is_known_list(line) {
-            return Fate::Forward;
-        }
-        let frame = if self.listing.is_watching() { frame::read_list(line) } else { frame::read_server(line) };
-        match frame {
+        match if lists { frame::read_list(line) } else { frame::read_server(line) } {
             ServerFrame::Response { id, result } => self.on_response(&id, result.as_ref(), now),
-            ServerFrame::Progress { token, .. } if self.holds_token(&token) => {
-                self.drop_server_line(&format!("progress for the held call's token {}", token.raw))
+            ServerFrame::Progress { token, progress } => match self.objection_to_progress(&token, progress) {
+                Some(why) => self.drop_server_line(&why),
+                None => Fate::Forward,
+            },
+            ServerFrame::Stray { raw, is_progress: true } if self.is_held_token(raw) => {
+                self.drop_server_line(&format!("progress for the token {raw}, which may be taken for a held call's"))
             }
-            // Progress must increase, also over what was said while the call was held.
-            ServerFrame::Progress { token, progress }
-                if self.released.values().any(|r| r.falls_back(&token.key, progress)) =>
-            {
-                self.drop_server_line("progress that falls behind what was said while the call was held")
+            ServerFrame::Stray { raw, is_progress: false } => {
+                self.drop_server_line(&format!("an answer to {raw}, which no request has as its id"))
             }
             ServerFrame::Twofold { id } if self.in_use(&id) => {
                 self.drop_server_line(&format!("what may be taken for an answer to the call {}", id.raw))
             }
             ServerFrame::ToolsChanged => {
-                self.tell_tools();
-                self.listing.forget();
+                self.forget_tools();
                 Fate::Forward
             }
-            // It may be an answer to a held call, or a tool list that the client reads and we do not.
-            ServerFrame::Unreadable if !self.held.is_empty() || self.listing.is_watching() => {
-                self.drop_server_line("a line that is not one unambiguous JSON object")
-            }
-            ServerFrame::Progress { .. }
-            | ServerFrame::Twofold { .. }
-            | ServerFrame::Other
-            | ServerFrame::Unreadable => Fate::Forward,
+            ServerFrame::Unreadable => self.on_unreadable(line, now),
+            ServerFrame::Twofold { .. } | ServerFrame::Stray { .. } | ServerFrame::Other => Fate::Forward,
         }
     }
 
     /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
     pub fn watches_server(&self) -> bool {
-        !self.awaited.is_empty() || self.reads_server()
-    }
-
-    /// Whether what the server says may matter for what passes; otherwise a look for the log is enough.
-    fn reads_server(&self) -> bool {
-        !self.held.is_empty() || !self.released.is_empty() || self.listing.is_watching()
+        !self.requests.is_empty()
     }
 
     /// A message of the hub, or the loss of its connection.
@@ -225,7 +202,7 @@ impl Gate {
             }
             Answer::Seen(approval) => self.with_waiting(&approval, now, |_, seen| *seen = true),
             Answer::Lost => self.connected = false,
-            Answer::Refused => self.on_refused(),
+            Answer::Refused => self.on_refused(now),
         }
         self.schedule();
     }
@@ -233,62 +210,69 @@ impl Gate {
     /// `poll_timeout` has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let (connected, hub) = (self.connected, self.settings.hub.clone());
-        let mut index = 0;
-        while index < self.held.len() {
-            if self.held[index].end(connected) <= now {
-                self.give_up(index, now);
-                continue;
+        for number in self.requests.held_numbers() {
+            let Some(held) = self.requests.held_at_mut(number) else { continue };
+            if held.end(connected) <= now {
+                self.give_up(number, now);
+            } else if held.token.as_ref().is_some_and(|token| token.next <= now) {
+                self.actions.extend(held.progress(now, connected, &hub).map(Action::ToClient));
             }
-            if self.held[index].token.as_ref().is_some_and(|token| token.next <= now) {
-                let line = self.held[index].progress(now, connected, &hub);
-                self.actions.extend(line.map(Action::ToClient));
-            }
-            index += 1;
         }
-        let running = self.awaited.running(now);
+        let running = self.requests.running(now);
         self.actions.extend(running.into_iter().map(|call| Action::ToHub(Ask::Call(call))));
         if self.listing.tell_at().is_some_and(|at| at <= now) {
             self.tell_tools();
         }
+        self.end_paused(|paused| paused.until <= now, now);
+        self.tell_handed_off(now);
         self.schedule();
     }
 
     /// The client closed its side, or a signal ends us: take everything back.
-    pub fn handle_client_gone(&mut self) {
+    pub fn handle_client_gone(&mut self, now: Instant) {
         self.tell_tools();
-        while let Some(held) = self.take(0) {
+        for number in self.requests.held_numbers() {
+            let Some(held) = self.requests.take_held(number) else { continue };
+            let never_ran = held.is_releasing().then(|| held.approval.clone());
             self.cancel_at_hub(held.approval, "the client disconnected");
+            never_ran.into_iter().for_each(|approval| self.never_ran(approval));
         }
+        // It did not time out: it was ended.
+        for cancel in self.handed_off.take_all() {
+            self.cancel_at_hub(cancel.approval, "the client disconnected");
+        }
+        self.end_paused(|_| true, now);
         self.schedule();
     }
 
     /// Whether a call is held only because it is not known yet whether it may pass.
     pub fn is_undecided(&self) -> bool {
-        !self.refused && self.held.iter().any(|held| self.policy.is_none() || held.doubtful)
+        !self.refused && self.requests.held().any(|(_, held)| self.policy.is_none() || held.doubtful)
     }
 
     /// The server ended: answer everything that waits.
     pub fn handle_server_gone(&mut self, now: Instant) {
         self.server_gone = true;
         self.tell_tools();
-        while let Some(held) = self.take(0) {
-            self.refuse(&held, &Refusal::ServerGone);
+        for number in self.requests.held_numbers() {
+            let Some(held) = self.requests.take_held(number) else { continue };
+            self.refuse(&held, &Refusal::ServerGone, now);
             self.cancel_at_hub(held.approval, "the server ended");
         }
-        for (_, released) in std::mem::take(&mut self.released) {
-            self.report(released, Outcome::Unknown, now);
-        }
-        for call in self.awaited.take_all() {
-            self.log_passed(call, Outcome::Unknown, now);
+        self.end_paused(|_| true, now);
+        for state in self.requests.take_all(|state| matches!(state, State::Released(_) | State::Running(_))) {
+            self.lose(state, now);
         }
         self.schedule();
     }
 
-    /// Approvals this shim still has something to say about: live requests and released calls without a result.
+    /// Approvals this shim still has something to say about: live requests, released calls without a result, and what
+    /// it has handed off without the hub's knowing.
     pub fn held(&self) -> Vec<ApprovalId> {
-        let waiting = self.held.iter().map(|held| held.approval.clone());
-        let released = self.released.values().map(|released| released.approval.clone());
-        waiting.chain(released).chain(self.continuations.approvals()).collect()
+        let waiting = self.requests.held().map(|(_, held)| held.approval.clone());
+        let released = self.requests.released().map(|released| released.approval.clone());
+        let paused = self.requests.paused().map(|paused| paused.released.approval.clone());
+        waiting.chain(released).chain(paused).chain(self.handed_off.approvals()).collect()
     }
 
     /// The client as `initialize` named it.
@@ -303,51 +287,103 @@ impl Gate {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.wake, self.awaited.wake(), self.listing.tell_at()].into_iter().flatten().min()
+        [self.wake, self.requests.wake(), self.listing.tell_at()].into_iter().flatten().min()
     }
 
-    fn give_up(&mut self, index: usize, now: Instant) {
+    fn give_up(&mut self, number: Number, now: Instant) {
         let connected = self.connected;
-        let Some(held) = self.take(index) else { return };
+        let Some(held) = self.requests.take_held(number) else { return };
         if held.doubtful {
             self.log_call(&held.tool, Verdict::Gate, Some(held.approval.clone()));
         }
         let refusal = held.refusal_at(now, connected, &self.settings.hub);
-        self.refuse(&held, &refusal);
-        let keep = matches!(refusal, Refusal::Pending { .. });
-        let reason = if keep { "the client cannot wait longer and was told to call again" } else { "waiting ended" };
-        self.withdraw(held.approval, reason, keep);
+        self.refuse(&held, &refusal, now);
+        match refusal {
+            Refusal::Pending { .. } => {
+                self.hand_off(held.approval, "the client cannot wait longer and was told to call again", now, now);
+            }
+            _ => self.cancel_at_hub(held.approval, "waiting ended"),
+        }
     }
 
-    fn take(&mut self, index: usize) -> Option<Held> {
-        let held = (index < self.held.len()).then(|| self.held.remove(index))?;
-        self.held_bytes -= held.line.len();
-        Some(held)
+    /// Something has this id now; what that displaces has no known end.
+    fn put(&mut self, key: &str, state: State, now: Instant) {
+        for lost in self.requests.insert(key, state) {
+            self.lose(lost, now);
+        }
     }
 
-    fn refuse(&mut self, held: &Held, refusal: &Refusal) {
-        self.unsent.note(&held.key);
+    /// A call passes: the log is told when it is known how it ended.
+    fn passes(&mut self, key: &str, call: Passing, now: Instant) {
+        // Of two calls under one id, nobody can say which one an answer is for.
+        if matches!(self.requests.state(key), Some(State::Running(_))) {
+            self.put(key, State::Passed, now);
+            return self.log_passed(call, Outcome::Unknown, now);
+        }
+        self.put(key, State::Running(call), now);
+    }
+
+    /// Nobody will know how this ended.
+    fn lose(&mut self, state: State, now: Instant) {
+        match state {
+            State::Running(call) => self.log_passed(call, Outcome::Unknown, now),
+            State::Released(released) => self.report(&released, Outcome::Unknown, now),
+            State::Paused(paused) => self.report(&paused.released, Outcome::Unknown, now),
+            // What it shows will not be read.
+            State::List { .. } => self.forget_tools(),
+            State::Held(_) | State::Passed | State::Ended { .. } => {}
+        }
+    }
+
+    /// Ends what waits for its client to go on.
+    fn end_paused(&mut self, which: impl Fn(&Paused) -> bool, now: Instant) {
+        for state in self.requests.take_all(|state| matches!(state, State::Paused(paused) if which(paused))) {
+            self.lose(state, now);
+        }
+    }
+
+    /// Answers a call that was held, without the server.
+    fn refuse(&mut self, held: &Held, refusal: &Refusal, now: Instant) {
+        self.put(&held.key, State::Ended { sent: false }, now);
         self.answer(&held.id, &held.tool, Some(&held.approval), refusal);
+        if held.is_releasing() {
+            self.never_ran(held.approval.clone());
+        }
     }
 
     fn answer(&mut self, id: &str, tool: &str, approval: Option<&ApprovalId>, refusal: &Refusal) {
         self.actions.push_back(Action::ToClient(refusal.line(id, tool, approval)));
     }
 
+    /// Tells the hub that no live request stands behind an approval.
     fn cancel_at_hub(&mut self, approval: ApprovalId, reason: &str) {
-        self.withdraw(approval, reason, false);
+        let cancel = Cancel { approval, reason: reason.to_owned(), keep: false };
+        self.actions.push_back(Action::ToHub(Ask::Cancel(cancel)));
     }
 
-    /// Tells the hub that no live request stands behind an approval; `keep` leaves it to an identical call.
-    fn withdraw(&mut self, approval: ApprovalId, reason: &str, keep: bool) {
-        let cancel = Cancel { approval, reason: reason.to_owned(), keep };
-        self.actions.push_back(Action::ToHub(Ask::Cancel(cancel)));
+    /// The same, and leaves the approval to an identical call; the hub hears of it when it is `due`, or back.
+    fn hand_off(&mut self, approval: ApprovalId, reason: &str, due: Instant, now: Instant) {
+        self.handed_off.push(approval, reason.to_owned(), due);
+        self.tell_handed_off(now);
+    }
+
+    fn tell_handed_off(&mut self, now: Instant) {
+        if self.connected {
+            let due = self.handed_off.take_due(now);
+            self.actions.extend(due.into_iter().map(|cancel| Action::ToHub(Ask::Cancel(cancel))));
+        }
     }
 
     /// Tells the hub what tools there are, if it has not been told: nothing may be asked of it before that.
     fn tell_tools(&mut self) {
         let tools = self.listing.untold();
         self.actions.extend(tools.map(|tools| Action::ToHub(Ask::Tools(tools))));
+    }
+
+    /// What the client was shown so far is not what it is shown now.
+    fn forget_tools(&mut self) {
+        self.tell_tools();
+        self.listing.forget();
     }
 
     fn log(&mut self, text: String) {
@@ -370,27 +406,22 @@ impl Gate {
         })));
     }
 
-    /// A call passes: the log is told when it is known how it ended.
-    fn expect_answer(&mut self, key: &str, tool: &str, bypass: bool, now: Instant) {
-        for lost in self.awaited.expect(key, tool, bypass, now) {
-            self.log_passed(lost, Outcome::Unknown, now);
-        }
-    }
-
     fn log_passed(&mut self, call: Passing, outcome: Outcome, now: Instant) {
         self.actions.push_back(Action::ToHub(Ask::Call(call.activity(outcome, now))));
     }
 
     fn schedule(&mut self) {
         let connected = self.connected;
-        self.wake = self.held.iter().map(|held| held.next_wake(connected)).min();
+        let held = self.requests.held().map(|(_, held)| held.next_wake(connected));
+        let paused = self.requests.paused().map(|paused| paused.until);
+        self.wake = held.chain(paused).chain(self.handed_off.due().filter(|_| connected)).min();
     }
 }
 
 #[cfg(test)]
-mod awaited_tests;
-#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod passing_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

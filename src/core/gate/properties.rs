@@ -31,6 +31,11 @@ enum Event {
     Server {
         id: u8,
     },
+    /// The server answers, or tells of progress, under what some client takes for this id.
+    Forge {
+        id: u8,
+        form: usize,
+    },
     /// The client is shown `delete` in this version.
     List {
         version: u8,
@@ -58,6 +63,17 @@ enum Event {
     Time(u64),
 }
 
+/// Ways to write an id so that some client takes it for another.
+const FORMS: [fn(u8) -> String; 7] = [
+    |id| format!("\"{id}\""),
+    |id| format!("{id}.0"),
+    |id| format!("{id}e0"),
+    |id| format!("\" {id}\\t\""),
+    |id| format!("\"0x{id:x}\""),
+    |id| format!("\"+0{id}\""),
+    |id| format!("[{id}]"),
+];
+
 fn event() -> impl Strategy<Value = Event> {
     let id = 0..4u8;
     let index = 0..6usize;
@@ -72,6 +88,7 @@ fn event() -> impl Strategy<Value = Event> {
             Just("{\"jsonrpc\":\"2.0\",\"method\":\"x\"}\r{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\"}"),
         ].prop_map(Event::Garbage),
         2 => id.clone().prop_map(|id| Event::Server { id }),
+        2 => (id.clone(), 0..FORMS.len()).prop_map(|(id, form)| Event::Forge { id, form }),
         1 => id.prop_map(|id| Event::ServerProgress { id }),
         1 => (0..3u8).prop_map(|version| Event::List { version }),
         5 => index.clone().prop_map(Event::Register),
@@ -144,6 +161,18 @@ impl Run {
                 prop_assert!(!(held && fate == Fate::Forward), "the server answered a held call");
                 self.truth.with_server.remove(&id.to_string());
             }
+            Event::Forge { id, form } => {
+                let form = FORMS[form](id);
+                let answer = self.stand.server(&format!(r#"{{"jsonrpc":"2.0","id":{form},"result":{{}}}}"#));
+                let progress = self.stand.server(&format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{form},"progress":1}}}}"#
+                ));
+                let id = id.to_string();
+                let held = self.truth.owed.contains_key(&id);
+                let open = held || self.truth.with_server.contains(&id);
+                prop_assert!(!(open && answer == Fate::Forward), "an answer under {}", form);
+                prop_assert!(!(held && progress == Fate::Forward), "progress under {}", form);
+            }
             Event::List { version } => {
                 let definition = format!(r#"{{"name":"delete","version":{version}}}"#);
                 self.stand.lists(&definition);
@@ -159,8 +188,8 @@ impl Run {
             Event::Register(index) => {
                 if let Some(request) = pick(&self.truth, index) {
                     let link = "http://hub/1".to_owned();
-                    let registered =
-                        Registered { id: request.id.clone(), approval: request.id, remaining_ms: 300_000, link };
+                    let (id, remaining_ms) = (request.id.clone(), 300_000);
+                    let registered = Registered { id, approval: request.id, remaining_ms, link, arguments: None };
                     self.stand.answer(Answer::Registered(registered));
                 }
             }

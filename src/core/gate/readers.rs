@@ -76,14 +76,27 @@ impl Node {
         if let Self::List(items) = self {
             return items.iter().any(Self::has_gated_call);
         }
-        let is_call =
-            self.all("method").any(|method| matches!(method, Node::Text(text) if loose(text) == "tools/call"));
+        let is_call = self.all("method").any(|method| matches!(method, Node::Text(text) if reads_as_call(text)));
         is_call
             && self.all("params").flat_map(|params| params.all("name")).any(|name| match name {
                 Node::Text(text) => text != "pass",
                 _ => true,
             })
     }
+}
+
+/// Whether a reader of methods takes one for a call: as it is, up to a NUL, with percent encoding undone, with any
+/// slash, or with accents left out.
+fn reads_as_call(method: &str) -> bool {
+    let unescaped = method.replace("%2F", "/").replace("%2f", "/").replace("%25", "%").replace("%00", "\0");
+    [method, &unescaped].into_iter().any(|method| {
+        let cut = method.split(['\0', '?', '#']).next().unwrap_or_default();
+        [method, cut].into_iter().any(|method| {
+            let slashed = method.replace(['\\', '\u{2044}', '\u{2215}', '\u{ff0f}', '\u{29f8}'], "/");
+            let plain: String = slashed.chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}')).collect();
+            loose(plain.trim_matches('/')) == "tools/call"
+        })
+    })
 }
 
 /// As a reader that ignores case and what cannot be seen would take it.

@@ -2,7 +2,8 @@
 //!
 //! A server of the modern era may answer a call with `resultType: "input_required"`; the client then calls again with
 //! `inputResponses` and the `requestState` it was given (2026-07-28, multi round-trip requests). That call continues
-//! the approved one if tool, arguments, state and all else are exactly those, once; anything else is a new call.
+//! the approved one if tool, arguments, state and all else are exactly those, once, in time, and not for ever; anything
+//! else is a new call.
 
 use std::time::{Duration, Instant};
 
@@ -13,52 +14,77 @@ use crate::core::json::{Member, member};
 
 /// How long a continuation is waited for.
 const CONTINUE_WITHIN: Duration = Duration::from_secs(600);
-/// How many continuations are waited for at once.
-const MAX_CONTINUATIONS: usize = 64;
+/// How long after its release an approved call may be continued.
+const CONTINUE_FOR: Duration = Duration::from_secs(3600);
+/// How often.
+pub(super) const MAX_ROUNDS: u32 = 10;
 
 /// A call the server has been given and not answered.
+#[derive(Debug)]
 pub(super) struct Released {
-    pub(super) id: String,
     pub(super) approval: ApprovalId,
     pub(super) at: Instant,
     /// The client took it back after the release: its answer is recorded and not passed on.
     pub(super) cancelled: bool,
-    /// The progress token and the last progress (times 1000) that we said on it.
-    pub(super) spoken: Option<(String, i64)>,
+    /// The progress token.
+    pub(super) token: Option<Spoken>,
+    /// How often it was continued before.
+    pub(super) round: u32,
+    /// When it was released first.
+    first: Instant,
     tool: String,
     arguments: String,
     /// What else it carried, without what continued an earlier one.
     beside: Option<String>,
 }
 
+/// A progress token, and what we said on it.
+#[derive(Clone, Debug)]
+pub(super) struct Spoken {
+    pub(super) key: String,
+    /// The last progress, times 1000.
+    pub(super) last: Option<i64>,
+}
+
+/// What of a call must be the same in one that continues it.
+pub(super) struct What {
+    pub(super) tool: String,
+    pub(super) arguments: String,
+    pub(super) beside: Option<String>,
+}
+
 impl Released {
-    /// Of the request `id`.
-    pub(super) fn new(
-        id: &str,
-        approval: ApprovalId,
-        (tool, arguments, beside): (&str, Option<&str>, Option<String>),
-        at: Instant,
-    ) -> Self {
+    /// One that the server is given now.
+    pub(super) fn new(approval: ApprovalId, what: What, token: Option<Spoken>, now: Instant) -> Self {
         Self {
-            beside,
-            id: id.to_owned(),
             approval,
-            at,
+            at: now,
             cancelled: false,
-            spoken: None,
-            tool: tool.to_owned(),
-            arguments: arguments.unwrap_or(NO_ARGUMENTS).to_owned(),
+            token,
+            round: 0,
+            first: now,
+            tool: what.tool,
+            arguments: what.arguments,
+            beside: what.beside,
         }
     }
 
     /// Whether this progress on this token would not increase over what we said.
     pub(super) fn falls_back(&self, token: &str, progress: Option<f64>) -> bool {
-        self.spoken.as_ref().is_some_and(|(key, last)| {
-            // Thousandths of seconds left are far below the precision of a double.
-            #[allow(clippy::cast_precision_loss)]
-            let last = *last as f64 / 1000.0;
-            key == token && progress.is_none_or(|progress| progress <= last)
-        })
+        let Some(Spoken { key, last: Some(last) }) = &self.token else { return false };
+        // Thousandths of seconds left are far below the precision of a double.
+        #[allow(clippy::cast_precision_loss)]
+        let last = *last as f64 / 1000.0;
+        key == token && progress.is_none_or(|progress| progress <= last)
+    }
+
+    /// Waits for its client, unless it has been continued often or long enough.
+    pub(super) fn pause(self: Box<Self>, asked: InputRequired, now: Instant) -> Result<Paused, Box<Self>> {
+        let until = (now + CONTINUE_WITHIN).min(self.first + CONTINUE_FOR);
+        if self.round >= MAX_ROUNDS || until <= now {
+            return Err(self);
+        }
+        Ok(Paused { released: *self, state: asked.state, until })
     }
 }
 
@@ -73,33 +99,26 @@ pub(super) fn input_required(result: &[Member<'_>]) -> Option<InputRequired> {
     wants_more.then(|| InputRequired { state: member(result, "requestState").map(|state| state.raw.to_owned()) })
 }
 
-/// Continuations that are waited for.
-#[derive(Default)]
-pub(super) struct Continuations(Vec<(Released, InputRequired, Instant)>);
+/// A released call whose client was asked for more.
+#[derive(Debug)]
+pub(super) struct Paused {
+    pub(super) released: Released,
+    state: Option<String>,
+    pub(super) until: Instant,
+}
 
-impl Continuations {
-    /// The server wants more for a released call.
-    pub(super) fn expect(&mut self, released: Released, asked: InputRequired, now: Instant) {
-        if self.0.len() == MAX_CONTINUATIONS {
-            self.0.remove(0);
-        }
-        self.0.push((released, asked, now + CONTINUE_WITHIN));
+impl Paused {
+    /// Whether this call goes on with it.
+    pub(super) fn goes_on_with(&self, call: &Call<'_>, client: &str, now: Instant) -> bool {
+        let Some(continues) = &call.continues else { return false };
+        let of = &self.released;
+        let same = of.tool == call.name && of.arguments == call.arguments.unwrap_or(NO_ARGUMENTS);
+        same && of.beside == call.extra.beside(client) && self.state.as_deref() == continues.state && now < self.until
     }
 
-    /// The approval that this call continues, used up by asking.
-    pub(super) fn take(&mut self, call: &Call<'_>, now: Instant) -> Option<ApprovalId> {
-        let continues = call.continues.as_ref()?;
-        self.0.retain(|(_, _, until)| *until > now);
-        let (arguments, beside) = (call.arguments.unwrap_or(NO_ARGUMENTS), call.extra.beside());
-        let index = self.0.iter().position(|(released, asked, _)| {
-            let same = released.tool == call.name && released.arguments == arguments;
-            same && released.beside == beside && asked.state.as_deref() == continues.state
-        })?;
-        Some(self.0.remove(index).0.approval)
-    }
-
-    /// The approvals behind them.
-    pub(super) fn approvals(&self) -> impl Iterator<Item = ApprovalId> {
-        self.0.iter().map(|(released, _, _)| released.approval.clone())
+    /// The call goes on, as this request.
+    pub(super) fn go_on(self, token: Option<Spoken>, now: Instant) -> Released {
+        let round = self.released.round + 1;
+        Released { at: now, cancelled: false, token, round, ..self.released }
     }
 }

@@ -1,72 +1,169 @@
-//! What the gate does with a line of the server: it may answer what it was given, and nothing that is held.
+//! What the gate does with a line of the server: it may answer what it was given, once, and nothing that is held.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
+use memchr::memmem::Finder;
+
+use super::forms;
+use super::held::Token;
 use super::learn::Ambiguous;
 use super::released::{self, Released};
+use super::requests::State;
 use super::{Action, Fate, Gate, MAX_OUTCOMES, MAX_OUTCOMES_AWAY};
 use crate::core::approval::Outcome;
 use crate::core::frame::{self, Id, ServerFrame};
-use crate::core::json::{Member, member};
-use crate::core::messages::{Ask, CallOutcome};
+use crate::core::gate::Ask;
+use crate::core::json::{self, Member, member};
+use crate::core::messages::CallOutcome;
 use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 
+/// A longer message says something else than that tools changed.
+const SHORT_BYTES: usize = 4 << 10;
+
 impl Gate {
-    /// A line that passes whatever it says: if it answers a call that passed, the log is told how that ended.
-    pub(super) fn on_passing_line(&mut self, line: &[u8], now: Instant) {
+    /// A line while nothing is open that it could be forged for: if it answers a call that passed, the log is told how
+    /// that ended.
+    pub(super) fn on_passing_line(&mut self, line: &[u8], now: Instant) -> Fate {
         match peek::look(line) {
-            Sight::NoAnswer => {}
+            Sight::NoAnswer => {
+                if is_of_lists(line) && matches!(frame::read_server(line), ServerFrame::ToolsChanged) {
+                    self.forget_tools();
+                }
+                Fate::Forward
+            }
+            Sight::Answer(answer) if self.is_another_answer(answer.key) => self.drop_another_answer(answer.key),
             Sight::Answer(answer) => {
-                if let Some(call) = self.awaited.take(answer.key) {
+                if let Some(State::Running(call)) = self.requests.take(answer.key) {
                     let outcome = answer.outcome().or_else(|| outcome_by_reading(line));
                     self.log_passed(call, outcome.unwrap_or(Outcome::Unknown), now);
                 }
+                Fate::Forward
             }
-            Sight::Unclear => {
-                if let ServerFrame::Response { id, result } = frame::read_server(line) {
-                    self.on_passing_response(&id, result.as_ref(), now);
+            Sight::Unclear => match frame::read_server(line) {
+                ServerFrame::Response { id, .. } if self.is_another_answer(&id.key) => {
+                    self.drop_another_answer(&id.key)
                 }
-            }
+                ServerFrame::Response { id, result } => {
+                    self.on_passing_response(&id, result.as_ref(), now);
+                    Fate::Forward
+                }
+                ServerFrame::Stray { raw, is_progress: false } if self.is_over(raw) => self.drop_another_answer(raw),
+                _ => Fate::Forward,
+            },
         }
+    }
+
+    /// Whether the call of this id, or of one that some client takes for it, has had its answer.
+    pub(super) fn is_another_answer(&self, key: &str) -> bool {
+        match self.requests.state(key) {
+            Some(state) => state.is_over(),
+            None => self.requests.has_alike(key, State::is_over),
+        }
+    }
+
+    fn is_over(&self, raw: &str) -> bool {
+        forms::number_of_any(raw).is_some_and(|number| self.requests.has_number(&number, State::is_over))
+    }
+
+    pub(super) fn drop_another_answer(&mut self, id: &str) -> Fate {
+        self.drop_server_line(&format!("an answer to {}, which has been answered", id.trim_start_matches('"')))
     }
 
     /// Whether a line says nothing but the tools that are known already, and nothing waits that it could touch.
     pub(super) fn is_known_list(&mut self, line: &[u8]) -> bool {
-        let nothing_waits = self.held.is_empty() && self.released.is_empty();
-        nothing_waits && self.listing.is_watching() && self.listing.repeats(peek::look(line))
+        if self.requests.is_gating() {
+            return false;
+        }
+        let Sight::Answer(peek::Answer { key, result: Some(result) }) = peek::look(line) else { return false };
+        let first = matches!(self.requests.state(key), Some(State::List { first: true }));
+        first && self.listing.repeats(result) && self.requests.take(key).is_some()
     }
 
     fn on_passing_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) {
-        if let Some(call) = self.awaited.take(id.key.as_ref()) {
+        if let Some(State::Running(call)) = self.requests.take(&id.key) {
             self.log_passed(call, outcome_of(result), now);
         }
     }
 
     pub(super) fn on_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) -> Fate {
-        if self.held.iter().any(|held| held.key == id.key) {
-            return self.drop_server_line(&format!("an answer to the held call {}", id.raw));
-        }
-        if let Some(released) = self.released.remove(id.key.as_ref()) {
-            if let Some(asked) = result.and_then(|result| released::input_required(&result.inner))
-                && !released.cancelled
-            {
-                self.continuations.expect(released, asked, now);
-                return Fate::Forward;
+        match self.requests.state(&id.key) {
+            Some(State::Held(_)) => self.drop_server_line(&format!("an answer to the held call {}", id.raw)),
+            Some(State::Ended { .. } | State::Paused(_)) => self.drop_another_answer(id.raw),
+            Some(State::Released(_)) => self.on_released_response(id, result, now),
+            Some(State::List { first }) => {
+                let first = *first;
+                self.requests.take(&id.key);
+                match self.listing.answered(first, result, now) {
+                    Ok(()) => Fate::Forward,
+                    // What the client takes for the tools must be what the policy is on.
+                    Err(Ambiguous) => self.drop_server_line("a tool list that readers take differently"),
+                }
             }
-            let fate = if released.cancelled { Fate::Consumed } else { Fate::Forward };
-            self.report(released, outcome_of(result), now);
-            return fate;
-        }
-        self.on_passing_response(id, result, now);
-        match self.listing.answered(&id.key, result, now) {
-            Ok(()) => Fate::Forward,
-            // What the client takes for the tools must be what the policy is on.
-            Err(Ambiguous) => self.drop_server_line("a tool list that readers take differently"),
+            Some(State::Passed | State::Running(_)) => {
+                self.on_passing_response(id, result, now);
+                Fate::Forward
+            }
+            // The client may take it for the answer to what is awaited or held.
+            None => self.drop_server_line(&format!("an answer to {}, which is no open request", id.raw)),
         }
     }
 
-    pub(super) fn holds_token(&self, token: &Id<'_>) -> bool {
-        self.held.iter().any(|held| held.token.as_ref().is_some_and(|held| held.key == token.key))
+    fn on_released_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) -> Fate {
+        let Some(State::Released(released)) = self.requests.take(&id.key) else { return Fate::Consumed };
+        let fate = if released.cancelled { Fate::Consumed } else { Fate::Forward };
+        let asked = result.and_then(|result| released::input_required(&result.inner));
+        let ended = match asked.filter(|_| !released.cancelled) {
+            None => Some((released, outcome_of(result))),
+            Some(asked) => match released.pause(asked, now) {
+                Ok(paused) => {
+                    self.put(&id.key, State::Paused(Box::new(paused)), now);
+                    self.schedule();
+                    None
+                }
+                Err(released) => Some((released, Outcome::Unknown)),
+            },
+        };
+        if let Some((released, outcome)) = ended {
+            self.put(&id.key, State::Ended { sent: true }, now);
+            self.report(&released, outcome, now);
+        }
+        fate
+    }
+
+    /// A line that readers take differently, while something is open. What is held or awaited must not be forged; the
+    /// answer to a call that runs is its server's to spoil, and the record learns of it what can be seen.
+    pub(super) fn on_unreadable(&mut self, line: &[u8], now: Instant) -> Fate {
+        if self.requests.held_count() + self.requests.lists() > 0 {
+            return self.drop_server_line("a line that is not one unambiguous JSON object");
+        }
+        if let Sight::Answer(answer) = peek::look(line)
+            && let Some(State::Released(_)) = self.requests.state(answer.key)
+            && let Some(State::Released(released)) = self.requests.take(answer.key)
+        {
+            self.put(answer.key, State::Ended { sent: true }, now);
+            self.report(&released, Outcome::Unknown, now);
+        }
+        Fate::Forward
+    }
+
+    /// Why progress on this token may not pass, if so.
+    pub(super) fn objection_to_progress(&self, token: &Id<'_>, progress: Option<f64>) -> Option<String> {
+        if self.is_held_token(token.raw) {
+            return Some(format!("progress for the held call's token {}", token.raw));
+        }
+        // Progress must increase, also over what was said while the call was held.
+        let falls_back = self.requests.released().any(|released| released.falls_back(&token.key, progress));
+        falls_back.then(|| "progress that falls behind what was said while the call was held".to_owned())
+    }
+
+    /// Whether some client takes a token for that of a held call.
+    pub(super) fn is_held_token(&self, raw: &str) -> bool {
+        let key = if raw.starts_with('"') { format!("\"{}", json::unescape(raw)) } else { raw.to_owned() };
+        let number = forms::number_of_any(raw);
+        let tokens = self.requests.held().filter_map(|(_, held)| held.token.as_ref());
+        let is = |token: &Token| token.key == key || number.is_some() && forms::number(&token.key) == number;
+        tokens.into_iter().any(is)
     }
 
     pub(super) fn drop_server_line(&mut self, what: &str) -> Fate {
@@ -74,9 +171,13 @@ impl Gate {
         Fate::Consumed
     }
 
-    pub(super) fn report(&mut self, released: Released, outcome: Outcome, now: Instant) {
+    pub(super) fn report(&mut self, released: &Released, outcome: Outcome, now: Instant) {
         let duration_ms = u64::try_from(now.saturating_duration_since(released.at).as_millis()).unwrap_or(u64::MAX);
-        let outcome = CallOutcome { approval: released.approval, outcome, duration_ms };
+        self.tell_outcome(CallOutcome { approval: released.approval.clone(), outcome, duration_ms });
+    }
+
+    /// Tells the hub how a call ended, now and whenever the connection is made again: it may not have heard.
+    pub(super) fn tell_outcome(&mut self, outcome: CallOutcome) {
         let most = if self.connected { MAX_OUTCOMES } else { MAX_OUTCOMES_AWAY };
         while self.outcomes.len() >= most {
             self.outcomes.pop_front();
@@ -84,6 +185,12 @@ impl Gate {
         self.outcomes.push_back(outcome.clone());
         self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
     }
+}
+
+/// Whether a message may say that tools changed.
+fn is_of_lists(line: &[u8]) -> bool {
+    static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"list_changed"));
+    line.len() <= SHORT_BYTES && WORD.find(line).is_some()
 }
 
 /// How a call ended that the server answered so; `None` is a protocol error.

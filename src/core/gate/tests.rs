@@ -1,6 +1,7 @@
 //! The stories of a held call, one sentence each.
 
 mod deciding;
+mod forged;
 mod hub_away;
 mod lists;
 mod long;

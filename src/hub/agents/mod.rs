@@ -80,7 +80,8 @@ impl Agents {
         if let Some(user) = user {
             check_name(user)?;
         }
-        let (token, client_id) = (random("hitl_a_")?, new_client_id()?);
+        let token = self.store.identity().await?.fingerprint().named_in(&random("hitl_a_")?);
+        let client_id = new_client_id()?;
         let hash = hashed(&token);
         let (hub, name, user, by) = (self.clone(), name.to_owned(), user.map(str::to_owned), by.clone());
         let agent = self

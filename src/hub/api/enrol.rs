@@ -11,6 +11,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::Api;
@@ -18,12 +19,16 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::Admin;
+use crate::core::ids::ClientId;
 use crate::hub::Hub;
 use crate::hub::agents::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
 use crate::hub::model::Agent;
-use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::hub::who::Actor;
+use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// How long a machine may take to write its token down.
+const RECEIVED_WITHIN: Duration = Duration::from_secs(30);
 /// When to try again where there are too many.
 const FULL_SECONDS: u64 = 60;
 /// The longest claim, in characters.
@@ -51,6 +56,7 @@ pub async fn open(
 /// The machine's whole stay: it says who it is, shows a code, and gets an answer or none.
 async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     let Some(hello) = hello(&mut socket).await else { return };
+    let confirms = hello.confirms;
     let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
     let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
     let (enrolment, answer) = match hub.agents.begin_enrolment(claims) {
@@ -75,12 +81,34 @@ async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     match answer {
         Some(Enrolled::Yes(agent, token)) => {
             let Agent { client_id, name, .. } = *agent;
-            if say(&mut socket, &ToEnrolling::Enrolled { client_id, name, token }).await {
-                let _ = socket.send(Message::Close(None)).await;
+            let told = ToEnrolling::Enrolled { client_id: client_id.clone(), name, token };
+            if !(say(&mut socket, &told).await && is_received(&mut socket, confirms).await) {
+                take_back(&hub, &client_id).await;
             }
+            let _ = socket.send(Message::Close(None)).await;
         }
         Some(Enrolled::No) => refuse(socket, "an administrator said no").await,
         None => refuse(socket, "the code has expired").await,
+    }
+}
+
+/// Whether the token arrived: the machine says so, or, if it is of those that do not, its connection did not break.
+async fn is_received(socket: &mut WebSocket, confirms: bool) -> bool {
+    if !confirms {
+        let closed = socket.send(Message::Close(None)).await;
+        let answer = timeout(RECEIVED_WITHIN, socket.recv()).await;
+        return closed.is_ok() && !matches!(answer, Ok(Some(Err(_))));
+    }
+    let said = timeout(RECEIVED_WITHIN, socket.recv()).await;
+    let Ok(Some(Ok(Message::Text(text)))) = said else { return false };
+    serde_json::from_str(&text).is_ok_and(|FromEnrolling::Received| true)
+}
+
+/// Nobody has the token, so nobody shall be able to use it.
+async fn take_back(hub: &Hub, client_id: &ClientId) {
+    match hub.agents.revoke_agent(client_id.as_str(), &Actor::Hub).await {
+        Ok(agent) => tracing::warn!(agent.name, "a machine did not receive its token; its agent was revoked"),
+        Err(error) => tracing::error!(%error, %client_id, "an agent whose token is lost could not be revoked"),
     }
 }
 
@@ -109,15 +137,29 @@ async fn refuse(mut socket: WebSocket, reason: &str) {
     let _ = socket.send(Message::Close(None)).await;
 }
 
+/// A machine that waits, and what it shows of this hub.
+#[derive(Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    enrolment: Enrolment,
+    /// The fingerprint of the hub's key.
+    key: String,
+}
+
 /// `GET /enrolments/{code}`: which machine shows this code.
 pub async fn show(
     State(api): State<Api>,
     Admin(user): Admin,
     Path(code): Path<String>,
-) -> Result<Json<Enrolment>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     // Guessing is as limited as it is for passwords.
     api.attempts.code(&user.name)?;
-    api.hub.agents.enrolment(&code).map(Json).ok_or_else(|| Problem::missing("code, or it has expired"))
+    let key = api.identity.fingerprint().to_string();
+    api.hub
+        .agents
+        .enrolment(&code)
+        .map(|enrolment| Json(Shown { enrolment, key }))
+        .ok_or_else(|| Problem::missing("code, or it has expired"))
 }
 
 /// `POST /enrolments/{code}`: makes that machine an agent.

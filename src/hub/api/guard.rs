@@ -45,8 +45,8 @@ fn examine(site: &Site, request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The one host of the request: from the target where it carries one (HTTP/2), else from the header.
-fn host(request: &Request) -> Option<&str> {
+/// The one host of a request: from the target where it carries one (HTTP/2), else from the header.
+pub(super) fn host(request: &Request) -> Option<&str> {
     let mut named = request.headers().get_all(header::HOST).iter();
     let (first, second) = (named.next(), named.next());
     let from_header = first.map(|value| value.to_str().unwrap_or_default());

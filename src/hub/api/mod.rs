@@ -1,7 +1,8 @@
 //! The HTTP side: the JSON API for people, the shims' websocket, health, and the page.
 //!
 //! Handlers translate between HTTP and use cases and hold no rule of their own. Every request passes [`guard`] first;
-//! every handler that tells or changes something names in its signature the role it needs ([`who`]).
+//! every route of the JSON API but signing in needs somebody who is signed in, and every handler that tells or changes
+//! something names in its signature the role it needs ([`who`]).
 
 pub mod agents;
 pub mod approvals;
@@ -16,6 +17,7 @@ pub mod logs;
 pub mod notifications;
 pub mod ops;
 pub mod problem;
+pub mod prove;
 pub mod servers;
 pub mod session;
 pub mod site;
@@ -32,7 +34,7 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Router, http::StatusCode};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,6 +44,7 @@ use self::listeners::Listeners;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
+use super::store::identity::Identity;
 use super::{Hub, page};
 
 /// The largest request body, in bytes.
@@ -57,6 +60,8 @@ pub struct Api {
     pub hub: Hub,
     /// How the hub is reached.
     pub site: Arc<Site>,
+    /// Which hub it is.
+    pub identity: Arc<Identity>,
     /// Limits on signing in.
     pub attempts: Arc<Attempts>,
     /// Open event streams.
@@ -69,10 +74,11 @@ pub struct Api {
 
 impl Api {
     /// The HTTP side of a hub that is reached as `site` says.
-    pub fn new(hub: Hub, site: Site) -> Self {
+    pub fn new(hub: Hub, site: Site, identity: Arc<Identity>) -> Self {
         Self {
             hub,
             site: Arc::new(site),
+            identity,
             attempts: Arc::default(),
             listeners: Listeners::default(),
             enrolling: Arc::new(Semaphore::new(MAX_ENROLLING)),
@@ -86,6 +92,7 @@ impl Api {
             .nest("/api/v1", self.v1())
             .route(crate::wire::PATH, get(wrap::open))
             .route(crate::wire::ENROL_PATH, get(enrol::open))
+            .route(crate::wire::HUB_PATH, get(prove::prove))
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))
             .route("/metrics", get(ops::metrics))
@@ -102,43 +109,56 @@ impl Api {
 
     /// The JSON API; only here do browser sessions exist.
     fn v1(&self) -> Router<Self> {
-        Router::new()
-            .route("/session", get(session::show).post(session::sign_in).delete(session::sign_out))
-            .route("/approvals", get(approvals::list))
-            .route("/approvals/batch", post(approvals::batch))
-            .route("/approvals/{id}", get(approvals::show))
-            .route("/approvals/{id}/approve", post(approvals::approve))
-            .route("/approvals/{id}/reject", post(approvals::reject))
-            .route("/approvals/{id}/extend", post(approvals::extend))
-            .route("/approvals/{id}/seen", post(approvals::seen))
-            .route("/events", get(events::stream))
-            .route("/servers", get(servers::list))
-            .route("/servers/{name}", get(servers::show).delete(servers::remove))
-            .route("/servers/{name}/policy", put(servers::change_policy))
-            .route("/servers/{name}/tools", put(servers::change_tool))
-            .route("/servers/{name}/tools/{tool}", put(servers::change_tool))
-            .route("/servers/{name}/accept", post(servers::accept))
-            .route("/servers/{name}/tools/{tool}/accept", post(servers::accept))
-            .route("/servers/{name}/simulate", post(servers::simulate))
-            .route("/servers/{name}/coverage", get(servers::coverage))
-            .route("/health", get(ops::health))
-            .route("/agents", get(agents::list).post(agents::add))
-            .route("/agents/{client_id}", get(agents::show).put(agents::change).delete(agents::revoke))
-            .route("/enrolments/{code}", get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine))
-            .route("/users", get(users::list).post(users::add))
-            .route("/users/{name}", get(users::show).put(users::change).delete(users::remove))
-            .route("/users/{name}/link", post(users::add_link))
-            .route("/notifications", get(notifications::list).put(notifications::change))
-            .route("/notifications/test", post(notifications::test))
-            .route("/notifications/browsers", get(notifications::browsers).post(notifications::add_browser))
-            .route("/notifications/browsers/{id}", delete(notifications::remove_browser))
-            .route("/activity", get(logs::activity))
-            .route("/audit", get(logs::audit))
+        let signed_in = from_fn_with_state(self.clone(), who::require);
+        let private = PRIVATE.iter().fold(Router::new(), |router, (path, handlers)| router.route(path, handlers()));
+        private
+            .route_layer(signed_in)
+            .route("/session", post(session::sign_in))
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(session::layer(&self.hub, self.site.secure))
+            .layer(session::layer(&self.hub, &self.identity, self.site.secure))
     }
 }
+
+/// An address below `/api/v1`, and what answers there.
+type Route = (&'static str, fn() -> MethodRouter<Api>);
+
+/// The routes of the JSON API for those who are signed in.
+const PRIVATE: [Route; 33] = [
+    ("/session", || get(session::show).delete(session::sign_out)),
+    ("/sessions", || get(session::list)),
+    ("/sessions/{id}", || delete(session::end)),
+    ("/approvals", || get(approvals::list)),
+    ("/approvals/batch", || post(approvals::batch)),
+    ("/approvals/{id}", || get(approvals::show)),
+    ("/approvals/{id}/approve", || post(approvals::approve)),
+    ("/approvals/{id}/reject", || post(approvals::reject)),
+    ("/approvals/{id}/extend", || post(approvals::extend)),
+    ("/approvals/{id}/seen", || post(approvals::seen)),
+    ("/events", || get(events::stream)),
+    ("/servers", || get(servers::list)),
+    ("/servers/{name}", || get(servers::show).delete(servers::remove)),
+    ("/servers/{name}/policy", || put(servers::change_policy)),
+    ("/servers/{name}/tools", || put(servers::change_tool)),
+    ("/servers/{name}/tools/{tool}", || put(servers::change_tool)),
+    ("/servers/{name}/accept", || post(servers::accept)),
+    ("/servers/{name}/tools/{tool}/accept", || post(servers::accept)),
+    ("/servers/{name}/simulate", || post(servers::simulate)),
+    ("/servers/{name}/coverage", || get(servers::coverage)),
+    ("/health", || get(ops::health)),
+    ("/agents", || get(agents::list).post(agents::add)),
+    ("/agents/{client_id}", || get(agents::show).put(agents::change).delete(agents::revoke)),
+    ("/enrolments/{code}", || get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine)),
+    ("/users", || get(users::list).post(users::add)),
+    ("/users/{name}", || get(users::show).put(users::change).delete(users::remove)),
+    ("/users/{name}/link", || post(users::add_link)),
+    ("/notifications", || get(notifications::list).put(notifications::change)),
+    ("/notifications/test", || post(notifications::test)),
+    ("/notifications/browsers", || get(notifications::browsers).post(notifications::add_browser)),
+    ("/notifications/browsers/{id}", || delete(notifications::remove_browser)),
+    ("/activity", || get(logs::activity)),
+    ("/audit", || get(logs::audit)),
+];
 
 async fn no_route() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address")

@@ -1,15 +1,17 @@
 //! Signing in and out, and the browser session behind it.
 //!
-//! A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in, whatever happens; signing
-//! out, removing the user or setting a password ends it at once, and with it what it listens to. Its id changes at
-//! every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's own requests carry
-//! it.
+//! A session has two halves. The cookie goes along by itself, to every port of the host, so it opens nothing alone. The
+//! other half is told once, in the answer to signing in, and shown in a header by every request; a page keeps it where
+//! no other origin can read it. A session ends after [`IDLE_MS`] without a request and [`LONGEST_MS`] after signing in,
+//! whatever happens; signing out, removing the user or setting a password ends it at once, and with it what it listens
+//! to. Its id changes at every sign-in. The cookie is `SameSite=Strict`: a link in a mail opens the page, and the page's
+//! own requests carry it.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -20,41 +22,50 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer};
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::who::Viewer;
+use super::who::{HALF_HEADER, Viewer};
+use crate::core::ids::Digest;
 use crate::hub::Hub;
-use crate::hub::model::{Role, User};
-use crate::hub::people::{BrowserSessions, USER_KEY};
+use crate::hub::model::{Page, Role, User};
+use crate::hub::people::{BrowserSessions, USER_KEY, session_key};
+use crate::hub::store::identity::Identity;
+use crate::hub::who::Via;
 
-/// A session nobody used for so long is over: eight hours.
-const IDLE_MS: i64 = 8 * 3_600_000;
+/// A session nobody used for so long is over: half an hour.
+const IDLE_MS: i64 = 30 * 60_000;
 /// A session is over so long after signing in: twelve hours.
 const LONGEST_MS: i64 = 12 * 3_600_000;
 /// Use is noted this often, so that not every request writes.
-const NOTE_MS: i64 = 5 * 60_000;
+const NOTE_MS: i64 = 60_000;
 /// The session entry beside the user's name.
 const STAY_KEY: &str = "stay";
+/// As much of a browser's name is kept, in characters.
+const MAX_BROWSER: usize = 200;
 
 /// What a browser session holds.
 #[derive(Clone, Debug)]
 pub struct Stay {
     /// Who is signed in.
     pub user: String,
-    /// What unsafe requests must show.
-    pub csrf: String,
+    /// The digest of its other half, which every request must show.
+    pub half: Digest,
 }
 
 /// The rest of a session, beside the user's name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
-    csrf: String,
+    half: Digest,
     since: i64,
     noted: i64,
+    /// Where it began, and what the browser calls itself.
+    address: IpAddr,
+    browser: Option<String>,
 }
 
-/// The layer that gives requests their session.
-pub fn layer(hub: &Hub, secure: bool) -> SessionManagerLayer<BrowserSessions> {
-    SessionManagerLayer::new(BrowserSessions(hub.store().clone()))
-        .with_name(if secure { "__Host-hitl" } else { "hitl" })
+/// The layer that gives requests their session. Its cookie is named after the hub: those of one host get each other's.
+pub fn layer(hub: &Hub, identity: &Identity, secure: bool) -> SessionManagerLayer<BrowserSessions> {
+    let prefix = if secure { "__Host-hitl" } else { "hitl" };
+    SessionManagerLayer::new(hub.people.browser_sessions())
+        .with_name(format!("{prefix}-{}", identity.fingerprint().short()))
         .with_secure(secure)
         .with_http_only(true)
         .with_same_site(SameSite::Strict)
@@ -62,21 +73,25 @@ pub fn layer(hub: &Hub, secure: bool) -> SessionManagerLayer<BrowserSessions> {
         .with_expiry(Expiry::OnInactivity(Duration::milliseconds(IDLE_MS)))
 }
 
-/// The session as it is now: `None` when nobody is signed in any more.
+/// The session as it is now: `None` when nobody is signed in any more. Looking at it is no use of it.
 pub async fn current(session: &Session, now: i64) -> Result<Option<Stay>, Problem> {
     let user: Option<String> = session.get(USER_KEY).await?;
     let entry: Option<Entry> = session.get(STAY_KEY).await?;
-    let (Some(user), Some(mut entry)) = (user, entry) else { return Ok(None) };
-    if now >= entry.since + LONGEST_MS || now >= entry.noted + IDLE_MS {
+    let (Some(user), Some(entry)) = (user, entry) else { return Ok(None) };
+    if !entry.is_good(now) {
         session.flush().await?;
         return Ok(None);
     }
-    let csrf = entry.csrf.clone();
-    if now >= entry.noted + NOTE_MS {
-        entry.noted = now;
-        session.insert(STAY_KEY, entry).await?;
+    Ok(Some(Stay { user, half: entry.half }))
+}
+
+/// Notes that somebody uses it.
+pub async fn note(session: &Session, now: i64) -> Result<(), Problem> {
+    let entry: Option<Entry> = session.get(STAY_KEY).await?;
+    if let Some(entry) = entry.filter(|entry| now >= entry.noted + NOTE_MS) {
+        session.insert(STAY_KEY, Entry { noted: now, ..entry }).await?;
     }
-    Ok(Some(Stay { user, csrf }))
+    Ok(())
 }
 
 /// The body of `POST /session`: a name and a password, or the code of a one-time link.
@@ -114,10 +129,15 @@ impl Who {
     }
 }
 
-/// `GET /session`: who am I, and which CSRF token goes with my session; none goes with a personal token.
-pub async fn show(State(api): State<Api>, session: Session, Viewer(user): Viewer) -> Result<Json<Who>, Problem> {
-    let stay = current(&session, api.hub.now()).await?.filter(|stay| stay.user == user.name);
-    Who::new(&api, user, stay.map(|stay| stay.csrf)).await
+/// `GET /session`: who am I. The session's other half is told again to whoever showed it, and to nobody else.
+pub async fn show(
+    State(api): State<Api>,
+    Extension(via): Extension<Via>,
+    headers: HeaderMap,
+    Viewer(user): Viewer,
+) -> Result<Json<Who>, Problem> {
+    let shown = headers.get(HALF_HEADER).filter(|_| via == Via::Page).and_then(|value| value.to_str().ok());
+    Who::new(&api, user, shown.map(str::to_owned)).await
 }
 
 /// `POST /session`: signs in, in a session with a new id.
@@ -135,7 +155,9 @@ pub async fn sign_in(
             tracing::warn!(%peer, "somebody could not sign in");
         }
     })?;
-    let csrf = begin(&session, &user, api.hub.now()).await?;
+    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let browser = browser.map(|name| name.chars().take(MAX_BROWSER).collect());
+    let csrf = begin(&session, &user, api.hub.now(), peer, browser).await?;
     Who::new(&api, user, Some(csrf)).await
 }
 
@@ -160,13 +182,21 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
 }
 
 /// Starts a session under a new id, whatever the browser brought along.
-async fn begin(session: &Session, user: &User, now: i64) -> Result<String, Problem> {
+async fn begin(
+    session: &Session,
+    user: &User,
+    now: i64,
+    address: IpAddr,
+    browser: Option<String>,
+) -> Result<String, Problem> {
     session.clear().await;
     session.cycle_id().await?;
-    let csrf = random_token()?;
+    let half = random_token()?;
     session.insert(USER_KEY, &user.name).await?;
-    session.insert(STAY_KEY, Entry { csrf: csrf.clone(), since: now, noted: now }).await?;
-    Ok(csrf)
+    session
+        .insert(STAY_KEY, Entry { half: Digest::of(half.as_bytes()), since: now, noted: now, address, browser })
+        .await?;
+    Ok(half)
 }
 
 /// `DELETE /session`: signs out.
@@ -175,6 +205,53 @@ pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewe
     // It is in no record, so nothing else tells the session's pages to go.
     api.hub.store().wake_pages();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A session as its owner sees it.
+#[derive(Serialize)]
+pub struct Listed {
+    /// Ends it, and opens nothing.
+    id: String,
+    /// It is the one that asks.
+    current: bool,
+    since: i64,
+    last_used: i64,
+    address: IpAddr,
+    browser: Option<String>,
+}
+
+/// `GET /sessions`: the caller's own, in the order in which they began.
+pub async fn list(
+    State(api): State<Api>,
+    session: Session,
+    Viewer(user): Viewer,
+) -> Result<Json<Page<Listed>>, Problem> {
+    let (now, own) = (api.hub.now(), session.id().map(|id| session_key(&id)));
+    let mut items = Vec::new();
+    for (id, entries) in api.hub.people.browser_sessions().of_user(&user.name).await? {
+        let entry = entries.get(STAY_KEY).and_then(|entry| Entry::deserialize(entry).ok());
+        if let Some(entry) = entry.filter(|entry| entry.is_good(now)) {
+            let Entry { since, noted: last_used, address, browser, .. } = entry;
+            items.push(Listed { current: Some(&id) == own.as_ref(), id, since, last_used, address, browser });
+        }
+    }
+    items.sort_by_key(|listed| listed.since);
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+/// `DELETE /sessions/{id}`: ends one of the caller's own.
+pub async fn end(State(api): State<Api>, Path(id): Path<String>, Viewer(user): Viewer) -> Result<StatusCode, Problem> {
+    if !api.hub.people.browser_sessions().end(&user.name, &id).await? {
+        return Err(Problem::missing("session of yours"));
+    }
+    api.hub.store().wake_pages();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Entry {
+    fn is_good(&self, now: i64) -> bool {
+        now < self.since + LONGEST_MS && now < self.noted + IDLE_MS
+    }
 }
 
 fn random_token() -> Result<String, Problem> {

@@ -12,6 +12,8 @@ use crate::config::secret::Secret;
 pub struct Site {
     /// Every `Host` that is answered, with its port; anything else may be a rebound name.
     hosts: Vec<String>,
+    /// Those of them under which nobody but this hub can be reached, by a program that has no certificate to look at.
+    own: Vec<String>,
     /// The scheme of a page that came straight from us.
     scheme: &'static str,
     /// The origin of a page that came through `public_url`.
@@ -37,11 +39,15 @@ impl Site {
             hosts.push(addr.to_string());
         }
         let public_origin = settings.public_url.as_ref().map(|url| url.origin());
-        hosts.extend(settings.public_url.as_ref().map(|url| url.host.clone()));
+        let mut own = listened_on(scheme, addr);
+        if let Some(url) = &settings.public_url {
+            hosts.push(url.host.clone());
+            own.push(url.host.clone());
+        }
         let base_url = public_origin.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(addr)));
         let (secure, behind_proxy) = (settings.secure(), settings.behind_proxy);
         let metrics_token = settings.metrics_token.clone();
-        Self { hosts, scheme, public_origin, base_url, secure, behind_proxy, local, metrics_token }
+        Self { hosts, own, scheme, public_origin, base_url, secure, behind_proxy, local, metrics_token }
     }
 
     /// Whether a request for this host, port included, is meant for us; no prefixes, no patterns.
@@ -49,11 +55,22 @@ impl Site {
         self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
     }
 
+    /// Whether the hub says who it is under this host. It does not under a name of this machine that it does not listen
+    /// at: another program may, and pass the question on.
+    pub fn proves_under(&self, host: &str) -> bool {
+        self.own.iter().any(|ours| ours.eq_ignore_ascii_case(host))
+    }
+
     /// Whether a page of this origin may talk to us under `host`: it must be our own page.
     pub fn trusts(&self, origin: &str, host: &str) -> bool {
         let own = origin.strip_prefix(self.scheme).and_then(|rest| rest.strip_prefix("://"));
         own.is_some_and(|origin_host| origin_host.eq_ignore_ascii_case(host))
             || Some(origin) == self.public_origin.as_deref()
+    }
+
+    /// Whether all requests come from the address of a proxy.
+    pub fn is_behind_proxy(&self) -> bool {
+        self.behind_proxy
     }
 
     /// Whether a connection comes from a program on this machine; behind a proxy, nobody knows.
@@ -79,6 +96,25 @@ fn loopback_hosts(scheme: &str, port: u16) -> Vec<String> {
         hosts.extend(names.map(str::to_owned));
     }
     hosts
+}
+
+/// The literal addresses at which nobody else can listen; a client leaves the scheme's own port out.
+fn listened_on(scheme: &str, addr: SocketAddr) -> Vec<String> {
+    let addrs = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => vec![SocketAddr::from(([127, 0, 0, 1], addr.port()))],
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            let loopback: [IpAddr; 2] = [[127, 0, 0, 1].into(), Ipv6Addr::LOCALHOST.into()];
+            loopback.map(|ip| SocketAddr::from((ip, addr.port()))).to_vec()
+        }
+        _ => vec![addr],
+    };
+    let own_port = matches!((scheme, addr.port()), ("http", 80) | ("https", 443));
+    let name = |addr: SocketAddr| {
+        let text = addr.to_string();
+        let end = if own_port { text.rfind(':').unwrap_or(text.len()) } else { text.len() };
+        text[..end].to_owned()
+    };
+    addrs.into_iter().map(name).collect()
 }
 
 /// An address that can be connected to from this machine.
@@ -119,6 +155,20 @@ mod tests {
         {
             assert!(!site.answers_to(host), "{host}");
         }
+    }
+
+    #[test]
+    fn the_hub_proves_itself_only_where_nobody_else_can_listen() {
+        let proves = |addr: &str, hosts: &[&str]| {
+            let site = Site::new(&settings(&[]), addr.parse().unwrap(), false);
+            hosts.iter().map(|host| site.proves_under(host)).collect::<Vec<_>>()
+        };
+        let hosts = ["127.0.0.1:7420", "[::1]:7420", "localhost:7420", "127.0.0.1:7421"];
+        assert_eq!(proves("127.0.0.1:7420", &hosts), [true, false, false, false]);
+        assert_eq!(proves("[::1]:7420", &hosts), [false, true, false, false]);
+        assert_eq!(proves("0.0.0.0:7420", &hosts), [true, false, false, false]);
+        assert_eq!(proves("[::]:7420", &hosts), [true, true, false, false]);
+        assert_eq!(proves("127.0.0.1:80", &["127.0.0.1", "127.0.0.1:80"]), [true, false]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::who::{Admin, Viewer};
+use super::who::{Admin, InPerson, Viewer};
 use crate::core::trust::Level;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Page, Role, User};
@@ -50,6 +50,7 @@ pub struct Added {
 pub async fn add(
     State(api): State<Api>,
     Admin(by): Admin,
+    _: InPerson,
     Fields(new): Fields<NewUser>,
 ) -> Result<(StatusCode, Json<Added>), Problem> {
     let user = api.hub.people.add_user(&new.name, new.role, new.password.as_deref(), &(&by).into()).await?;
@@ -79,6 +80,7 @@ pub struct Linked {
 pub async fn add_link(
     State(api): State<Api>,
     Admin(by): Admin,
+    _: InPerson,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<Linked>), Problem> {
     let code = api.hub.people.add_link(&name, &(&by).into()).await?;
@@ -103,11 +105,13 @@ pub async fn change(
     ConnectInfo(connection): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     headers: HeaderMap,
+    in_person: Result<InPerson, Problem>,
     Fields(change): Fields<Change>,
 ) -> Result<Json<User>, Problem> {
     let (actor, Change { role, ceilings, password, current_password }) = ((&by).into(), change);
     match password {
         Some(password) if role.is_none() && ceilings.is_none() => {
+            in_person?;
             if name == by.name {
                 let peer = api.site.peer(&headers, connection.ip());
                 change_own(&api, peer, &by, current_password.as_deref(), &password).await?;

@@ -1,15 +1,17 @@
 //! Who makes a request, and what they may do: a handler that takes a [`Viewer`], [`Approver`] or [`Admin`] runs for
 //! nobody less.
 //!
-//! A person is known by a browser session, which on unsafe methods must also show its CSRF token, or by a personal
-//! token. The user is read anew each time, so that a removal or another role counts at once. An agent's token is
-//! nobody here.
+//! A person is known by both halves of a browser session, or by a personal token. The user is read anew each time, so
+//! that a removal or another role counts at once. An agent's token is nobody here. [`require`] stands before all routes
+//! but signing in, so that a handler that forgot to ask is still nobody else's to use.
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use tower_sessions::Session;
 use tower_sessions::session::Id;
 
@@ -21,8 +23,24 @@ use crate::hub::model::{Role, User};
 use crate::hub::people::BrowserSessions;
 use crate::hub::who::Via;
 
-/// The header that carries the CSRF token.
-pub const CSRF_HEADER: &str = "x-hitl-csrf";
+/// The header that carries the other half of a session.
+pub const HALF_HEADER: &str = "x-hitl-csrf";
+
+/// Who makes the request, for the handlers behind [`require`].
+#[derive(Clone)]
+struct Known(User);
+
+/// Lets somebody through who is signed in.
+pub async fn require(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match identify(&mut parts, &api).await {
+        Ok(user) => {
+            parts.extensions.insert(Known(user));
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
 
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident) => {
@@ -32,8 +50,8 @@ macro_rules! role {
         impl FromRequestParts<Api> for $name {
             type Rejection = Problem;
 
-            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-                let user = identify(parts, api).await?;
+            async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+                let Known(user) = known(parts)?;
                 if user.role < Role::$name {
                     let needs = Role::$name.as_str();
                     return Err(Problem::forbidden(format!("this needs the role {needs}; yours is {}", user.role.as_str())));
@@ -56,6 +74,23 @@ role!(
     /// Somebody who may change policy, agents and users.
     Admin
 );
+
+/// Somebody who signed in on the page. A token makes nothing that people sign in with: it would outlive the token.
+pub struct InPerson;
+
+impl<S: Sync> FromRequestParts<S> for InPerson {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match parts.extensions.get() {
+            Some(Via::Page) => Ok(Self),
+            _ => Err(Problem::forbidden(
+                "a token makes no users, passwords or sign-in links, which would outlive it; sign in on the page, or use \
+                 `hitl-hub user` on the hub's machine",
+            )),
+        }
+    }
+}
 
 /// What `Authorization` carries.
 pub enum Credential {
@@ -111,9 +146,8 @@ async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     let session = session_of(parts)?;
     let stay = session::current(&session, api.hub.now()).await?;
     let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
-    if !parts.method.is_safe() {
-        check_csrf(&parts.headers, &stay)?;
-    }
+    check_half(parts, &stay)?;
+    session::note(&session, api.hub.now()).await?;
     match api.hub.people.user(&stay.user).await? {
         Some(user) => Ok(user),
         None => {
@@ -165,6 +199,12 @@ impl Pass {
     }
 }
 
+/// Whom [`require`] let through.
+fn known(parts: &Parts) -> Result<Known, Problem> {
+    let known = parts.extensions.get().cloned();
+    known.ok_or_else(|| Problem::internal(&"a route that anybody may use asked who it is"))
+}
+
 /// The browser session that the session layer put into the request.
 fn session_of(parts: &Parts) -> Result<Session, Problem> {
     parts
@@ -174,11 +214,13 @@ fn session_of(parts: &Parts) -> Result<Session, Problem> {
         .ok_or_else(|| Problem::internal(&"a route outside the session layer asked who it is"))
 }
 
-fn check_csrf(headers: &HeaderMap, stay: &Stay) -> Result<(), Problem> {
-    let sent = headers.get(CSRF_HEADER).map(|value| Digest::of(value.as_bytes()));
-    // Digests are compared, so that the time it takes says nothing about the token.
-    if sent == Some(Digest::of(stay.csrf.as_bytes())) {
+/// A cookie alone may have come from a page on another port of this host.
+fn check_half(parts: &Parts, stay: &Stay) -> Result<(), Problem> {
+    let shown = parts.headers.get(HALF_HEADER).map(|value| Digest::of(value.as_bytes()));
+    // Digests are compared, so that the time it takes says nothing about the secret.
+    if shown.as_ref() == Some(&stay.half) {
         return Ok(());
     }
-    Err(Problem::forbidden("the header X-HITL-CSRF must carry the csrf value of GET /api/v1/session"))
+    let detail = "the header X-HITL-CSRF must carry the csrf value of the answer to POST /api/v1/session";
+    Err(if parts.method.is_safe() { Problem::signed_out(detail) } else { Problem::forbidden(detail) })
 }

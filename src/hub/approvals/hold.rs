@@ -7,9 +7,12 @@ use serde_json::json;
 
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS, Status};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::core::messages::{CallOutcome, Cancel, Release};
+use crate::core::messages::{CallOutcome, Cancel, Continued, Release};
+use crate::core::policy::Verdict;
+use crate::core::weigh::Opinion;
 use crate::hub::approvals::Approvals;
 use crate::hub::approvals::decide::record;
+use crate::hub::servers::policies::{Question, Shown, Standing};
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Tx, activity};
 use crate::hub::who::{HUB, Shim};
@@ -17,6 +20,8 @@ use crate::hub::who::{HUB, Shim};
 /// However often a shim is lost and comes back: an approval not used so long after it was given is void, unless a shim
 /// may stay away for longer than that at once.
 const LONGEST_GRACE_MS: i64 = 60_000;
+/// How much of what a call is continued with is kept, in characters.
+const MAX_INPUTS: usize = 4_000;
 /// The longest reason a shim may give, in characters.
 const MAX_REASON: usize = 500;
 
@@ -57,16 +62,40 @@ impl Approvals {
 
     /// Records the release of an approved call, once, for the instance that holds it.
     pub(in crate::hub) async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
-        let (clock, shim) = (self.clock.clone(), shim.clone());
+        let (approvals, shim) = (self.clone(), shim.clone());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let now = clock.now();
+                    let now = approvals.now();
+                    if let Some(why) = denied_since(tx, &approvals, &shim, &release.approval, now).await? {
+                        expire(tx, &release.approval, &why, now).await?;
+                        return Ok(Released::No(why));
+                    }
                     if released(tx, &shim, &release, now).await? {
                         return Ok(Released::Go);
                     }
                     let held = find(tx, &release.approval).await?.filter(|held| belongs(held, &shim));
                     Ok(released_before_or_why_not(held, &shim, &release))
+                })
+            })
+            .await
+    }
+
+    /// The client went on with a released call: what it gave the server is in the record.
+    pub(in crate::hub) async fn continued(&self, shim: &Shim, continued: Continued) -> Result<(), StoreError> {
+        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let own = find(tx, &continued.approval).await?.filter(|held| {
+                        held.released_instance.as_ref() == Some(&shim.instance)
+                            && held.approval.agent.client_id == shim.client_id
+                            && held.approval.outcome == Outcome::Released
+                    });
+                    let Some(held) = own else { return Ok(()) };
+                    let inputs: String = continued.inputs.chars().filter(|c| *c != '\0').take(MAX_INPUTS).collect();
+                    let detail = json!({ "round": continued.round, "inputs": inputs });
+                    record(tx, &held, shim.client_id.as_str(), "approval.continued", detail, clock.now()).await
                 })
             })
             .await
@@ -116,7 +145,8 @@ impl Approvals {
                 Box::pin(async move {
                     let now = clock.now();
                     for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
-                        if holds.contains(&held.approval.id) {
+                        // A shim that has not heard yet which approval its call joined names the call.
+                        if holds.contains(&held.approval.id) || holds.contains(&held.request) {
                             stretch_grace(tx, &held, now, RELEASE_GRACE_MS, away_ms).await?;
                         } else {
                             let why = "the agent no longer waits for it";
@@ -169,6 +199,30 @@ pub(in crate::hub) fn belongs(held: &Held, shim: &Shim) -> bool {
     held.instance == shim.instance
         && held.approval.agent.client_id == shim.client_id
         && held.approval.server == shim.server
+}
+
+/// Why policy denies by now what was approved, if it does: a denial reaches also what waits for its release.
+async fn denied_since(
+    tx: &mut Tx,
+    approvals: &Approvals,
+    shim: &Shim,
+    id: &ApprovalId,
+    now: i64,
+) -> Result<Option<String>, StoreError> {
+    let approved = |held: &Held| held.approval.status == Status::Approved && held.approval.outcome == Outcome::Waiting;
+    let Some(held) = find(tx, id).await?.filter(|held| belongs(held, shim) && approved(held)) else { return Ok(None) };
+    let question = Question { agent: &shim.client_id, server: &shim.server, shown: &Shown::default(), now };
+    // The external decision point had its say before there was a card.
+    Ok(match approvals.servers.standing(tx.sql(), question).await? {
+        Standing::In(subject) => {
+            let ruling = subject.scales.weigh(&held.approval.tool, &held.approval.arguments, &Opinion::None);
+            let denied = ruling.verdict == Verdict::Deny;
+            denied.then(|| format!("policy denies it since it was asked for ({})", ruling.reasons.join("; ")))
+        }
+        Standing::Elsewhere => Some("the agent may not use this server any more".to_owned()),
+        Standing::Gone => Some("the agent is revoked".to_owned()),
+        Standing::Unknown => Some("the server was removed from the hub".to_owned()),
+    })
 }
 
 async fn released(tx: &mut Tx, shim: &Shim, release: &Release, now: i64) -> Result<bool, StoreError> {

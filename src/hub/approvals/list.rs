@@ -172,6 +172,6 @@ fn without_definitions(approval: &mut Approval) {
 
 fn entry(record: crate::hub::model::AuditRecord) -> TimelineEntry {
     let detail: serde_json::Value = serde_json::from_str(&record.detail).unwrap_or_default();
-    let words = ["reason", "outcome"].iter().find_map(|key| detail.get(key)?.as_str().map(str::to_owned));
+    let words = ["reason", "outcome", "inputs"].iter().find_map(|key| detail.get(key)?.as_str().map(str::to_owned));
     TimelineEntry { at: record.at, actor: record.actor, action: record.action, detail: words }
 }

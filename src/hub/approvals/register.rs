@@ -94,7 +94,7 @@ async fn register(
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
     if let Some(held) = crate::hub::approvals::hold::of_request(tx, &request.id).await? {
-        let same = crate::hub::approvals::hold::belongs(&held, shim) && held.digest == request.digest;
+        let same = crate::hub::approvals::hold::belongs(&held, shim) && held.identity == identity(shim, &request);
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
@@ -114,7 +114,7 @@ async fn register(
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) = join(tx, shim, &request, hub.times.grant_for_ms, now).await? {
+        if let Some(held) = join(tx, hub, shim, &subject, &request, now).await? {
             return Ok(Registration::Held(Box::new(held)));
         }
     }
@@ -146,38 +146,76 @@ async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, St
     Ok(found.is_some())
 }
 
-/// An identical call that comes again takes up the approval that was kept for it: the one that was asked for first.
+/// An identical call that comes again takes up the approval that was kept for it: of its own, the one that was asked
+/// for first.
 ///
 /// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
-/// other a card of its own, and nobody takes an approval from a call that is still held. From here on the approval is
-/// bound to the bytes of the new request, which differ from the old ones in insignificant white space at most. A
-/// rejection that its agent has not heard is told to the first retry in the same way, once.
+/// other a card of its own, and nobody takes an approval from a call that is still held. What was shown stays what is
+/// approved and what runs, however the call is written now. A rejection that its agent has not heard is told to the
+/// first retry in the same way, once.
 async fn join(
+    tx: &mut Tx,
+    hub: &Approvals,
+    shim: &Shim,
+    subject: &Subject,
+    request: &Request,
+    now: i64,
+) -> Result<Option<Held>, StoreError> {
+    let found = sqlx::query(
+        "select * from approvals where kept = 1 and client_id = $1 and identity = $2 \
+         and (status = 'pending' and deadline_at > $3 \
+         or status = 'approved' and outcome = 'waiting' and grace_until > $3 \
+         or status = 'rejected' and decided_at > $4) order by created_at, id limit 20",
+    )
+    .bind(shim.client_id.as_str())
+    .bind(identity(shim, request).as_str())
+    .bind(now)
+    .bind(now - hub.times.grant_for_ms)
+    .fetch_all(tx.sql())
+    .await?;
+    for row in &found {
+        let kept = rows::held(row)?;
+        if is_for(hub, shim, subject, request, &kept)
+            && let Some(held) = take_up(tx, shim, request, &kept, now).await?
+        {
+            return Ok(Some(held));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an approval is this call's: it was kept for the session on its card, or for what comes after that one, of
+/// the same client and user.
+fn is_for(hub: &Approvals, shim: &Shim, subject: &Subject, request: &Request, kept: &Held) -> bool {
+    let own = kept.instance == shim.instance || !hub.live.is_about(&shim.client_id, &kept.instance);
+    let client = request.client.as_ref().unwrap_or(&shim.client);
+    own && kept.approval.client.name == shown(client).name
+        && kept.approval.user == user(shim, subject)
+        && kept.approval.extra == request.extra
+}
+
+/// For whom an agent calls.
+fn user(shim: &Shim, subject: &Subject) -> Option<String> {
+    subject.user.clone().or_else(|| shim.user.clone())
+}
+
+async fn take_up(
     tx: &mut Tx,
     shim: &Shim,
     request: &Request,
-    grant_ms: i64,
+    kept: &Held,
     now: i64,
 ) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
-        "update approvals set kept = 0, request_id = $1, instance = $2, digest = $5, arguments = $6, \
-         arguments_sha256 = $7, extra = $11, grace_until = case when status = 'approved' then $8 else grace_until end \
-         where id = (select id from approvals where kept = 1 and client_id = $3 and identity = $4 \
-         and (status = 'pending' and deadline_at > $9 \
-         or status = 'approved' and outcome = 'waiting' and grace_until > $9 \
-         or status = 'rejected' and decided_at > $10) order by created_at, id limit 1) returning *",
+        "update approvals set kept = 0, request_id = $1, instance = $2, asked_again = asked_again + 1, \
+         grace_until = case when status = 'approved' then $3 else grace_until end \
+         where id = $4 and kept = 1 and status = $5 returning *",
     )
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
-    .bind(shim.client_id.as_str())
-    .bind(identity(shim, request).as_str())
-    .bind(request.digest.as_str())
-    .bind(request.arguments.as_str())
-    .bind(Digest::of(request.arguments.as_bytes()).as_str())
     .bind(now + RELEASE_GRACE_MS)
-    .bind(now)
-    .bind(now - grant_ms)
-    .bind(request.extra.as_deref())
+    .bind(kept.approval.id.as_str())
+    .bind(kept.approval.status.as_str())
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -186,7 +224,10 @@ async fn join(
     if let Some(grace) = held.grace_until {
         tx.wake_sweeper_at(grace);
     }
-    let detail = json!({ "digest": request.digest });
+    let mut detail = json!({ "digest": request.digest });
+    if request.digest != held.digest {
+        detail["arguments"] = json!(request.arguments);
+    }
     record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
     Ok(Some(held))
 }
@@ -248,7 +289,7 @@ async fn insert(
     .bind(shim.instance.as_str())
     .bind(shim.client_id.as_str())
     .bind(subject.agent_name.as_str())
-    .bind(subject.user.clone().or_else(|| shim.user.clone()))
+    .bind(user(shim, subject))
     .bind(name)
     .bind(version)
     .bind(shim.server.as_str())

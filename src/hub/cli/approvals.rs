@@ -1,15 +1,11 @@
 //! `hitl-hub approvals`: sees and decides what waits, over the API, as the page does.
 
-use std::time::Duration;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Client, percent_encode};
+use super::client::{Client, Needs, percent_encode};
 use super::{Place, terminal, watch};
 
-/// How long the token of one command lives.
-const TOKEN_TTL: Duration = Duration::from_secs(60);
 /// Characters of the arguments in a list; `show` has all of them.
 const SHOWN: usize = 60;
 
@@ -70,6 +66,15 @@ enum Command {
     Watch,
 }
 
+impl Command {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::List { .. } | Self::Show { .. } | Self::Watch => Needs::Look,
+            Self::Approve { .. } | Self::Reject { .. } | Self::Extend { .. } => Needs::Decide,
+        }
+    }
+}
+
 /// Does it.
 pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Place) -> anyhow::Result<()> {
     if matches!(command, Command::Watch) {
@@ -78,7 +83,17 @@ pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Pla
         };
         return watch::run(hub, place, line).await;
     }
-    let client = Client::connect(hub, place, TOKEN_TTL).await?;
+    let client = Client::connect(hub, place, command.needs()).await?;
+    let done = tokio::select! {
+        done = execute(command, &client, json) => done,
+        error = client.keep_alive() => Err(error),
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+    };
+    client.close().await;
+    done
+}
+
+async fn execute(command: Command, client: &Client, json: bool) -> anyhow::Result<()> {
     let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
     let answer = match command {
         Command::Watch => return Ok(()),

@@ -4,44 +4,104 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::Value;
 
+use super::way::{Way, below, http};
 use super::{Place, open_store};
 use crate::config::env;
-use crate::config::hub::way_to;
-use crate::config::way::Way;
+use crate::config::hub::{Settings, way_to};
+use crate::config::way::Way as Route;
+use crate::core::proof::Fingerprint;
+use crate::hub::Hub;
 use crate::hub::serve::{files::DataDir, local};
+
+/// How long a command's token lives without it.
+const TOKEN_TTL: Duration = Duration::from_secs(60);
+/// How often a command that goes on lets it live on.
+const RENEW_EVERY: Duration = Duration::from_secs(20);
+
+/// What a command is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Look, as nobody.
+    Look,
+    /// Decide, as the first administrator.
+    Decide,
+}
 
 /// A connection to a hub, as a person.
 pub(super) struct Client {
-    http: reqwest::Client,
-    base: String,
+    way: Way,
+    base: Url,
     token: String,
+    /// The store that a token of this command is in.
+    store: Option<Hub>,
 }
 
 impl Client {
-    /// To the hub of that URL with `HITL_USER_TOKEN`, or to the one that runs on the data dir, as its first
-    /// administrator, with a token that dies after `ttl`.
-    pub(super) async fn connect(hub: Option<String>, place: &Place, ttl: Duration) -> anyhow::Result<Self> {
+    /// To the hub of that URL with `HITL_USER_TOKEN`, or to the one that runs on the data dir, with a token that ends
+    /// with the command; [`close`](Self::close) it.
+    pub(super) async fn connect(hub: Option<String>, place: &Place, needs: Needs) -> anyhow::Result<Self> {
         match hub {
-            Some(base) => {
-                let token = env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
-                let way = way_to(&base, &place.flags())?;
-                Ok(Self { http: http(&way)?, base: base.trim_end_matches('/').to_owned(), token })
-            }
-            None => Self::by_data_dir(place, ttl).await,
+            Some(base) => Self::by_token(&base, place).await,
+            None => Self::by_data_dir(&place.settings(None)?, needs).await,
         }
     }
 
-    async fn by_data_dir(place: &Place, ttl: Duration) -> anyhow::Result<Self> {
-        let settings = place.settings(None)?;
-        let base = DataDir::at(&settings.data_dir).running_hub()?;
-        let hub = open_store(&settings).await?;
-        let admin = local::first_admin(&hub).await?;
-        let token = hub.people.mint_user_token(&admin.name, ttl).await?;
-        hub.close().await;
-        Ok(Self { http: http(&Way::default())?, base, token })
+    async fn by_token(base: &str, place: &Place) -> anyhow::Result<Self> {
+        let route = way_to(base, &place.flags())?;
+        let token = env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
+        let base = parse(base)?;
+        let key = Fingerprint::named_by(&token);
+        if key.is_none() && base.scheme() == "http" {
+            eprintln!(
+                "hitl-hub: the token does not say which hub it is for, so whoever listens at {base} gets it; make a new \
+                 one with `hitl-hub user token NAME`"
+            );
+        }
+        Ok(Self { way: Way::to(&base, key.as_ref(), &route).await?, base, token, store: None })
+    }
+
+    async fn by_data_dir(settings: &Settings, needs: Needs) -> anyhow::Result<Self> {
+        let (base, store) = (parse(&DataDir::at(&settings.data_dir).running_hub()?)?, open_store(settings).await?);
+        let made = async {
+            let key = store.store().identity().await?;
+            // There is no token before the hub has proved itself.
+            let way = Way::to(&base, Some(key.fingerprint()), &Route::default()).await?;
+            let user = match needs {
+                Needs::Look => None,
+                Needs::Decide => Some(local::first_admin(&store).await?.name),
+            };
+            Ok((way, store.people.mint_command_token(user.as_deref(), TOKEN_TTL).await?))
+        };
+        match made.await {
+            Ok((way, token)) => Ok(Self { way, base, token, store: Some(store) }),
+            Err(error) => {
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the token live for as long as this is polled.
+    pub(super) async fn keep_alive(&self) -> anyhow::Error {
+        let Some(store) = &self.store else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            if let Err(error) = store.people.keep_command_token(&self.token, Some(TOKEN_TTL)).await {
+                return error.into();
+            }
+        }
+    }
+
+    /// Ends the token.
+    pub(super) async fn close(self) {
+        if let Some(store) = self.store {
+            // It dies by itself in a minute.
+            let _ = store.people.keep_command_token(&self.token, None).await;
+            store.close().await;
+        }
     }
 
     /// `GET`s a path below `/api/v1` with a query.
@@ -58,21 +118,19 @@ impl Client {
 
     /// Any request below `/api/v1`; an answer that refuses is an error with the hub's own words.
     pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        self.answer(request).await
+        let url = below(&self.base, &format!("/api/v1{path}"))?;
+        let body = body.map(|body| body.to_string().into_bytes());
+        self.judge(self.way.send(method, &url, Some(&self.token), body).await).await
     }
 
     /// The stream of events, from the one after `last` on where there is one.
     pub(super) async fn events(&self, last: Option<&str>) -> anyhow::Result<Response> {
-        let request = self.http.get(format!("{}/api/v1/events", self.base)).bearer_auth(&self.token);
-        self.answer(last.iter().fold(request, |request, last| request.header("last-event-id", *last))).await
+        let url = below(&self.base, "/api/v1/events")?;
+        self.judge(self.way.send_after(last, Method::GET, &url, Some(&self.token), None).await).await
     }
 
-    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.map_err(|error| no_answer(&self.base, error))?;
+    async fn judge(&self, response: anyhow::Result<Response>) -> anyhow::Result<Response> {
+        let response = response.map_err(|error| no_answer(self.base.as_str(), error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -93,6 +151,12 @@ pub(super) struct Refused {
     why: String,
 }
 
+fn no_answer(base: &str, error: anyhow::Error) -> anyhow::Error {
+    let unknown = format!("{error:#}").contains("UnknownIssuer");
+    let hint = if unknown { "; if its authority is your own, name that with ca_file in config.toml" } else { "" };
+    error.context(format!("the hub at {base} does not answer{hint}"))
+}
+
 /// Who was faster, where the approval says.
 fn winner(approval: &Value) -> String {
     let by = approval["decided_by"].as_str().map(|by| format!(", by {}", super::terminal::inert(by)));
@@ -103,28 +167,12 @@ async fn json(response: Response) -> anyhow::Result<Value> {
     response.json().await.context("the hub's answer cannot be read")
 }
 
-fn no_answer(base: &str, error: reqwest::Error) -> anyhow::Error {
-    let why = format!("{:#}", anyhow::Error::from(error));
-    let unknown = why.contains("UnknownIssuer");
-    let hint = if unknown { "; if its authority is your own, name that with ca_file in config.toml" } else { "" };
-    anyhow::anyhow!("the hub at {base} does not answer: {why}{hint}")
-}
-
-/// A client that goes this way and no other.
-fn http(way: &Way) -> anyhow::Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if let Some(proxy) = &way.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy.url()).context("the proxy cannot be used")?);
+fn parse(base: &str) -> anyhow::Result<Url> {
+    let base = Url::parse(base.trim_end_matches('/')).with_context(|| format!("{base:?} is no URL of a hub"))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        bail!("the hub's URL must begin with https:// (or http:// on this machine)");
     }
-    if let Some(path) = &way.ca_file {
-        let broken = || format!("cannot use ca_file {}", path.display());
-        let authorities = reqwest::Certificate::from_pem_bundle(&std::fs::read(path).with_context(broken)?);
-        builder = builder.tls_certs_merge(authorities.with_context(broken)?);
-    }
-    builder.build().context("cannot start an HTTP client")
+    Ok(base)
 }
 
 /// A path segment or query value in which no character means anything.
@@ -138,15 +186,28 @@ pub(super) fn percent_encode(text: &str) -> String {
     })
 }
 
+/// Whether the hub that runs on a data dir answers at the address it wrote there.
+pub(super) async fn proved(settings: &Settings, store: &Hub) -> anyhow::Result<String> {
+    let base = DataDir::at(&settings.data_dir).running_hub()?;
+    Way::to(&parse(&base)?, Some(store.store().identity().await?.fingerprint()), &Route::default()).await?;
+    Ok(base)
+}
+
 /// `hitl-hub healthcheck`: succeeds if `/readyz` does, within five seconds.
 pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
-    let (base, way) = match hub {
+    let (base, route) = match hub {
         Some(base) => (base.clone(), way_to(&base, &place.flags())?),
-        None => (DataDir::at(&place.settings(None)?.data_dir).running_hub()?, Way::default()),
+        None => {
+            let settings = place.settings(None)?;
+            let store = open_store(&settings).await?;
+            let base = proved(&settings, &store).await;
+            store.close().await;
+            (base?, Route::default())
+        }
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
-    let response = http(&way)?.get(&url).timeout(Duration::from_secs(5)).send().await;
-    let response = response.map_err(|error| no_answer(&base, error))?;
+    let response = http(&route)?.get(&url).timeout(Duration::from_secs(5)).send().await;
+    let response = response.map_err(|error| no_answer(&base, error.into()))?;
     match response.status().is_success() {
         true => Ok(ExitCode::SUCCESS),
         false => bail!("the hub at {base} is not ready: {}", response.text().await.unwrap_or_default().trim()),

@@ -12,6 +12,7 @@ mod open;
 mod terminal;
 mod user;
 mod watch;
+mod way;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -138,7 +139,19 @@ impl Place {
     }
 
     fn settings(&self, listen: Option<String>) -> anyhow::Result<Settings> {
-        let settings = Settings::load(&Flags { listen, ..self.flags() })?;
+        let flags = Flags {
+            config: self.config.clone(),
+            listen,
+            data_dir: self.data_dir.clone(),
+            database: self.database.clone(),
+        };
+        if flags.database.as_deref().is_some_and(has_password) {
+            eprintln!(
+                "hitl-hub: every user of this machine sees the password in --database; put the URL into HITL_DATABASE or \
+                 the settings file instead"
+            );
+        }
+        let settings = Settings::load(&flags)?;
         // A browser that comes back with an old cookie is no news.
         let default = "warn,tower_sessions=error,tower_sessions_core=error";
         match settings.log_format {
@@ -147,6 +160,14 @@ impl Place {
         }
         Ok(settings)
     }
+}
+
+/// Whether a URL holds one.
+fn has_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = place.split('/').next().and_then(|host| host.rsplit_once('@')).map_or("", |(user, _)| user);
+    user.contains(':') || query.split('&').any(|field| field.starts_with("password="))
 }
 
 /// The hub's use cases on a store that is there, for one command; [`Hub::close`] it afterwards. Only what begins a hub
@@ -177,6 +198,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_noticed() {
+        for url in ["postgres://u:p@h/db", "postgres://u:p%40@h", "postgres://h/db?user=u&password=p"] {
+            assert!(has_password(url), "{url}");
+        }
+        for url in ["postgres://u@h:5432/db", "postgres://h/db?sslmode=require", "sqlite:/a:b@c/hub.db", "sqlite://x"] {
+            assert!(!has_password(url), "{url}");
+        }
     }
 
     #[test]

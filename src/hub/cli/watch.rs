@@ -2,54 +2,101 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use reqwest::Response;
 use serde_json::Value;
 
-use super::client::{Client, Refused};
+use super::client::{Client, Needs, Refused};
 use super::{Place, terminal};
 
-/// How long its token lives.
-const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
 /// A hub that is away for longer is not waited for.
 const AWAY_AT_MOST: Duration = Duration::from_secs(600);
 /// How often it is tried meanwhile.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Prints a line for every change, until the reader or the hub refuses.
+/// Why nothing more comes.
+enum End {
+    /// The connection ended, or there was none; a hub that restarts comes back.
+    Away(anyhow::Error),
+    /// Trying again would change nothing.
+    Final(anyhow::Error),
+}
+
+/// Prints a line for every change, until the reader ends it or the hub refuses.
 pub(super) async fn run(hub: Option<String>, place: &Place, line: impl Fn(&Value) -> String) -> anyhow::Result<()> {
-    let mut last = None;
-    let mut feed = Feed::open(&hub, place, None).await?;
+    let (mut last, mut away_since) = (None, None);
     loop {
-        while let Some(event) = feed.next().await {
-            match event {
-                Event::Id(id) => last = Some(id),
-                Event::Approval(approval) => terminal::line(&line(&approval))?,
-                Event::Missed => {
-                    eprintln!("hitl-hub: more happened than is told again; `approvals list` shows what waits")
-                }
+        let mut connected = || {
+            if away_since.take().is_some() {
+                eprintln!("hitl-hub: connected again");
             }
+        };
+        let ended = tokio::select! {
+            ended = follow(&hub, place, &mut last, &line, &mut connected) => ended,
+            interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(Into::into),
+        };
+        let error = match ended {
+            End::Final(error) => return Err(error),
+            End::Away(error) => error,
+        };
+        // The first connection must stand: the address may be wrong.
+        if last.is_none() || away_since.is_some_and(|since: Instant| since.elapsed() >= AWAY_AT_MOST) {
+            return Err(error);
         }
-        eprintln!("hitl-hub: the connection to the hub has ended; connecting again");
-        feed = reopen(&hub, place, last.as_deref()).await?;
-        eprintln!("hitl-hub: connected again");
+        if away_since.is_none() {
+            eprintln!("hitl-hub: {error:#}; connecting again");
+            away_since = Some(Instant::now());
+        }
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
 }
 
-/// Tries until the hub is back, refuses, or has been away for too long.
-async fn reopen(hub: &Option<String>, place: &Place, last: Option<&str>) -> anyhow::Result<Feed> {
-    let begun = Instant::now();
-    loop {
-        tokio::time::sleep(TRY_AGAIN_AFTER).await;
-        let error = match Feed::open(hub, place, last).await {
-            Ok(feed) => return Ok(feed),
-            Err(error) => error,
-        };
-        let refused = error.downcast_ref::<Refused>().is_some_and(|refused| refused.status.is_client_error());
-        if refused || begun.elapsed() >= AWAY_AT_MOST {
-            return Err(error).context("the watch has ended");
+/// One connection's life.
+async fn follow(
+    hub: &Option<String>,
+    place: &Place,
+    last: &mut Option<String>,
+    line: &impl Fn(&Value) -> String,
+    connected: &mut impl FnMut(),
+) -> End {
+    let client = match Client::connect(hub.clone(), place, Needs::Look).await {
+        Ok(client) => client,
+        Err(error) => return End::Away(error),
+    };
+    let end = tokio::select! {
+        end = print(&client, last, line, connected) => end,
+        error = client.keep_alive() => End::Away(error),
+    };
+    client.close().await;
+    end
+}
+
+async fn print(
+    client: &Client,
+    last: &mut Option<String>,
+    line: &impl Fn(&Value) -> String,
+    connected: &mut impl FnMut(),
+) -> End {
+    let response = match client.events(last.as_deref()).await {
+        Ok(response) => response,
+        Err(error) if error.downcast_ref::<Refused>().is_some_and(|it| it.status.is_client_error()) => {
+            return End::Final(error);
+        }
+        Err(error) => return End::Away(error),
+    };
+    connected();
+    let mut feed = Feed { response, unread: Vec::new() };
+    while let Some(event) = feed.next().await {
+        match event {
+            Event::Id(id) => *last = Some(id),
+            Event::Missed => eprintln!("hitl-hub: more happened than is told again; `approvals list` shows what waits"),
+            Event::Approval(approval) => {
+                if let Err(error) = terminal::line(&line(&approval)) {
+                    return End::Final(error);
+                }
+            }
         }
     }
+    End::Away(anyhow::anyhow!("the connection to the hub has ended"))
 }
 
 /// What the stream says.
@@ -66,11 +113,6 @@ struct Feed {
 }
 
 impl Feed {
-    async fn open(hub: &Option<String>, place: &Place, last: Option<&str>) -> anyhow::Result<Self> {
-        let client = Client::connect(hub.clone(), place, TOKEN_TTL).await?;
-        Ok(Self { response: client.events(last).await?, unread: Vec::new() })
-    }
-
     /// The next event that matters; `None` when the stream has ended, in whatever way.
     async fn next(&mut self) -> Option<Event> {
         loop {

@@ -1,21 +1,15 @@
 //! Text of agents and servers, made fit for places that are not ours.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
-/// Control and format characters, line ends, private and unassigned ones, and what draws nothing.
-static HIDDEN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u{2800}]").ok());
+use crate::core::inert::deceives;
 
 /// One line of at most `most` characters, in which every invisible or direction-changing character is spelled out.
 pub(super) fn plain(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut left = most;
-    let mut buffer = [0; 4];
     for c in text.trim().chars() {
-        let hidden = HIDDEN.as_ref().is_none_or(|hidden| hidden.is_match(c.encode_utf8(&mut buffer)));
+        let hidden = deceives(c);
         let width = if hidden { 8 } else { 1 };
         if left < width + 1 {
             line.push('…');

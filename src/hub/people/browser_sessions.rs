@@ -11,6 +11,8 @@ use tower_sessions::session_store::{Error, Result, SessionStore};
 use crate::core::ids::Digest;
 use crate::hub::store::{Store, StoreError};
 
+/// What a session holds.
+type Entries = std::collections::HashMap<String, serde_json::Value>;
 type Answer<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
 
 /// The key of the session entry that holds the user's name, as a JSON string.
@@ -82,6 +84,33 @@ impl BrowserSessions {
         text.map(read).transpose()
     }
 
+    /// The sessions of a user: what the store calls each, and its entries.
+    pub async fn of_user(&self, user: &str) -> std::result::Result<Vec<(String, Entries)>, StoreError> {
+        let found: Vec<(String, String)> = sqlx::query_as("select id, data from web_sessions where user_name = $1")
+            .bind(user)
+            .fetch_all(self.0.read())
+            .await?;
+        let entries = |text: String| Some(serde_json::from_str::<Record>(&text).ok()?.data);
+        Ok(found.into_iter().filter_map(|(id, text)| Some((id, entries(text)?))).collect())
+    }
+
+    /// Ends one session of a user, by what the store calls it; whether there was one.
+    pub async fn end(&self, user: &str, id: &str) -> std::result::Result<bool, StoreError> {
+        let (user, id) = (user.to_owned(), id.to_owned());
+        self.0
+            .write(move |tx| {
+                Box::pin(async move {
+                    let done = sqlx::query("delete from web_sessions where user_name = $1 and id = $2")
+                        .bind(user)
+                        .bind(id)
+                        .execute(tx.sql())
+                        .await?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
     async fn remove(&self, id: &Id) -> Result<()> {
         let id = key(id);
         self.0
@@ -97,7 +126,7 @@ impl BrowserSessions {
 }
 
 /// What the store calls a session.
-fn key(id: &Id) -> String {
+pub fn key(id: &Id) -> String {
     Digest::of(id.to_string().as_bytes()).to_string()
 }
 

@@ -67,15 +67,20 @@ impl People {
         Ok(code)
     }
 
+    /// Whether a code is still unused.
+    pub async fn has_link(&self, code: &str) -> Result<bool, StoreError> {
+        let found: i64 = sqlx::query_scalar("select count(*) from links where hash = $1")
+            .bind(hashed(code))
+            .fetch_one(self.store.read())
+            .await?;
+        Ok(found > 0)
+    }
+
     /// The user whom this code signs in; the code is used up.
     pub async fn redeem_link(&self, code: &str) -> Result<Option<User>, StoreError> {
         let (hash, now) = (hashed(code), self.now());
         // Anybody may send codes, and only one that is there is worth the writer's time.
-        let known: i64 = sqlx::query_scalar("select count(*) from links where hash = $1")
-            .bind(hash.as_str())
-            .fetch_one(self.store.read())
-            .await?;
-        if known == 0 {
+        if !self.has_link(code).await? {
             return Ok(None);
         }
         self.store

@@ -4,12 +4,13 @@
 //! token only the shim's websocket, and no code path turns one into the other.
 
 mod browser_sessions;
+mod command;
 pub mod links;
 mod password;
 mod personal;
 mod users;
 
-pub use self::browser_sessions::{BrowserSessions, USER_KEY};
+pub use self::browser_sessions::{BrowserSessions, USER_KEY, key as session_key};
 pub use self::personal::PersonalToken;
 pub use self::users::UserChange;
 pub(in crate::hub) use self::users::{find as find_user, insert as insert_user};

@@ -45,7 +45,8 @@ impl People {
         if !(1..=LONGEST_MS).contains(&ttl) {
             return Err(ChangeError::Invalid("a token lives for a year at most".to_owned()));
         }
-        let (secret, now) = (random("hitl_u_")?, self.now());
+        let secret = self.store.identity().await?.fingerprint().named_in(&random("hitl_u_")?);
+        let now = self.now();
         let (hash, by) = (hashed(&secret), by.clone());
         let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
         let added = token.clone();
@@ -53,7 +54,7 @@ impl People {
             .write(move |tx| {
                 Box::pin(async move {
                     admin(tx, &by).await?;
-                    insert(tx, &hash, &added.user, added.expires_at, Some(&added)).await?;
+                    insert(tx, &hash, &added).await?;
                     let detail = json!({ "token": added.id, "expires_at": added.expires_at });
                     Ok::<_, ChangeError>(record(tx, &by, "user.token_added", &added.user, detail, now).await?)
                 })
@@ -98,28 +99,20 @@ impl People {
             .await
     }
 
-    /// A token for one command of who has the data dir; it is neither listed nor recorded.
-    pub async fn mint_user_token(&self, name: &str, ttl: Duration) -> Result<String, ChangeError> {
-        let token = random("hitl_u_")?;
-        let (hash, name) = (hashed(&token), name.to_owned());
-        let expires_at = self.now().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        self.store.write(move |tx| Box::pin(async move { insert(tx, &hash, &name, expires_at, None).await })).await?;
-        Ok(token)
-    }
-
     /// Whose personal token this is, and whether it is a command's.
     pub async fn user_of_token(&self, token: &str) -> Result<Option<(User, Via)>, StoreError> {
         let row = sqlx::query(
-            "select users.*, user_tokens.id as token_id from user_tokens join users on users.name = user_tokens.user_name \
+            "select users.* from user_tokens join users on users.name = user_tokens.user_name \
              where user_tokens.hash = $1 and user_tokens.expires_at > $2",
         )
         .bind(hashed(token))
         .bind(self.now())
         .fetch_optional(self.store.read())
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let listed: Option<String> = row.try_get("token_id")?;
-        Ok(Some((rows::user(&row)?, if listed.is_some() { Via::Token } else { Via::Cli })))
+        match row {
+            Some(row) => Ok(Some((rows::user(&row)?, Via::Token))),
+            None => Ok(self.user_of_command(token).await?.map(|user| (user, Via::Cli))),
+        }
     }
 }
 
@@ -139,22 +132,16 @@ fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {
     })
 }
 
-async fn insert(
-    tx: &mut Tx,
-    hash: &str,
-    name: &str,
-    expires_at: i64,
-    listed: Option<&PersonalToken>,
-) -> Result<(), ChangeError> {
-    if find_user(tx, name).await?.is_none() {
-        return Err(ChangeError::NotFound(format!("user {name}")));
+async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {
+    if find_user(tx, &token.user).await?.is_none() {
+        return Err(ChangeError::NotFound(format!("user {}", token.user)));
     }
     sqlx::query("insert into user_tokens (hash, user_name, expires_at, id, created_at) values ($1, $2, $3, $4, $5)")
         .bind(hash)
-        .bind(name)
-        .bind(expires_at)
-        .bind(listed.map(|token| token.id.clone()))
-        .bind(listed.map(|token| token.created_at))
+        .bind(token.user.as_str())
+        .bind(token.expires_at)
+        .bind(token.id.as_str())
+        .bind(token.created_at)
         .execute(tx.sql())
         .await?;
     Ok(())

@@ -279,6 +279,7 @@ async fn shut_out(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
         "delete from web_sessions where user_name = $1",
         "delete from links where user_name = $1 and kind = 'sign_in'",
         "delete from user_tokens where user_name = $1",
+        "delete from command_tokens where user_name = $1",
     ] {
         sqlx::query(ways).bind(name).execute(tx.sql()).await?;
     }

@@ -27,6 +27,8 @@ impl DataDir {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         create_private(path)
             .with_context(|| format!("cannot use data dir {}; choose another with --data-dir", path.display()))?;
+        refuse_shared(path)?;
+        refuse_shared(&path.join("hub.db"))?;
         Ok(Self(path.to_path_buf()))
     }
 
@@ -45,8 +47,13 @@ impl DataDir {
         self.0.join("hub.url")
     }
 
-    /// The URL of the hub that serves this data dir.
+    /// The URL of the hub that serves this data dir. What a hub said that was killed is not believed: somebody else may
+    /// listen there by now.
     pub fn running_hub(&self) -> anyhow::Result<String> {
+        refuse_shared(&self.0)?;
+        if !self.is_served() {
+            bail!("no hub is running on data dir {}; start it with `hitl-hub serve`", self.0.display());
+        }
         match fs::read_to_string(self.hub_url()) {
             Ok(url) => Ok(url.trim().to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,6 +61,12 @@ impl DataDir {
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", self.hub_url().display())),
         }
+    }
+
+    /// Whether a hub of this data dir lives.
+    fn is_served(&self) -> bool {
+        let lock = File::open(paths::hub_lock(&self.0));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Writes a file, 0600, that goes away with the value.
@@ -139,6 +152,30 @@ pub fn sqlite_path(database: &str) -> Option<PathBuf> {
     (path != ":memory:").then(|| PathBuf::from(path))
 }
 
+/// Refuses what others could change under the hub: whoever writes the data dir decides, and reads every token.
+#[cfg(unix)]
+fn refuse_shared(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    let shown = path.display();
+    if owner != own && owner != 0 {
+        bail!("{shown} belongs to another user (uid {owner}), who could decide in your name; choose another data dir");
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        bail!(
+            "{shown} can be changed by others (its mode is {mode:04o}), who could decide in your name; chmod go-w it"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_shared(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -198,6 +235,25 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn what_others_could_change_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(&parent.path().join("data")).unwrap();
+        fs::write(dir.path().join("hub.db"), "").unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for (path, bad, good) in [(dir.path().to_owned(), 0o777, 0o755), (dir.path().join("hub.db"), 0o620, 0o600)] {
+            set(&path, bad);
+            let error = DataDir::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("chmod") && error.contains(&path.display().to_string()), "{error}");
+            set(&path, good);
+            assert!(DataDir::open(dir.path()).is_ok());
+        }
+        set(dir.path(), 0o770);
+        assert!(dir.running_hub().unwrap_err().to_string().contains("chmod"));
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn what_is_written_is_for_its_owner_only_and_goes_away() {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
@@ -206,6 +262,8 @@ mod tests {
         assert_eq!(mode(dir.path()), 0o700);
         let published = dir.publish(&dir.hub_url(), "http://127.0.0.1:1").unwrap();
         assert_eq!(mode(&dir.hub_url()), 0o600);
+        assert!(dir.running_hub().is_err(), "the hub that wrote it is gone");
+        let _lock = Lock::take(&paths::hub_lock(dir.path()), dir.path()).unwrap();
         assert_eq!(dir.running_hub().unwrap(), "http://127.0.0.1:1");
         drop(published);
         assert!(dir.running_hub().unwrap_err().to_string().contains("no hub is running"));

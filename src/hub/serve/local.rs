@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use super::files::{DataDir, write_private};
 use crate::config::paths;
+use crate::core::proof::Fingerprint;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
 use crate::hub::who::Actor;
@@ -17,7 +18,9 @@ const AGENT: &str = "local";
 /// Makes sure that the file local shims read holds a token that works.
 pub async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
     let path = paths::local_agent_token(dir.path());
+    let own = hub.store().identity().await?.fingerprint().clone();
     if let Ok(token) = fs::read_to_string(&path)
+        && Fingerprint::named_by(token.trim()) == Some(own)
         && hub.agents.agent_of_token(token.trim()).await?.is_some()
     {
         return Ok(());

@@ -3,6 +3,7 @@
 //! [`serve`] is the part that tests use: the caller brings the socket and stops it through the hub's shutdown token.
 //! [`run`] is the part for people: lock, files, signals, and the lines on stderr.
 
+pub mod callers;
 pub mod files;
 pub mod local;
 
@@ -17,6 +18,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal;
 
+use self::callers::Callers;
 use self::files::{DataDir, Lock};
 use super::api::Api;
 use super::api::site::{Site, own_url};
@@ -28,21 +30,30 @@ use crate::config::hub::Settings;
 use crate::hub::people::links::LinkKind;
 use crate::hub::servers::decision_point::DecisionPoint;
 
-/// A client that does not finish its request's head in this time is cut off.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that does not finish its request's head in this time is cut off, and one that makes no other request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A peer that speaks HTTP/2 and does not answer for so long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(20);
 /// Answers under way get so long to finish when the hub stops, and the store to write what is left.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// Answers requests until the hub's shutdown token is cancelled, then lets answers under way finish.
 pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
     let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
-    let app = Api::new(hub, site).router().into_make_service_with_connect_info::<SocketAddr>();
-    let mut server = axum_server::Server::from_listener(listener).acceptor(NoDelayAcceptor).handle(handle.clone());
+    let (room, behind_proxy) = (callers::make_room(), site.is_behind_proxy());
+    let identity = hub.store().identity().await.map_err(io::Error::other)?;
+    let app = Api::new(hub, site, identity).router().into_make_service_with_connect_info::<SocketAddr>();
+    let mut server = axum_server::Server::from_listener(listener).handle(handle.clone());
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let http2 = &mut server.http_builder().http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(GONE_AFTER).keep_alive_timeout(GONE_AFTER);
     let serving = async {
         match tls {
-            Some(config) => server.map(|plain| RustlsAcceptor::new(config).acceptor(plain)).serve(app).await,
-            None => server.serve(app).await,
+            Some(config) => {
+                let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor);
+                server.acceptor(Callers::new(acceptor, room, behind_proxy)).serve(app).await
+            }
+            None => server.acceptor(Callers::new(NoDelayAcceptor, room, behind_proxy)).serve(app).await,
         }
     };
     tokio::pin!(serving);

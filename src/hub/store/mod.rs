@@ -9,6 +9,7 @@ pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
+pub mod identity;
 mod open;
 pub(in crate::hub) mod paging;
 pub(in crate::hub) mod rows;
@@ -21,10 +22,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::AnyPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
+use self::identity::Identity;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
 
@@ -41,6 +43,7 @@ struct Inner {
     jobs: mpsc::Sender<Box<dyn Job>>,
     bus: Bus,
     like: &'static str,
+    identity: OnceCell<Arc<Identity>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -77,7 +80,8 @@ impl Store {
         let bus = Bus::new(newest);
         let (jobs, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        Ok(Self(Arc::new(Inner { readers: pools.readers, writer: pools.writer, jobs, bus, like: pools.like })))
+        let (readers, writer, like) = (pools.readers, pools.writer, pools.like);
+        Ok(Self(Arc::new(Inner { readers, writer, jobs, bus, like, identity: OnceCell::new() })))
     }
 
     /// Whether it answers.

@@ -18,8 +18,11 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Byp
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
+    /// The live request behind it.
+    pub(in crate::hub) request: ApprovalId,
     pub(in crate::hub) instance: InstanceId,
     pub(in crate::hub) digest: Digest,
+    pub(in crate::hub) identity: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) grace_until: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
@@ -57,8 +60,10 @@ fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError
 pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     Ok(Held {
         approval: approval(row)?,
+        request: ApprovalId(text(row, "request_id")?),
         instance: text(row, "instance")?.into(),
         digest: Digest(text(row, "digest")?),
+        identity: Digest(text(row, "identity")?),
         seen_at: optional_number(row, "seen_at")?,
         grace_until: optional_number(row, "grace_until")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
@@ -81,6 +86,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
         extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
+        asked_again: number(row, "asked_again")?,
         created_at: number(row, "created_at")?,
         deadline_at: number(row, "deadline_at")?,
         decided_at: optional_number(row, "decided_at")?,

@@ -164,7 +164,7 @@ async fn a_set_up_link_stays_good_until_there_is_an_administrator() {
 async fn tokens_open_only_what_they_are_for_and_die_in_time() {
     for desk in Desk::everywhere().await {
         let hub = &desk.hub;
-        let token = hub.people.mint_user_token("bob", Duration::from_secs(60)).await.unwrap();
+        let token = hub.people.mint_command_token(Some("bob"), Duration::from_secs(60)).await.unwrap();
         assert!(token.starts_with("hitl_u_") && desk.token.starts_with("hitl_a_"));
         assert_eq!(hub.people.user_of_token(&token).await.unwrap(), Some((desk.approver.clone(), Via::Cli)));
         assert!(hub.agents.agent_of_token(&token).await.unwrap().is_none());

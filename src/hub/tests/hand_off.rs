@@ -1,10 +1,10 @@
-//! Calls whose clients could not wait: one card, whoever of the same agent comes back for it, and one use.
+//! Calls whose clients could not wait: one card, for its session or what comes after it, and one use.
 
 use super::desk::{Desk, new_id};
 use crate::core::approval::{Outcome, Status};
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::core::messages::{Activity, CallOutcome, Cancel, Release, Request};
+use crate::core::messages::{Activity, CallOutcome, Cancel, ClientInfo, Release, Request};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::Settings;
@@ -54,19 +54,23 @@ async fn a_kept_card_outlives_its_shim_and_is_released_to_the_one_that_came_back
 
         let back = another(&desk);
         let joined = hold_as(&desk, &back, desk.request(SENT_AGAIN)).await;
-        assert_eq!((&joined.id, joined.arguments.as_str()), (&first.id, SENT_AGAIN));
+        assert_eq!((&joined.id, joined.arguments.as_str(), joined.asked_again), (&first.id, SENT, 1));
         desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
-        for (shim, arguments) in [(&desk.shim, SENT), (&desk.shim, SENT_AGAIN), (&back, SENT)] {
+        for (shim, arguments) in [(&desk.shim, SENT), (&desk.shim, SENT_AGAIN), (&back, SENT_AGAIN)] {
             let answer = desk.hub.approvals.release(shim, release_of(&desk, &first.id, arguments)).await.unwrap();
             assert!(matches!(answer, Released::No(_)), "{:?} {arguments}", shim.instance);
         }
-        let release = release_of(&desk, &first.id, SENT_AGAIN);
+        let release = release_of(&desk, &first.id, SENT);
         assert_eq!(desk.hub.approvals.release(&back, release).await.unwrap(), Released::Go);
+        let records = desk.hub.store().audit(0, 1000).await.unwrap();
+        let joined = records.iter().find(|record| record.action == "approval.joined").unwrap();
+        let detail: serde_json::Value = serde_json::from_str(&joined.detail).unwrap();
+        assert_eq!(detail["arguments"], SENT_AGAIN, "both texts are in the record");
     }
 }
 
 #[tokio::test]
-async fn an_approval_given_meanwhile_is_bound_to_the_bytes_of_the_call_that_uses_it() {
+async fn an_approval_given_meanwhile_stays_bound_to_the_bytes_that_were_shown() {
     for desk in Desk::everywhere().await {
         let first = held_and_handed_off(&desk).await;
         desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
@@ -74,7 +78,9 @@ async fn an_approval_given_meanwhile_is_bound_to_the_bytes_of_the_call_that_uses
         assert!(matches!(unheld, Released::No(_)), "nothing executes without a live request");
         let joined = hold_as(&desk, &desk.shim, desk.request(SENT_AGAIN)).await;
         assert_eq!((&joined.id, joined.status), (&first.id, Status::Approved));
-        let release = release_of(&desk, &first.id, SENT_AGAIN);
+        let other = desk.hub.approvals.release(&desk.shim, release_of(&desk, &first.id, SENT_AGAIN)).await.unwrap();
+        assert!(matches!(other, Released::No(_)), "what was shown is what runs");
+        let release = release_of(&desk, &first.id, SENT);
         assert_eq!(desk.hub.approvals.release(&desk.shim, release).await.unwrap(), Released::Go);
         assert_ne!(hold_as(&desk, &desk.shim, desk.request(SENT)).await.id, first.id, "it is used up");
     }
@@ -91,6 +97,40 @@ async fn of_two_retries_at_once_one_joins_and_the_other_gets_a_card_of_its_own()
         );
         assert_eq!([&one.id, &two.id].into_iter().filter(|id| **id == first.id).count(), 1);
         assert_ne!(one.id, two.id);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_kept_for_its_own_session_or_what_comes_after_it() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        let client = |name: &str| ClientInfo { name: name.into(), version: "1".into() };
+        let codex = Shim { client: client("codex-mcp-client"), ..another(&desk) };
+        assert_ne!(hold_as(&desk, &codex, desk.request(SENT)).await.id, first.id, "another client's");
+        let named = Request { client: Some(client("codex-mcp-client")), ..desk.request(SENT) };
+        assert_ne!(hold_as(&desk, &another(&desk), named).await.id, first.id, "as the call names it");
+
+        let number = desk.connect().number;
+        assert_ne!(hold_as(&desk, &another(&desk), desk.request(SENT)).await.id, first.id, "its own session is there");
+        desk.hub.shims.shim_lost(&desk.shim, number).await.unwrap();
+        assert_ne!(hold_as(&desk, &another(&desk), desk.request(SENT)).await.id, first.id, "it may come back");
+        desk.hub.live.forget(&desk.shim.client_id, &desk.shim.instance);
+        assert_eq!(hold_as(&desk, &another(&desk), desk.request(SENT)).await.id, first.id);
+    }
+}
+
+#[tokio::test]
+async fn a_shim_that_names_its_call_only_keeps_the_approval_that_it_joined() {
+    for desk in Desk::everywhere().await {
+        let first = held_and_handed_off(&desk).await;
+        let retry = desk.request(SENT_AGAIN);
+        desk.hold_request(retry.clone()).await;
+        // The answer was lost with the connection.
+        desk.hub.approvals.resume(&desk.shim, vec![retry.id.clone()]).await.unwrap();
+        assert_eq!(desk.now(&first.id).await.status, Status::Pending);
+        assert_eq!(desk.hold_request(retry).await.id, first.id, "told again, it is the same");
+        desk.hub.approvals.resume(&desk.shim, Vec::new()).await.unwrap();
+        assert_eq!(desk.now(&first.id).await.status, Status::Cancelled);
     }
 }
 

@@ -1,16 +1,19 @@
 //! Release, once and for one instance; what is taken back; what happens by itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::desk::Desk;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
-use crate::core::messages::{CallOutcome, Cancel};
+use crate::core::messages::{CallOutcome, Cancel, Continued};
+use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
+use crate::hub::agents::AgentChange;
 use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::error::DecideError;
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 
 /// Whatever a test waits for is there by then, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -280,5 +283,63 @@ async fn an_approval_given_while_nobody_called_is_used_once_within_ten_minutes()
         desk.clock.advance(1);
         becomes(&desk, &unused.id, Status::Approved, Outcome::NotExecuted).await;
         assert_ne!(desk.hold_request(desk.request("{}")).await.id, unused.id);
+    }
+}
+
+#[tokio::test]
+async fn a_denial_set_while_a_card_waits_reaches_its_release() {
+    for desk in Desk::everywhere().await {
+        let (hub, operator) = (&desk.hub.approvals, &Actor::Operator);
+        let trust = |level| Some(BTreeMap::from([("github".to_owned(), level)]));
+        let limit = |level| AgentChange { trust: trust(level), ..AgentChange::default() };
+        for approved_first in [false, true] {
+            desk.hub.agents.change_agent(&desk.agent.client_id, limit(Level::High), operator).await.unwrap();
+            let held = desk.hold().await;
+            if approved_first {
+                hub.approve(&held.id, &desk.approver, None).await.unwrap();
+            }
+            desk.hub.agents.change_agent(&desk.agent.client_id, limit(Level::Low), operator).await.unwrap();
+            if !approved_first {
+                hub.approve(&held.id, &desk.approver, None).await.unwrap();
+            }
+            let release = desk.release_of(&held.id).await;
+            let answer = hub.release(&desk.shim, release.clone()).await.unwrap();
+            assert!(matches!(&answer, Released::No(why) if why.contains("the tool needs trust high")), "{answer:?}");
+            assert_eq!(desk.now(&held.id).await.outcome, Outcome::NotExecuted);
+            desk.hub.agents.change_agent(&desk.agent.client_id, limit(Level::High), operator).await.unwrap();
+            assert!(matches!(hub.release(&desk.shim, release).await.unwrap(), Released::No(_)), "it is void");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_released_call_is_continued_with_is_in_its_timeline() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        let continued = Continued { approval: held.id.clone(), round: 1, inputs: r#"{"requestState":"s"}"#.into() };
+        desk.hub.approvals.continued(&desk.shim, continued.clone()).await.unwrap();
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.release(&desk.shim, desk.release_of(&held.id).await).await.unwrap();
+        let thief = Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() };
+        desk.hub.approvals.continued(&thief, continued.clone()).await.unwrap();
+        desk.hub.approvals.continued(&desk.shim, continued).await.unwrap();
+        let timeline = desk.now(&held.id).await.timeline.unwrap();
+        let told: Vec<_> = timeline.iter().filter(|entry| entry.action == "approval.continued").collect();
+        assert_eq!(told.len(), 1, "of a released call, by its own shim");
+        assert_eq!(told[0].detail.as_deref(), Some(r#"{"requestState":"s"}"#));
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_never_ran_is_told_so_also_after_its_shim_was_given_up() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
+        desk.hub.approvals.release(&desk.shim, desk.release_of(&held.id).await).await.unwrap();
+        desk.hub.approvals.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+        assert_eq!(desk.now(&held.id).await.outcome, Outcome::Unknown);
+        let end = CallOutcome { approval: held.id.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
+        desk.hub.approvals.finish(&desk.shim, end).await.unwrap();
+        assert_eq!(desk.now(&held.id).await.outcome, Outcome::NotExecuted);
     }
 }

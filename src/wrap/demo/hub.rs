@@ -59,8 +59,17 @@ impl Hub {
 
     /// A one-time link that signs its reader in as the approver; with `open`, in a browser, too.
     pub async fn sign_in_link(&self, open: bool) -> anyhow::Result<String> {
-        let arguments: &[&str] = if open { &["open"] } else { &["open", "--no-browser"] };
-        Ok(self.output(arguments).await?.trim().to_owned())
+        if !open {
+            return Ok(self.output(&["open", "--no-browser"]).await?.trim().to_owned());
+        }
+        let mut command = self.scratch.hub(&["open"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut opening = command.spawn()?;
+        let stdout = opening.stdout.take().context("hitl-hub open has no stdout")?;
+        let link = BufReader::new(stdout).lines().next_line().await?.context("hitl-hub open printed no link")?;
+        // It goes on until the browser has followed the link.
+        tokio::spawn(async move { opening.wait().await });
+        Ok(link.trim().to_owned())
     }
 
     /// Waits until a call of `tool` is on the approvers' list; returns its id.

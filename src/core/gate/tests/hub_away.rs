@@ -120,3 +120,51 @@ fn an_agent_that_the_hub_does_not_let_in_may_do_nothing_until_it_does() {
     stand.welcome();
     assert_eq!(stand.client(&call("4", "pass")), Fate::Forward);
 }
+
+#[test]
+fn a_release_whose_go_is_lost_is_told_as_not_executed_when_the_hub_is_back() {
+    type End = fn(&mut Stand);
+    let ends: [End; 3] = [
+        |stand| stand.pass_time(11),
+        |stand| {
+            let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+            stand.client(cancel);
+        },
+        |stand| stand.gate.handle_server_gone(stand.now),
+    ];
+    for (index, end) in ends.into_iter().enumerate() {
+        let mut stand = Stand::new();
+        let request = stand.held("1", "delete");
+        stand.approve(&request);
+        stand.answer(Answer::Lost);
+        end(&mut stand);
+        assert!(stand.server_lines().is_empty(), "{index}");
+        stand.welcome();
+        let told = CallOutcome { approval: request.id.clone(), outcome: Outcome::NotExecuted, duration_ms: 0 };
+        assert!(stand.asks().contains(&Ask::Outcome(told)), "{index}");
+        stand.go(&request);
+        assert!(stand.server_lines().is_empty(), "{index}: a go that comes late");
+    }
+}
+
+#[test]
+fn a_hand_off_while_the_hub_is_away_is_told_when_it_is_back() {
+    let mut stand = Stand::new();
+    stand.client(concat!(
+        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"#,
+        r#""clientInfo":{"name":"claude-ai","version":"1"}}}"#
+    ));
+    let request = stand.held("1", "delete");
+    stand.answer(Answer::Lost);
+    stand.pass_time(50);
+    assert!(!stand.asks().iter().any(|ask| matches!(ask, Ask::Cancel(_))), "nobody would hear it");
+    assert_eq!(stand.gate.held(), std::slice::from_ref(&request.id), "the hub is not to take it back");
+    assert_eq!(stand.gate.poll_timeout(), None);
+    stand.client(&call("2", "delete").replace(r#"{"n":2}"#, r#"{"n":1}"#));
+    stand.asks();
+    stand.welcome();
+    let asks = stand.asks();
+    let kept = asks.iter().position(|ask| matches!(ask, Ask::Cancel(cancel) if cancel.keep));
+    let again = asks.iter().position(|ask| matches!(ask, Ask::Request(_)));
+    assert!(kept.is_some() && kept < again, "{asks:?}");
+}

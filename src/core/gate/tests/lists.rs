@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::stand::{Stand, call, table};
 use crate::core::gate::*;
 use crate::core::ids::Digest;
-use crate::core::messages::*;
 
 #[test]
 fn tools_are_learned_from_the_clients_own_lists() {
@@ -116,7 +115,7 @@ fn a_list_that_is_not_told_yet_is_told_before_it_is_forgotten_and_before_the_end
         |stand| {
             assert_eq!(stand.server(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#), Fate::Forward)
         },
-        |stand| stand.gate.handle_client_gone(),
+        |stand| stand.gate.handle_client_gone(stand.now),
         |stand| stand.gate.handle_server_gone(stand.now),
         |stand| stand.welcome(),
     ];

@@ -3,7 +3,6 @@
 use super::stand::{Stand, call};
 use crate::core::approval::Outcome;
 use crate::core::gate::*;
-use crate::core::messages::*;
 use crate::core::outline::Outline;
 
 fn long(stand: &mut Stand, line: &str, fault: Option<&str>) -> Fate {
@@ -51,9 +50,11 @@ fn nothing_that_may_be_an_answer_to_a_held_call_or_its_progress_is_whole() {
         assert_eq!(long(&mut stand, line, None), Fate::Consumed, "{line}");
         assert!(stand.client_lines().is_empty(), "{line}");
     }
+    stand.client(r#"{"jsonrpc":"2.0","id":2,"method":"resources/list"}"#);
     for line in [r#"{"jsonrpc":"2.0","id":2,"result":{}}"#, r#"{"method":"notifications/message","params":{}}"#] {
         assert_eq!(long(&mut stand, line, None), Fate::Forward, "{line}");
     }
+    assert_eq!(long(&mut stand, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#, None), Fate::Consumed, "it has its answer");
 }
 
 #[test]

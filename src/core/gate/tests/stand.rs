@@ -1,5 +1,6 @@
 //! A gate with its clock, its client, its server and its hub in the hands of a test.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -47,7 +48,6 @@ impl Stand {
         let settings = Settings {
             server: "s".into(),
             hub: "http://hub".into(),
-            instance: "i".into(),
             hub_wait: Duration::from_secs(30),
             hold_for: HoldFor::default(),
             client_name: None,
@@ -162,6 +162,7 @@ impl Stand {
             approval: request.id.clone(),
             remaining_ms: 300_000,
             link: "http://hub/approvals/1".into(),
+            arguments: None,
         }));
     }
 

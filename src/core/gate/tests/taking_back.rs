@@ -56,7 +56,7 @@ fn cancel_of_a_released_call_is_forwarded_and_its_answer_suppressed() {
 fn client_gone_takes_everything_back_and_nothing_runs() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
-    stand.gate.handle_client_gone();
+    stand.gate.handle_client_gone(stand.now);
     assert!(matches!(stand.asks().as_slice(), [Ask::Cancel(_)]));
     stand.approve(&request);
     stand.go(&request);

@@ -6,14 +6,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::{Running, Socket, problem};
 use crate::hub::model::Role;
-use crate::wire::{self, EnrolHello, ToEnrolling};
+use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A machine that waits: its socket and the code it shows.
 async fn machine(running: &Running) -> (Socket, String) {
     let mut socket = open(running, &[]).await.unwrap();
-    let hello = EnrolHello { version: "1".into(), user: Some("eve".into()), host: Some("laptop\u{7}".into()) };
+    let hello =
+        EnrolHello { version: "1".into(), user: Some("eve".into()), host: Some("laptop\u{7}".into()), confirms: true };
     socket.send(Message::text(wire::encode(&hello))).await.unwrap();
     match hear(&mut socket).await {
         ToEnrolling::Code { code, link, expires_seconds } => {
@@ -58,9 +59,31 @@ async fn a_machine_gets_its_token_when_an_administrator_confirms_the_code_and_on
     assert_eq!(agent["servers"], json!(["repos"]));
     let ToEnrolling::Enrolled { client_id, name, token } = hear(&mut socket).await else { panic!("no token") };
     assert_eq!((json!(client_id), name.as_str()), (agent["client_id"].clone(), "eves laptop"));
+    socket.send(Message::text(wire::encode(&FromEnrolling::Received))).await.unwrap();
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
     assert_eq!(running.hub.agents.agent_of_token(&token).await.unwrap().unwrap().client_id, client_id);
     problem(admin.post(&path, json!({ "name": "again" })).await, 404).await;
     assert_eq!(running.hub.agents.agents().await.unwrap().len(), 1, "a used code leaves no agent behind");
+}
+
+#[tokio::test]
+async fn an_agent_whose_token_nobody_received_is_revoked() {
+    let running = Running::start().await;
+    let admin = running.person("root", Role::Admin).await;
+    let (socket, code) = machine(&running).await;
+    let path = format!("/api/v1/enrolments/{code}");
+    assert_eq!(admin.post(&path, json!({ "name": "lost" })).await.status(), 201);
+    // It never reads its token.
+    drop(socket);
+    let revoked = async {
+        while !running.hub.agents.agents().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, revoked).await.expect("the agent is revoked");
+    let records = running.hub.store().audit(0, 100).await.unwrap();
+    let record = records.iter().find(|record| record.action == "agent.revoked").expect("a record");
+    assert_eq!(record.actor, "hub");
 }
 
 #[tokio::test]
@@ -103,7 +126,7 @@ async fn machines_without_a_token_take_no_more_than_their_share_of_connections()
     let mut waiting = Vec::new();
     for _ in 0..100 {
         let mut socket = another().await.unwrap();
-        let hello = EnrolHello { version: "1".into(), user: None, host: None };
+        let hello = EnrolHello { version: "1".into(), user: None, host: None, confirms: false };
         socket.send(Message::text(wire::encode(&hello))).await.unwrap();
         assert!(matches!(hear(&mut socket).await, ToEnrolling::Code { .. }));
         waiting.push(socket);

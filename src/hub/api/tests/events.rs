@@ -25,7 +25,7 @@ struct Heard {
 
 impl Listener {
     async fn start(person: &Person, last: Option<&str>) -> Self {
-        let request = person.request(Method::GET, "/api/v1/events");
+        let request = person.request(Method::GET, "/api/v1/events").header("x-hitl-csrf", &person.csrf);
         Self::of(last.into_iter().fold(request, |request, last| request.header("last-event-id", last))).await
     }
 
@@ -231,7 +231,7 @@ async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
     let running = Running::start_with(&[], clock.clone()).await;
     let person = running.person("ada", Role::Approver).await;
     let hours = std::time::Duration::from_secs(8 * 3_600);
-    let token = running.hub.people.mint_user_token("ada", hours).await.unwrap();
+    let token = running.hub.people.mint_command_token(Some("ada"), hours).await.unwrap();
     let mut shim = running.shim().await;
     let mut by_session = Listener::start(&person, None).await;
     let request = running.stranger().request(Method::GET, "/api/v1/events").bearer_auth(token);

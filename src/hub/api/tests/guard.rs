@@ -3,9 +3,14 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Running, header, problem};
+use super::super::PRIVATE;
+use super::{Person, Running, header, problem};
 use crate::core::approval::Status;
+use crate::core::proof::{self, Fingerprint};
 use crate::hub::model::Role;
+use crate::hub::people::links::LinkKind;
+use crate::hub::who::Actor;
+use crate::wire;
 
 /// Method and address of everything that changes something.
 const UNSAFE: [(&str, &str); 16] = [
@@ -70,6 +75,77 @@ async fn a_session_without_its_csrf_token_changes_nothing() {
     assert!(running.hub.agents.agents().await.unwrap().is_empty());
 }
 
+/// A page on another port of the hub's host gets the cookie with every request to it.
+#[tokio::test]
+async fn a_cookie_alone_opens_no_route_of_the_api() {
+    let running = Running::start().await;
+    let admin = running.person("root", Role::Admin).await;
+    for (path, _) in PRIVATE {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            if (path, &method) == ("/session", &Method::POST) {
+                continue;
+            }
+            for half in [None, Some(""), Some("wrong")] {
+                let request = admin.request(method.clone(), &format!("/api/v1{}", path.replace(['{', '}'], "")));
+                let request = half.iter().fold(request, |request, half| request.header("x-hitl-csrf", *half));
+                let answer = request.json(&json!({})).send().await.unwrap();
+                if answer.status() == 405 {
+                    continue;
+                }
+                let status = if method == Method::GET { 401 } else { 403 };
+                let body = problem(answer, status).await;
+                assert!(!body.to_string().contains(&admin.csrf), "{method} {path}: {body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_that_needs_nobody_signed_in_is_known() {
+    let routes = include_str!("../mod.rs").lines().filter_map(|line| line.trim().strip_prefix(".route("));
+    let open: Vec<_> = routes.map(|route| route.split(',').next().unwrap().trim_matches('"')).collect();
+    let known = ["crate::wire::PATH", "crate::wire::ENROL_PATH", "crate::wire::HUB_PATH"];
+    let known: Vec<_> = known.into_iter().chain(["/livez", "/readyz", "/metrics", "/session"]).collect();
+    assert_eq!(open, known, "whatever else there is belongs into PRIVATE");
+}
+
+#[tokio::test]
+async fn hubs_of_one_host_leave_each_others_sessions_alone() {
+    let (one, two) = (Running::start().await, Running::start().await);
+    let here = one.person("root", Role::Admin).await;
+    two.hub.people.add_user("root", Role::Admin, None, &Actor::Operator).await.unwrap();
+    let code = two.hub.people.mint_link(LinkKind::SignIn("root".to_owned())).await.unwrap();
+    // One browser, which does not tell ports apart.
+    let mut there = Person { http: here.http.clone(), base: two.url(""), csrf: String::new() };
+    there.sign_in(&json!({ "code": code })).await;
+    for (person, other) in [(&here, &there), (&there, &here)] {
+        assert_eq!(person.get("/api/v1/users").await.status(), 200);
+        let crossed = person.request(Method::GET, "/api/v1/users").header("x-hitl-csrf", &other.csrf);
+        problem(crossed.send().await.unwrap(), 401).await;
+    }
+}
+
+#[tokio::test]
+async fn the_hub_proves_itself_under_its_own_address_and_to_nobody_in_between() {
+    let running = Running::start().await;
+    let (_, token) = running.hub.agents.add_agent("cursor", None, &Actor::Operator).await.unwrap();
+    let (nonce, host) = ("0123456789abcdef", running.addr.to_string());
+    let ask = |host: String, query: &str| {
+        let request = running.stranger().request(Method::GET, &format!("/v1/hub{query}")).header("host", host);
+        request.send()
+    };
+    let proof: wire::Proof = ask(host.clone(), &format!("?nonce={nonce}")).await.unwrap().json().await.unwrap();
+    let proved = proof::verify(&proof.key, &proof.signature, nonce, &host);
+    assert!(proved.is_some() && proved == Fingerprint::named_by(&token), "{proved:?} for {token}");
+    let port = running.addr.port();
+    for other in [format!("localhost:{port}"), format!("[::1]:{port}"), "127.0.0.1:1".to_owned()] {
+        problem(ask(other, &format!("?nonce={nonce}")).await.unwrap(), 403).await;
+    }
+    for query in ["", "?nonce=short", "?nonce=0123456789abcdef&x=1", "?nonce=0123456789abcde%2F"] {
+        problem(ask(host.clone(), query).await.unwrap(), 400).await;
+    }
+}
+
 #[tokio::test]
 async fn another_host_name_gets_nothing() {
     let running = Running::start().await;
@@ -104,7 +180,8 @@ async fn a_page_of_another_origin_or_site_gets_nothing() {
             problem(request.header(name, value).json(&json!({})).send().await.unwrap(), 403).await;
         }
     }
-    let own = person.request(Method::GET, "/api/v1/session").header("origin", running.url(""));
+    let own = person.request(Method::GET, "/api/v1/session").header("x-hitl-csrf", &person.csrf);
+    let own = own.header("origin", running.url(""));
     assert_eq!(own.header("sec-fetch-site", "same-origin").send().await.unwrap().status(), 200);
 }
 

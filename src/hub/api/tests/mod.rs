@@ -136,8 +136,9 @@ impl Person {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// As the page does it.
     async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.unwrap()
+        self.request(Method::GET, path).header("x-hitl-csrf", &self.csrf).send().await.unwrap()
     }
 
     async fn read(&self, path: &str) -> Value {
@@ -161,6 +162,11 @@ impl Person {
 
     async fn sign_in(&mut self, body: &Value) {
         let response = self.request(Method::POST, "/api/v1/session").json(body).send().await.unwrap();
+        self.signed_in(response).await;
+    }
+
+    /// Keeps the half of the session that comes with this answer.
+    async fn signed_in(&mut self, response: Response) {
         assert_eq!(response.status(), 200);
         let who: Value = response.json().await.unwrap();
         self.csrf = who["csrf"].as_str().unwrap().to_owned();

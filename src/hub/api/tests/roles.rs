@@ -59,7 +59,7 @@ async fn a_personal_token_decides_without_a_cookie_and_a_made_up_one_does_not() 
     let mut shim = running.shim().await;
     let id = shim.hold("{}").await;
     running.hub.people.add_user("ada", Role::Approver, None, &Actor::Operator).await.unwrap();
-    let token = running.hub.people.mint_user_token("ada", super::PATIENCE).await.unwrap();
+    let token = running.hub.people.mint_command_token(Some("ada"), super::PATIENCE).await.unwrap();
     let approve = |token: &str| {
         let request = running.stranger().request(Method::POST, &format!("/api/v1/approvals/{id}/approve"));
         request.bearer_auth(token).send()
@@ -77,7 +77,7 @@ async fn the_record_tells_decisions_of_the_page_of_tokens_and_of_the_command_lin
     let mut shim = running.shim().await;
     let day = std::time::Duration::from_secs(86_400);
     let (_, token) = running.hub.people.add_user_token("ada", day, &Actor::Operator).await.unwrap();
-    let command = running.hub.people.mint_user_token("ada", super::PATIENCE).await.unwrap();
+    let command = running.hub.people.mint_command_token(Some("ada"), super::PATIENCE).await.unwrap();
     let mut expected = Vec::new();
     for (bearer, via) in [(None, "page"), (Some(token), "token"), (Some(command), "cli")] {
         for action in ["approve", "reject"] {
@@ -112,7 +112,7 @@ async fn a_personal_token_is_listed_without_its_value_and_worthless_once_it_is_r
     running.hub.people.add_user("vic", Role::Viewer, None, &Actor::Operator).await.unwrap();
     let day = std::time::Duration::from_secs(86_400);
     let (token, secret) = running.hub.people.add_user_token("vic", day, &Actor::Operator).await.unwrap();
-    running.hub.people.mint_user_token("vic", day).await.unwrap();
+    running.hub.people.mint_command_token(Some("vic"), day).await.unwrap();
     assert_eq!(running.hub.people.user_tokens("vic").await.unwrap(), std::slice::from_ref(&token));
     let with = |method: Method, path: &str| running.stranger().request(method, path).bearer_auth(&secret).send();
     assert_eq!(with(Method::GET, "/api/v1/approvals").await.unwrap().status(), 200);
@@ -148,7 +148,7 @@ async fn only_an_agents_token_opens_the_shims_websocket_and_no_page_does() {
     let running = Running::start().await;
     let (_, agent) = running.hub.agents.add_agent("cursor", None, &Actor::Operator).await.unwrap();
     running.hub.people.add_user("ada", Role::Admin, None, &Actor::Operator).await.unwrap();
-    let person = running.hub.people.mint_user_token("ada", super::PATIENCE).await.unwrap();
+    let person = running.hub.people.mint_command_token(Some("ada"), super::PATIENCE).await.unwrap();
     assert_eq!(refusal(running.open_socket(&person, &[]).await), 403);
     assert_eq!(refusal(running.open_socket("hitl_a_made-up", &[]).await), 401);
     assert_eq!(refusal(running.open_socket(&agent, &[("origin", &running.url(""))]).await), 403);

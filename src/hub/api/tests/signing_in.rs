@@ -20,11 +20,12 @@ async fn try_password(person: &Person, name: &str, password: &str) -> reqwest::R
 async fn a_password_signs_in_and_the_cookie_is_for_this_site_and_no_script() {
     let running = Running::start().await;
     running.add_user("ada", Role::Approver).await;
-    let person = running.stranger();
+    let mut person = running.stranger();
     let response = try_password(&person, "ada", PASSWORD).await;
     assert_eq!(response.status(), 200);
     let cookie = header(response.headers(), "set-cookie");
-    assert!(cookie.starts_with("hitl="), "{cookie}");
+    person.signed_in(response).await;
+    assert!(cookie.starts_with("hitl-"), "{cookie}");
     for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(cookie.contains(part), "{part} missing in {cookie}");
     }
@@ -41,7 +42,7 @@ async fn behind_tls_the_cookie_is_bound_to_the_host() {
     running.add_user("ada", Role::Approver).await;
     let response = try_password(&running.stranger(), "ada", PASSWORD).await;
     let cookie = header(response.headers(), "set-cookie");
-    assert!(cookie.starts_with("__Host-hitl=") && cookie.contains("Secure"), "{cookie}");
+    assert!(cookie.starts_with("__Host-hitl-") && cookie.contains("Secure"), "{cookie}");
 }
 
 #[tokio::test]
@@ -121,15 +122,20 @@ async fn what_is_neither_a_password_nor_a_code_is_refused() {
 async fn every_sign_in_has_a_session_of_its_own_and_signing_out_ends_it() {
     let running = Running::start().await;
     running.add_user("ada", Role::Approver).await;
-    let person = running.stranger();
+    let mut person = running.stranger();
     let first = header(try_password(&person, "ada", PASSWORD).await.headers(), "set-cookie");
-    let second = header(try_password(&person, "ada", PASSWORD).await.headers(), "set-cookie");
+    let again = try_password(&person, "ada", PASSWORD).await;
+    let second = header(again.headers(), "set-cookie");
+    person.signed_in(again).await;
     let id = |cookie: &str| cookie.split(';').next().unwrap().to_owned();
     assert_ne!(id(&first), id(&second));
-    let with = |cookie: String| running.stranger().request(Method::GET, "/api/v1/session").header("cookie", cookie);
+    let half = person.csrf.clone();
+    let with = |cookie: String| {
+        let request = running.stranger().request(Method::GET, "/api/v1/session").header("cookie", cookie);
+        request.header("x-hitl-csrf", &half)
+    };
     assert_eq!(with(id(&first)).send().await.unwrap().status(), 401, "the older session is gone");
-    let csrf = person.read("/api/v1/session").await["csrf"].as_str().unwrap().to_owned();
-    let out = person.request(Method::DELETE, "/api/v1/session").header("x-hitl-csrf", csrf).send().await.unwrap();
+    let out = person.send(Method::DELETE, "/api/v1/session", &json!({})).await;
     assert_eq!(out.status(), 204);
     assert_eq!(with(id(&second)).send().await.unwrap().status(), 401, "a copy of the cookie is worthless");
 }
@@ -139,12 +145,14 @@ async fn a_session_ends_when_nobody_uses_it_and_after_half_a_day_at_the_latest()
     let clock = Clock::settable(1_800_000_000_000);
     let running = Running::start_with(&[], clock.clone()).await;
     let (busy, idle) = (running.person("busy", Role::Viewer).await, running.person("idle", Role::Viewer).await);
-    clock.advance(7 * HOUR);
-    assert_eq!(busy.get("/api/v1/session").await.status(), 200);
-    clock.advance(2 * HOUR);
-    assert_eq!(busy.get("/api/v1/session").await.status(), 200);
+    for _ in 1..48 {
+        clock.advance(HOUR / 4);
+        assert_eq!(busy.get("/api/v1/session").await.status(), 200);
+        let stolen = idle.request(Method::GET, "/api/v1/session").send().await.unwrap();
+        assert_eq!(stolen.status(), 401, "and a cookie alone is no use");
+    }
     problem(idle.get("/api/v1/session").await, 401).await;
-    clock.advance(3 * HOUR);
+    clock.advance(HOUR / 4);
     problem(busy.get("/api/v1/session").await, 401).await;
 }
 
@@ -213,4 +221,65 @@ async fn an_administrator_makes_a_new_link_in_place_of_a_lost_one() {
     let record = records.iter().find(|record| record.action == "user.link_added").expect("a record");
     assert_eq!((record.actor.as_str(), record.subject.as_str()), ("root", "ada"));
     assert!(!serde_json::to_string(record).unwrap().contains(code), "the code is shown once");
+}
+
+#[tokio::test]
+async fn everybody_sees_their_own_sessions_and_ends_them() {
+    let running = Running::start().await;
+    let (ada, eve) = (running.person("ada", Role::Viewer).await, running.person("eve", Role::Admin).await);
+    let mut elsewhere = running.stranger();
+    let code = running.hub.people.mint_link(LinkKind::SignIn("ada".to_owned())).await.unwrap();
+    elsewhere.sign_in(&json!({ "code": code })).await;
+    let listed = ada.read("/api/v1/sessions").await;
+    let items = listed["items"].as_array().unwrap();
+    let current: Vec<_> = items.iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current.len(), 2, "{listed}");
+    assert!(current.contains(&true) && current.contains(&false) && items[0]["address"] == "127.0.0.1", "{listed}");
+    let other = items.iter().find(|session| session["current"] == false).unwrap();
+    let path = format!("/api/v1/sessions/{}", other["id"].as_str().unwrap());
+    problem(eve.send(Method::DELETE, &path, &json!({})).await, 404).await;
+    assert_eq!(elsewhere.get("/api/v1/session").await.status(), 200, "nobody else ends it");
+    assert_eq!(ada.send(Method::DELETE, &path, &json!({})).await.status(), 204);
+    problem(elsewhere.get("/api/v1/session").await, 401).await;
+    problem(ada.send(Method::DELETE, &path, &json!({})).await, 404).await;
+    assert_eq!(ada.read("/api/v1/sessions").await["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_makes_nothing_that_people_sign_in_with() {
+    let running = Running::start().await;
+    running.add_user("root", Role::Admin).await;
+    let day = std::time::Duration::from_secs(86_400);
+    let (_, token) = running.hub.people.add_user_token("root", day, &Actor::Operator).await.unwrap();
+    let command = running.hub.people.mint_command_token(Some("root"), day).await.unwrap();
+    let own = json!({ "password": "a password of my own", "current_password": PASSWORD });
+    for token in [token, command] {
+        let ask = async |method: Method, path: &str, body: &Value| {
+            let request = running.stranger().request(method, &format!("/api/v1{path}")).bearer_auth(&token);
+            request.json(body).send().await.unwrap()
+        };
+        problem(ask(Method::PUT, "/users/root", &own).await, 403).await;
+        problem(ask(Method::POST, "/users/root/link", &json!({})).await, 403).await;
+        problem(ask(Method::POST, "/users", &json!({ "name": "eve", "role": "admin" })).await, 403).await;
+        assert_eq!(ask(Method::GET, "/users", &json!({})).await.status(), 200);
+    }
+    assert_eq!(running.hub.people.users().await.unwrap().len(), 1);
+    assert_eq!(try_password(&running.stranger(), "root", PASSWORD).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_command_that_only_looks_is_nobody_and_leaves_the_set_up_link_alone() {
+    let running = Running::start().await;
+    let code = running.hub.people.mint_link(LinkKind::SetUp("ada".to_owned())).await.unwrap();
+    let token = running.hub.people.mint_command_token(None, std::time::Duration::from_secs(60)).await.unwrap();
+    let ask = async |method: Method, path: &str| {
+        running.stranger().request(method, &format!("/api/v1{path}")).bearer_auth(&token).send().await.unwrap()
+    };
+    assert_eq!(ask(Method::GET, "/approvals").await.status(), 200);
+    problem(ask(Method::POST, "/approvals/x/approve").await, 403).await;
+    problem(ask(Method::GET, "/users").await, 403).await;
+    assert!(running.hub.people.users().await.unwrap().is_empty());
+    running.stranger().sign_in(&json!({ "code": code })).await;
+    running.hub.people.keep_command_token(&token, None).await.unwrap();
+    problem(ask(Method::GET, "/approvals").await, 401).await;
 }

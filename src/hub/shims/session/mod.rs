@@ -236,6 +236,7 @@ impl Session<'_> {
                 Ok(self.hub.approvals.cancel(self.shim, cancel).await?)
             }
             ToHub::Release(release) => self.release(release).await,
+            ToHub::Continued(continued) => Ok(self.hub.approvals.continued(self.shim, continued).await?),
             ToHub::Outcome(outcome) => {
                 self.told.forget(&outcome.approval);
                 Ok(self.hub.approvals.finish(self.shim, outcome).await?)
@@ -289,7 +290,7 @@ impl Session<'_> {
     }
 
     async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
-        let id = request.id.clone();
+        let (id, digest) = (request.id.clone(), request.digest.clone());
         let trust = trust::of_name(&request.tool);
         let registration = match opinion {
             Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
@@ -310,7 +311,8 @@ impl Session<'_> {
                 let approval = held.approval.id.clone();
                 let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
                 let link = self.link(&approval);
-                let registered = Registered { id, approval, remaining_ms, link };
+                let arguments = (held.digest != digest).then(|| held.approval.arguments.clone());
+                let registered = Registered { id, approval, remaining_ms, link, arguments };
                 send(self.socket, &ToWrap::Registered(registered)).await?;
                 for news in self.told.begin(&held, self.hub.now()) {
                     send(self.socket, &news).await?;

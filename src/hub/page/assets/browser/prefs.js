@@ -1,12 +1,12 @@
-// What this browser remembers: theme, single keys, sound, notifications, its name for pushes. Never anything of an approval.
+// What this browser remembers: theme, single keys, sound, notifications, its name for pushes, cards or list. Never anything of an approval.
 
 import { useState, useEffect } from "./ui.js";
 
-/** @typedef {{theme: "auto"|"light"|"dark", keys: boolean, sound: boolean, notify: boolean, push: string}} Prefs */
+/** @typedef {{theme: "auto"|"light"|"dark", keys: boolean, sound: boolean, notify: boolean, push: string, view: "auto"|"cards"|"list"}} Prefs */
 
 const KEY = "hitl.prefs";
 /** @type {Prefs} */
-const defaults = { theme: "auto", keys: true, sound: false, notify: true, push: "" };
+const defaults = { theme: "auto", keys: true, sound: false, notify: true, push: "", view: "auto" };
 
 /** @returns {Prefs} */
 function load() {

@@ -22,7 +22,7 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {{id: string, what: "reject"|"approve"}|null} writing   the card whose words are being written
  * @property {{focus: string|null, selected: Set<string>, top: number}|null} place   where the queue was left for a card
  * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
- * @property {{server: string, agent: string, trust: string, text: string}} filter
+ * @property {import("../rules/queue.js").Filter} filter
  * @property {Record<string, number>} changes      per kind of event, how many there were
  * @property {Toast[]} toasts
  * @property {string} spoken                       the last words for the live region
@@ -45,7 +45,7 @@ let state = {
   writing: null,
   place: null,
   opened: new Map(),
-  filter: { server: "", agent: "", trust: "", text: "" },
+  filter: { server: "", agent: "", trust: "", text: "", order: "oldest", grouped: false },
   changes: {},
   toasts: [],
   spoken: "",

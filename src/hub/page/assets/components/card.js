@@ -9,7 +9,7 @@ import { visible } from "../rules/glyphs.js";
 import { Name } from "./text.js";
 import { Risk, Ago } from "./controls.js";
 import { Countdown } from "./countdown.js";
-import { Who, Why, HandedOff, Claim } from "./who.js";
+import { Who, Why, HandedOff, AskedAgain, Claim } from "./who.js";
 import { Arguments } from "./arguments.js";
 import { DriftNote } from "./drift.js";
 import { Compare } from "./compare.js";
@@ -84,6 +84,7 @@ function FullCard({ item }) {
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
     <${HandedOff} approval=${approval} />
+    <${AskedAgain} approval=${approval} />
     <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} />
     <div class="card-more"><${Claim} text=${approval.description} /><${Compare} approval=${approval} inCard /></div>

@@ -1,6 +1,6 @@
 // Filters over the queue that is on the page already.
 
-import { html } from "../browser/ui.js";
+import { html, cls, useState } from "../browser/ui.js";
 import { set, get, useStore } from "../browser/store.js";
 import { visible } from "../rules/glyphs.js";
 
@@ -8,7 +8,7 @@ import { visible } from "../rules/glyphs.js";
 const change = (patch) => set({ filter: { ...get().filter, ...patch } });
 
 /** Back to all cards. */
-export const clearFilter = () => set({ filter: { server: "", agent: "", trust: "", text: "" } });
+export const clearFilter = () => change({ server: "", agent: "", trust: "", text: "" });
 
 /** Whether any filter is set. @param {import("../browser/store.js").State["filter"]} filter */
 export const filtering = (filter) => Boolean(filter.server || filter.agent || filter.trust || filter.text.trim());
@@ -23,6 +23,18 @@ export const Select = ({ label, value, options, onChange }) =>
 /** @param {[string, string][]} pairs @returns {[string, string][]} */
 const distinct = (pairs) => [...new Map(pairs)].sort((a, b) => a[1].localeCompare(b[1]));
 
+/** @type {[string, string][]} */
+const levels = ["high", "medium", "low"].map((level) => [level, level]);
+/** @type {[import("../rules/arrange.js").Order, string][]} */
+const orders = [
+  ["oldest", "Oldest first"],
+  ["deadline", "Least time first"],
+  ["risk", "Highest risk first"],
+];
+
+/** Whether a filter is set that a phone would hide. @param {import("../browser/store.js").State["filter"]} filter */
+const narrowed = (filter) => Boolean(filter.server || filter.agent || filter.trust);
+
 /** @param {{onDone: () => void}} props  `onDone` goes from the field to the cards */
 export function QueueFilters({ onDone }) {
   const leave = (/** @type {KeyboardEvent} */ event) => {
@@ -32,17 +44,21 @@ export function QueueFilters({ onDone }) {
   };
   const filter = useStore((state) => state.filter);
   const queue = useStore((state) => state.queue);
+  const [open, setOpen] = useState(false);
   const servers = distinct(queue.map(({ approval: a }) => [a.server, visible(a.server)]));
   const agents = distinct(queue.map(({ approval: a }) => [a.agent.client_id, visible(a.agent.name)]));
+  const set = (/** @type {string} */ key) => (/** @type {string} */ value) => change({ [key]: value });
   return html`<div class="filters" role="search">
     <input id="filter" type="search" placeholder="Filter" aria-label="Filter the cards" aria-keyshortcuts="/" value=${filter.text} onInput=${(/** @type {any} */ e) => change({ text: e.target.value })} onKeyDown=${leave} />
-    <${Select} label="Server" value=${filter.server} options=${servers} onChange=${(/** @type {string} */ server) => change({ server })} />
-    <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${(/** @type {string} */ agent) => change({ agent })} />
-    <${Select} label="Risk" value=${filter.trust} options=${[
-      ["high", "high"],
-      ["medium", "medium"],
-      ["low", "low"],
-    ]} onChange=${(/** @type {string} */ trust) => change({ trust })} />
+    <button class="button filters-more" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>Filters</button>
+    <span class=${cls("selects", (open || narrowed(filter)) && "open")}>
+      <${Select} label="Server" value=${filter.server} options=${servers} onChange=${set("server")} />
+      <${Select} label="Agent" value=${filter.agent} options=${agents} onChange=${set("agent")} />
+      <${Select} label="Risk" value=${filter.trust} options=${levels} onChange=${set("trust")} />
+      <select aria-label="Order" onChange=${(/** @type {any} */ e) => change({ order: e.target.value })}>
+        ${orders.map(([key, words]) => html`<option value=${key} selected=${key === filter.order}>${words}</option>`)}
+      </select>
+    </span>
     ${filtering(filter) && html`<button class="link" onClick=${clearFilter}>Clear</button>`}
   </div>`;
 }

@@ -6,6 +6,7 @@ import * as prefs from "../browser/prefs.js";
 import * as notify from "../hub/notify.js";
 import { Dialog } from "./dialog.js";
 import { Switch } from "./controls.js";
+import { Sessions } from "./sessions.js";
 
 /** @type {Record<string, string>} */
 const states = {
@@ -40,5 +41,6 @@ export function Settings() {
       <div class="segments" role="group" aria-label="Theme">${themes.map(([value, words]) => html`<button aria-pressed=${chosen.theme === value ? "true" : "false"} onClick=${() => prefs.set({ theme: value })}>${words}</button>`)}</div></div>
     <div class="setting"><div><h3>Password</h3><p class="quiet small">${session?.password ? "Yours for this hub. Changing it signs your other browsers out." : "You have none and sign in by link."}</p></div>
       <button class="button" onClick=${() => set({ dialog: "password" })}>${session?.password ? "Change" : "Set one"}</button></div>
+    <${Sessions} />
   </${Dialog}>`;
 }

@@ -24,6 +24,12 @@ export const HandedOff = ({ approval: { handed_off: away, status } }) =>
     ? html`<p class="handed-off"><strong>Nobody waits right now.</strong> The client could not wait any longer. Approve, and its next identical call runs, once.</p>`
     : null;
 
+/** That the same was called more than once, and is approved once. @param {{approval: import("../rules/types.js").Approval}} props */
+export const AskedAgain = ({ approval: { asked_again: times = 0 } }) =>
+  times > 0
+    ? html`<p class="handed-off"><strong>Asked again</strong>${times > 1 ? ` ${times} times` : ""}. The client called the same again; approved, it runs once.</p>`
+    : null;
+
 /** What the server says its tool does: a claim. @param {{text: string|null}} props */
 export const Claim = ({ text }) =>
   text

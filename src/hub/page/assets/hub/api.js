@@ -1,6 +1,7 @@
 // The hub's documented HTTP API, and nothing else. Failures become an ApiError with words for a person.
 
-import { get, endSession } from "../browser/store.js";
+import { get, endSession as over } from "../browser/store.js";
+import * as half from "../browser/half.js";
 import { synchronise } from "../browser/clock.js";
 
 /** @typedef {import("../rules/types.js").Approval} Approval */
@@ -31,6 +32,12 @@ async function problem(answer) {
   return new ApiError(answer.status, words, body.approval, body.place);
 }
 
+/** The half of the session that goes with every request. @returns {Record<string, string>} */
+export function shown() {
+  const known = half.get();
+  return known ? { "X-HITL-CSRF": known } : {};
+}
+
 /**
  * One request. A 401 anywhere means that the session is over.
  * @param {string} method
@@ -40,8 +47,7 @@ async function problem(answer) {
  */
 async function call(method, path, body) {
   /** @type {Record<string, string>} */
-  const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-HITL-CSRF"] = get().session?.csrf ?? "";
+  const headers = { Accept: "application/json", ...shown() };
   if (method !== "GET") headers["Content-Type"] = "application/json";
   let answer;
   try {
@@ -55,7 +61,7 @@ async function call(method, path, body) {
   } catch {
     throw new ApiError(0, UNREACHABLE);
   }
-  if (answer.status === 401 && get().session) endSession();
+  if (answer.status === 401 && get().session) over();
   if (!answer.ok) throw await problem(answer);
   return answer.status === 204 ? null : answer.json().catch(() => null);
 }
@@ -83,8 +89,20 @@ export async function whoami() {
 }
 
 /** @param {{name: string, password: string}|{code: string}} credentials */
-export const signIn = (credentials) => call("POST", "/session", credentials);
-export const signOut = () => call("DELETE", "/session");
+export async function signIn(credentials) {
+  const { csrf } = await call("POST", "/session", credentials);
+  half.set(csrf);
+}
+
+export async function signOut() {
+  await call("DELETE", "/session");
+  half.forget();
+}
+
+/** The sessions of whoever is signed in. @returns {Promise<import("../rules/types.js").Stay[]>} */
+export const sessions = () => call("GET", "/sessions").then(items);
+/** @param {string} id */
+export const endSession = (id) => call("DELETE", `/sessions/${seg(id)}`);
 
 /** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Page<Approval>>} */
 export const approvals = (filter) => call("GET", `/approvals${query(filter)}`);

@@ -1,6 +1,7 @@
 // Keeps the state in step with the hub: follows the events, in this tab or through the one that holds the line, and says
 // when the line is lost.
 
+import { shown } from "./api.js";
 import { get, set, endSession } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
 import { UNREACHABLE } from "./api.js";
@@ -55,6 +56,7 @@ async function lead(tell, signal) {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await read("/api/v1/events", {
+        headers: shown(),
         lastId,
         silence: SILENCE_MS,
         signal,

@@ -37,7 +37,7 @@ export function parser(deliver) {
 /**
  * Reads one connection until it ends; throws when it cannot be made or breaks.
  * @param {string} url
- * @param {{lastId: string, silence: number, onOpen: () => void, onAlive: () => void, onMessage: (m: Message) => void, signal: AbortSignal}} how
+ * @param {{headers: Record<string, string>, lastId: string, silence: number, onOpen: () => void, onAlive: () => void, onMessage: (m: Message) => void, signal: AbortSignal}} how
  *   `silence` is the time in milliseconds after which a quiet line counts as dead
  */
 export async function read(url, how) {
@@ -52,7 +52,7 @@ export async function read(url, how) {
   };
   try {
     /** @type {Record<string, string>} */
-    const headers = { Accept: "text/event-stream" };
+    const headers = { Accept: "text/event-stream", ...how.headers };
     if (how.lastId) headers["Last-Event-ID"] = how.lastId;
     const answer = await fetch(url, { headers, signal: cut.signal, credentials: "same-origin", cache: "no-store" });
     if (!answer.ok || !answer.body) throw Object.assign(new Error("refused"), { status: answer.status });

@@ -87,5 +87,6 @@ export const actionWords = {
   "approval.cancelled": "cancelled",
   "approval.expired": "voided the approval",
   "approval.released": "released the call to the server",
+  "approval.continued": "went on with the call, as its server asked",
   "approval.finished": "reported the outcome",
 };

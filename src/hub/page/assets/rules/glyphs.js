@@ -2,9 +2,9 @@
 
 /** @typedef {{text: string, mark?: "hidden"|"lookalike", name?: string}} Piece */
 
-// Controls, format (bidi, zero width, tags), private use, unassigned, separators, and blanks that look like nothing.
+// The table of `src/core/inert.rs`, and what no character is: unassigned ones and lone surrogates.
 const hidden =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u;
+  /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]/u;
 const stylised = /[\uff01-\uff5e\u{1d400}-\u{1d7ff}]/u;
 const suspect = new RegExp(`${hidden.source}|${stylised.source}|[^\\x00-\\x7f]`, "u");
 

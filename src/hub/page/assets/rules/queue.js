@@ -1,6 +1,8 @@
 // The queue of cards as pure functions: oldest first, an approval never goes back to pending, a settled card keeps its
 // place until it is taken away.
 
+import { sorted, groups } from "./arrange.js";
+
 /** @typedef {import("./types.js").Approval} Approval */
 /** @typedef {import("./types.js").Item} Item */
 
@@ -52,12 +54,20 @@ export function reconcile(queue, pending, since, now) {
 /** The cards that wait for a decision. @param {Item[]} queue */
 export const waiting = (queue) => queue.filter((item) => item.approval.status === "pending");
 
+/** @typedef {{server: string, agent: string, trust: string, text: string, order?: import("./arrange.js").Order, grouped?: boolean}} Filter */
+
 /**
- * The cards that pass the filter, settled ones included.
+ * The cards that pass the filter, settled ones included, in the order in which they are shown.
  * @param {Item[]} queue
- * @param {{server: string, agent: string, trust: string, text: string}} filter
+ * @param {Filter} filter
  */
 export function visibleCards(queue, filter) {
+  const cards = sorted(matching(queue, filter), filter.order ?? "oldest");
+  return filter.grouped ? groups(cards).flatMap((group) => group.items) : cards;
+}
+
+/** @param {Item[]} queue @param {Filter} filter */
+function matching(queue, filter) {
   const text = filter.text.trim().toLowerCase();
   return queue.filter(({ approval }) => {
     if (filter.server && approval.server !== filter.server) return false;

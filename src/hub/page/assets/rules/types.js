@@ -23,6 +23,7 @@
  * @property {string} arguments_sha256
  * @property {string|null} [extra]  raw JSON text of what else the server is given
  * @property {boolean} [handed_off]  nobody waits: the client was told to call again
+ * @property {number} [asked_again]   how often its client called the same again
  * @property {number} created_at
  * @property {number} deadline_at
  * @property {number|null} decided_at
@@ -55,13 +56,14 @@
 /** @typedef {{require_all: boolean, threshold: Level|null, bypass: string[], bypass_entries: Bypass[], timeout_seconds: number, gate_changed_tools: boolean|null, rules: unknown[]}} Policy */
 /** @typedef {{verdict: "pass"|"gate"|"deny"|"ask", bypass?: boolean, trust: Level, reasons?: string[]}} Ruling */
 /** @typedef {{agent: AgentRef, tools: (Ruling & {tool: string})[], unlisted: Ruling}} Coverage */
-/** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number}} Enrolment */
+/** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number, key?: string}} Enrolment */
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number, command: string[]}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
+/** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string, browser: string|null}} Stay */
 /** @typedef {{from: string, to: string, zone: string}} QuietHours */
 
 /**

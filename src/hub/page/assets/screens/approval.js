@@ -14,7 +14,7 @@ import { duration, outcomeOf, actionWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Risk, Status, When, Trouble, CopyButton } from "../components/controls.js";
 import { Countdown } from "../components/countdown.js";
-import { Who, Why, HandedOff, Claim } from "../components/who.js";
+import { Who, Why, HandedOff, AskedAgain, Claim } from "../components/who.js";
 import { Arguments, openNextFold } from "../components/arguments.js";
 import { DriftNote } from "../components/drift.js";
 import { Decision } from "../components/decision.js";
@@ -102,6 +102,7 @@ function Whole({ item }) {
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />
     <${HandedOff} approval=${approval} />
+    <${AskedAgain} approval=${approval} />
     <${DriftNote} approval=${approval} />
     <${Arguments} approval=${approval} wholeHash=${true} />
     <${Claim} text=${approval.description} />

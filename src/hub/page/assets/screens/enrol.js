@@ -86,6 +86,7 @@ function Confirm({ machine, onYes, onNo }) {
   return html`<form class="panel stack enrol" onSubmit=${yes}>
     <p>Does the machine show exactly this code?</p>
     <p class="enrol-code mono">${machine.code}</p>
+    ${machine.key && html`<p class="quiet small">If it shows the hub's key, too, it must be <span class="mono">${machine.key}</span>: another one means that somebody stands in between.</p>`}
     <p class="quiet small">It says that it is <${Name} of=${machine.host ?? "unnamed"} />, used by <${Name} of=${machine.user ?? "nobody"} />, and connects from <${Name} of=${machine.address} />.</p>
     <label>Name of the agent<input required maxlength="64" autocomplete="off" value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
     <label>User it works for (optional)<input maxlength="64" autocomplete="off" value=${user} onInput=${(/** @type {any} */ e) => setUser(e.target.value)} /></label>

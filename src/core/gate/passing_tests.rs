@@ -1,6 +1,7 @@
 //! How passing calls ended, as the log is told; what passes never depends on it.
 
-use super::awaited::{MAX_AWAITED, RUNNING_AFTER};
+use super::passing::RUNNING_AFTER;
+use super::requests::MAX_PASSED;
 use super::tests::{Stand, call, ruling, table};
 use super::*;
 use crate::core::messages::*;
@@ -125,7 +126,7 @@ fn a_call_that_runs_long_is_told_of_while_it_runs_and_again_at_its_end() {
 #[test]
 fn of_too_many_calls_the_oldest_is_told_as_unknown() {
     let mut stand = passing("0");
-    for id in 1..MAX_AWAITED {
+    for id in 1..MAX_PASSED {
         stand.now += Duration::from_millis(1);
         stand.client(&call(&id.to_string(), "pass"));
     }
