@@ -107,6 +107,8 @@ create table tools (
     -- The digests of all definitions that were accepted, as a JSON list, and the text of the last of them.
     accepted text not null default '[]',
     accepted_definition text,
+    -- The members that may differ from it unaccepted, as a JSON list of pointers.
+    varies text not null default '[]',
     drift_since integer,
     -- Who reported the definition that nobody accepted; null where it was not one agent alone.
     drift_by text,
@@ -246,6 +248,36 @@ create index browsers_of_user on browsers (user_name);
 create table push_key (
     id integer primary key,
     pkcs8 text not null
+) strict;
+
+-- The hubs that serve this store, and when each was seen last: one that was not seen for a while is gone.
+create table hubs (
+    id text primary key,
+    seen_at integer not null,
+    -- Written when it is tried whether there is room for a change.
+    room text
+) strict;
+
+-- Which hub a shim with something open came to last. Other hubs end what it holds only when that one is gone.
+create table instances (
+    client_id text not null,
+    instance text not null,
+    hub text not null,
+    primary key (client_id, instance)
+) strict;
+create index instances_hub on instances (hub);
+
+-- Rows that stood behind the last record of the chain and were none of it, as they were found.
+create table strays (
+    found_at integer not null,
+    seq integer not null,
+    at integer not null,
+    actor text not null,
+    action text not null,
+    subject text not null,
+    detail text not null,
+    previous text not null,
+    hash text not null
 ) strict;
 
 -- The one key by which a hub, or all hubs on this store, prove which they are.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use super::database::Database;
 use super::file::{File, LogFormat};
 use super::secret::{self, Secret};
 use super::way::Way;
@@ -46,8 +47,8 @@ pub struct Settings {
     pub listen_named: bool,
     /// Where the hub keeps its data.
     pub data_dir: PathBuf,
-    /// `sqlite:…` or `postgres://…`.
-    pub database: String,
+    /// Where the store lies.
+    pub database: Database,
     /// The base URL that people use, such as `https://hub.example.org`, without a slash at its end.
     pub public_url: Option<PublicUrl>,
     /// Certificate chain and key, for TLS without a proxy.
@@ -133,7 +134,10 @@ impl Settings {
         let settings = Self {
             listen: listen.as_deref().map_or(Ok(DEFAULT_LISTEN), parse_listen)?,
             listen_named: listen.is_some(),
-            database: database.map_or_else(|| default_database(&data_dir), |url| parse_database(&url))?,
+            database: match database {
+                Some(address) => Database::parse(&address)?,
+                None => Database::Sqlite(data_dir.join("hub.db")),
+            },
             data_dir,
             public_url: env("HITL_PUBLIC_URL").or(file.public_url).as_deref().map(parse_public_url).transpose()?,
             tls: parse_tls(
@@ -205,25 +209,6 @@ fn load_file(flags: &Flags, env: Option<String>) -> anyhow::Result<File> {
 fn parse_listen(text: &str) -> anyhow::Result<SocketAddr> {
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
     numeric.parse().with_context(|| format!("listen = {text:?} is not an address and port, such as 127.0.0.1:7420"))
-}
-
-fn default_database(data_dir: &std::path::Path) -> anyhow::Result<String> {
-    let path = data_dir.join("hub.db");
-    let path = path.to_str().with_context(|| format!("data dir {} is not valid UTF-8", data_dir.display()))?;
-    Ok(format!("sqlite:{path}"))
-}
-
-fn parse_database(url: &str) -> anyhow::Result<String> {
-    // The URL may carry a password, so the message shows its scheme at most.
-    if let Some(below) = url.strip_prefix("sqlite:~/") {
-        let path = paths::at_home(std::path::Path::new("~").join(below));
-        return Ok(format!("sqlite:{}", path.to_str().context("the home directory's path is not valid UTF-8")?));
-    }
-    if ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Ok(url.to_owned());
-    }
-    let scheme = url.split_once(':').map_or("no scheme", |(scheme, _)| scheme);
-    bail!("database has {scheme:?} where sqlite: or postgres:// belongs, such as sqlite:/var/lib/hitl/hub.db")
 }
 
 fn parse_public_url(text: &str) -> anyhow::Result<PublicUrl> {
@@ -339,7 +324,7 @@ mod tests {
         let flags = Flags { listen: Some("localhost:3".to_owned()), ..Flags::default() };
         let settings = resolve(file, &env, flags).unwrap();
         assert_eq!(settings.listen.port(), 3);
-        assert_eq!(settings.database, "sqlite:/file/hub.db");
+        assert_eq!(settings.database, Database::Sqlite("/file/hub.db".into()));
         assert_eq!(resolve(file, &env, Flags::default()).unwrap().listen.port(), 2);
         assert_eq!(resolve(file, &[], Flags::default()).unwrap().listen.port(), 1);
         let settings = resolve("data_dir = \"/d\"", &[], Flags::default()).unwrap();

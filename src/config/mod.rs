@@ -2,6 +2,8 @@
 //!
 //! Highest first: flag, environment (`HITL_` and the key in capitals), `config.toml`, default.
 
+#[cfg(feature = "hub")]
+pub mod database;
 pub mod env;
 pub mod file;
 #[cfg(feature = "hub")]

@@ -7,6 +7,8 @@
 mod alike;
 pub mod approval;
 pub mod call;
+#[cfg(feature = "hub")]
+pub mod differing;
 pub mod extra;
 pub mod frame;
 pub mod gate;

@@ -123,6 +123,11 @@ impl Outline {
         }
     }
 
+    /// Whether an object was seen, or its beginning.
+    pub fn has_begun(&self) -> bool {
+        self.depth > 0 || !self.objects.is_empty()
+    }
+
     /// The objects that were seen, the last one perhaps not to its end.
     pub fn objects(mut self) -> Vec<Object> {
         if self.depth > 0 {

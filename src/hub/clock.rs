@@ -11,6 +11,18 @@ use tokio::sync::watch;
 /// The longest single sleep: timers stand still while the machine sleeps, the clock does not.
 const NAP: Duration = Duration::from_secs(5);
 
+/// A clock further behind than this, in milliseconds, is told of.
+const WORTH_A_WORD_MS: i64 = 5_000;
+
+/// What a store says of time when it is opened, in unix milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Times {
+    /// Its database's own clock, where it has one.
+    pub(in crate::hub) here: Option<i64>,
+    /// The newest time in it.
+    pub(in crate::hub) newest: i64,
+}
+
 /// Unix milliseconds, and sleeping by them.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
@@ -26,6 +38,26 @@ impl Clock {
     pub fn real() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| milliseconds(since.as_millis()));
         Self(Kind::Real { wall, steady: steady_ms() })
+    }
+
+    /// Never behind what was recorded: deadlines and the record's order must not depend on what this machine's clock
+    /// was set to between two runs. Where the store has a clock of its own, all its hubs go by that.
+    #[must_use]
+    pub(in crate::hub) fn going_on_from(self, Times { here, newest }: Times) -> Self {
+        match self.0 {
+            Kind::Real { .. } => {
+                let (now, steady) = (here.unwrap_or_else(|| self.now()), steady_ms());
+                if newest - now > WORTH_A_WORD_MS {
+                    let seconds = (newest - now) / 1000;
+                    tracing::warn!(seconds, "the clock is behind the newest record; time goes on from that");
+                }
+                Self(Kind::Real { wall: now.max(newest), steady })
+            }
+            Kind::Settable(now) => {
+                now.send_modify(|now| *now = newest.max(*now));
+                Self(Kind::Settable(now))
+            }
+        }
     }
 
     /// A clock that stands still until it is moved with [`advance`](Self::advance).
@@ -106,6 +138,19 @@ mod tests {
         assert!(!sleeper.is_finished());
         clock.advance(1);
         assert_eq!(sleeper.await.unwrap(), 1_500);
+    }
+
+    #[test]
+    fn no_clock_goes_on_from_before_the_newest_record() {
+        let wall = Clock::real().now();
+        let ahead = Times { here: None, newest: wall + 3_600_000 };
+        assert!(Clock::real().going_on_from(ahead).now() >= ahead.newest, "set back by an hour");
+        let behind = Times { here: None, newest: wall - 3_600_000 };
+        assert!((wall..wall + 60_000).contains(&Clock::real().going_on_from(behind).now()));
+        let database = Times { here: Some(5_000), newest: 1_000 };
+        assert!((5_000..65_000).contains(&Clock::real().going_on_from(database).now()));
+        assert_eq!(Clock::settable(7).going_on_from(database).now(), 1_000);
+        assert_eq!(Clock::settable(1_007).going_on_from(database).now(), 1_007);
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub enum DecideError {
     /// It is no longer pending; here is what became of it.
     #[error("the approval is already {}", .0.status.as_str())]
     TooLate(Box<Approval>),
+    /// An identical call that is written otherwise took its place since somebody looked; here it is.
+    #[error("the call has changed since you looked at it; look at it again, nothing was decided")]
+    Changed(Box<Approval>),
     /// The user's role does not allow it.
     #[error("deciding needs the role approver or admin")]
     Forbidden,

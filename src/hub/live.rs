@@ -123,13 +123,15 @@ impl Live {
         true
     }
 
-    /// A shim that another run of the hub knew may come back until then.
-    pub(in crate::hub) fn expect_back(&self, client_id: ClientId, instance: InstanceId, until: i64) {
+    /// A shim that another hub or run of this one knew may come back until then; `false`: it is here, or expected.
+    pub(in crate::hub) fn expect_back(&self, client_id: &ClientId, instance: &InstanceId, until: i64) -> bool {
         let mut shims = self.shims();
-        let key = (client_id, instance);
-        if !shims.connected.contains_key(&key) {
-            shims.away.insert(key, Away { until, shown: None });
+        let key = (client_id.clone(), instance.clone());
+        if shims.connected.contains_key(&key) || shims.away.contains_key(&key) {
+            return false;
         }
+        shims.away.insert(key, Away { until, shown: None });
+        true
     }
 
     /// Whether a shim is connected, or may still come back.

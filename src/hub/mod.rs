@@ -41,6 +41,7 @@ use self::people::People;
 use self::servers::Servers;
 use self::servers::decision_point::DecisionPoint;
 use self::shims::Shims;
+use self::shims::meter::Room;
 use self::store::budget::Budgets;
 use self::store::{Store, StoreError};
 use crate::core::trust::Level;
@@ -123,13 +124,14 @@ impl Hub {
         clock: Clock,
         decision_point: Option<DecisionPoint>,
     ) -> Result<Self, StoreError> {
+        // The record goes on in time, whatever this machine's clock was set to meanwhile.
+        let clock = clock.going_on_from(store.times());
         let live = Live::default();
         store.bus().subscribe({
             let live = live.clone();
             move |target| live.hear(target)
         });
         let hub = Self(Arc::new(Rooms::new(store, settings, clock, live, decision_point)));
-        hub.ready().await?;
         Ok(hub)
     }
 
@@ -160,9 +162,9 @@ impl Hub {
         self.store.close().await;
     }
 
-    /// Whether the store answers, for `/readyz`.
+    /// Whether the store takes changes, for `/readyz`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
+        self.store.ready(self.now()).await
     }
 }
 
@@ -188,6 +190,7 @@ impl Rooms {
             clock: clock.clone(),
             live: live.clone(),
             budgets,
+            room: Room::default(),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

@@ -86,6 +86,8 @@ pub struct Approval {
     pub arguments: String,
     /// SHA-256 of that text.
     pub arguments_sha256: Digest,
+    /// SHA-256 over agent, server, tool, definition and all that the server is given: what a decision is about.
+    pub digest: Digest,
     /// The raw JSON text of what else the server is given with the call, if anything.
     pub extra: Option<String>,
     /// Nobody waits for it at this moment: its client was told to call again, and an identical call takes it up.
@@ -258,6 +260,8 @@ pub struct ToolChange {
     /// Why it needs approval, for the card; `null` clears it.
     #[serde(default, deserialize_with = "present")]
     pub reason: Option<Option<String>>,
+    /// The members of its definition that may change without being accepted again.
+    pub varies: Option<Vec<String>>,
 }
 
 /// A tool with its policy.
@@ -279,6 +283,9 @@ pub struct Tool {
     pub annotations: Option<serde_json::Value>,
     /// How its definition differs from what was accepted, if it does.
     pub drift: Option<ToolDrift>,
+    /// The members of its definition that may change without being accepted again, as JSON pointers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub varies: Vec<String>,
     /// How much it was used; only in the answer to `GET /servers/{name}`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -299,6 +306,12 @@ pub struct ToolDrift {
     /// The definition as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
+    /// The members that differ, as JSON pointers, where that can be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+    /// Only the order of lists differs: the server writes a set, anew at each start.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaps: bool,
 }
 
 /// How much a tool was used, as far as log and history go back.

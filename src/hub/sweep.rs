@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::core::ids::{ClientId, InstanceId};
 use crate::hub::Hub;
 use crate::hub::store::StoreError;
+use crate::hub::store::leases::{self, BEAT_MS};
 
 /// After a failure of the store, the next try, in milliseconds.
 const RETRY_MS: i64 = 1_000;
@@ -13,8 +13,15 @@ const PRUNE_MS: i64 = 3_600_000;
 /// The command line writes to the same store; this is how soon its changes count.
 const LOOK_OUTSIDE: Duration = Duration::from_secs(1);
 
+/// When what comes again and again is due.
+struct Rounds {
+    prune_at: i64,
+    beat_at: i64,
+    adopt_at: i64,
+}
+
 impl Hub {
-    /// Deadlines, graces, resume windows and pruning, until shutdown; one process per store runs it.
+    /// Deadlines, graces, resume windows and pruning, until shutdown; every hub on a store runs it.
     pub async fn run_background(&self) {
         let stop = self.shutdown();
         tokio::select! {
@@ -22,18 +29,17 @@ impl Hub {
             () = self.sweep_for_ever() => {}
             () = self.watch_outside() => {}
         }
+        if let Err(error) = self.store.beat_no_more().await {
+            tracing::warn!(%error, "other hubs cannot be told that this one stops");
+        }
     }
 
     async fn sweep_for_ever(&self) {
-        while let Err(error) = self.expect_all_back().await {
-            tracing::error!(%error, "cannot read which shims are expected back");
-            self.clock.sleep_until(self.now() + RETRY_MS).await;
-        }
-        let mut prune_at = self.now();
+        let mut rounds = Rounds { prune_at: self.now(), beat_at: self.now(), adopt_at: self.now() };
         loop {
             let bus = self.store.bus();
             bus.sweeper_asks();
-            let next = match self.sweep(&mut prune_at).await {
+            let next = match self.sweep(&mut rounds).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(%error, "deadlines could not be kept; trying again");
@@ -49,7 +55,11 @@ impl Hub {
     }
 
     /// Does everything that is due; returns when something will be.
-    async fn sweep(&self, prune_at: &mut i64) -> Result<i64, StoreError> {
+    async fn sweep(&self, rounds: &mut Rounds) -> Result<i64, StoreError> {
+        if rounds.adopt_at <= self.now() {
+            self.expect_orphans_back().await?;
+            rounds.adopt_at = if self.store.is_shared() { self.now() + BEAT_MS } else { i64::MAX };
+        }
         for (client_id, instance, shown) in self.live.given_up(self.now()) {
             self.approvals.gone(&client_id, &instance).await?;
             if let Some(shim) = shown {
@@ -62,28 +72,28 @@ impl Hub {
             self.approvals.end_due().await?;
             next = self.approvals.next_due().await?;
         }
-        if *prune_at <= self.now() {
+        if rounds.prune_at <= self.now() {
             self.prune().await?;
-            *prune_at = self.now() + PRUNE_MS;
+            rounds.prune_at = self.now() + PRUNE_MS;
         }
+        if rounds.beat_at <= self.now() {
+            self.store.beat(self.now()).await?;
+            rounds.beat_at = self.now() + BEAT_MS;
+        }
+        // While something waits, its time is kept up with in the store: a clock that is set back between two runs
+        // lengthens nothing by more than a beat. A hub that shares its store shows itself all the time.
+        let beats = self.store.is_shared() || next < i64::MAX;
+        let beat_at = if beats { rounds.beat_at } else { i64::MAX };
         let given_up = self.live.next_given_up().unwrap_or(i64::MAX);
-        Ok(next.min(*prune_at).min(given_up))
+        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(beat_at).min(given_up))
     }
 
-    /// After a start, every shim with something open has as long to come back as one that was just lost.
-    async fn expect_all_back(&self) -> Result<(), StoreError> {
-        let open: Vec<(String, String)> = sqlx::query_as(
-            "select client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0 \
-             union select client_id, instance from activity where running is not null and outcome = 'released'",
-        )
-        .fetch_all(self.store.read())
-        .await?;
-        for (client_id, instance) in open {
-            let (client_id, instance) = (ClientId(client_id), InstanceId(instance));
-            if !self.live.is_connected(&client_id, &instance) {
-                let until = self.now() + self.resume_within_ms;
-                self.live.expect_back(client_id.clone(), instance.clone(), until);
-                self.store.bus().wake_sweeper();
+    /// After a start, and when another hub is gone, every shim with something open has as long to come back as one that
+    /// was just lost.
+    async fn expect_orphans_back(&self) -> Result<(), StoreError> {
+        for (client_id, instance) in self.store.orphans(self.now()).await? {
+            let until = self.now() + self.resume_within_ms;
+            if self.live.expect_back(&client_id, &instance, until) {
                 self.approvals.lost(&client_id, &instance).await?;
             }
         }
@@ -105,7 +115,7 @@ impl Hub {
                     ] {
                         sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
                     }
-                    Ok(())
+                    leases::prune(tx, clock.now()).await
                 })
             })
             .await

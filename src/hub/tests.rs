@@ -7,8 +7,9 @@ mod audit;
 mod bounds;
 mod decision_point;
 mod decisions;
-mod desk;
+pub(in crate::hub) mod desk;
 mod hand_off;
+mod leases;
 mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;

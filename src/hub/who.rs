@@ -1,12 +1,13 @@
 //! Whose doing it is: people, agents' shims, and the hub itself; what they may be called, and what a role allows.
 
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
 
-use crate::core::ids::{ClientId, InstanceId};
+use crate::core::ids::{ClientId, Digest, InstanceId};
 use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
-use crate::hub::model::{Role, User};
+use crate::hub::model::{Approval, Role, User};
 use crate::hub::store::{StoreError, Tx};
 
 /// The actor of what happens by itself.
@@ -49,6 +50,25 @@ pub struct Decider {
     pub name: String,
     /// Recorded with the decision, where it is known.
     pub via: Option<Via>,
+    /// What they looked at, where they say so; another call under the same id is not decided.
+    pub saw: Saw,
+}
+
+/// The call that somebody looked at before deciding.
+#[derive(Clone, Debug, Default)]
+pub struct Saw {
+    /// Its digest.
+    pub digest: Option<Digest>,
+    /// That of its arguments.
+    pub arguments_sha256: Option<Digest>,
+}
+
+impl Saw {
+    /// Whether it is this one.
+    pub(in crate::hub) fn is(&self, approval: &Approval) -> bool {
+        self.digest.as_ref().is_none_or(|digest| *digest == approval.digest)
+            && self.arguments_sha256.as_ref().is_none_or(|digest| *digest == approval.arguments_sha256)
+    }
 }
 
 impl Decider {
@@ -63,7 +83,7 @@ impl Decider {
 
 impl From<&User> for Decider {
     fn from(user: &User) -> Self {
-        Self { name: user.name.clone(), via: None }
+        Self { name: user.name.clone(), via: None, saw: Saw::default() }
     }
 }
 
@@ -134,8 +154,45 @@ pub(in crate::hub) fn check_name(name: &str) -> Result<(), ChangeError> {
     if !fits {
         return Err(ChangeError::Invalid("a name is 1 to 64 visible characters without blanks around them".to_owned()));
     }
+    if poses(name) {
+        let why = "a name does not mix alphabets, and has no letters that are another one in disguise";
+        return Err(ChangeError::Invalid(why.to_owned()));
+    }
     if RESERVED.contains(&name) || name.starts_with(CLIENT_ID_PREFIX) {
         return Err(ChangeError::Invalid(format!("the name {name} is reserved")));
     }
     Ok(())
+}
+
+/// Whether it has what makes one name look like another: letters of alphabets whose letters look alike, side by side, or
+/// forms of letters that are only another way to write them.
+fn poses(name: &str) -> bool {
+    let alphabet = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => Some("Latin"),
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => Some("Greek"),
+        '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' | '\u{a640}'..='\u{a69f}' => Some("Cyrillic"),
+        '\u{530}'..='\u{58f}' => Some("Armenian"),
+        '\u{13a0}'..='\u{13ff}' | '\u{ab70}'..='\u{abbf}' => Some("Cherokee"),
+        _ => None,
+    };
+    let mut found = name.chars().filter_map(alphabet);
+    let first = found.next();
+    found.any(|other| Some(other) != first) || !name.nfkc().eq(name.chars())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_passes_for_another_is_refused() {
+        for name in ["ada", "Zoë", "Ада", "Ωμέγα", "田中", "ada-2 (ci)", "señor_ñ"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        let mixed = ["\u{430}dmin", "adm\u{456}n", "r\u{3bf}ot", "\u{ff41}dmin", "\u{1d41a}dmin", "Zoe\u{308}"];
+        for name in mixed.into_iter().chain(["ad\u{200b}min", "admin\u{3164}", "\u{2066}admin", "operator", "agent-1"])
+        {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
 }

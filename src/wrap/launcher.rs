@@ -194,7 +194,7 @@ pub fn suggestion(command: &[String]) -> Option<String> {
         let bare = argument.to_ascii_lowercase();
         !(is_value
             || is_option
-            || argument.contains('=')
+            || argument.contains(['=', ' '])
             || BETWEEN.contains(&bare.as_str())
             || is_launcher(&stem(argument)))
     });

@@ -12,7 +12,10 @@ const MAX_TAIL_BYTES: usize = 1 << 10;
 /// Such a line, as far as it has come.
 #[derive(Debug)]
 pub struct Long {
-    is_framed: bool,
+    /// Why nothing of it passes, if so.
+    swallowed: Option<&'static str>,
+    /// What does not begin like a message must not pass.
+    drops_noise: bool,
     outline: Outline,
     /// What is held back: from the last bracket on, or from a carriage return on.
     tail: Vec<u8>,
@@ -35,13 +38,14 @@ pub struct End {
 
 impl Long {
     /// One of which nothing has come.
-    pub fn new(is_framed: bool) -> Self {
-        Self { is_framed, outline: Outline::default(), tail: Vec::new(), broken: false }
+    pub fn new(is_framed: bool, drops_noise: bool) -> Self {
+        let swallowed = is_framed.then_some("it stands behind a Content-Length header");
+        Self { swallowed, drops_noise, outline: Outline::default(), tail: Vec::new(), broken: false }
     }
 
     /// Takes the next bytes; returns how many of them may be written.
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        if self.is_framed {
+        if self.swallowed.is_some() {
             self.outline.push(bytes);
             return 0;
         }
@@ -51,6 +55,10 @@ impl Long {
         }
         let plain = memchr::memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
         let passes = self.outline.push_open(&bytes[..plain]);
+        if self.drops_noise && !self.outline.has_begun() {
+            self.swallowed = Some("it does not begin like a message");
+            return 0;
+        }
         self.hold_back(&bytes[passes..]);
         passes
     }
@@ -67,11 +75,9 @@ impl Long {
         let object = self.outline.objects().into_iter().next();
         let closing: &[u8] = if object.is_some() { b"}" } else { b"" };
         let is_whole = !self.broken && self.tail.trim_ascii_end() == closing;
-        let fault = match self.is_framed {
-            true => Some("it stands behind a Content-Length header"),
-            false => (!is_whole).then_some("it is not one line of JSON to every reader"),
-        };
-        End { object, tail: self.tail, cut: if self.is_framed { b"" } else { b"\n" }, fault }
+        let cut: &[u8] = if self.swallowed.is_some() { b"" } else { b"\n" };
+        let fault = self.swallowed.or((!is_whole).then_some("it is not one line of JSON to every reader"));
+        End { object, tail: self.tail, cut, fault }
     }
 }
 
@@ -81,7 +87,7 @@ mod tests {
 
     /// What passes of a line that comes in these pieces, what is held back, and whether it is one line.
     fn through(pieces: &[&str]) -> (String, String, bool) {
-        let (mut long, mut passed) = (Long::new(false), String::new());
+        let (mut long, mut passed) = (Long::new(false, false), String::new());
         for piece in pieces {
             passed.push_str(&piece[..long.push(piece.as_bytes())]);
         }
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_endless_tail_is_not_kept() {
-        let mut long = Long::new(false);
+        let mut long = Long::new(false, false);
         assert_eq!(long.push(b"{}"), 1);
         for _ in 0..1000 {
             assert_eq!(long.push(&[b' '; 1000]), 0);
@@ -119,11 +125,20 @@ mod tests {
 
     #[test]
     fn nothing_passes_of_what_stands_behind_a_header() {
-        let mut long = Long::new(true);
+        let mut long = Long::new(true, false);
         assert_eq!(long.push(b"Content-Length: 30\r\n\r\n{\"id\":3,\"result\":0,\"a\":\"x"), 0);
         assert_eq!(long.push(b"\"}"), 0);
         let end = long.end();
         assert_eq!(end.object.as_ref().and_then(Object::answered), Some("3"));
         assert!(end.tail.is_empty() && end.cut.is_empty() && end.fault.is_some());
+    }
+
+    #[test]
+    fn noise_is_swallowed_while_it_may_be_an_answer() {
+        let mut long = Long::new(false, true);
+        assert_eq!((long.push(b"noise"), long.push(b" and noise\n")), (0, 0));
+        let end = long.end();
+        assert!(end.fault.is_some() && end.tail.is_empty() && end.cut.is_empty());
+        assert_eq!(Long::new(false, true).push(b" {\"a\":1}"), 7);
     }
 }

@@ -338,7 +338,7 @@ impl Relay {
 
     /// A part of a line that is over the limit: all that can do no harm passes.
     fn on_long_server_line(&mut self, bytes: Range<usize>, framed: bool) {
-        let line = self.long_server.get_or_insert_with(|| Long::new(framed));
+        let line = self.long_server.get_or_insert_with(|| Long::new(framed, self.gate.drops_noise()));
         let passes = line.push(self.from_server.bytes(bytes.clone()));
         Run::of(bytes.start..bytes.start + passes).pass(&mut self.from_server, &mut self.to_client);
     }

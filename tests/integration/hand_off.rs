@@ -58,7 +58,8 @@ async fn however_often_the_client_calls_again_there_is_one_card_and_one_run() {
     client.write(&spread_out(70)).await;
     assert!(is_pending(&client.answer(70).await));
     let card = place.the_only_card().await;
-    assert_eq!(card["arguments"], r#"{ "repo" : "a" }"#, "what is shown is what would run");
+    assert_eq!(card["arguments"], r#"{"repo":"a"}"#, "what was shown is what would run");
+    assert_eq!(card["asked_again"], 3);
 
     assert_eq!(place.approver.approve(&card).await.status, 200);
     assert_eq!(place.ledger.runs_of("delete_repo"), 0, "nothing executes without a live request");

@@ -16,6 +16,8 @@ mod conformance;
 mod crash;
 mod decision_point;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk;
 mod drift;
 mod enrol;
 mod faults;

@@ -88,6 +88,7 @@ async fn what_an_admin_sets_decides_on_the_next_call_of_a_connected_session() {
     assert!(next(&approver, client, SUM).await.passed());
 
     // A tool that the server has not listed is not let through where anything is gated.
+    set_tool(&approver, client, slow, json!({ "hitl": true })).await;
     let unlisted = Fate::gated("the server has not listed this tool, and something on this server is gated");
     assert_eq!(next(&approver, client, "get-sums").await, unlisted);
     assert_eq!(next(&approver, client, "Get-Sum").await, unlisted);

@@ -109,9 +109,9 @@ async fn ten_thousand_tools_in_a_list_reach_the_client_and_the_hub_keeps_what_it
     let coverage = approver.get(&format!("/servers/box/coverage?agent={id}")).await;
     assert_eq!(coverage["tools"].as_array().unwrap().len(), 2000);
 
-    // What the hub has not kept is unknown to it, and waits where anything is gated.
+    // What the hub has not kept is unknown to it, and waits where a level could gate it.
     assert!(client.fate(&approver, "tool_00000", json!({})).await.passed());
-    let unknown = Fate::gated("the server has not listed this tool, and something on this server is gated");
+    let unknown = Fate::gated("the server has not listed this tool, and not all of its tools are known");
     assert_eq!(client.fate(&approver, "tool_09999", json!({})).await, unknown);
     approver.set_policy("box", json!({ "threshold": null })).await;
     while !client.fate(&approver, "tool_09999", json!({})).await.passed() {}

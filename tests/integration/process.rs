@@ -64,7 +64,7 @@ async fn server_that_ignores_eof_is_ended_when_the_client_insists_and_may_save_i
     client.close();
     client.signal(Signal::TERM);
     assert_eq!(client.wait().await.code(), Some(4));
-    assert_eq!(client.stdout.rest().await, b"saved\n");
+    assert_eq!(client.stdout.rest().await, b"up\nsaved\n");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn an_interrupted_server_ends_in_its_own_time_and_by_its_own_code() {
     assert_eq!(client.stdout.next().await.unwrap(), b"up\n");
     client.signal(Signal::INT);
     assert_eq!(client.wait().await.code(), Some(5));
-    assert_eq!(client.stdout.rest().await, b"saved\n");
+    assert_eq!(client.stdout.rest().await, b"up\nsaved\n");
 }
 
 #[tokio::test]

@@ -110,39 +110,3 @@ async fn what_agents_send_gated_reaches_the_server_once_as_approved() {
         agent.arrived_as_sent();
     }
 }
-
-#[tokio::test]
-async fn every_agents_second_try_is_known_for_the_call_that_was_handed_off() {
-    let place = Place::new().await;
-    let agents = Recorded::all("handed-off");
-    for agent in &agents {
-        let wrap = agent.wrap(&place).env("HITL_HOLD_FOR", "2");
-        let (mut client, mut lines) = (wrap.start(), agent.lines.iter());
-        let id = agent.up_to_a_call(&mut client, &mut lines).await;
-        let told = answer(&mut client, &id).await;
-        assert!(text_of(&told).contains("again with the same arguments"), "{}: {told}", agent.agent);
-        let card = agent.card(&place).await;
-        assert_eq!(place.approver.approve(&card).await.status, 200);
-        let id = agent.up_to_a_call(&mut client, &mut lines).await;
-        let done = answer(&mut client, &id).await;
-        assert!(text_of(&done).contains("delete_repo done"), "{}: {done}", agent.agent);
-        rest(&mut client, lines).await;
-        assert_eq!(agent.ledger.runs_of("delete_repo"), 1, "{}", agent.agent);
-    }
-    let cards = place.approver.get("/approvals").await["items"].as_array().unwrap().len();
-    assert_eq!(cards, agents.len(), "one card for each");
-}
-
-#[tokio::test]
-async fn an_agent_that_is_ended_while_its_call_waits_takes_its_card_with_it() {
-    let place = Place::new().await;
-    for agent in Recorded::all("ctrl-c") {
-        let (mut client, mut lines) = (agent.wrap(&place).start(), agent.lines.iter());
-        agent.up_to_a_call(&mut client, &mut lines).await;
-        let card = agent.card(&place).await;
-        rest(&mut client, lines).await;
-        place.approver.wait_for(card["id"].as_str().unwrap(), "status", "cancelled").await;
-        assert_eq!(place.approver.approve(&card).await.status, 409);
-        assert_eq!(agent.ledger.runs_of("delete_repo"), 0, "{}", agent.agent);
-    }
-}

@@ -192,11 +192,12 @@ impl Gate {
                 self.put(&id.key, State::Ended { sent: true }, now);
                 Fate::Forward
             }
-            // A server does not answer what was cancelled.
+            // A server does not answer what was cancelled, or a moment too late.
             Some(State::Passed | State::List { .. } | State::Running(_)) => {
                 if let Some(State::Running(call)) = self.requests.take(&id.key) {
                     self.log_passed(call, Outcome::Unknown, now);
                 }
+                self.put(&id.key, State::Passed, now);
                 Fate::Forward
             }
             None => Fate::Forward,

@@ -17,10 +17,7 @@ impl Gate {
         let Some(id) = Id::of_raw(raw) else { return self.fate_of_doubtful(fault) };
         match self.requests.state(&id.key) {
             Some(State::Held(_)) => return self.drop_server_line(&format!("an answer to the held call {raw}")),
-            None if self.requests.guards() => {
-                return self.drop_server_line(&format!("an answer to {raw}, which is no open request"));
-            }
-            _ if self.is_another_answer(&id.key) => return self.drop_another_answer(raw),
+            _ if !self.is_open(&id.key) => return self.drop_stray_answer(raw),
             _ => {}
         }
         let (is_list, was_cancelled) = self.ended_long(&id, now);
@@ -58,8 +55,9 @@ impl Gate {
     }
 
     fn fate_of_doubtful(&mut self, fault: Option<&str>) -> Fate {
-        let matters = self.requests.held_count() + self.requests.lists() > 0;
-        let Some(fault) = fault.or(matters.then_some("it is not clearly one message")) else { return Fate::Forward };
+        let Some(fault) = fault.or(self.drops_noise().then_some("it is not clearly one message")) else {
+            return Fate::Forward;
+        };
         self.drop_server_line(&format!("one too long to be read: {fault}"))
     }
 }

@@ -182,8 +182,15 @@ impl Gate {
     }
 
     /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
+    ///
+    /// From the first request on: an answer to one that is still to come waits in the client's pipe until it does.
     pub fn watches_server(&self) -> bool {
-        !self.requests.is_empty()
+        self.requests.has_begun()
+    }
+
+    /// Whether a line that cannot be read must not pass: it may be an answer to a held call, or a tool list.
+    pub fn drops_noise(&self) -> bool {
+        self.requests.held_count() + self.requests.lists() > 0
     }
 
     /// A message of the hub, or the loss of its connection.

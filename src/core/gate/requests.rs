@@ -107,9 +107,9 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Whether there is nothing that a line of the server could be about.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Whether there has been any.
+    pub(super) fn has_begun(&self) -> bool {
+        self.next > 0
     }
 
     /// Whether what the server says may matter for what passes.
@@ -160,11 +160,6 @@ impl Requests {
         }
         let Some(number) = forms::number(key) else { return false };
         self.alike(&number, matters).any(|other| *other.key != *key)
-    }
-
-    /// Whether something that `matters` stands under an id that some client takes for this number.
-    pub(super) fn has_number(&self, number: &str, matters: impl Fn(&State) -> bool) -> bool {
-        self.alike(number, matters).next().is_some()
     }
 
     fn alike(&self, number: &str, matters: impl Fn(&State) -> bool) -> impl Iterator<Item = &Entry> {

@@ -22,8 +22,8 @@ use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 const SHORT_BYTES: usize = 4 << 10;
 
 impl Gate {
-    /// A line while nothing is open that it could be forged for: if it answers a call that passed, the log is told how
-    /// that ended.
+    /// A line while nothing is open that it could be forged for: it answers an open request, or none; if that is a call
+    /// that passed, the log is told how it ended.
     pub(super) fn on_passing_line(&mut self, line: &[u8], now: Instant) -> Fate {
         match peek::look(line) {
             Sight::NoAnswer => {
@@ -32,7 +32,7 @@ impl Gate {
                 }
                 Fate::Forward
             }
-            Sight::Answer(answer) if self.is_another_answer(answer.key) => self.drop_another_answer(answer.key),
+            Sight::Answer(answer) if !self.is_open(answer.key) => self.drop_stray_answer(answer.key),
             Sight::Answer(answer) => {
                 if let Some(State::Running(call)) = self.requests.take(answer.key) {
                     let outcome = answer.outcome().or_else(|| outcome_by_reading(line));
@@ -41,33 +41,25 @@ impl Gate {
                 Fate::Forward
             }
             Sight::Unclear => match frame::read_server(line) {
-                ServerFrame::Response { id, .. } if self.is_another_answer(&id.key) => {
-                    self.drop_another_answer(&id.key)
-                }
+                ServerFrame::Response { id, .. } if !self.is_open(&id.key) => self.drop_stray_answer(&id.key),
                 ServerFrame::Response { id, result } => {
                     self.on_passing_response(&id, result.as_ref(), now);
                     Fate::Forward
                 }
-                ServerFrame::Stray { raw, is_progress: false } if self.is_over(raw) => self.drop_another_answer(raw),
+                // Under null, a server says that it could not read something.
+                ServerFrame::Stray { raw, is_progress: false } if raw != "null" => self.drop_stray_answer(raw),
                 _ => Fate::Forward,
             },
         }
     }
 
-    /// Whether the call of this id, or of one that some client takes for it, has had its answer.
-    pub(super) fn is_another_answer(&self, key: &str) -> bool {
-        match self.requests.state(key) {
-            Some(state) => state.is_over(),
-            None => self.requests.has_alike(key, State::is_over),
-        }
+    /// Whether a request of this id, as it was sent, waits for its answer.
+    pub(super) fn is_open(&self, key: &str) -> bool {
+        self.requests.state(key).is_some_and(|state| !state.is_over())
     }
 
-    fn is_over(&self, raw: &str) -> bool {
-        forms::number_of_any(raw).is_some_and(|number| self.requests.has_number(&number, State::is_over))
-    }
-
-    pub(super) fn drop_another_answer(&mut self, id: &str) -> Fate {
-        self.drop_server_line(&format!("an answer to {}, which has been answered", id.trim_start_matches('"')))
+    pub(super) fn drop_stray_answer(&mut self, id: &str) -> Fate {
+        self.drop_server_line(&format!("an answer to {}, which is no open request", id.trim_start_matches('"')))
     }
 
     /// Whether a line says nothing but the tools that are known already, and nothing waits that it could touch.
@@ -89,7 +81,6 @@ impl Gate {
     pub(super) fn on_response(&mut self, id: &Id<'_>, result: Option<&Member<'_>>, now: Instant) -> Fate {
         match self.requests.state(&id.key) {
             Some(State::Held(_)) => self.drop_server_line(&format!("an answer to the held call {}", id.raw)),
-            Some(State::Ended { .. } | State::Paused(_)) => self.drop_another_answer(id.raw),
             Some(State::Released(_)) => self.on_released_response(id, result, now),
             Some(State::List { first }) => {
                 let first = *first;
@@ -105,7 +96,7 @@ impl Gate {
                 Fate::Forward
             }
             // The client may take it for the answer to what is awaited or held.
-            None => self.drop_server_line(&format!("an answer to {}, which is no open request", id.raw)),
+            Some(State::Ended { .. } | State::Paused(_)) | None => self.drop_stray_answer(id.raw),
         }
     }
 
@@ -134,7 +125,7 @@ impl Gate {
     /// A line that readers take differently, while something is open. What is held or awaited must not be forged; the
     /// answer to a call that runs is its server's to spoil, and the record learns of it what can be seen.
     pub(super) fn on_unreadable(&mut self, line: &[u8], now: Instant) -> Fate {
-        if self.requests.held_count() + self.requests.lists() > 0 {
+        if self.drops_noise() {
             return self.drop_server_line("a line that is not one unambiguous JSON object");
         }
         if let Sight::Answer(answer) = peek::look(line)

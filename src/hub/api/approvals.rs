@@ -1,5 +1,7 @@
 //! `/approvals`: the queue, the history, and deciding.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -11,10 +13,10 @@ use super::body::{Fields, OptionalFields, Params};
 use super::problem::Problem;
 use super::who::{Approver, Viewer};
 use crate::core::approval::Status;
-use crate::core::ids::ApprovalId;
+use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::approvals::ApprovalFilter;
 use crate::hub::model::{Approval, Page};
-use crate::hub::who::{Decider, Via};
+use crate::hub::who::{Decider, Saw, Via};
 
 /// The most approvals one batch decides.
 const MAX_BATCH: usize = 200;
@@ -96,6 +98,8 @@ pub async fn show(
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     comment: Option<String>,
+    digest: Option<Digest>,
+    arguments_sha256: Option<Digest>,
     // Present with any value, they ask for something this version does not do.
     arguments: Option<Box<RawValue>>,
     remember: Option<Box<RawValue>>,
@@ -115,7 +119,9 @@ pub async fn approve(
     if fields.remember.is_some() {
         return Err(Problem::invalid("standing grants do not exist in this version; nothing was approved"));
     }
-    Ok(Json(api.hub.approvals.approve(&id, (&user, via), fields.comment).await?))
+    let saw = Saw { digest: fields.digest, arguments_sha256: fields.arguments_sha256 };
+    let by = Decider { saw, ..Decider::from((&user, via)) };
+    Ok(Json(api.hub.approvals.approve(&id, by, fields.comment).await?))
 }
 
 /// The body of `POST /approvals/{id}/reject`.
@@ -123,6 +129,8 @@ pub async fn approve(
 #[serde(deny_unknown_fields)]
 pub struct Reject {
     reason: Option<String>,
+    digest: Option<Digest>,
+    arguments_sha256: Option<Digest>,
 }
 
 /// `POST /approvals/{id}/reject`
@@ -133,7 +141,9 @@ pub async fn reject(
     Path(id): Path<ApprovalId>,
     OptionalFields(fields): OptionalFields<Reject>,
 ) -> Result<Json<Approval>, Problem> {
-    Ok(Json(api.hub.approvals.reject(&id, (&user, via), given(fields.reason)).await?))
+    let saw = Saw { digest: fields.digest, arguments_sha256: fields.arguments_sha256 };
+    let by = Decider { saw, ..Decider::from((&user, via)) };
+    Ok(Json(api.hub.approvals.reject(&id, by, given(fields.reason)).await?))
 }
 
 /// The body of `POST /approvals/{id}/extend`.
@@ -171,6 +181,9 @@ pub struct Batch {
     ids: Vec<ApprovalId>,
     action: Action,
     reason: Option<String>,
+    /// What was looked at, by id; those left out are decided as they are.
+    #[serde(default)]
+    digests: BTreeMap<ApprovalId, Digest>,
 }
 
 /// What a batch does.
@@ -212,7 +225,8 @@ pub async fn batch(
     let (reason, by) = (given(batch.reason), Decider::from((&user, via)));
     let mut items = Vec::with_capacity(batch.ids.len());
     for id in batch.ids {
-        let result = decide(&api, by.clone(), &id, batch.action, reason.clone()).await;
+        let saw = Saw { digest: batch.digests.get(&id).cloned(), arguments_sha256: None };
+        let result = decide(&api, Decider { saw, ..by.clone() }, &id, batch.action, reason.clone()).await;
         items.push(BatchResult::new(id, result));
     }
     Ok(Json(Results { items }))

@@ -50,7 +50,7 @@ pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store answers too, and the hub is not stopping.
+/// `GET /readyz`: the store takes changes too, and the hub is not stopping.
 pub async fn readyz(State(api): State<Api>) -> Response {
     let stopping = api.hub.shutdown().is_cancelled();
     match api.hub.ready().await {
@@ -61,8 +61,8 @@ pub async fn readyz(State(api): State<Api>) -> Response {
         Ok(()) if !stopping => "ok\n".into_response(),
         Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
         Err(error) => {
-            tracing::error!(%error, "the store does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+            tracing::error!(%error, "the store takes no change");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store takes no change\n").into_response()
         }
     }
 }

@@ -148,7 +148,7 @@ impl From<DecideError> for Problem {
             DecideError::NotFound => Self::missing("approval"),
             DecideError::Forbidden => Self::forbidden(error.to_string()),
             DecideError::Invalid(why) => Self::invalid(why),
-            DecideError::TooLate(ref winner) => {
+            DecideError::TooLate(ref winner) | DecideError::Changed(ref winner) => {
                 Self { approval: Some(winner.clone()), ..Self::new(StatusCode::CONFLICT, error.to_string()) }
             }
         }

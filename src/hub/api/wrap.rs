@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, State};
@@ -13,6 +14,7 @@ use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::{Credential, credential};
 use crate::hub::model::Agent;
+use crate::hub::shims::meter::Meter;
 use crate::hub::shims::session;
 use crate::wire;
 
@@ -21,18 +23,21 @@ pub async fn open(
     State(api): State<Api>,
     ConnectInfo(connection): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
+    meter: Option<Extension<Meter>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let agent = agent(&api, &headers).await?;
     api.hub.shims.admit(&agent.client_id).map_err(Problem::too_often)?;
     let upgrade = speaking(wire::SUBPROTOCOL, "; the versions of hitl-wrap and hitl-hub differ", upgrade)?;
+    let meter = meter.map(|Extension(meter)| meter).unwrap_or_default();
+    meter.begin();
     let peer = api.site.peer(&headers, connection.ip());
     Ok(upgrade
         .max_message_size(wire::MAX_MESSAGE_BYTES)
         .max_frame_size(wire::MAX_MESSAGE_BYTES)
         .read_buffer_size(wire::BUFFER_BYTES)
         .write_buffer_size(wire::BUFFER_BYTES)
-        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, agent, Some(peer))))
+        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, agent, meter, Some(peer))))
 }
 
 async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {

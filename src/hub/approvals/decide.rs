@@ -14,7 +14,7 @@ use crate::hub::model::{Approval, Role, User};
 use crate::hub::notify;
 use crate::hub::store::bus::Target;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, ROW, StoreError, Tx};
 use crate::hub::who::{Decider, role_of};
 
 /// The longest comment or reason, in characters.
@@ -58,6 +58,9 @@ impl Approvals {
                 Box::pin(async move {
                     let now = hub.now();
                     Ok(match decidable(tx, &id, &by.name, now).await? {
+                        Found::Open(held) if !by.saw.is(&held.approval) => {
+                            return Err(DecideError::Changed(Box::new(held.approval)));
+                        }
                         Found::Open(held) => Taken::Now(decided(tx, &hub, &held, &by, to, words, now).await?.into()),
                         Found::Over(approval) => Taken::TooLate(approval),
                     })
@@ -229,9 +232,11 @@ pub(in crate::hub) async fn record(
     held: &Held,
     actor: &str,
     action: &'static str,
-    detail: serde_json::Value,
+    mut detail: serde_json::Value,
     at: i64,
 ) -> Result<(), StoreError> {
+    // An index makes an object of null.
+    detail[ROW] = json!(held.seal);
     notify::tell(tx, &held.approval, action, at).await?;
     let id = held.approval.id.clone();
     let entry = Entry { at, actor, action, subject: id.as_str(), detail };

@@ -14,7 +14,7 @@ use crate::hub::approvals::Approvals;
 use crate::hub::approvals::decide::record;
 use crate::hub::servers::policies::{Question, Shown, Standing};
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::store::{StoreError, Turn, Tx, activity};
 use crate::hub::who::{HUB, Shim};
 
 /// However often a shim is lost and comes back: an approval not used so long after it was given is void, unless a shim
@@ -43,8 +43,9 @@ impl Approvals {
     /// The client took a call back, for good or to call again. Too late for one that is released.
     pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
         let (clock, shim, grant_ms) = (self.clock.clone(), shim.clone(), self.times.grant_for_ms);
+        let turn = shim.client_id.clone();
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let reason: String = cancel.reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect();
                     let own = of_request(tx, &cancel.approval).await?.filter(|held| belongs(held, &shim));
@@ -62,9 +63,9 @@ impl Approvals {
 
     /// Records the release of an approved call, once, for the instance that holds it.
     pub(in crate::hub) async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
-        let (approvals, shim) = (self.clone(), shim.clone());
+        let (approvals, shim, turn) = (self.clone(), shim.clone(), shim.client_id.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let now = approvals.now();
                     if let Some(why) = denied_since(tx, &approvals, &shim, &release.approval, now).await? {
@@ -107,8 +108,9 @@ impl Approvals {
             return Ok(());
         }
         let (clock, shim) = (self.clock.clone(), shim.clone());
+        let turn = shim.client_id.clone();
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let now = clock.now();
                     let duration = i64::try_from(end.duration_ms).unwrap_or(i64::MAX);
@@ -140,10 +142,12 @@ impl Approvals {
     /// still use gets a new, bounded grace.
     pub(in crate::hub) async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
         let (clock, shim, away_ms) = (self.clock.clone(), shim.clone(), self.times.resume_within_ms);
+        let (turn, store) = (shim.client_id.clone(), self.store.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let now = clock.now();
+                    store.take_in(tx, &shim).await?;
                     for held in of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
                         // A shim that has not heard yet which approval its call joined names the call.
                         if holds.contains(&held.approval.id) || holds.contains(&held.request) {
@@ -178,9 +182,16 @@ impl Approvals {
     /// A shim said goodbye, or was given up: nothing it held will run, and what it released has no known end.
     pub(in crate::hub) async fn gone(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         let (clock, client_id, instance) = (self.clock.clone(), client_id.clone(), instance.clone());
+        let store = self.store.clone();
         self.store
             .write(move |tx| {
-                Box::pin(async move { end_all(tx, &client_id, Some(&instance), DISCONNECTED, clock.now()).await })
+                Box::pin(async move {
+                    let now = clock.now();
+                    if store.is_elsewhere(tx, &client_id, &instance, now).await? {
+                        return Ok(());
+                    }
+                    end_all(tx, &client_id, Some(&instance), DISCONNECTED, now).await
+                })
             })
             .await
     }
@@ -395,11 +406,15 @@ async fn stretch_grace(tx: &mut Tx, held: &Held, now: i64, by: i64, away_ms: i64
     };
     let wanted = (now + by).min(decided_at + LONGEST_GRACE_MS.max(away_ms));
     if until > now && wanted > until {
-        sqlx::query("update approvals set grace_until = $2 where id = $1 and outcome = 'waiting'")
-            .bind(held.approval.id.as_str())
-            .bind(wanted)
-            .execute(tx.sql())
-            .await?;
+        let row =
+            sqlx::query("update approvals set grace_until = $2 where id = $1 and outcome = 'waiting' returning *")
+                .bind(held.approval.id.as_str())
+                .bind(wanted)
+                .fetch_optional(tx.sql())
+                .await?;
+        if let Some(row) = row {
+            record(tx, &rows::held(&row)?, HUB, "approval.grace_extended", serde_json::Value::Null, now).await?;
+        }
     }
     Ok(())
 }

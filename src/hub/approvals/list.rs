@@ -155,10 +155,9 @@ impl Approvals {
     }
 
     async fn timeline(&self, id: &ApprovalId) -> Result<Vec<TimelineEntry>, StoreError> {
-        let found = sqlx::query("select * from audit where subject = $1 and action like 'approval.%' order by seq")
-            .bind(id.as_str())
-            .fetch_all(self.store.read())
-            .await?;
+        let in_chain = "select * from audit where subject = $1 and action like 'approval.%' \
+                        and seq between 1 and (select seq from chain where id = 1) order by seq";
+        let found = sqlx::query(in_chain).bind(id.as_str()).fetch_all(self.store.read()).await?;
         found.iter().map(|row| rows::record(row).map(entry)).collect()
     }
 }

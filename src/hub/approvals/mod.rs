@@ -5,6 +5,7 @@ mod due;
 pub(in crate::hub) mod hold;
 mod list;
 pub(in crate::hub) mod register;
+mod rollback;
 
 pub use self::list::ApprovalFilter;
 use crate::hub::clock::Clock;

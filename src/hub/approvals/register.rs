@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
+use sqlx::AnyConnection;
 
 use crate::core::approval::{RELEASE_GRACE_MS, Status};
 use crate::core::call::{self, Bound};
@@ -16,7 +17,7 @@ use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Tx, activity};
+use crate::hub::store::{StoreError, Turn, Tx, activity};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -51,7 +52,36 @@ impl Approvals {
             return Ok(denied(&request, why.to_owned()));
         }
         let (hub, shim, opinion) = (self.clone(), shim.clone(), opinion.clone());
-        self.store.write(move |tx| Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })).await
+        // A row, and its arguments by the size.
+        let (turn, weight) = (Turn::Call(shim.client_id.clone()), 1 + request.arguments.len() / 65_536);
+        self.store
+            .write_in(turn, weight, move |tx| {
+                Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })
+            })
+            .await
+    }
+
+    /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
+    /// that nobody makes the hub ask in vain.
+    pub(in crate::hub) async fn refusal(
+        &self,
+        shim: &Shim,
+        request: &Request,
+    ) -> Result<Option<Registration>, StoreError> {
+        if let Err(why) = check(shim, request) {
+            return Ok(Some(denied(request, why.to_owned())));
+        }
+        let (now, mut connection) = (self.now(), self.store.read().acquire().await?);
+        let shown = shown_with(request);
+        let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
+        let Standing::In(subject) = self.servers.standing(&mut connection, question).await? else { return Ok(None) };
+        let ruling = subject.scales.weigh(&request.tool, &request.arguments, &Opinion::None);
+        match ruling.verdict {
+            Verdict::Deny => Ok(Some(Registration::Ruled(ruling))),
+            Verdict::Gate if is_known(&mut connection, shim, request).await? => Ok(None),
+            Verdict::Gate => Ok(over_the_cap(&mut connection, shim, now).await?.map(Registration::Busy)),
+            Verdict::Pass | Verdict::Ask => Ok(None),
+        }
     }
 }
 
@@ -98,7 +128,7 @@ async fn register(
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
-    let shown: Shown = request.definition.iter().map(|digest| (request.tool.clone(), digest.clone())).collect();
+    let shown = shown_with(&request);
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
     let subject = match hub.servers.standing(tx.sql(), question).await? {
         Standing::In(subject) => subject,
@@ -110,7 +140,7 @@ async fn register(
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if is_kept(tx, shim, &request).await? {
+    if is_kept(tx.sql(), shim, &request).await? {
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
@@ -118,7 +148,7 @@ async fn register(
             return Ok(Registration::Held(Box::new(held)));
         }
     }
-    if let Some(why) = over_the_cap(tx, shim, now).await? {
+    if let Some(why) = over_the_cap(tx.sql(), shim, now).await? {
         return Ok(Registration::Busy(why));
     }
     if hub.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
@@ -136,14 +166,28 @@ fn kib(request: &Request) -> i64 {
 }
 
 /// Whether an approval is kept for a call like this one, still good or not.
-async fn is_kept(tx: &mut Tx, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
+async fn is_kept(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
     let found: Option<i64> =
         sqlx::query_scalar("select 1 from approvals where kept = 1 and client_id = $1 and identity = $2 limit 1")
             .bind(shim.client_id.as_str())
             .bind(identity(shim, request).as_str())
-            .fetch_optional(tx.sql())
+            .fetch_optional(connection)
             .await?;
     Ok(found.is_some())
+}
+
+/// Whether the request makes no further approval: it was registered before, or takes up one that is kept.
+async fn is_known(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
+    let found: Option<i64> = sqlx::query_scalar("select 1 from approvals where id = $1 or request_id = $1")
+        .bind(request.id.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    Ok(found.is_some() || is_kept(connection, shim, request).await?)
+}
+
+/// The definition that the call's client was shown, as policy asks for it.
+fn shown_with(request: &Request) -> Shown {
+    request.definition.iter().map(|digest| (request.tool.clone(), digest.clone())).collect()
 }
 
 /// An identical call that comes again takes up the approval that was kept for it: of its own, the one that was asked
@@ -247,10 +291,10 @@ fn bound<'a>(shim: &'a Shim, request: &'a Request) -> Bound<'a> {
     }
 }
 
-async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
+async fn over_the_cap(connection: &mut AnyConnection, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
     let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
         .bind(shim.client_id.as_str())
-        .fetch_one(tx.sql())
+        .fetch_one(&mut *connection)
         .await?;
     if pending >= MAX_PENDING {
         return Ok(Some(format!("{pending} calls wait for approval already")));
@@ -258,7 +302,7 @@ async fn over_the_cap(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Option<Strin
     let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
         .bind(shim.client_id.as_str())
         .bind(now - MINUTE_MS)
-        .fetch_one(tx.sql())
+        .fetch_one(connection)
         .await?;
     Ok((recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute")))
 }

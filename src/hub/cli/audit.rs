@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{open_store, terminal};
+use super::{open_store_to_look, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::model::AuditRecord;
@@ -37,7 +37,7 @@ pub(super) enum Format {
 
 /// Does it.
 pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let hub = open_store(settings).await?;
+    let hub = open_store_to_look(settings).await?;
     let result = match command {
         Command::Export { format } => export(&hub, format).await.map(|()| ExitCode::SUCCESS),
         Command::Verify => verify(&hub).await,
@@ -74,23 +74,30 @@ fn csv(record: &AuditRecord) -> String {
     fields.map(|field| cell(field)).join(",") + "\r\n"
 }
 
-/// A quoted cell; one that a spreadsheet would calculate is marked as text.
+/// A quoted cell, inert on a terminal; one that a spreadsheet would calculate is marked as text.
 fn cell(text: &str) -> String {
-    let mark = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
-    format!("\"{mark}{}\"", text.replace('"', "\"\""))
+    // Some spreadsheets look behind blanks and quotes, and take the full-width signs for the same.
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\''));
+    let mark = if first.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '|', '%']) { "'" } else { "" };
+    format!("\"{mark}{}\"", terminal::inert(text).replace('"', "\"\""))
 }
 
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
-    match hub.store().verify_audit().await? {
-        ChainCheck::Whole { records, head } => {
+    let wrong = match (hub.store().verify_audit().await?, hub.store().set_back()) {
+        (ChainCheck::Whole { .. }, Some(set_back)) => set_back.to_string(),
+        (ChainCheck::Whole { records, head, approvals, unsealed }, None) => {
             terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
-            Ok(ExitCode::SUCCESS)
+            terminal::line(&format!("{approvals} approvals are as their records left them"))?;
+            if unsealed > 0 {
+                terminal::line(&format!("{unsealed} approvals are older than that can be told of"))?;
+            }
+            return Ok(ExitCode::SUCCESS);
         }
-        ChainCheck::Broken { seq, why } => {
-            eprintln!("hitl-hub: the record is broken at {seq}: {why}");
-            Ok(ExitCode::FAILURE)
-        }
-    }
+        (ChainCheck::Broken { seq, why }, _) => format!("the record is broken at {seq}: {why}"),
+        (ChainCheck::Altered { approval, why }, _) => format!("approval {}: {why}", terminal::inert(&approval)),
+    };
+    eprintln!("hitl-hub: {wrong}");
+    Ok(ExitCode::FAILURE)
 }
 
 #[cfg(test)]
@@ -101,6 +108,13 @@ mod tests {
     fn no_cell_is_a_formula() {
         assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
         assert_eq!(cell("@a"), "\"'@a\"");
+        assert_eq!(cell(" \t\"=1"), "\"' \\u{9}\"\"=1\"");
+        assert_eq!(cell("＝1"), "\"'＝1\"");
         assert_eq!(cell("plain, text"), "\"plain, text\"");
+    }
+
+    #[test]
+    fn no_cell_moves_the_cursor_or_turns_text_around() {
+        assert_eq!(cell("a\u{1b}[2J\u{202e}b\r\nc"), "\"a\\u{1b}[2J\\u{202e}b\\u{d}\\u{a}c\"");
     }
 }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{Place, terminal};
+use crate::config::database::Database;
 use crate::hub::notify;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
@@ -25,7 +26,10 @@ pub(super) fn run(command: &Command, place: &Place) -> anyhow::Result<()> {
             notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
             let public = settings.public_url.as_ref().map_or_else(|| "not set".to_owned(), |url| url.origin());
             // The database's URL may carry a password.
-            let database = settings.database.split_once(':').map_or("", |(scheme, _)| scheme);
+            let database = match settings.database {
+                Database::Sqlite(_) => "sqlite",
+                Database::Postgres(_) => "postgres",
+            };
             terminal::line(&format!(
                 "the settings are good\nlisten: {}\ndata_dir: {}\ndatabase: {database}\npublic_url: {public}",
                 settings.listen,

@@ -23,6 +23,7 @@ use clap_complete::Shell;
 
 use super::Hub;
 use super::serve::{self, files};
+use crate::config::database::Database;
 use crate::config::file::LogFormat;
 use crate::config::hub::{Flags, Settings};
 use crate::telemetry;
@@ -61,6 +62,9 @@ enum Command {
         /// Be this user's own hub, which shims on this machine find by themselves
         #[arg(long)]
         local: bool,
+        /// Serve a store that was set back, by a restored backup or a lost file: what is open in it ends
+        #[arg(long)]
+        accept_rollback: bool,
     },
     /// Print a one-time sign-in link for the first administrator, and open it in a browser
     Open {
@@ -107,9 +111,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { place, command } = cli;
     match command {
-        Command::Serve { listen, local } => {
+        Command::Serve { listen, local, accept_rollback } => {
             let settings = place.settings(listen)?;
-            serve::run(settings, local).await?;
+            serve::run(settings, local, accept_rollback).await?;
         }
         Command::Open { no_browser } => open::open(&place.settings(None)?, no_browser).await?,
         Command::User(command) => user::run(command, &place.settings(None)?).await?,
@@ -178,15 +182,23 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Hub> {
 }
 
 fn must_exist(settings: &Settings) -> anyhow::Result<()> {
-    if let Some(path) = files::sqlite_path(&settings.database).filter(|path| !path.exists()) {
+    if let Database::Sqlite(path) = &settings.database
+        && !path.exists()
+    {
         anyhow::bail!("there is no hub store at {}; is this the right data dir?", path.display());
     }
     Ok(())
 }
 
+/// The same for those who only look, even where the store was set back.
+async fn open_store_to_look(settings: &Settings) -> anyhow::Result<Hub> {
+    must_exist(settings)?;
+    serve::open_hub_as_it_is(settings, None).await
+}
+
 /// The same, made where it is missing.
 async fn open_or_make_store(settings: &Settings) -> anyhow::Result<Hub> {
-    files::DataDir::open(&settings.data_dir)?;
+    files::DataDir::open(&settings.data_dir)?.refuse_lost_store(&settings.database)?;
     let base_url = settings.public_url.as_ref().map(|url| url.origin());
     serve::open_hub(settings, base_url).await
 }

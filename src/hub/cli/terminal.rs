@@ -34,8 +34,15 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     rows.iter().fold(String::new(), |mut text, row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        let mut blanks = 0;
+        for (cell, width) in row.iter().zip(&widths) {
+            // Written only before what follows; and formatting by a width knows none above 65,535.
+            if !cell.is_empty() {
+                text.extend(std::iter::repeat_n(' ', std::mem::take(&mut blanks)));
+                text.push_str(cell);
+            }
+            blanks += width.saturating_sub(cell.chars().count()) + 2;
+        }
         text.push('\n');
         text
     })
@@ -65,6 +72,13 @@ mod tests {
         let text = inert_json(&value.to_string());
         assert!(!text.contains('\u{9b}') && text.contains("\\u009b") && text.contains("\\udb40\\udc41"), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_cell_may_be_as_long_as_arguments_are() {
+        let long = "x".repeat(100_000);
+        let rows = [vec!["a".to_owned(), long.clone()], vec![long.clone(), "b".to_owned()]];
+        assert_eq!(table(&rows), format!("a{}  {long}\n{long}  b\n", " ".repeat(99_999)));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use crate::config::database::Database;
 use crate::config::paths;
+use crate::core::ids::Digest;
+use crate::hub::store;
 
 /// A data dir.
 #[derive(Clone, Debug)]
@@ -63,6 +66,35 @@ impl DataDir {
         }
     }
 
+    /// Knows the newest record of a store.
+    pub fn mark(&self, database: &Database) -> PathBuf {
+        let name = match database {
+            Database::Sqlite(path) if real(path) == real(&self.0.join("hub.db")) => return self.0.join("hub.head"),
+            Database::Sqlite(path) => real(path).display().to_string(),
+            // Whoever asks may have another name and password.
+            Database::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or_default();
+                let host = rest.find('/').unwrap_or(rest.len());
+                let place = rest[..host].rfind('@').map_or(rest, |at| &rest[at + 1..]);
+                format!("{scheme}://{place}")
+            }
+        };
+        let name = Digest::of(name.as_bytes());
+        self.0.join(format!("{}.head", &name.as_str()[..16]))
+    }
+
+    /// A data dir that knows of records has lost its store where that is missing, and is no fresh one.
+    pub fn refuse_lost_store(&self, database: &Database) -> anyhow::Result<()> {
+        let Database::Sqlite(path) = database else { return Ok(()) };
+        let known = store::MarkFile::at(self.mark(database)).read();
+        match known {
+            Ok(None) => Ok(()),
+            Ok(Some(head)) if head.seq == 0 || path.exists() => Ok(()),
+            Err(_) if path.exists() => Ok(()),
+            _ => bail!("the store {} is missing, and records were written to it; {RESTORE}", path.display()),
+        }
+    }
+
     /// Whether a hub of this data dir lives.
     fn is_served(&self) -> bool {
         let lock = File::open(paths::hub_lock(&self.0));
@@ -110,13 +142,15 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
 impl Lock {
-    /// The locks of a hub: on its data dir, and on its SQLite store when that lies elsewhere.
-    pub fn of_hub(dir: &DataDir, database: &str) -> anyhow::Result<Vec<Self>> {
+    /// The locks of a hub: on its data dir, and on its SQLite store, beside the one real file whatever leads there.
+    pub fn of_hub(dir: &DataDir, database: &Database) -> anyhow::Result<Vec<Self>> {
         let mut locks = vec![Self::take(&paths::hub_lock(dir.path()), dir.path())?];
-        if let Some(path) = sqlite_path(database).filter(|path| *path != dir.path().join("hub.db")) {
-            let mut lock = path.clone().into_os_string();
+        if let Database::Sqlite(path) = database {
+            let real =
+                store::private_file(path).with_context(|| format!("cannot open the store {}", path.display()))?;
+            let mut lock = real.clone().into_os_string();
             lock.push(".lock");
-            locks.push(Self::take(Path::new(&lock), &path)?);
+            locks.push(Self::take(Path::new(&lock), &real)?);
         }
         Ok(locks)
     }
@@ -143,13 +177,14 @@ impl Lock {
     }
 }
 
-/// The file of a SQLite URL; there is none for a store in memory or elsewhere.
-/// The file of a SQLite store.
-pub fn sqlite_path(database: &str) -> Option<PathBuf> {
-    let rest = database.strip_prefix("sqlite:")?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let path = rest.split('?').next().unwrap_or(rest);
-    (path != ":memory:").then(|| PathBuf::from(path))
+/// What to do about a store that is lost or was set back.
+pub const RESTORE: &str = "put the newest copy of it in its place, or go on with what there is by \
+                           `hitl-hub serve --accept-rollback`: what is open in it ends, and the record says so";
+
+/// The one real path, as far as there is one.
+fn real(path: &Path) -> PathBuf {
+    let beside = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Refuses what others could change under the hub: whoever writes the data dir decides, and reads every token.
@@ -212,16 +247,58 @@ mod tests {
     fn a_second_hub_on_the_same_data_dir_or_store_is_refused() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (one, two) = (DataDir::open(one.path()).unwrap(), DataDir::open(two.path()).unwrap());
-        let store = format!("sqlite:{}/hub.db", one.path().display());
-        let other = format!("sqlite:{}/other.db", one.path().display());
-        let held = Lock::of_hub(&one, &store).unwrap();
-        let error = Lock::of_hub(&one, &store).unwrap_err().to_string();
+        let own = Database::Sqlite(one.path().join("hub.db"));
+        let other = Database::Sqlite(one.path().join("other.db"));
+        let held = Lock::of_hub(&one, &own).unwrap();
+        let error = Lock::of_hub(&one, &own).unwrap_err().to_string();
         assert!(error.contains("another hitl-hub is serving"), "{error}");
         let shared = Lock::of_hub(&two, &other).unwrap();
         drop(held);
         assert!(Lock::of_hub(&one, &other).is_err(), "the store is locked, wherever the data dir is");
         drop(shared);
         assert!(Lock::of_hub(&one, &other).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_store_has_one_lock_however_it_is_named() {
+        use std::os::unix::fs::symlink;
+        let (home, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dir = DataDir::open(&home.path().join("data")).unwrap();
+        let file = dir.path().join("hub.db");
+        let held = Lock::of_hub(&dir, &Database::Sqlite(file.clone())).unwrap();
+        symlink(dir.path(), away.path().join("dir")).unwrap();
+        symlink(&file, away.path().join("link.db")).unwrap();
+        fs::hard_link(&file, away.path().join("hard.db")).unwrap();
+        let relative = pathdiff(&file);
+        let names = [
+            file.display().to_string(),
+            format!("{}/../data/./hub.db", dir.path().display()),
+            format!("//{}?mode=rwc", file.display()),
+            format!("file:{}", file.display()),
+            file.display().to_string().replace("hub.db", "%68ub.db"),
+            away.path().join("dir/hub.db").display().to_string(),
+            away.path().join("link.db").display().to_string(),
+            away.path().join("hard.db").display().to_string(),
+            relative,
+        ];
+        let elsewhere = DataDir::open(&away.path().join("data")).unwrap();
+        for name in names {
+            let database = Database::parse(&format!("sqlite:{name}")).unwrap();
+            assert!(Lock::of_hub(&elsewhere, &database).is_err(), "{name}");
+        }
+        drop(held);
+        let hard = Lock::of_hub(&elsewhere, &Database::Sqlite(file.clone())).unwrap_err();
+        assert!(format!("{hard:#}").contains("hard link"), "{hard:#}");
+        fs::remove_file(away.path().join("hard.db")).unwrap();
+        assert!(Lock::of_hub(&elsewhere, &Database::Sqlite(away.path().join("link.db"))).is_ok());
+    }
+
+    /// From the working directory.
+    #[cfg(unix)]
+    fn pathdiff(file: &Path) -> String {
+        let here = std::env::current_dir().unwrap();
+        format!("{}{}", "../".repeat(here.components().count() - 1), file.strip_prefix("/").unwrap().display())
     }
 
     #[test]

@@ -6,25 +6,27 @@
 pub mod callers;
 pub mod files;
 pub mod local;
+mod metered;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::signal;
 
 use self::callers::Callers;
-use self::files::{DataDir, Lock};
+use self::files::{DataDir, Lock, RESTORE};
+use self::metered::MeterAcceptor;
 use super::api::Api;
 use super::api::site::{Site, own_url};
 use super::clock::Clock;
 use super::notify;
-use super::store::Store;
+use super::store::{MarkFile, Store};
 use super::{Hub, Settings as HubSettings};
 use crate::config::hub::Settings;
 use crate::hub::people::links::LinkKind;
@@ -50,10 +52,10 @@ pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<Rust
     let serving = async {
         match tls {
             Some(config) => {
-                let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor);
+                let acceptor = RustlsAcceptor::new(config).acceptor(MeterAcceptor);
                 server.acceptor(Callers::new(acceptor, room, behind_proxy)).serve(app).await
             }
-            None => server.acceptor(Callers::new(NoDelayAcceptor, room, behind_proxy)).serve(app).await,
+            None => server.acceptor(Callers::new(MeterAcceptor, room, behind_proxy)).serve(app).await,
         }
     };
     tokio::pin!(serving);
@@ -67,16 +69,25 @@ pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<Rust
 }
 
 /// `hitl-hub serve`: the whole life of a hub, until a signal ends it.
-pub async fn run(settings: Settings, local: bool) -> anyhow::Result<()> {
+///
+/// `accept_rollback`: a store that was set back, or lost, is served all the same.
+pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyhow::Result<()> {
     notify::check_file(&settings.notify).map_err(anyhow::Error::msg)?;
     let dir = DataDir::open(&settings.data_dir)?;
+    if !accept_rollback {
+        dir.refuse_lost_store(&settings.database)?;
+    }
     let _locks = Lock::of_hub(&dir, &settings.database)?;
     dir.forget_urls();
     let tls = load_tls(&settings).await?;
     let listener = bind(&settings, local).await?;
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
-    let hub = open_hub(&settings, Some(site.base_url.clone())).await?;
+    let hub = open_hub_as_it_is(&settings, Some(site.base_url.clone())).await?;
+    if !accept_rollback {
+        refuse_set_back(&hub)?;
+    }
+    hub.approvals.accept_rollback().await?;
     hub.notify.use_channels_of_file(settings.notify.clone()).await?;
     hub.notify.make_push_key().await?;
     let background = tokio::spawn({
@@ -117,7 +128,22 @@ async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>)
 
 /// A hub over the store that the settings name.
 pub async fn open_hub(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
-    let store = Store::open(&settings.database).await?;
+    let hub = open_hub_as_it_is(settings, base_url).await?;
+    if let Err(why) = refuse_set_back(&hub) {
+        hub.close().await;
+        return Err(why);
+    }
+    Ok(hub)
+}
+
+fn refuse_set_back(hub: &Hub) -> anyhow::Result<()> {
+    hub.store().set_back().map_or(Ok(()), |why| bail!("{why}; {RESTORE}"))
+}
+
+/// The same, even where the store was set back.
+pub async fn open_hub_as_it_is(settings: &Settings, base_url: Option<String>) -> anyhow::Result<Hub> {
+    let mark = MarkFile::at(DataDir::at(&settings.data_dir).mark(&settings.database));
+    let store = Store::open_marked(&settings.database, Some(mark)).await?;
     let decision_point = settings.decision_point.clone().map(DecisionPoint::new).transpose()?;
     let milliseconds = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     let settings = HubSettings {
@@ -205,8 +231,12 @@ async fn stop_signal() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::database::Database;
     use crate::config::paths;
-    use crate::hub::model::Role;
+    use crate::core::approval::Outcome;
+    use crate::hub::model::{Role, User};
+    use crate::hub::store::testing::Fresh;
+    use crate::hub::tests::desk::Desk;
     use crate::hub::who::Actor;
 
     #[tokio::test]
@@ -265,5 +295,92 @@ mod tests {
         let admins = futures_util::future::join_all((0..8).map(|_| local::first_admin(&hub))).await;
         assert!(admins.iter().all(Result::is_ok), "{admins:?}");
         assert_eq!(hub.people.users().await.unwrap().len(), 1);
+    }
+
+    /// A data dir in which a call was approved, and a copy of its store from before.
+    async fn a_history(settings: &Settings) -> (Vec<u8>, User) {
+        let Database::Sqlite(path) = &settings.database else { panic!("not a file") };
+        let hub = open_hub(settings, None).await.unwrap();
+        let user = local::first_admin(&hub).await.unwrap();
+        hub.close().await;
+        let before = std::fs::read(path).unwrap();
+        let hub = open_hub(settings, None).await.unwrap();
+        hub.people.add_user("carol", Role::Approver, None, &Actor::Operator).await.unwrap();
+        hub.close().await;
+        (before, user)
+    }
+
+    async fn refusal(settings: &Settings) -> String {
+        open_hub(settings, None).await.map(drop).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_set_back_is_refused_until_that_is_accepted_and_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::of_env(dir.path(), &[]);
+        let (before, _) = a_history(&settings).await;
+        let path = dir.path().join("hub.db");
+        for set_back in [before, Vec::new()] {
+            std::fs::write(&path, set_back).unwrap();
+            let why = refusal(&settings).await;
+            assert!(why.contains("set back") && why.contains("--accept-rollback"), "{why}");
+            assert_eq!(refusal(&settings).await, why, "and again");
+        }
+        let hub = open_hub_as_it_is(&settings, None).await.unwrap();
+        hub.approvals.accept_rollback().await.unwrap();
+        let last = hub.store().audit(hub.store().last_seq() - 1, 1).await.unwrap().remove(0);
+        assert_eq!(last.action, "store.rollback_accepted");
+        hub.close().await;
+        open_hub(&settings, None).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn a_used_data_dir_without_its_store_is_not_a_fresh_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::of_env(dir.path(), &[]);
+        let data = DataDir::open(dir.path()).unwrap();
+        data.refuse_lost_store(&settings.database).unwrap();
+        a_history(&settings).await;
+        data.refuse_lost_store(&settings.database).unwrap();
+        std::fs::remove_file(dir.path().join("hub.db")).unwrap();
+        let why = data.refuse_lost_store(&settings.database).unwrap_err().to_string();
+        assert!(why.contains("missing") && why.contains("--accept-rollback"), "{why}");
+        let other = Database::Sqlite(dir.path().join("other.db"));
+        data.refuse_lost_store(&other).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_with_another_history_and_a_damaged_mark_are_refused() {
+        let (dir, stranger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let settings = Settings::of_env(dir.path(), &[]);
+        a_history(&settings).await;
+        let other = Settings::of_env(stranger.path(), &[]);
+        a_history(&other).await;
+        let hub = open_hub(&other, None).await.unwrap();
+        hub.people.add_user("eve", Role::Viewer, None, &Actor::Operator).await.unwrap();
+        hub.close().await;
+        std::fs::copy(stranger.path().join("hub.db"), dir.path().join("hub.db")).unwrap();
+        assert!(refusal(&settings).await.contains("another history"));
+        std::fs::write(dir.path().join("hub.head"), "nothing").unwrap();
+        assert!(refusal(&settings).await.contains("damaged"));
+    }
+
+    #[tokio::test]
+    async fn what_was_open_in_a_store_that_was_set_back_never_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::of_env(dir.path(), &[]);
+        let desk = Desk::on(Fresh::at(&settings.database).await).await;
+        let (pending, approved) = (desk.hold().await, desk.hold().await);
+        desk.hub.approvals.approve(&approved.id, &desk.approver, None).await.unwrap();
+        desk.hub.close().await;
+        let before = std::fs::read(dir.path().join("hub.db")).unwrap();
+        a_history(&settings).await;
+        std::fs::write(dir.path().join("hub.db"), before).unwrap();
+        let hub = open_hub_as_it_is(&settings, None).await.unwrap();
+        hub.approvals.accept_rollback().await.unwrap();
+        for id in [pending.id, approved.id] {
+            let after = hub.approvals.approval(&id).await.unwrap().unwrap();
+            assert_eq!(after.outcome, Outcome::NotExecuted, "{after:?}");
+        }
     }
 }

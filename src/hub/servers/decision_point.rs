@@ -14,6 +14,7 @@ use crate::config::hub::DecisionPoint as Settings;
 use crate::core::ids::{ClientId, Digest};
 use crate::core::weigh::Opinion;
 use crate::hub::servers::Servers;
+use crate::hub::store::budget::Cost;
 
 /// Below the base URL, as the specification has it.
 const PATH: &str = "/access/v1/evaluation";
@@ -59,10 +60,13 @@ impl DecisionPoint {
         Ok(Self { http, settings, state: Mutex::default() })
     }
 
-    async fn ask(&self, question: &Question<'_>, now: i64) -> Opinion {
+    async fn ask(&self, question: &Question<'_>, may_ask: impl FnOnce() -> bool, now: i64) -> Opinion {
         let key = question.key();
         if let Some(decision) = self.remembered(&key, now) {
             return opinion(decision);
+        }
+        if !may_ask() {
+            return Opinion::No("the agent made too many calls of late for the external decision point".to_owned());
         }
         let asked = self.evaluate(question).await;
         self.note(asked.as_ref().err());
@@ -93,9 +97,7 @@ impl DecisionPoint {
             }
             body.extend_from_slice(&part);
         }
-        let answer: Answer =
-            serde_json::from_slice(&body).map_err(|_| "its answer is not {\"decision\": true|false}".to_owned())?;
-        Ok(answer.decision)
+        decision_in(&body).ok_or_else(|| "its answer is not {\"decision\": true|false}".to_owned())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,6 +151,15 @@ impl Question<'_> {
     }
 }
 
+/// Only the documented answer is one: an object with one `decision` that is `true` or `false`.
+fn decision_in(body: &[u8]) -> Option<bool> {
+    // The reader takes a list of a structure's values for the structure.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.decision)
+}
+
 fn opinion(decision: bool) -> Opinion {
     if decision { Opinion::Yes } else { Opinion::No("the external decision point says no".to_owned()) }
 }
@@ -176,8 +187,10 @@ impl Servers {
         user: Option<&str>,
     ) -> Opinion {
         let Some(point) = &self.decision_point else { return Opinion::None };
-        let arguments = Digest::of(arguments.as_bytes());
-        point.ask(&Question { agent, server, tool, arguments, user }, self.now()).await
+        let (arguments, now) = (Digest::of(arguments.as_bytes()), self.now());
+        let question = Question { agent, server, tool, arguments, user };
+        let may_ask = || self.budgets.spend(agent, Cost::Question, 1, now).is_ok();
+        point.ask(&question, may_ask, now).await
     }
 
     /// Whether calls are denied because the external decision point cannot be asked, and why.
@@ -188,5 +201,29 @@ impl Servers {
     /// Whether there is an external decision point.
     pub fn has_decision_point(&self) -> bool {
         self.decision_point.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decision_in;
+
+    #[test]
+    fn only_the_documented_answer_is_one() {
+        for (body, decision) in [
+            ("{\"decision\":true}", Some(true)),
+            (" {\"decision\": false, \"context\": {\"decision\": true}}\n", Some(false)),
+            ("[true]", None),
+            ("true", None),
+            ("{}", None),
+            ("{\"decision\":1}", None),
+            ("{\"decision\":\"true\"}", None),
+            ("{\"Decision\":true}", None),
+            ("{\"decision\":false,\"decision\":true}", None),
+            ("{\"decision\":true}{}", None),
+            ("", None),
+        ] {
+            assert_eq!(decision_in(body.as_bytes()), decision, "{body}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::core::call;
+use crate::core::differing::difference;
 use crate::core::ids::Digest;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Tool, ToolDrift};
@@ -95,6 +96,9 @@ pub(in crate::hub) async fn compare(
     if baseline == Baseline::Open || accepted.contains(definition) {
         return accept(tx, &shim.server, tool, accepted, definition).await;
     }
+    if settle(tx, &shim.server, tool).await? {
+        return Ok(());
+    }
     sqlx::query("update tools set drift_since = $3, drift_by = $4 where server = $1 and name = $2")
         .bind(shim.server.as_str())
         .bind(tool)
@@ -103,6 +107,19 @@ pub(in crate::hub) async fn compare(
         .execute(tx.sql())
         .await?;
     Ok(())
+}
+
+/// Accepts the present definition of a tool if it differs from the accepted one only where it may; returns whether.
+pub(in crate::hub) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
+    let Some(row) = row(tx, server, tool).await? else { return Ok(false) };
+    let listed = rows::tool(&row)?;
+    let texts: (Option<String>, Option<String>) = (row.try_get("accepted_definition")?, row.try_get("definition")?);
+    let difference = texts.0.zip(texts.1).and_then(|(old, new)| difference(&old, &new));
+    let may = difference.is_some_and(|difference| difference.is_within(&listed.tool.varies));
+    if may {
+        accept(tx, server, tool, listed.accepted, &listed.definition).await?;
+    }
+    Ok(may)
 }
 
 /// How the definition that a call's client was shown differs from what was accepted, and how it describes the tool.

@@ -4,6 +4,7 @@
 //! reports another: no agent hides what another one was shown.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -17,10 +18,10 @@ use crate::core::json;
 use crate::core::messages::{ToolDefinition, Tools};
 use crate::hub::servers::Servers;
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::shims::meeting::MAX_NAME;
+use crate::hub::shims::meeting::{MAX_NAME, PIECE};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::store::{Entry, StoreError, Turn, Tx, rows};
 use crate::hub::who::Shim;
 
 /// How many tools of one server are kept, and how many that one agent made known.
@@ -55,26 +56,38 @@ impl Servers {
         if self.has_learned(&shim, &seen, complete).await? {
             return Ok(Learned::Now);
         }
-        let hub = self.clone();
+        if let Err(at) = self.budgets.spend(&shim.client_id, Cost::List, 1, self.now()) {
+            return Ok(Learned::Later(at));
+        }
+        // In pieces, so that other agents get their turn between two of them; the last says that it was all of it.
+        let seen = Arc::new(seen);
+        for _ in 0..=MAX_TOOLS_OF_ONE / PIECE {
+            if !self.learn_piece(&shim, seen.clone(), complete).await? {
+                break;
+            }
+        }
+        Ok(Learned::Now)
+    }
+
+    /// Keeps so much of a list as is written at once; whether there may be more.
+    async fn learn_piece(&self, shim: &Shim, seen: Arc<Vec<Seen>>, complete: bool) -> Result<bool, StoreError> {
+        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
         self.store
-            .write(move |tx| {
+            .write_in(turn, PIECE, move |tx| {
                 Box::pin(async move {
-                    let now = hub.now();
+                    let now = clock.now();
                     let baseline = Baseline::of(tx, &shim, now).await?;
-                    let changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
-                    if !changes.is_empty()
-                        && let Err(at) = hub.budgets.spend(&shim.client_id, Cost::List, 1, now)
-                    {
-                        return Ok(Learned::Later(at));
-                    }
+                    let mut changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
+                    let more = changes.len() > PIECE;
+                    changes.truncate(PIECE);
                     for change in &changes {
                         keep(tx, &shim, change, baseline, now).await?;
                     }
-                    if complete {
+                    if complete && !more {
                         drift::listed(tx, &shim.server, now).await?;
                     }
                     record(tx, &shim, &changes, now).await?;
-                    Ok(Learned::Now)
+                    Ok(more)
                 })
             })
             .await

@@ -10,6 +10,7 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
+use crate::hub::servers::drift;
 use crate::hub::servers::policies::{self, Kept, shown};
 use crate::hub::store::bus::Target;
 use crate::hub::store::rows::{self, Listed};
@@ -19,6 +20,8 @@ use crate::hub::who::admin;
 
 /// The longest text an administrator may attach, in characters.
 const MAX_REASON: usize = 1000;
+/// How many members of a tool's definition may vary.
+const MAX_MEMBERS: usize = 20;
 
 impl Servers {
     /// All servers, by name; without the definitions and the use of their tools.
@@ -128,17 +131,21 @@ impl Servers {
         if let Some(Some(reason)) = &change.reason {
             check_words(reason)?;
         }
+        check_members(change.varies.as_deref().unwrap_or_default())?;
         let (hub, server, tool, by) = (self.clone(), server.to_owned(), tool.to_owned(), by.clone());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     admin(tx, &by).await?;
-                    let Some(after) = store_tool(tx, &server, &tool, &change).await? else {
+                    let Some(mut after) = store_tool(tx, &server, &tool, &change).await? else {
                         return Err(ChangeError::NotFound(format!("tool {tool} on a server {server}")));
                     };
+                    if drift::settle(tx, &server, &tool).await? {
+                        after.drift = None;
+                    }
                     let detail = json!({
                         "tool": tool, "hitl": after.hitl, "trust": after.trust, "trust_from": after.trust_from,
-                        "reason": after.reason,
+                        "reason": after.reason, "varies": after.varies,
                     });
                     record(tx, &by, "tool.changed", &server, detail, hub.now()).await?;
                     Ok(after)
@@ -151,6 +158,17 @@ impl Servers {
 fn check_words(words: &str) -> Result<(), ChangeError> {
     if words.chars().count() > MAX_REASON || words.contains('\0') {
         return Err(ChangeError::Invalid(format!("a reason has at most {MAX_REASON} characters")));
+    }
+    Ok(())
+}
+
+/// The name of a tool cannot vary, nor all of it.
+fn check_members(members: &[String]) -> Result<(), ChangeError> {
+    let fits = |member: &String| member.starts_with('/') && member != "/name" && member.len() <= MAX_REASON;
+    if members.len() > MAX_MEMBERS || !members.iter().all(fits) {
+        let why =
+            format!("is a list of at most {MAX_MEMBERS} JSON pointers to members of the definition, not its name");
+        return Err(ChangeError::Fault { place: "varies".to_owned(), why });
     }
     Ok(())
 }
@@ -232,7 +250,7 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &str, change: &ToolChange) 
     let row = sqlx::query(
         "update tools set hitl = coalesce($3, hitl), \
          admin_trust = case when $4 = 1 then $5 else admin_trust end, \
-         reason = case when $6 = 1 then $7 else reason end where server = $1 and name = $2 returning *",
+         reason = case when $6 = 1 then $7 else reason end, varies = coalesce($8, varies) where server = $1 and name = $2 returning *",
     )
     .bind(server)
     .bind(tool)
@@ -241,6 +259,7 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &str, change: &ToolChange) 
     .bind(change.trust.flatten().map(|level| level.as_str().to_owned()))
     .bind(i64::from(change.reason.is_some()))
     .bind(change.reason.clone().flatten())
+    .bind(change.varies.as_ref().map(|members| json!(members).to_string()))
     .fetch_optional(tx.sql())
     .await?;
     Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.tool))

@@ -15,7 +15,7 @@ use crate::hub::servers::bypasses;
 use crate::hub::shims::Shims;
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx, activity};
+use crate::hub::store::{Entry, StoreError, Turn, Tx, activity};
 use crate::hub::who::Shim;
 
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
@@ -28,8 +28,9 @@ const MAX_WORDS: usize = 64;
 const MAX_WORD: usize = 256;
 /// The longest approval id kept with a call.
 const MAX_ID: usize = 64;
-/// How many calls of one message are kept.
+/// How many calls of one message are kept, and how many tools or calls are written at once.
 const MAX_CALLS: usize = 4096;
+pub(in crate::hub) const PIECE: usize = 250;
 /// An agent that was seen less than this ago is not noted again, in milliseconds.
 const SEEN_MS: i64 = 60_000;
 
@@ -60,7 +61,7 @@ impl Shims {
         }
         let (clock, threshold, shim) = (self.clock.clone(), self.new_server_threshold, shim.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Report(shim.client_id.clone()), 1, move |tx| {
                 Box::pin(async move {
                     let now = clock.now();
                     sqlx::query("update agents set last_seen = $2 where client_id = $1")
@@ -109,37 +110,66 @@ impl Shims {
 
     /// Appends calls to the activity log and drops its oldest where it is full.
     ///
-    /// What the shim or we had to drop is counted in a row of its own, so that the log says where it has a hole.
+    /// They are written in pieces, so that other agents get their turn between two of them. What the shim or we had to
+    /// drop is counted in a row of its own, so that the log says where it has a hole.
     pub(in crate::hub) async fn log_calls(
         &self,
         shim: &Shim,
-        calls: Vec<Activity>,
+        mut calls: Vec<Activity>,
         dropped: u64,
     ) -> Result<(), StoreError> {
-        let excess = u64::try_from(calls.len().saturating_sub(MAX_CALLS)).unwrap_or(u64::MAX);
-        let dropped = i64::try_from(dropped.saturating_add(excess)).unwrap_or(i64::MAX);
-        if calls.is_empty() && dropped == 0 {
-            return Ok(());
+        let (agent, told) = (&shim.client_id, calls.len());
+        let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
+        let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
+        calls.truncate(usize::try_from(kept).unwrap_or_default());
+        let excess = u64::try_from(told - calls.len()).unwrap_or(u64::MAX);
+        self.budgets.leave_out(agent, Cost::Row, dropped.saturating_add(excess));
+        while !calls.is_empty() {
+            let rest = calls.split_off(calls.len().min(PIECE));
+            self.log_piece(shim, std::mem::replace(&mut calls, rest)).await?;
         }
-        let (clock, shim) = (self.clock.clone(), shim.clone());
+        self.log_left_out(shim).await
+    }
+
+    async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
+        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
         self.store
-            .write(move |tx| {
+            .write_in(turn, calls.len(), move |tx| {
                 Box::pin(async move {
                     if calls.iter().any(|call| call.bypass) {
                         bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
                     }
-                    let last: i64 =
-                        sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?;
+                    let last = last_call(tx).await?;
                     let mut id = last;
-                    for call in calls.into_iter().take(MAX_CALLS) {
+                    for call in calls {
                         id += 1;
                         log_call(tx, &shim, id, call, clock.now()).await?;
                     }
-                    if dropped > 0 {
-                        id += 1;
-                        log_dropped(tx, &shim, id, dropped, clock.now()).await?;
-                    }
                     activity::bound(tx, last, id).await
+                })
+            })
+            .await
+    }
+
+    /// Counts what was left out, where the agent may have a row for it.
+    async fn log_left_out(&self, shim: &Shim) -> Result<(), StoreError> {
+        let agent = &shim.client_id;
+        let left_out = self.budgets.left_out(agent, Cost::Row);
+        if left_out == 0 {
+            return Ok(());
+        }
+        if self.budgets.spend(agent, Cost::Row, 1, self.now()).is_err() {
+            self.budgets.leave_out(agent, Cost::Row, left_out);
+            return Ok(());
+        }
+        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(agent.clone()));
+        self.store
+            .write_in(turn, 1, move |tx| {
+                Box::pin(async move {
+                    let last = last_call(tx).await?;
+                    let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
+                    log_dropped(tx, &shim, last + 1, dropped, clock.now()).await?;
+                    activity::bound(tx, last, last + 1).await
                 })
             })
             .await
@@ -149,13 +179,13 @@ impl Shims {
     /// next record says how many were left out.
     pub(in crate::hub) async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
         if self.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
-            self.budgets.leave_out(&shim.client_id);
+            self.budgets.leave_out(&shim.client_id, Cost::Session, 1);
             return Ok(());
         }
-        let left_out = self.budgets.left_out(&shim.client_id);
+        let left_out = self.budgets.left_out(&shim.client_id, Cost::Session);
         let (clock, shim) = (self.clock.clone(), shim.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Report(shim.client_id.clone()), 1, move |tx| {
                 Box::pin(async move {
                     let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
                     if left_out > 0 {
@@ -213,6 +243,11 @@ async fn too_many(tx: &mut Tx, agent: &ClientId) -> Result<Option<String>, Store
         (false, false) => return Ok(None),
     };
     Ok(Some(format!("{many}; an administrator can remove some")))
+}
+
+/// The number of the newest call in the log.
+async fn last_call(tx: &mut Tx) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?)
 }
 
 async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! Shims: their sessions, who is connected, and what they may make the hub write.
 
 pub(in crate::hub) mod meeting;
+pub mod meter;
 pub mod session;
 
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use crate::hub::base_url::BaseUrl;
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::servers::Servers;
+use crate::hub::shims::meter::Room;
 use crate::hub::store::Store;
 use crate::hub::store::budget::Budgets;
 
@@ -23,6 +25,7 @@ pub struct Shims {
     pub(in crate::hub) clock: Clock,
     pub(in crate::hub) live: Live,
     pub(in crate::hub) budgets: Budgets,
+    pub(in crate::hub) room: Room,
     pub(in crate::hub) approvals: Approvals,
     pub(in crate::hub) servers: Servers,
     pub(in crate::hub) agents: Agents,

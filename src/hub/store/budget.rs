@@ -21,6 +21,12 @@ pub(in crate::hub) enum Cost {
     Retry,
     /// A KiB of arguments kept with an approval.
     KiB,
+    /// A row of the activity log.
+    Row,
+    /// A question to the external decision point.
+    Question,
+    /// A KiB of messages, begun ones counted whole.
+    HeardKiB,
 }
 
 impl Cost {
@@ -34,6 +40,11 @@ impl Cost {
             Self::Retry => (120, 2_000),
             // 64 MiB, and 1 MiB a minute.
             Self::KiB => (64 * 1024, 60),
+            // As many as the log keeps of one agent, and 200 a second.
+            Self::Row => (20_000, 5),
+            Self::Question => (600, 50),
+            // 64 MiB, and 1 MiB a second.
+            Self::HeardKiB => (64 * 1024, 1),
         }
     }
 }
@@ -46,7 +57,8 @@ pub(in crate::hub) struct Budgets(Arc<Mutex<Spent>>);
 struct Spent {
     /// When each store is full again.
     full_at: HashMap<(ClientId, Cost), i64>,
-    unrecorded: HashMap<ClientId, u64>,
+    /// What was left out of the record since it last said so.
+    left_out: HashMap<(ClientId, Cost), u64>,
 }
 
 /// Beyond so many stores the full ones are forgotten.
@@ -75,14 +87,33 @@ impl Budgets {
         Ok(())
     }
 
-    /// Something of this agent was left out of the record.
-    pub(in crate::hub) fn leave_out(&self, agent: &ClientId) {
-        *self.spent().unrecorded.entry(agent.clone()).or_default() += 1;
+    /// Spends that much, there or not; until when there is nothing, if so.
+    pub(in crate::hub) fn owe(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Option<i64> {
+        let (most, every_ms) = cost.quota();
+        let mut spent = self.spent();
+        let full_at = spent.full_at.entry((agent.clone(), cost)).or_insert(now);
+        *full_at = (*full_at).max(now).saturating_add(amount.saturating_mul(every_ms));
+        Some(*full_at - most * every_ms).filter(|enough_at| *enough_at > now)
+    }
+
+    /// Spends as much of that as there is, and returns it.
+    pub(in crate::hub) fn spend_up_to(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> i64 {
+        let (most, every_ms) = cost.quota();
+        let full_at = self.spent().full_at.get(&(agent.clone(), cost)).map_or(now, |at| (*at).max(now));
+        let there = (most - (full_at - now).div_euclid(every_ms) - 1).clamp(0, amount);
+        if self.spend(agent, cost, there, now).is_ok() { there } else { 0 }
+    }
+
+    /// So much of this agent was left out of the record.
+    pub(in crate::hub) fn leave_out(&self, agent: &ClientId, cost: Cost, amount: u64) {
+        let mut spent = self.spent();
+        let left_out = spent.left_out.entry((agent.clone(), cost)).or_default();
+        *left_out = left_out.saturating_add(amount);
     }
 
     /// How much was left out since this was asked last.
-    pub(in crate::hub) fn left_out(&self, agent: &ClientId) -> u64 {
-        self.spent().unrecorded.remove(agent).unwrap_or_default()
+    pub(in crate::hub) fn left_out(&self, agent: &ClientId, cost: Cost) -> u64 {
+        self.spent().left_out.remove(&(agent.clone(), cost)).unwrap_or_default()
     }
 }
 
@@ -115,5 +146,35 @@ mod tests {
         assert_eq!(budgets.spend(&a, Cost::KiB, 3, 0), Err(2 * every_ms));
         assert_eq!(budgets.spend(&a, Cost::KiB, 1, 0), Ok(()));
         assert!(budgets.spend(&a, Cost::KiB, i64::MAX, i64::from(u32::MAX)).is_err());
+    }
+
+    #[test]
+    fn what_is_owed_is_waited_for() {
+        let (budgets, a) = (Budgets::default(), ClientId::from("a"));
+        let (most, every_ms) = Cost::HeardKiB.quota();
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, most, 0), None);
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, 500, 0), Some(500 * every_ms));
+        assert_eq!(budgets.owe(&a, Cost::HeardKiB, 1, 501 * every_ms), None);
+    }
+
+    #[test]
+    fn as_much_as_there_is_can_be_spent() {
+        let (budgets, a) = (Budgets::default(), ClientId::from("a"));
+        let (most, every_ms) = Cost::Row.quota();
+        let first = budgets.spend_up_to(&a, Cost::Row, 10 * most, 0);
+        assert!((most - 1..=most).contains(&first), "{first} of {most}");
+        assert!(budgets.spend_up_to(&a, Cost::Row, 10, 0) <= 1);
+        let later = budgets.spend_up_to(&a, Cost::Row, 10, 5 * every_ms);
+        assert!((4..=5).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_once_for_each_agent_and_cost() {
+        let (budgets, a, b) = (Budgets::default(), ClientId::from("a"), ClientId::from("b"));
+        budgets.leave_out(&a, Cost::Row, 3);
+        budgets.leave_out(&a, Cost::Row, u64::MAX);
+        budgets.leave_out(&b, Cost::Session, 1);
+        assert_eq!((budgets.left_out(&a, Cost::Row), budgets.left_out(&a, Cost::Session)), (u64::MAX, 0));
+        assert_eq!((budgets.left_out(&a, Cost::Row), budgets.left_out(&b, Cost::Session)), (0, 1));
     }
 }

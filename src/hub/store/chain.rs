@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::mark::Head;
 use super::{StoreError, Tx};
 use crate::core::ids::Digest;
 use crate::hub::store::bus::{Notice, Target};
@@ -16,17 +17,18 @@ pub(in crate::hub) struct Entry<'a> {
     pub(in crate::hub) detail: serde_json::Value,
 }
 
-/// The last record's place and hash.
-#[derive(Clone)]
-pub(super) struct Head {
-    seq: i64,
-    hash: String,
-}
-
 impl Tx {
     /// Appends a record and wakes `target` after the commit.
     pub(in crate::hub) async fn audit(&mut self, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
-        let Head { seq, hash: previous } = self.head().await?;
+        let head = match self.head.clone() {
+            Some(head) => head,
+            None => self.read_head(entry.at).await?,
+        };
+        self.append(head, entry, target).await
+    }
+
+    async fn append(&mut self, head: Head, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+        let Head { seq, hash: previous } = head;
         let seq = seq + 1;
         let detail = if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() };
         let hash = record_hash(seq, entry.at, [entry.actor, entry.action, entry.subject, &detail, &previous]);
@@ -50,24 +52,46 @@ impl Tx {
     }
 
     /// Read once per transaction, which has the write lock, and from there on known.
-    async fn head(&mut self) -> Result<Head, StoreError> {
-        if let Some(head) = &self.head {
-            return Ok(head.clone());
+    async fn read_head(&mut self, at: i64) -> Result<Head, StoreError> {
+        let sql = "select seq, hash, (select max(seq) from audit) as newest from chain where id = 1";
+        let row = sqlx::query(sql).fetch_one(self.sql()).await?;
+        let head = Head { seq: row.try_get("seq")?, hash: row.try_get("hash")? };
+        if head.seq < self.known {
+            return Err(StoreError::Failed(format!(
+                "its record was set back from {} to {}; restart the hub to see what to do",
+                self.known, head.seq
+            )));
         }
-        let row = sqlx::query("select seq, hash from chain where id = 1").fetch_one(self.sql()).await?;
-        Ok(Head { seq: row.try_get("seq")?, hash: row.try_get("hash")? })
+        match row.try_get::<Option<i64>, _>("newest")? {
+            Some(newest) if newest > head.seq => self.set_aside(head, at).await,
+            _ => Ok(head),
+        }
     }
 
-    /// Writes the new head, as the transaction's last statement.
-    pub(super) async fn write_head(&mut self) -> Result<(), StoreError> {
-        if let Some(Head { seq, hash }) = self.head.take() {
-            sqlx::query("update chain set seq = $1, hash = $2 where id = 1")
-                .bind(seq)
-                .bind(hash)
-                .execute(self.sql())
-                .await?;
-        }
-        Ok(())
+    /// Rows behind the chain's head are none of its records, and stand in the way of the next: they are kept apart, and
+    /// the chain says so.
+    async fn set_aside(&mut self, head: Head, at: i64) -> Result<Head, StoreError> {
+        let columns = "seq, at, actor, action, subject, detail, previous, hash";
+        let kept = format!("insert into strays (found_at, {columns}) select $2, {columns} from audit where seq > $1");
+        sqlx::query(sqlx::AssertSqlSafe(kept)).bind(head.seq).bind(at).execute(self.sql()).await?;
+        let removed = sqlx::query("delete from audit where seq > $1").bind(head.seq).execute(self.sql()).await?;
+        let count = removed.rows_affected();
+        tracing::error!(count, after = head.seq, "rows behind the last record were set aside");
+        let detail = serde_json::json!({ "rows": count });
+        let entry = Entry { at, actor: "hub", action: "audit.strays_set_aside", subject: "audit", detail };
+        self.append(head, entry, Target::Pages).await?;
+        self.head.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Writes the new head, as the transaction's last statement, and returns it.
+    pub(super) async fn write_head(&mut self) -> Result<Option<Head>, StoreError> {
+        let Some(head) = self.head.take() else { return Ok(None) };
+        sqlx::query("update chain set seq = $1, hash = $2 where id = 1")
+            .bind(head.seq)
+            .bind(head.hash.as_str())
+            .execute(self.sql())
+            .await?;
+        Ok(Some(head))
     }
 }
 

@@ -12,12 +12,14 @@ const MOST: u32 = 1000;
 impl Store {
     /// Events after `seq`, oldest first, at most `limit` (and never more than 1000).
     pub async fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let found: Vec<(i64, String, String)> =
-            sqlx::query_as("select seq, action, subject from audit where seq > $1 order by seq limit $2")
-                .bind(seq)
-                .bind(i64::from(limit.min(MOST)))
-                .fetch_all(self.read())
-                .await?;
+        let found: Vec<(i64, String, String)> = sqlx::query_as(
+            "select seq, action, subject from audit where seq > $1 \
+                 and seq between 1 and (select seq from chain where id = 1) order by seq limit $2",
+        )
+        .bind(seq)
+        .bind(i64::from(limit.min(MOST)))
+        .fetch_all(self.read())
+        .await?;
         let event = |(id, action, subject): (i64, String, String)| Event { id, kind: kind(&action).into(), subject };
         Ok(found.into_iter().map(event).collect())
     }

@@ -10,8 +10,11 @@ pub(in crate::hub) mod bus;
 mod chain;
 pub mod events;
 pub mod identity;
+pub(in crate::hub) mod leases;
+mod mark;
 mod open;
 pub(in crate::hub) mod paging;
+mod queue;
 pub(in crate::hub) mod rows;
 pub(in crate::hub) mod secret;
 #[cfg(test)]
@@ -19,31 +22,64 @@ pub(in crate::hub) mod testing;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use sqlx::AnyPool;
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{OnceCell, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use self::bus::Bus;
 pub(in crate::hub) use self::chain::{Entry, record_hash};
 use self::identity::Identity;
+use self::mark::Marking;
+pub(in crate::hub) use self::mark::{Head, MarkFile, SetBack};
+pub(in crate::hub) use self::open::private_file;
+use self::queue::Queue;
+pub(in crate::hub) use self::queue::Turn;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
+use crate::config::database::Database;
+use crate::hub::clock::Times;
 
-/// How many jobs may wait for the writer; more wait for room.
-const QUEUE: usize = 1024;
+/// How often it is tried whether the store takes changes at most, and for how long.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+const TRY_FOR: Duration = Duration::from_secs(5);
+/// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
+pub(in crate::hub) const ROW: &str = "row";
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    /// This run of this program, where several hubs serve one store.
+    id: String,
     readers: AnyPool,
-    writer: AnyPool,
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: Arc<Queue<Box<dyn Job>>>,
+    /// Cancelled when the writer has ended.
+    written: CancellationToken,
     bus: Bus,
     like: &'static str,
+    shared: bool,
+    times: Times,
+    mark: Option<MarkFile>,
+    /// Whether the newest record is noted there.
+    marked: Arc<AtomicBool>,
+    set_back: Option<SetBack>,
     identity: OnceCell<Arc<Identity>>,
+    /// Whether a transaction failed since it was tried.
+    failed: Arc<AtomicBool>,
+    /// When it was last tried whether it takes changes, and what came of it.
+    tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -73,21 +109,73 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl Store {
-    /// Opens, checks and migrates: `sqlite:PATH`, or `postgres://…`.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let pools = open::pools(url).await?;
-        let newest: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(&pools.readers).await?;
-        let bus = Bus::new(newest);
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(pools.writer.clone(), pools.begin, waiting, bus.clone()));
-        let (readers, writer, like) = (pools.readers, pools.writer, pools.like);
-        Ok(Self(Arc::new(Inner { readers, writer, jobs, bus, like, identity: OnceCell::new() })))
+    /// Opens, checks and migrates.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        Self::open_marked(database, None).await
     }
 
-    /// Whether it answers.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1").execute(self.read()).await?;
-        Ok(())
+    /// The same, with a file that knows its newest record; see [`set_back`](Self::set_back).
+    pub(in crate::hub) async fn open_marked(database: &Database, mark: Option<MarkFile>) -> Result<Self, StoreError> {
+        let opened = open::open(database).await?;
+        let head = open::head(&opened.readers).await?;
+        let set_back = match &mark {
+            Some(mark) => open::compare(&opened.readers, mark, &head).await?,
+            None => None,
+        };
+        let times = open::times(&opened).await?;
+        let (bus, jobs, written) = (Bus::new(head.seq), Arc::new(Queue::new()), CancellationToken::new());
+        let ended = written.clone().drop_guard();
+        let open::Opened { readers, writer, like, shared } = opened;
+        let marked = Arc::new(AtomicBool::new(true));
+        let marking = Marking::of(mark.clone(), marked.clone());
+        let failed = Arc::new(AtomicBool::new(false));
+        let writing = writer::run(writer, marking, jobs.clone(), bus.clone(), failed.clone());
+        tokio::spawn(async move {
+            let _ended = ended;
+            writing.await;
+        });
+        let (id, tried) = (uuid::Uuid::now_v7().to_string(), tokio::sync::Mutex::default());
+        let identity = OnceCell::new();
+        let inner = Inner {
+            id,
+            readers,
+            jobs,
+            written,
+            bus,
+            like,
+            shared,
+            times,
+            mark,
+            marked,
+            set_back,
+            identity,
+            failed,
+            tried,
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Whether it takes changes; tried once a second at most, because anybody may ask.
+    pub(in crate::hub) async fn ready(&self, now: i64) -> Result<(), StoreError> {
+        // Who asks meanwhile waits for the same answer.
+        let mut tried = self.0.tried.lock().await;
+        if let Some((at, result)) = &*tried
+            && at.elapsed() < TRY_EVERY
+        {
+            return result.clone();
+        }
+        let too_slow = || StoreError::Failed("it did not take a change in time".to_owned());
+        let failed = self.0.failed.load(Ordering::Relaxed);
+        let trying = async { if failed { self.beat_loudly(now).await } else { self.beat(now).await } };
+        let mut result = timeout(TRY_FOR, trying).await.unwrap_or_else(|_| Err(too_slow()));
+        if failed && result.is_ok() {
+            self.0.failed.store(false, Ordering::Relaxed);
+        }
+        if result.is_ok() && !self.0.marked.load(Ordering::Relaxed) {
+            result = Err(StoreError::Failed("its newest record is not noted in the data dir".to_owned()));
+        }
+        *tried = Some((Instant::now(), result.clone()));
+        result
     }
 
     /// For reading; SQLite refuses writes here.
@@ -99,6 +187,34 @@ impl Store {
     /// common. Lower case made of both sides would do for both, and takes twice as long.
     pub(in crate::hub) fn like(&self) -> &'static str {
         self.0.like
+    }
+
+    /// Whether other hubs may serve it, too.
+    pub(in crate::hub) fn is_shared(&self) -> bool {
+        self.0.shared
+    }
+
+    /// A view of the store as it is now, whatever is written meanwhile; for reading.
+    pub(in crate::hub) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begin = if self.0.shared { "begin isolation level repeatable read read only" } else { "begin" };
+        Ok(self.0.readers.begin_with(begin).await?)
+    }
+
+    /// How it was behind what its data dir knows of it when it was opened.
+    pub(in crate::hub) fn set_back(&self) -> Option<&SetBack> {
+        self.0.set_back.as_ref()
+    }
+
+    /// From here on its newest record is the one that is there.
+    pub(in crate::hub) async fn mark_anew(&self) -> Result<(), StoreError> {
+        let head = open::head(&self.0.readers).await?;
+        let set = self.0.mark.as_ref().map_or(Ok(()), |mark| mark.set(&head));
+        set.map_err(|error| StoreError::Failed(format!("the newest record cannot be noted: {error}")))
+    }
+
+    /// What it said of time when it was opened.
+    pub(in crate::hub) fn times(&self) -> Times {
+        self.0.times
     }
 
     /// Who is woken after a commit.
@@ -115,17 +231,27 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
+        self.write_in(Turn::First, 1, work).await
+    }
+
+    /// The same when its turn comes; its weight is what it writes, in rows or so.
+    pub(in crate::hub) async fn write_in<T, E, F>(&self, turn: Turn, weight: usize, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    {
         let (answer, done) = oneshot::channel();
-        let job = Typed::new(work, answer);
-        self.0.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        if !self.0.jobs.push(turn, weight, Box::new(Typed::new(work, answer))).await {
+            return Err(StoreError::Closed.into());
+        }
         done.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
     pub(in crate::hub) async fn close(&self) {
-        // An empty job is answered when everything before it is committed.
-        let _ = self.write(|_| Box::pin(async { Ok::<_, StoreError>(()) })).await;
-        self.0.writer.close().await;
+        self.0.jobs.close();
+        self.0.written.cancelled().await;
         self.0.readers.close().await;
     }
 }

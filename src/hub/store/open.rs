@@ -8,7 +8,11 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::StoreError;
+use super::mark::{Head, MarkFile};
+use super::writer::Source;
+use super::{SetBack, StoreError};
+use crate::config::database::Database;
+use crate::hub::clock::Times;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -20,28 +24,27 @@ const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pr
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
 const READ_ONLY: &str = "pragma query_only = on;";
 
-/// The two pools of a store.
-pub(super) struct Pools {
+/// The ways to a store.
+pub(super) struct Opened {
     pub(super) readers: AnyPool,
-    pub(super) writer: AnyPool,
-    /// How the writer begins: with the write lock, so that nothing it reads can change under it.
-    pub(super) begin: &'static [&'static str],
+    pub(super) writer: Source,
     /// The operator that finds a pattern whatever the case of its letters.
     pub(super) like: &'static str,
+    /// Whether several hubs may serve it.
+    pub(super) shared: bool,
 }
 
 /// Opens, checks and migrates.
-pub(super) async fn pools(url: &str) -> Result<Pools, StoreError> {
+pub(super) async fn open(database: &Database) -> Result<Opened, StoreError> {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(sqlx::any::install_default_drivers);
-    match url.strip_prefix("sqlite:") {
-        Some(path) => sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await,
-        None if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(url).await,
-        None => Err(StoreError::Open("the database must be sqlite:PATH or postgres://…".to_owned())),
+    match database {
+        Database::Sqlite(path) => sqlite(path).await,
+        Database::Postgres(url) => postgres(url).await,
     }
 }
 
-async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
+async fn sqlite(path: &Path) -> Result<Opened, StoreError> {
     let cannot =
         |error: &dyn std::fmt::Display| StoreError::Open(format!("cannot open the store {}: {error}", path.display()));
     let path = private_file(path).map_err(|error| cannot(&error))?;
@@ -50,22 +53,18 @@ async fn sqlite(path: &Path) -> Result<Pools, StoreError> {
     check(&mut first, &path).await?;
     migrate(&SQLITE, &mut first).await?;
     first.close().await.map_err(|error| cannot(&error))?;
-    let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
-    let writer = pool
-        .clone()
-        .max_connections(1)
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(PRAGMAS).await.map(drop) }));
-    let readers = pool.max_connections(4).after_connect(|connection, _| {
+    let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
+    let readers = readers.max_connections(4).after_connect(|connection, _| {
         Box::pin(async move {
             connection.execute(PRAGMAS).await?;
             connection.execute(READ_ONLY).await.map(drop)
         })
     });
-    Ok(Pools {
-        writer: writer.connect_with(options.clone()).await.map_err(|error| cannot(&error))?,
-        readers: readers.connect_with(options).await.map_err(|error| cannot(&error))?,
-        begin: &["begin immediate"],
+    Ok(Opened {
+        readers: readers.connect_with(options.clone()).await.map_err(|error| cannot(&error))?,
+        writer: Source { options, settings: Some(PRAGMAS), begin: &["begin immediate"] },
         like: "like",
+        shared: false,
     })
 }
 
@@ -83,8 +82,9 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
     Ok(format!("sqlite://{encoded}?mode=rw").parse::<AnyConnectOptions>()?.disable_statement_logging())
 }
 
-/// Makes the file 0600 and its directory 0700 where they are missing; SQLite gives its side files the same mode.
-fn private_file(path: &Path) -> std::io::Result<PathBuf> {
+/// Makes the file 0600 and its directory 0700 where they are missing, and returns its one real path; SQLite gives its
+/// side files the same mode.
+pub(in crate::hub) fn private_file(path: &Path) -> std::io::Result<PathBuf> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut directory = std::fs::DirBuilder::new();
     directory.recursive(true);
@@ -97,8 +97,25 @@ fn private_file(path: &Path) -> std::io::Result<PathBuf> {
         file.mode(0o600);
     }
     directory.create(parent)?;
-    file.open(path)?;
+    let file = file.open(path)?;
+    only_name(&file)?;
     path.canonicalize()
+}
+
+/// SQLite keeps what is newest in files beside the name it was given: by another name of the same file it would not
+/// find it.
+#[cfg(unix)]
+fn only_name(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if file.metadata()?.nlink() > 1 {
+        return Err(std::io::Error::other("the file has another name (a hard link); remove that, or copy the file"));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn only_name(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Damage is found before anything is decided on it.
@@ -119,26 +136,70 @@ async fn check(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreE
     Err(StoreError::Open(format!("the store {path} is damaged ({damage}); restore a backup of it before starting")))
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     // SQLITE_BUSY and its extended codes share their low byte.
     let code = error.as_database_error().and_then(|error| error.code());
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
-async fn postgres(url: &str) -> Result<Pools, StoreError> {
+async fn postgres(url: &str) -> Result<Opened, StoreError> {
     // The URL holds a password, so it stays out of messages.
     let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {error}"));
     let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
     let mut first = AnyConnection::connect_with(&options).await.map_err(cannot)?;
     migrate(&POSTGRES, &mut first).await?;
     first.close().await.map_err(cannot)?;
-    let pool = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN);
-    Ok(Pools {
-        writer: pool.clone().max_connections(1).connect_with(options.clone()).await.map_err(cannot)?,
-        readers: pool.max_connections(8).connect_with(options).await.map_err(cannot)?,
-        begin: &["begin", "update chain set seq = seq where id = 1"],
+    let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).max_connections(8);
+    Ok(Opened {
+        readers: readers.connect_with(options.clone()).await.map_err(cannot)?,
+        writer: Source { options, settings: None, begin: &["begin", "update chain set seq = seq where id = 1"] },
         like: "ilike",
+        shared: true,
     })
+}
+
+/// How many of the newest records are asked for the newest time: before this was looked at, a clock could go back.
+const NEWEST: i64 = 1_000;
+
+/// What the store says of time.
+pub(super) async fn times(opened: &Opened) -> Result<Times, sqlx::Error> {
+    let newest: Option<i64> = sqlx::query_scalar(
+        "select max(at) from (select at from audit, chain where chain.id = 1 and audit.seq <= chain.seq \
+         and audit.seq > chain.seq - $1 union all select max(seen_at) from hubs) known",
+    )
+    .bind(NEWEST)
+    .fetch_one(&opened.readers)
+    .await?;
+    let now = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+    let here = if opened.shared { Some(sqlx::query_scalar(now).fetch_one(&opened.readers).await?) } else { None };
+    Ok(Times { here, newest: newest.unwrap_or_default() })
+}
+
+/// The newest record.
+pub(super) async fn head(readers: &AnyPool) -> Result<Head, StoreError> {
+    let (seq, hash) = sqlx::query_as("select seq, hash from chain where id = 1").fetch_one(readers).await?;
+    Ok(Head { seq, hash })
+}
+
+/// Compares the store with what the file knows of it; one that is as it should be is noted there.
+pub(super) async fn compare(readers: &AnyPool, mark: &MarkFile, found: &Head) -> Result<Option<SetBack>, StoreError> {
+    let cannot = |error: std::io::Error| StoreError::Open(format!("cannot use {}: {error}", mark.path().display()));
+    let known = match mark.read() {
+        Ok(Some(known)) => known,
+        Ok(None) => return mark.set(found).map(|()| None).map_err(cannot),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Ok(Some(SetBack { known: None, found: found.clone() }));
+        }
+        Err(error) => return Err(cannot(error)),
+    };
+    let same: Option<String> = match known.seq {
+        0 => Some(known.hash.clone()),
+        seq => sqlx::query_scalar("select hash from audit where seq = $1").bind(seq).fetch_optional(readers).await?,
+    };
+    if known.seq > found.seq || same.as_ref() != Some(&known.hash) {
+        return Ok(Some(SetBack { known: Some(known), found: found.clone() }));
+    }
+    mark.note(found).map(|()| None).map_err(cannot)
 }
 
 async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {

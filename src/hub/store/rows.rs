@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyRow, AnyTypeInfoKind};
+use sqlx::{Column as _, Row as _, ValueRef as _};
 
 use super::StoreError;
 use crate::core::approval::{Outcome, Status};
+use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::{self, Level};
@@ -26,6 +27,8 @@ pub(in crate::hub) struct Held {
     pub(in crate::hub) seen_at: Option<i64>,
     pub(in crate::hub) grace_until: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
+    /// See [`seal`].
+    pub(in crate::hub) seal: Digest,
 }
 
 fn unreadable(what: &str) -> StoreError {
@@ -67,7 +70,26 @@ pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
         seen_at: optional_number(row, "seen_at")?,
         grace_until: optional_number(row, "grace_until")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
+        seal: seal(row)?,
     })
+}
+
+/// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
+/// digest is a column of its own.
+pub(in crate::hub) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
+    let mut columns: Vec<_> = row.columns().iter().filter(|column| column.name() != "arguments").collect();
+    columns.sort_by_key(|column| column.name().to_owned());
+    let mut fields = vec!["hitl.row.v1".to_owned()];
+    for column in columns {
+        let raw = row.try_get_raw(column.ordinal())?;
+        let value = match raw.type_info().kind() {
+            AnyTypeInfoKind::Null => continue,
+            AnyTypeInfoKind::Text => text(row, column.name())?,
+            _ => number(row, column.name())?.to_string(),
+        };
+        fields.extend([column.name().to_owned(), value]);
+    }
+    Ok(Digest::of_fields(&fields.iter().map(String::as_bytes).collect::<Vec<_>>()))
 }
 
 /// A row of `approvals`, as people see it.
@@ -84,6 +106,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         reasons: json(&text(row, "reasons")?, "reasons")?,
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        digest: Digest(text(row, "digest")?),
         extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
         asked_again: number(row, "asked_again")?,
@@ -196,6 +219,7 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         reason: optional(row, "reason")?,
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
         drift: None,
+        varies: json(&text(row, "varies")?, "list of members")?,
         usage: None,
     };
     let accepted = accepted(&text(row, "accepted")?)?;
@@ -209,12 +233,17 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
 pub(in crate::hub) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
     let Some(kind) = listed.drift(shown) else { return Ok(None) };
     let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
+    let old = optional(row, "accepted_definition")?;
+    let Difference { members, is_order } =
+        old.as_ref().zip(new.as_ref()).and_then(|(old, new)| difference(old, new)).unwrap_or_default();
     Ok(Some(ToolDrift {
         kind,
         since: optional_number(row, "drift_since")?.unwrap_or_default(),
         sha256: shown.clone(),
-        old: optional(row, "accepted_definition")?,
+        old,
         new,
+        differs: members,
+        flaps: is_order,
     }))
 }
 

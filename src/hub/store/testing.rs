@@ -6,18 +6,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::Store;
+use crate::config::database::Database;
 
 /// A fresh store and what must live as long as it.
 pub(in crate::hub) struct Fresh {
     pub(in crate::hub) store: Store,
-    pub(in crate::hub) url: String,
+    pub(in crate::hub) url: Database,
     _directory: tempfile::TempDir,
+}
+
+impl Fresh {
+    /// The store at this address.
+    pub(in crate::hub) async fn at(url: &Database) -> Self {
+        let store = Store::open(url).await.unwrap();
+        Self { store, url: url.clone(), _directory: tempfile::tempdir().unwrap() }
+    }
 }
 
 /// A fresh SQLite store.
 pub(in crate::hub) async fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", directory.path().join("hub with blank.db").display());
+    let url = Database::Sqlite(directory.path().join("hub with blank.db"));
     Fresh { store: Store::open(&url).await.unwrap(), url, _directory: directory }
 }
 
@@ -36,6 +45,6 @@ async fn postgres(server: &str) -> Fresh {
     let mut connection = PgConnection::connect(server).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}"))).execute(&mut connection).await.unwrap();
     let separator = if server.contains('?') { '&' } else { '?' };
-    let url = format!("{server}{separator}options[search_path]={schema}");
+    let url = Database::Postgres(format!("{server}{separator}options[search_path]={schema}"));
     Fresh { store: Store::open(&url).await.unwrap(), url, _directory: tempfile::tempdir().unwrap() }
 }

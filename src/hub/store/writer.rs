@@ -1,52 +1,66 @@
-//! The one writer: takes every waiting job into one transaction, commits once, announces, answers.
+//! The one writer: takes what waits into one transaction, commits once, announces, answers.
 //!
 //! The transaction begins with the write lock, so a job may read and then write without a race, across processes too.
-//! A job that fails is undone alone; a commit that fails fails all of them, and nobody is woken.
+//! A job that fails is undone alone; a commit that fails fails all of them, and nobody is woken. A connection whose
+//! begin, commit or rollback failed is in no known state: it is dropped, and the next transaction gets a new one.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
-use tokio::sync::{mpsc, oneshot};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection as _, Executor as _};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::StoreError;
-use super::chain::Head;
+use super::mark::{Head, Marking};
+use super::open::is_busy;
+use super::queue::Queue;
 use crate::hub::store::bus::{Bus, Notice};
 
-/// The most jobs in one transaction, so that the first does not wait for ever.
-const MAX_BATCH: usize = 256;
+/// Longer than SQLite's own patience with a lock; a database that cannot be reached is not waited for any longer.
+const BEGIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// The writer's transaction, as a job sees it.
 pub(in crate::hub) struct Tx {
-    transaction: Transaction<'static, Any>,
+    connection: AnyConnection,
     /// Told to the bus after the commit.
     pub(super) notices: Vec<Notice>,
     due: Option<i64>,
     /// The chain's head, once something was recorded.
     pub(super) head: Option<Head>,
+    /// The newest record that this process knows of.
+    pub(super) known: i64,
 }
 
 impl Tx {
-    async fn begin(pool: &AnyPool, statements: &'static [&'static str]) -> Result<Self, StoreError> {
-        let (first, rest) = statements.split_first().ok_or(StoreError::Closed)?;
-        let mut transaction = pool.begin_with(*first).await?;
-        for statement in rest {
-            sqlx::query(*statement).execute(&mut *transaction).await?;
+    async fn begin(mut connection: AnyConnection, statements: &[&'static str]) -> Result<Self, sqlx::Error> {
+        for statement in statements {
+            sqlx::query(*statement).execute(&mut connection).await?;
         }
-        Ok(Self { transaction, notices: Vec::new(), due: None, head: None })
+        Ok(Self { connection, notices: Vec::new(), due: None, head: None, known: 0 })
     }
 
-    /// Makes everything durable, and only then tells anybody.
-    async fn commit(mut self, bus: &Bus) -> Result<(), StoreError> {
-        self.write_head().await?;
-        self.transaction.commit().await?;
+    /// Makes everything durable, and only then tells anybody; the connection is good for the next transaction.
+    async fn commit(mut self, marking: &mut Marking, bus: &Bus) -> Result<AnyConnection, StoreError> {
+        let head = self.write_head().await?;
+        sqlx::query("commit").execute(&mut self.connection).await?;
+        marking.note(head).await;
         bus.announce(self.notices, self.due);
-        Ok(())
+        Ok(self.connection)
+    }
+
+    async fn roll_back(mut self) -> Result<AnyConnection, sqlx::Error> {
+        sqlx::query("rollback").execute(&mut self.connection).await?;
+        Ok(self.connection)
     }
 
     /// For queries.
     pub(in crate::hub) fn sql(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// After the commit, the sweeper looks again no later than at this time.
@@ -125,28 +139,83 @@ where
     }
 }
 
-/// Runs until every store handle is gone.
-pub(super) async fn run(
-    pool: AnyPool,
-    begin: &'static [&'static str],
-    mut waiting: mpsc::Receiver<Box<dyn Job>>,
-    bus: Bus,
-) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let done = match Tx::begin(&pool, begin).await {
-            Ok(tx) => commit(tx, std::mem::take(&mut batch), &bus).await,
-            Err(error) => batch.drain(..).map(|job| (job, Err(error.clone()))).collect(),
-        };
-        for (job, result) in done {
-            job.answer(result);
+/// Where the writer's connections come from.
+pub(super) struct Source {
+    pub(super) options: AnyConnectOptions,
+    /// What a new connection is told first.
+    pub(super) settings: Option<&'static str>,
+    /// Begins with the write lock, so that nothing a job reads can change under it.
+    pub(super) begin: &'static [&'static str],
+}
+
+impl Source {
+    async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        if let Some(settings) = self.settings {
+            connection.execute(settings).await?;
         }
+        Ok(connection)
+    }
+
+    /// A transaction on the connection of the one before, or on a new one where that is of no use any more.
+    async fn begin(&self, kept: Option<AnyConnection>) -> Result<Tx, sqlx::Error> {
+        if let Some(connection) = kept {
+            match Tx::begin(connection, self.begin).await {
+                Err(error) if !is_busy(&error) => tracing::warn!(%error, "the store is connected anew"),
+                begun => return begun,
+            }
+        }
+        Tx::begin(self.connect().await?, self.begin).await
     }
 }
 
+/// Runs until the queue is closed and empty; notes when a transaction failed.
+pub(super) async fn run(
+    source: Source,
+    mut marking: Marking,
+    queue: Arc<Queue<Box<dyn Job>>>,
+    bus: Bus,
+    failed: Arc<AtomicBool>,
+) {
+    let mut kept = None;
+    while let Some(batch) = queue.take().await {
+        // Only what is known to be in order comes back.
+        let transacted = transact(&source, kept.take(), batch, &mut marking, &bus);
+        let transacted = AssertUnwindSafe(transacted).catch_unwind().await;
+        kept = transacted.unwrap_or_default();
+        failed.fetch_or(kept.is_none(), Ordering::Relaxed);
+    }
+    if let Some(connection) = kept {
+        // It is closed either way.
+        let _ = connection.close().await;
+    }
+}
+
+type Jobs = Vec<Box<dyn Job>>;
 type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
 
-async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
+/// One transaction; returns the connection if it is good for another.
+async fn transact(
+    source: &Source,
+    kept: Option<AnyConnection>,
+    batch: Jobs,
+    marking: &mut Marking,
+    bus: &Bus,
+) -> Option<AnyConnection> {
+    let begun = timeout(BEGIN_WITHIN, source.begin(kept)).await;
+    let known = *bus.newest().borrow();
+    let begun = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from);
+    let (done, kept) = match begun {
+        Ok(tx) => commit(Tx { known, ..tx }, batch, marking, bus).await,
+        Err(error) => (batch.into_iter().map(|job| (job, Err(error.clone()))).collect(), None),
+    };
+    for (job, result) in done {
+        job.answer(result);
+    }
+    kept
+}
+
+async fn commit(mut tx: Tx, batch: Jobs, marking: &mut Marking, bus: &Bus) -> (Done, Option<AnyConnection>) {
     let alone = batch.len() == 1;
     let mut done: Done = Vec::with_capacity(batch.len());
     let (mut kept, mut lost) = (0, None);
@@ -160,18 +229,20 @@ async fn commit(mut tx: Tx, batch: Vec<Box<dyn Job>>, bus: &Bus) -> Done {
         lost = ran.as_ref().err().cloned();
         done.push((job, ran.and_then(Ran::told)));
     }
-    let committed = match lost {
-        // Dropping the transaction rolls it back.
-        Some(error) => Err(error),
-        None if kept == 0 => Ok(()),
-        None => tx.commit(bus).await,
+    let (committed, connection) = match lost {
+        Some(error) => (Err(error), tx.roll_back().await.ok()),
+        None if kept == 0 => (Ok(()), tx.roll_back().await.ok()),
+        None => match tx.commit(marking, bus).await {
+            Ok(connection) => (Ok(()), Some(connection)),
+            Err(error) => (Err(error), None),
+        },
     };
     if let Err(error) = committed {
         for (_, result) in done.iter_mut().filter(|(_, result)| result.is_ok()) {
             *result = Err(error.clone());
         }
     }
-    done
+    (done, connection)
 }
 
 /// Runs a job. One that panics fails alone: without the writer, the hub would be dead and not know it.

@@ -254,7 +254,7 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
         let hub = &desk.hub;
         let hinted = tool("list_all", ",\"description\":\"Lists\",\"annotations\":{\"destructiveHint\":true}");
         hub.servers.learn(&desk.shim, &listed(vec![hinted])).await.unwrap();
-        let change = ToolChange { hitl: Some(true), reason: Some(Some("ask first".into())), trust: None };
+        let change = ToolChange { hitl: Some(true), reason: Some(Some("ask first".into())), ..ToolChange::default() };
         let changed = hub.servers.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl), (Level::High, true));
         hub.servers
@@ -267,7 +267,7 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
         assert_eq!((listed.hitl, listed.reason.as_deref()), (true, Some("ask first")));
         assert_eq!(listed.description.as_deref(), Some("Lists more"));
         assert_eq!(listed.trust, Level::High, "a hint that is withdrawn lowers nothing");
-        let change = ToolChange { trust: Some(Some(Level::Low)), hitl: Some(false), reason: Some(None) };
+        let change = ToolChange { trust: Some(Some(Level::Low)), hitl: Some(false), reason: Some(None), varies: None };
         let changed = hub.servers.change_tool("github", "list_all", &Actor::from(&desk.admin), change).await.unwrap();
         assert_eq!((changed.trust, changed.hitl, changed.reason), (Level::Low, false, None));
         let registration =

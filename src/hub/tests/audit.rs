@@ -3,7 +3,10 @@
 use sqlx::AssertSqlSafe;
 
 use super::desk::Desk;
+use crate::core::approval::Outcome;
+use crate::core::messages::{CallOutcome, Cancel};
 use crate::core::weigh::Opinion;
+use crate::hub::approvals::ApprovalFilter;
 use crate::hub::store::audit::ChainCheck;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError};
@@ -24,6 +27,163 @@ async fn broken_at(desk: &Desk) -> Option<i64> {
     match desk.hub.store().verify_audit().await.unwrap() {
         ChainCheck::Whole { .. } => None,
         ChainCheck::Broken { seq, .. } => Some(seq),
+        ChainCheck::Altered { approval, why } => panic!("approval {approval}: {why}"),
+    }
+}
+
+/// Whether nothing is wrong.
+async fn is_whole(desk: &Desk) -> bool {
+    matches!(desk.hub.store().verify_audit().await, Ok(ChainCheck::Whole { .. }))
+}
+
+/// Approvals of every fate.
+async fn history(desk: &Desk) {
+    let _joined = desk.connect();
+    let done = desk.hold().await;
+    desk.hub.approvals.seen(&done.id, &desk.approver).await.unwrap();
+    desk.hub.approvals.extend(&done.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.approve(&done.id, &desk.approver, Some("fine".into())).await.unwrap();
+    desk.hub.approvals.lost(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+    let release = desk.release_of(&done.id).await;
+    desk.hub.approvals.release(&desk.shim, release).await.unwrap();
+    let end = CallOutcome { approval: done.id, outcome: Outcome::Succeeded, duration_ms: 7 };
+    desk.hub.approvals.finish(&desk.shim, end).await.unwrap();
+    let again = desk.hold().await;
+    let keep = Cancel { approval: again.id.clone(), reason: "timed out".into(), keep: true };
+    desk.hub.approvals.cancel(&desk.shim, keep).await.unwrap();
+    desk.hold().await;
+    let rejected = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
+    desk.hub.approvals.reject(&rejected.id, &desk.approver, Some("no".into())).await.unwrap();
+    desk.hold_request(desk.request("{\"repo\":\"c\"}")).await;
+    desk.hub.approvals.gone(&desk.shim.client_id, &desk.shim.instance).await.unwrap();
+}
+
+/// An edit of one value, and what puts it back.
+struct Edit {
+    there: String,
+    back: String,
+}
+
+/// Every value of a table, made another one and made nothing.
+async fn edits(desk: &Desk, table: &str) -> Vec<Edit> {
+    let info = format!("select name, type, \"notnull\" from pragma_table_info('{table}')");
+    let columns: Vec<(String, String, i64)> =
+        sqlx::query_as(AssertSqlSafe(info)).fetch_all(desk.hub.store.read()).await.unwrap();
+    let mut edits = Vec::new();
+    for (column, kind, not_null) in columns {
+        let sql = format!("select rowid, quote({column}) from {table}");
+        let values: Vec<(i64, String)> =
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(desk.hub.store.read()).await.unwrap();
+        for (row, value) in values {
+            let other = if kind.eq_ignore_ascii_case("integer") {
+                format!("coalesce({column}, 0) + 1000003")
+            } else {
+                format!("coalesce({column}, '') || 'x'")
+            };
+            // These are the rows' names; edits of them are a test of their own.
+            if (table, column.as_str()) == ("audit", "seq") || (table, column.as_str()) == ("chain", "id") {
+                continue;
+            }
+            let set = |to: &str| format!("update {table} set {column} = {to} where rowid = {row}");
+            edits.push(Edit { there: set(&other), back: set(&value) });
+            if not_null == 0 && value != "NULL" {
+                edits.push(Edit { there: set("null"), back: set(&value) });
+            }
+        }
+    }
+    edits
+}
+
+#[tokio::test]
+async fn every_edit_of_an_approval_or_a_record_is_found() {
+    let desk = Desk::new().await;
+    history(&desk).await;
+    assert!(is_whole(&desk).await, "{:?}", desk.hub.store().verify_audit().await);
+    for table in ["approvals", "audit", "chain"] {
+        let edits = edits(&desk, table).await;
+        assert!(!edits.is_empty());
+        for Edit { there, back } in edits {
+            tamper(&desk, &there).await;
+            assert!(!is_whole(&desk).await, "{there}");
+            tamper(&desk, &back).await;
+            assert!(is_whole(&desk).await, "{back}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown() {
+    let desk = Desk::new().await;
+    history(&desk).await;
+    let last = desk.hub.store().last_seq();
+    let forged = |seq: i64| {
+        format!(
+            "insert into audit select {seq}, at, actor, action, subject, detail, previous, hash from audit where seq = 5"
+        )
+    };
+    let copied = "create table copied as select * from approvals";
+    tamper(&desk, copied).await;
+    let id = desk.hub.approvals.approvals(&ApprovalFilter::default()).await.unwrap().items[0].id.clone();
+    for (there, back) in [
+        (forged(0), "delete from audit where seq = 0".to_owned()),
+        (forged(-7), "delete from audit where seq = -7".to_owned()),
+        (forged(last + 1), format!("delete from audit where seq = {}", last + 1)),
+        (forged(last + 9), format!("delete from audit where seq = {}", last + 9)),
+        (
+            format!("delete from approvals where id = '{id}'"),
+            format!("insert into approvals select * from copied where id = '{id}'"),
+        ),
+        (
+            format!("update approvals set id = id || 'x' where id = '{id}'"),
+            format!("update approvals set id = '{id}' where id = '{id}x'"),
+        ),
+    ] {
+        tamper(&desk, &there).await;
+        assert!(!is_whole(&desk).await, "{there}");
+        let shown = desk.hub.store().audit(-100, 1000).await.unwrap();
+        assert!(shown.iter().map(|record| record.seq).eq(1..=last), "{there}");
+        tamper(&desk, &back).await;
+        assert!(is_whole(&desk).await, "{back}");
+    }
+    for head in
+        ["0, hash = ''".to_owned(), format!("{}, hash = (select previous from audit where seq = {last})", last - 1)]
+    {
+        tamper(&desk, "create table if not exists head as select * from chain").await;
+        tamper(&desk, &format!("update chain set seq = {head}")).await;
+        assert!(!is_whole(&desk).await, "a head of {head}");
+        tamper(&desk, "update chain set (seq, hash) = (select seq, hash from head)").await;
+        assert!(is_whole(&desk).await);
+    }
+}
+
+#[tokio::test]
+async fn a_row_behind_the_last_record_is_set_aside_and_nothing_waits_for_it() {
+    for desk in Desk::everywhere().await {
+        desk.hold().await;
+        let last = desk.hub.store().last_seq();
+        let columns = "at, actor, action, subject, detail, previous, hash";
+        let stray =
+            format!("insert into audit (seq, {columns}) select {}, {columns} from audit where seq = 1", last + 1);
+        tamper(&desk, &stray).await;
+        let held = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
+        assert!(is_whole(&desk).await);
+        let records = desk.hub.store().audit(last, 10).await.unwrap();
+        let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
+        assert_eq!(actions, ["audit.strays_set_aside", "approval.created"]);
+        assert_eq!(records[1].subject, held.id.as_str());
+        let kept: i64 =
+            sqlx::query_scalar("select count(*) from strays").fetch_one(desk.hub.store.read()).await.unwrap();
+        assert_eq!(kept, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_set_back_under_a_running_hub_takes_no_more() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        tamper(&desk, "update chain set seq = 3, hash = (select hash from audit where seq = 3)").await;
+        let late = desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap_err().to_string();
+        assert!(late.contains("set back"), "{late}");
     }
 }
 

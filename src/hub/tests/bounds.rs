@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use super::desk::{Desk, listed, request, tool};
 use super::sessions::{SOON, Served, Wire, hello};
 use crate::core::ids::InstanceId;
-use crate::core::messages::{Cancel, Tools};
+use crate::core::messages::{Activity, Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
 use crate::hub::approvals::register::Registration;
@@ -13,6 +13,7 @@ use crate::hub::model::Tool;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
 use crate::hub::shims::meeting::Met;
+use crate::hub::store::activity::ActivityFilter;
 use crate::hub::store::budget::Cost;
 use crate::hub::who::Actor;
 use crate::hub::who::Shim;
@@ -352,4 +353,50 @@ async fn any_agent_raises_a_tools_level_and_none_lowers_it() {
     desk.hub.servers.learn(&other, &listed(vec![meek])).await.unwrap();
     desk.hub.servers.learn(&desk.shim, &lists("Lists")).await.unwrap();
     assert_eq!(desk.list_repos().await.trust, level);
+}
+
+#[tokio::test]
+async fn a_flood_of_reports_of_one_agent_leaves_the_next_turn_to_another_agents_call() {
+    let desk = Desk::new().await;
+    let other = desk.stranger("other").await;
+    desk.hub.shims.budgets.spend(&desk.agent.client_id, Cost::Row, 15_000, desk.hub.now()).unwrap();
+    let calls = || (0..4096).map(|_| passed()).collect::<Vec<_>>();
+    let mut flood: Vec<_> = (0..20)
+        .map(|n| {
+            let (hub, shim) = (desk.hub.clone(), Shim { instance: InstanceId(format!("f{n}")), ..desk.shim.clone() });
+            tokio::spawn(async move { hub.shims.log_calls(&shim, calls(), 0).await.unwrap() })
+        })
+        .collect();
+    // The first pieces are on their way.
+    while desk.hub.store().activity(&ActivityFilter::default()).await.unwrap().items.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let request = request(&other, "delete_repo", "{}");
+    assert!(matches!(
+        desk.hub.approvals.register(&other, request, &Opinion::None).await.unwrap(),
+        Registration::Held(_)
+    ));
+    assert!(flood.iter().any(|report| !report.is_finished()), "the call did not wait for all of them");
+    for report in &mut flood {
+        report.await.unwrap();
+    }
+    desk.clock.advance(60_000);
+    desk.hub.shims.log_calls(&desk.shim, vec![], 0).await.unwrap();
+    let filter = ActivityFilter { verdict: Some("dropped".into()), limit: Some(500), ..ActivityFilter::default() };
+    let dropped = desk.hub.store().activity(&filter).await.unwrap().items.iter().map(|row| row.dropped).sum::<i64>();
+    assert!((76_000..82_000).contains(&dropped), "what was too much is counted: {dropped}");
+}
+
+fn passed() -> Activity {
+    Activity {
+        tool: "list_repos".into(),
+        verdict: Verdict::Pass,
+        bypass: false,
+        arguments_sha256: None,
+        approval: None,
+        outcome: None,
+        duration_ms: None,
+        age_ms: 0,
+        running: None,
+    }
 }

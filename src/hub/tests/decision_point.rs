@@ -16,6 +16,7 @@ use crate::config::hub::DecisionPoint as PointSettings;
 use crate::config::secret::Secret;
 use crate::core::ids::Digest;
 use crate::core::policy::{Ruling, Verdict};
+use crate::core::weigh::Opinion;
 use crate::hub::approvals::register::Registration;
 use crate::hub::servers::decision_point::DecisionPoint;
 use crate::hub::{Hub, Settings};
@@ -166,4 +167,36 @@ async fn answers_hold_for_their_time_and_failures_do_not() {
     ruling(&desk, "nothing").await;
     ruling(&desk, "nothing").await;
     assert_eq!(point.asked(), 5);
+}
+
+#[tokio::test]
+async fn the_decision_point_is_not_asked_about_what_is_refused_anyway() {
+    let point = Point::start().await;
+    let desk = desk_with(&point.url, "pdp-token", 0).await;
+    let ask = |tool: &str| request(&desk.shim, tool, "{\"repo\":\"a\"}");
+    while let Registration::Held(_) =
+        desk.hub.approvals.register(&desk.shim, ask("drop_repo"), &Opinion::Yes).await.unwrap()
+    {}
+    let refusal = desk.hub.approvals.refusal(&desk.shim, &ask("drop_repo")).await.unwrap();
+    assert!(matches!(refusal, Some(Registration::Busy(_))), "{refusal:?}");
+    let mut forged = ask("drop_repo");
+    forged.digest = Digest::of(b"another call");
+    let refusal = desk.hub.approvals.refusal(&desk.shim, &forged).await.unwrap();
+    assert!(matches!(refusal, Some(Registration::Ruled(_))), "{refusal:?}");
+    assert!(desk.hub.approvals.refusal(&desk.shim, &ask("list_repos")).await.unwrap().is_none(), "it may pass");
+    assert_eq!(point.asked(), 0);
+}
+
+#[tokio::test]
+async fn one_agent_does_not_make_the_hub_ask_without_end() {
+    let point = Point::start().await;
+    let desk = desk_with(&point.url, "pdp-token", 0).await;
+    let mut refused = 0;
+    for _ in 0..700 {
+        let ruling = ruling(&desk, "list_repos").await;
+        refused += usize::from(ruling.reasons.iter().any(|reason| reason.contains("too many calls")));
+    }
+    assert_eq!((point.asked(), refused), (600, 100));
+    desk.clock.advance(60_000);
+    assert_eq!(ruling(&desk, "list_repos").await.verdict, Verdict::Pass);
 }

@@ -18,28 +18,28 @@ use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 
 /// When the tests begin.
-pub(super) const START: i64 = 1_800_000_000_000;
+pub(in crate::hub) const START: i64 = 1_800_000_000_000;
 
 /// See the module.
-pub(super) struct Desk {
-    pub(super) hub: Hub,
-    pub(super) clock: Clock,
-    pub(super) admin: User,
-    pub(super) approver: User,
-    pub(super) agent: Agent,
-    pub(super) token: String,
-    pub(super) shim: Shim,
-    pub(super) fresh: Fresh,
+pub(in crate::hub) struct Desk {
+    pub(in crate::hub) hub: Hub,
+    pub(in crate::hub) clock: Clock,
+    pub(in crate::hub) admin: User,
+    pub(in crate::hub) approver: User,
+    pub(in crate::hub) agent: Agent,
+    pub(in crate::hub) token: String,
+    pub(in crate::hub) shim: Shim,
+    pub(in crate::hub) fresh: Fresh,
 }
 
 impl Desk {
     /// On SQLite.
-    pub(super) async fn new() -> Self {
+    pub(in crate::hub) async fn new() -> Self {
         Self::on(sqlite().await).await
     }
 
     /// On every kind of store.
-    pub(super) async fn everywhere() -> Vec<Self> {
+    pub(in crate::hub) async fn everywhere() -> Vec<Self> {
         let mut desks = Vec::new();
         for fresh in every_store().await {
             desks.push(Self::on(fresh).await);
@@ -47,7 +47,8 @@ impl Desk {
         desks
     }
 
-    async fn on(fresh: Fresh) -> Self {
+    /// On this one.
+    pub(in crate::hub) async fn on(fresh: Fresh) -> Self {
         let clock = Clock::settable(START);
         let settings = Settings {
             base_url: Some("http://127.0.0.1:7420/".into()),
@@ -71,12 +72,12 @@ impl Desk {
     }
 
     /// The same store, served by another hub, as after a restart.
-    pub(super) async fn restarted(self) -> Self {
+    pub(in crate::hub) async fn restarted(self) -> Self {
         self.served_with(Settings::default()).await
     }
 
     /// The same store, served by a hub with these settings.
-    pub(super) async fn served_with(self, settings: Settings) -> Self {
+    pub(in crate::hub) async fn served_with(self, settings: Settings) -> Self {
         self.hub.shutdown().cancel();
         let store = crate::hub::store::Store::open(&self.fresh.url).await.unwrap();
         let hub = Hub::open(store, settings, self.clock.clone()).await.unwrap();
@@ -84,27 +85,27 @@ impl Desk {
     }
 
     /// The shim is connected from now on.
-    pub(super) fn connect(&self) -> Joined {
+    pub(in crate::hub) fn connect(&self) -> Joined {
         self.hub.live.join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
     }
 
     /// The shim's connection is lost.
-    pub(super) async fn lose(&self) {
+    pub(in crate::hub) async fn lose(&self) {
         self.hub.shims.shim_lost(&self.shim, self.connect().number).await.unwrap();
     }
 
     /// A gated call with these arguments, as the shim would send it.
-    pub(super) fn request(&self, arguments: &str) -> Request {
+    pub(in crate::hub) fn request(&self, arguments: &str) -> Request {
         request(&self.shim, "delete_repo", arguments)
     }
 
     /// Registers a gated call.
-    pub(super) async fn hold(&self) -> Approval {
+    pub(in crate::hub) async fn hold(&self) -> Approval {
         self.hold_request(self.request("{\"repo\":\"a\"}")).await
     }
 
     /// Registers this call.
-    pub(super) async fn hold_request(&self, request: Request) -> Approval {
+    pub(in crate::hub) async fn hold_request(&self, request: Request) -> Approval {
         match self.hub.approvals.register(&self.shim, request, &Opinion::None).await.unwrap() {
             Registration::Held(held) => held.approval,
             other => panic!("not held: {other:?}"),
@@ -112,7 +113,7 @@ impl Desk {
     }
 
     /// The table a shim of the agent would get.
-    pub(super) async fn table(&self) -> Table {
+    pub(in crate::hub) async fn table(&self) -> Table {
         match self.hub.servers.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
             Tabled::In(table, _) => table,
             Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
@@ -120,24 +121,24 @@ impl Desk {
     }
 
     /// The request to release this approval's call.
-    pub(super) async fn release_of(&self, id: &ApprovalId) -> Release {
+    pub(in crate::hub) async fn release_of(&self, id: &ApprovalId) -> Release {
         let held = self.hub.approvals.held(id).await.unwrap().unwrap();
         Release { approval: id.clone(), digest: held.digest }
     }
 
     /// The approval as it is now.
-    pub(super) async fn now(&self, id: &ApprovalId) -> Approval {
+    pub(in crate::hub) async fn now(&self, id: &ApprovalId) -> Approval {
         self.hub.approvals.approval(id).await.unwrap().unwrap()
     }
 }
 
 /// A fresh approval id.
-pub(super) fn new_id() -> ApprovalId {
+pub(in crate::hub) fn new_id() -> ApprovalId {
     ApprovalId(uuid::Uuid::now_v7().to_string())
 }
 
 /// A call as a shim would ask to hold it.
-pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
+pub(in crate::hub) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
     Request {
         id: new_id(),
         tool: tool.into(),
@@ -152,11 +153,11 @@ pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
 }
 
 /// A tool's entry in `tools/list`.
-pub(super) fn tool(name: &str, rest: &str) -> ToolDefinition {
+pub(in crate::hub) fn tool(name: &str, rest: &str) -> ToolDefinition {
     ToolDefinition { name: name.into(), definition: format!("{{\"name\":\"{name}\"{rest}}}") }
 }
 
 /// A whole list of tools.
-pub(super) fn listed(items: Vec<ToolDefinition>) -> Tools {
+pub(in crate::hub) fn listed(items: Vec<ToolDefinition>) -> Tools {
     Tools { items, complete: true }
 }

@@ -7,7 +7,7 @@ use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::Drift;
 use crate::hub::agents::AgentChange;
 use crate::hub::error::ChangeError;
-use crate::hub::model::{PolicyChange, Simulation};
+use crate::hub::model::{PolicyChange, Simulation, ToolChange};
 use crate::hub::who::Actor;
 use crate::wire::{ToHub, ToWrap, close};
 
@@ -160,6 +160,34 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     call.definition = Some(digest);
     evil.say(&ToHub::Request(call)).await;
     assert!(matches!(evil.hear().await, ToWrap::Registered(_)));
+}
+
+#[tokio::test]
+async fn a_definition_that_flaps_names_its_member_and_passes_once_that_may_vary() {
+    for desk in Desk::everywhere().await {
+        let servers = &desk.hub.servers;
+        let set = |order: &str| tool("list_repos", &format!(",\"inputSchema\":{{\"default\":[{order}]}}"));
+        for order in ["1,2,3", "2,1,3"] {
+            servers.learn(&desk.shim, &listed(vec![set(order)])).await.unwrap();
+        }
+        let before = servers.server("github").await.unwrap().unwrap().tools.remove(0);
+        let drift = before.drift.unwrap();
+        assert_eq!((drift.flaps, drift.differs), (true, vec!["/inputSchema/default".to_owned()]));
+
+        let admin = Actor::from(&desk.admin);
+        let varies = |member: &str| ToolChange { varies: Some(vec![member.to_owned()]), ..ToolChange::default() };
+        let refusal = servers.change_tool("github", "list_repos", &admin, varies("/name")).await.unwrap_err();
+        assert!(matches!(refusal, ChangeError::Fault { .. }), "{refusal}");
+        let after = servers.change_tool("github", "list_repos", &admin, varies("/inputSchema/default")).await.unwrap();
+        assert_eq!((after.drift, after.varies), (None, vec!["/inputSchema/default".to_owned()]));
+        servers.learn(&desk.shim, &listed(vec![set("3,1,2")])).await.unwrap();
+        assert_eq!(desk.table().await.ruling("list_repos").verdict, Verdict::Pass);
+        servers
+            .learn(&desk.shim, &listed(vec![tool("list_repos", ",\"inputSchema\":{\"default\":[1],\"x\":1}")]))
+            .await
+            .unwrap();
+        assert_eq!(desk.table().await.ruling("list_repos").verdict, Verdict::Gate);
+    }
 }
 
 #[tokio::test]

@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::desk::Desk;
+use super::desk::{Desk, START};
+use crate::config::database::Database;
 use crate::core::approval::Status;
+use crate::hub::clock::Clock;
+use crate::hub::error::DecideError;
 use crate::hub::store::testing::sqlite;
 use crate::hub::store::{Store, StoreError};
 
-fn path(url: &str) -> PathBuf {
-    PathBuf::from(url.strip_prefix("sqlite:").unwrap())
+fn path(database: &Database) -> PathBuf {
+    match database {
+        Database::Sqlite(path) => path.clone(),
+        Database::Postgres(_) => panic!("not a file"),
+    }
 }
 
 #[cfg(unix)]
@@ -17,7 +23,7 @@ async fn a_new_store_is_only_for_its_owner() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("deep/data/hub.db");
-    let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    let store = Store::open(&Database::Sqlite(file.clone())).await.unwrap();
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(file.parent().unwrap()), 0o700);
     assert_eq!(mode(&file), 0o600);
@@ -90,10 +96,8 @@ async fn what_is_no_database_is_named_in_the_refusal() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("notes.txt");
     std::fs::write(&file, "these are my notes, not a database, and they shall stay\n".repeat(50)).unwrap();
-    let refusal = Store::open(&format!("sqlite:{}", file.display())).await.unwrap_err();
+    let refusal = Store::open(&Database::Sqlite(file.clone())).await.unwrap_err();
     assert!(refusal.to_string().contains("notes.txt"), "{refusal}");
-    let refusal = Store::open("mysql://x").await.unwrap_err();
-    assert!(refusal.to_string().contains("sqlite:PATH or postgres://"), "{refusal}");
 }
 
 #[tokio::test]
@@ -116,5 +120,55 @@ async fn another_process_changes_are_noticed() {
         let mut cut = joined.cut;
         let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
         assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_connection_costs_its_change_and_the_next_one_has_another() {
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
+        let cut = desk.hub.store.write(|tx| {
+            Box::pin(async move {
+                sqlx::query("select cast(pg_terminate_backend(pg_backend_pid()) as text)").execute(tx.sql()).await?;
+                Ok::<(), StoreError>(())
+            })
+        });
+        assert!(cut.await.is_err());
+        desk.hold().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_was_lost_is_not_noticed() {
+    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
+        let pid: i64 = desk
+            .hub
+            .store
+            .write(|tx| {
+                Box::pin(async move {
+                    let pid = sqlx::query_scalar("select cast(pg_backend_pid() as bigint)");
+                    Ok::<i64, StoreError>(pid.fetch_one(tx.sql()).await?)
+                })
+            })
+            .await
+            .unwrap();
+        let end = sqlx::query("select cast(pg_terminate_backend(cast($1 as int)) as text)").bind(pid);
+        end.execute(desk.hub.store.read()).await.unwrap();
+        desk.hold().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_between_two_runs_lengthens_nothing() {
+    for desk in Desk::everywhere().await {
+        let held = desk.hold().await;
+        desk.clock.advance(60_000);
+        desk.hub.store.beat(desk.hub.now()).await.unwrap();
+        desk.hub.close().await;
+        let set_back = Desk { clock: Clock::settable(START - 3_600_000), ..desk };
+        let again = set_back.restarted().await;
+        assert_eq!(again.hub.now(), START + 60_000, "time goes on from what the store knows");
+        again.clock.advance(held.deadline_at - again.hub.now());
+        let late = again.hub.approvals.approve(&held.id, &again.approver, None).await;
+        assert!(matches!(late, Err(DecideError::TooLate(_))), "{late:?}");
     }
 }

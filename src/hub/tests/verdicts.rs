@@ -63,7 +63,8 @@ async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
         hub.servers.change_policy(&server.server, by, policy(server, &agents)).await.unwrap();
         for tool in &server.tools {
             let ToolRow { hitl, trust, reason, .. } = tool;
-            let change = ToolChange { hitl: Some(*hitl), trust: Some(*trust), reason: Some(reason.clone()) };
+            let change =
+                ToolChange { hitl: Some(*hitl), trust: Some(*trust), reason: Some(reason.clone()), varies: None };
             hub.servers.change_tool(&server.server, &tool.name, by, change).await.unwrap();
         }
     }

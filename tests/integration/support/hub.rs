@@ -23,7 +23,9 @@ pub struct Hub {
 
 /// What a hub finds again when it starts again.
 struct Place {
-    data: TempDir,
+    data: PathBuf,
+    /// Goes away with the last hub here.
+    _own: Option<TempDir>,
     database: Option<String>,
     env: Vec<(String, String)>,
 }
@@ -44,9 +46,19 @@ impl Hub {
         Self::start_first(Some(database.to_owned()), &[]).await
     }
 
+    /// A hub on a free port with this data dir, and these variables set.
+    pub async fn start_in(data: &Path, env: &[(&str, &str)]) -> Self {
+        Self::start_at_first(Place { data: data.to_path_buf(), _own: None, database: None, env: owned(env) }).await
+    }
+
     async fn start_first(database: Option<String>, env: &[(&str, &str)]) -> Self {
-        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let place = Arc::new(Place { data: tempfile::tempdir().unwrap(), database, env });
+        let own = tempfile::tempdir().unwrap();
+        let data = own.path().to_path_buf();
+        Self::start_at_first(Place { data, _own: Some(own), database, env: owned(env) }).await
+    }
+
+    async fn start_at_first(place: Place) -> Self {
+        let place = Arc::new(place);
         let mut hub = Self::start_at(place, &format!("{}:0", own_address())).await;
         let line = hub.stderr.next_with("set up your account: ").await;
         hub.set_up_link = line.split("account: ").nth(1).map(|link| link.trim().to_owned());
@@ -62,7 +74,7 @@ impl Hub {
     }
 
     async fn start_at(place: Arc<Place>, listen: &str) -> Self {
-        let mut command = command(&binary("hitl-hub"), place.data.path());
+        let mut command = command(&binary("hitl-hub"), &place.data);
         command.args(["serve", "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::null());
         command.envs(place.env.iter().cloned());
         // Push services of tests are on this machine.
@@ -79,7 +91,7 @@ impl Hub {
 
     /// Its data dir.
     pub fn data_dir(&self) -> &Path {
-        self.place.data.path()
+        &self.place.data
     }
 
     /// `hitl-hub ARGS` beside it, on the same store: its stdout, trimmed.
@@ -121,6 +133,10 @@ impl Hub {
         signal(self.child.id().unwrap(), Signal::TERM);
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the hub ends on SIGTERM").unwrap()
     }
+}
+
+fn owned(env: &[(&str, &str)]) -> Vec<(String, String)> {
+    env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A program of ours that finds nothing of this user: its home, config and data lie in `dir`.

@@ -151,3 +151,25 @@ async fn tools_with_any_name_are_set_and_the_record_is_read_in_pages() {
     }
     assert_eq!(seqs, (1..=running.hub.store().last_seq()).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_decision_on_another_call_than_the_one_looked_at_decides_nothing() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Approver).await;
+    let mut shim = running.shim().await;
+    let id = shim.hold("{\"repo\":\"a\"}").await;
+    let path = format!("/api/v1/approvals/{id}");
+    let card = person.read(&path).await;
+    let other = "0".repeat(64);
+    for (action, saw) in [("approve", "digest"), ("reject", "digest"), ("approve", "arguments_sha256")] {
+        let answer = person.post(&format!("{path}/{action}"), json!({ saw: other })).await;
+        let told = problem(answer, 409).await;
+        assert_eq!((&told["approval"]["status"], &told["approval"]["digest"]), (&json!("pending"), &card["digest"]));
+    }
+    let batch = json!({ "ids": [id], "action": "approve", "digests": { id.as_str(): other } });
+    let answer: Value = person.post("/api/v1/approvals/batch", batch).await.json().await.unwrap();
+    assert_eq!((&answer["items"][0]["status"], &answer["items"][0]["ok"]), (&json!(409), &json!(false)));
+    assert_eq!(person.read(&path).await["status"], "pending");
+    let saw = json!({ "digest": card["digest"], "arguments_sha256": card["arguments_sha256"] });
+    assert_eq!(person.post(&format!("{path}/approve"), saw).await.status(), 200);
+}

@@ -18,7 +18,7 @@ use self::parting::{part, say_goodbye};
 use self::telling::Told;
 use self::weighing::{Full, Weighed, Weighing};
 use crate::core::call;
-use crate::core::ids::ApprovalId;
+use crate::core::ids::{ApprovalId, Digest};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
@@ -31,25 +31,34 @@ use crate::hub::servers::lists;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
 use crate::hub::shims::Shims;
+use crate::hub::shims::meter::Meter;
 use crate::hub::store::StoreError;
+use crate::hub::store::budget::Cost;
 use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
 /// A message that cannot be sent in this time ends the session; so long may a shim take to close its side.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// What a ping takes beside its payload, and more than what TLS takes beside the messages between two ticks.
+const CONTROL_BYTES: usize = 6;
+const TLS_BYTES: usize = 256;
+/// The websocket's own close code for what breaks a rule of ours.
+const POLICY: u16 = 1008;
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
 
 /// The whole life of one shim's connection; `agent` is the one its token belongs to.
-pub async fn handle(hub: Shims, socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+pub async fn handle(hub: Shims, socket: WebSocket, agent: Agent, meter: Meter, peer: Option<IpAddr>) {
     let tracker = hub.sessions.clone();
-    tracker.track_future(live(hub, socket, agent, peer)).await;
+    meter.vouch(hub.room.of(&agent.client_id));
+    tracker.track_future(live(hub, socket, agent, meter, peer)).await;
 }
 
-async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, peer: Option<IpAddr>) {
+async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, meter: Meter, peer: Option<IpAddr>) {
     let ended = match greeting::greet(&hub, &mut socket, &agent).await {
         Ok((shim, joined, table, until)) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
+            meter.dealt_with();
             let number = joined.number;
             let (told, shown, weighing) = (Told::default(), Shown::default(), Weighing::default());
             let mut session = Session {
@@ -62,6 +71,8 @@ async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, peer: Option<IpAd
                 shown,
                 weighing,
                 unlearned: None,
+                meter: &meter,
+                quiet_until: None,
             };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
@@ -130,6 +141,9 @@ struct Session<'s> {
     weighing: Weighing,
     /// The last list, where the agent told of too many of late, and when its turn comes.
     unlearned: Option<(Tools, i64)>,
+    meter: &'s Meter,
+    /// Until when nothing is heard of it, because its agent sends too much.
+    quiet_until: Option<i64>,
 }
 
 enum Event {
@@ -141,6 +155,7 @@ enum Event {
     Stale,
     Learn,
     Weighed(Box<Weighed>),
+    Quieted,
 }
 
 impl Session<'_> {
@@ -157,7 +172,8 @@ impl Session<'_> {
                 () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
                 () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
                 weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
-                heard = self.socket.recv() => Event::Heard(heard),
+                () = self.hub.clock.sleep_until(self.quiet_until.unwrap_or(i64::MAX)), if self.quiet_until.is_some() => Event::Quieted,
+                heard = self.socket.recv(), if self.quiet_until.is_none() => Event::Heard(heard),
                 _ = ping.tick() => Event::Tick,
             };
             let done = match event {
@@ -173,8 +189,20 @@ impl Session<'_> {
                 Event::Stale => self.push_policy().await,
                 Event::Learn => self.learn(None).await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
-                Event::Tick if heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => Err(End::Lost),
-                Event::Tick => send_frame(self.socket, Message::Ping(Default::default())).await,
+                Event::Quieted => {
+                    (self.quiet_until, heard_at) = (None, Instant::now());
+                    Ok(())
+                }
+                Event::Tick if self.meter.is_overdue() => {
+                    Err(End::Refused(POLICY, "a message did not come to its end in time".to_owned()))
+                }
+                Event::Tick if self.quiet_until.is_none() && heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => {
+                    Err(End::Lost)
+                }
+                Event::Tick => {
+                    self.meter.forgive(TLS_BYTES);
+                    send_frame(self.socket, Message::Ping(Default::default())).await
+                }
             };
             if let Err(end) = done {
                 return end;
@@ -204,17 +232,36 @@ impl Session<'_> {
 
     async fn hear(&mut self, frame: Message) -> Result<(), End> {
         match frame {
-            Message::Text(text) => match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
-                Ok(message) => self.answer(message).await,
-                Err(wire::DecodeError::UnknownType(of)) => {
-                    let of = of.chars().take(100).collect();
-                    send(self.socket, &ToWrap::Unsupported { of }).await
-                }
-                Err(error) => Err(End::Refused(close::BAD_MESSAGE, error.to_string())),
-            },
+            Message::Text(text) => {
+                self.spend(text.len());
+                let heard = self.hear_text(&text).await;
+                drop(text);
+                self.meter.dealt_with();
+                heard
+            }
             Message::Binary(_) => Err(End::Refused(close::BAD_MESSAGE, "binary frames are not spoken here".to_owned())),
             Message::Close(_) => Err(End::Lost),
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Ping(payload) | Message::Pong(payload) => {
+                self.meter.forgive(payload.len() + CONTROL_BYTES);
+                Ok(())
+            }
+        }
+    }
+
+    /// What an agent sends is counted, whatever it is; one that sends too much is not listened to for a while.
+    fn spend(&mut self, bytes: usize) {
+        let (now, kib) = (self.hub.now(), i64::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(i64::MAX));
+        self.quiet_until = self.hub.budgets.owe(&self.shim.client_id, Cost::HeardKiB, kib, now);
+    }
+
+    async fn hear_text(&mut self, text: &str) -> Result<(), End> {
+        match wire::decode::<ToHub>(text, &wire::TO_HUB) {
+            Ok(message) => self.answer(message).await,
+            Err(wire::DecodeError::UnknownType(of)) => {
+                let of = of.chars().take(100).collect();
+                send(self.socket, &ToWrap::Unsupported { of }).await
+            }
+            Err(error) => Err(End::Refused(close::BAD_MESSAGE, error.to_string())),
         }
     }
 
@@ -279,6 +326,9 @@ impl Session<'_> {
         if !self.hub.servers.has_decision_point() {
             return self.register(request, Ok(Opinion::None)).await;
         }
+        if let Some(refusal) = self.hub.approvals.refusal(self.shim, &request).await? {
+            return self.tell(request.id, &request.tool, &request.digest, refusal).await;
+        }
         match self.weighing.ask(self.hub, self.shim, request) {
             Ok(()) => Ok(()),
             Err(full) => {
@@ -290,8 +340,7 @@ impl Session<'_> {
     }
 
     async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
-        let (id, digest) = (request.id.clone(), request.digest.clone());
-        let trust = trust::of_name(&request.tool);
+        let (id, tool, digest) = (request.id.clone(), request.tool.clone(), request.digest.clone());
         let registration = match opinion {
             Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
@@ -299,11 +348,24 @@ impl Session<'_> {
         let registration = registration.unwrap_or_else(|error| {
             tracing::error!(%error, "a call could not be recorded and is refused");
             let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+            let trust = trust::of_name(&tool);
             Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
         });
+        self.tell(id, &tool, &digest, registration).await
+    }
+
+    /// Tells the shim what became of its request.
+    async fn tell(
+        &mut self,
+        id: ApprovalId,
+        tool: &str,
+        digest: &Digest,
+        registration: Registration,
+    ) -> Result<(), End> {
         match registration {
             Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
             Registration::Busy(why) => {
+                let trust = trust::of_name(tool);
                 let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] };
                 send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: true })).await
             }
@@ -311,7 +373,7 @@ impl Session<'_> {
                 let approval = held.approval.id.clone();
                 let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
                 let link = self.link(&approval);
-                let arguments = (held.digest != digest).then(|| held.approval.arguments.clone());
+                let arguments = (held.digest != *digest).then(|| held.approval.arguments.clone());
                 let registered = Registered { id, approval, remaining_ms, link, arguments };
                 send(self.socket, &ToWrap::Registered(registered)).await?;
                 for news in self.told.begin(&held, self.hub.now()) {

@@ -13,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request};
+use crate::hub::shims::meter::Meter;
 use crate::hub::shims::session;
 use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
@@ -34,7 +35,7 @@ impl Served {
     pub(in crate::hub::tests) async fn with(desk: Desk) -> Self {
         let (hub, agent) = (desk.hub.clone(), desk.agent.clone());
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, agent, None))
+            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, agent, Meter::default(), None))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{}", listener.local_addr().unwrap(), wire::PATH);

@@ -110,9 +110,9 @@ export const approvals = (filter) => call("GET", `/approvals${query(filter)}`);
 export const approval = (id) => call("GET", `/approvals/${seg(id)}`);
 /** @param {string} id @param {"approve"|"reject"|"extend"|"seen"} action @param {object} [body] */
 export const act = (id, action, body) => call("POST", `/approvals/${seg(id)}/${action}`, body);
-/** @param {string[]} ids @param {"approve"|"reject"} action @param {string} [reason] */
-export const batch = (ids, action, reason) =>
-  call("POST", "/approvals/batch", reason ? { ids, action, reason } : { ids, action });
+/** @param {string[]} ids @param {"approve"|"reject"} action @param {Record<string, string|undefined>} digests @param {string} [reason] */
+export const batch = (ids, action, digests, reason) =>
+  call("POST", "/approvals/batch", reason ? { ids, action, digests, reason } : { ids, action, digests });
 
 /** @returns {Promise<import("../rules/types.js").Server[]>} */
 export const servers = () => call("GET", "/servers").then(items);

@@ -65,7 +65,8 @@ async function decide(id, action, body) {
   if (itemOf(id)?.busy) return;
   set({ queue: replace(get().queue, id, { busy: action, error: undefined }), confirm: null });
   try {
-    const answer = await api.act(id, action, body);
+    const digest = action === "extend" ? undefined : itemOf(id)?.approval.digest;
+    const answer = await api.act(id, action, { ...body, digest });
     const approval = answer?.status ? answer : await api.approval(id);
     settle(id, approval);
     const what = `${visible(approval.tool)} on ${visible(approval.server)}`;
@@ -101,6 +102,12 @@ async function failed(id, action, error) {
   const words = error instanceof Error ? error.message : String(error);
   if (error instanceof api.ApiError && error.status === 409 && action !== "extend") {
     const winner = error.approval ?? (await api.approval(id).catch(() => null));
+    if (winner?.status === "pending") {
+      // Another text of the same call took its place: it is there to be read now.
+      settle(id, winner);
+      set({ queue: replace(get().queue, id, { error: words }) });
+      return toast("warn", words);
+    }
     if (winner) {
       settle(id, winner, true);
       return toast(
@@ -148,7 +155,7 @@ export async function decideBatch(ids, action, reason) {
   set({ queue: get().queue.map((i) => (ids.includes(i.approval.id) ? { ...i, busy: action, error: undefined } : i)) });
   let results;
   try {
-    const answer = await api.batch(ids, action, reason);
+    const answer = await api.batch(ids, action, digestsOf(ids), reason);
     results = answer?.results ?? answer?.items ?? answer;
   } catch (error) {
     set({ queue: get().queue.map((i) => (ids.includes(i.approval.id) ? { ...i, busy: undefined } : i)) });
@@ -160,6 +167,9 @@ export async function decideBatch(ids, action, reason) {
   if (failures) toast("warn", `${done} ${word}, ${failures} not: see the cards.`);
   else toast("ok", `${done} ${word}.`);
 }
+
+/** What stands on these cards. @param {string[]} ids */
+const digestsOf = (ids) => Object.fromEntries(ids.map((id) => [id, itemOf(id)?.approval.digest]));
 
 /** More time for each of these. @param {string[]} ids */
 export async function extendBatch(ids) {
@@ -175,8 +185,9 @@ export async function extendBatch(ids) {
 function takeResult(result) {
   const ok = result.ok ?? (result.status === undefined || result.status < 300);
   const error = result.detail ?? result.error?.detail ?? result.error ?? result.title;
-  if (result.approval) settle(result.id, result.approval, !ok);
-  else
+  const changed = !ok && result.approval?.status === "pending";
+  if (result.approval) settle(result.id, result.approval, !ok && !changed);
+  if (changed || !result.approval)
     set({
       queue: replace(get().queue, result.id, {
         busy: undefined,

@@ -80,6 +80,7 @@ export const actionWords = {
   "approval.seen": "opened the card",
   "approval.extended": "gave more time",
   "approval.kept": "stopped waiting and will call again",
+  "approval.grace_extended": "left more time to use the approval",
   "approval.joined": "called again",
   "approval.approved": "approved",
   "approval.rejected": "rejected",

@@ -21,6 +21,7 @@
  * @property {string[]} reasons
  * @property {string} arguments  raw JSON text
  * @property {string} arguments_sha256
+ * @property {string} digest  of all that a decision is about
  * @property {string|null} [extra]  raw JSON text of what else the server is given
  * @property {boolean} [handed_off]  nobody waits: the client was told to call again
  * @property {number} [asked_again]   how often its client called the same again

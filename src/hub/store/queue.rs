@@ -1,0 +1,229 @@
+//! What waits for the one writer, and in which order it gets its turn.
+//!
+//! What people decide and the hub does by itself comes first; then the agents' calls and last what agents report, of
+//! each agent one in turn, so that none waits for another's hundred. A batch takes from each of the three, so that none
+//! of them waits for ever.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::core::ids::ClientId;
+
+/// How much of each kind one batch takes.
+const FIRST: usize = 256;
+const CALLS: usize = 256;
+const REPORTS: usize = 512;
+/// How many may wait of what comes first, and of what agents send; more wait for room.
+const ROOM: usize = 1024;
+const ROOM_OF_AGENTS: usize = 4096;
+
+/// When a job gets its turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::hub) enum Turn {
+    /// Before everything else.
+    First,
+    /// An agent asks to hold or release a call, takes one back, or says how one ended.
+    Call(ClientId),
+    /// An agent tells of its tools, its calls or itself.
+    Report(ClientId),
+}
+
+/// See the module.
+pub(super) struct Queue<J> {
+    waiting: Mutex<Waiting<J>>,
+    come: Notify,
+    first: Semaphore,
+    agents: Semaphore,
+}
+
+struct Waiting<J> {
+    first: VecDeque<Weighed<J>>,
+    calls: Turns<J>,
+    reports: Turns<J>,
+    closed: bool,
+}
+
+struct Weighed<J> {
+    job: J,
+    weight: usize,
+}
+
+/// Jobs of agents, one of each in turn.
+struct Turns<J> {
+    next: VecDeque<ClientId>,
+    of: HashMap<ClientId, VecDeque<Weighed<J>>>,
+}
+
+impl<J> Queue<J> {
+    pub(super) fn new() -> Self {
+        let (calls, reports) = (Turns::default(), Turns::default());
+        Self {
+            waiting: Mutex::new(Waiting { first: VecDeque::new(), calls, reports, closed: false }),
+            come: Notify::new(),
+            first: Semaphore::new(ROOM),
+            agents: Semaphore::new(ROOM_OF_AGENTS),
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting<J>> {
+        // Nothing below panics half way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for room, and then for the job's turn; `false` once it is closed. A job's weight is what it writes, in
+    /// rows or so.
+    pub(super) async fn push(&self, turn: Turn, weight: usize, job: J) -> bool {
+        let room = if turn == Turn::First { &self.first } else { &self.agents };
+        // It is given back when the job is taken.
+        if let Ok(permit) = room.acquire().await {
+            permit.forget();
+        }
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            room.add_permits(1);
+            return false;
+        }
+        let job = Weighed { job, weight: weight.max(1) };
+        match turn {
+            Turn::First => waiting.first.push_back(job),
+            Turn::Call(agent) => waiting.calls.push(agent, job),
+            Turn::Report(agent) => waiting.reports.push(agent, job),
+        }
+        self.come.notify_one();
+        true
+    }
+
+    /// The next batch, in the order of its turns; waits for one, and ends when it is closed and empty.
+    pub(super) async fn take(&self) -> Option<Vec<J>> {
+        loop {
+            if let Some(batch) = self.batch() {
+                return (!batch.is_empty()).then_some(batch);
+            }
+            self.come.notified().await;
+        }
+    }
+
+    /// What is there now; `None` where nothing is yet, and an empty one at the end.
+    fn batch(&self) -> Option<Vec<J>> {
+        let mut waiting = self.waiting();
+        let first = waiting.first.len().min(FIRST);
+        let mut batch: Vec<J> = waiting.first.drain(..first).map(|weighed| weighed.job).collect();
+        waiting.calls.take(CALLS, &mut batch);
+        waiting.reports.take(REPORTS, &mut batch);
+        self.first.add_permits(first);
+        self.agents.add_permits(batch.len() - first);
+        (waiting.closed || !batch.is_empty()).then_some(batch)
+    }
+
+    /// What comes from here on is refused; what waits is still taken.
+    pub(super) fn close(&self) {
+        self.waiting().closed = true;
+        self.come.notify_one();
+    }
+}
+
+impl<J> Default for Turns<J> {
+    fn default() -> Self {
+        Self { next: VecDeque::new(), of: HashMap::new() }
+    }
+}
+
+impl<J> Turns<J> {
+    fn push(&mut self, agent: ClientId, job: Weighed<J>) {
+        let own = self.of.entry(agent.clone()).or_default();
+        if own.is_empty() {
+            self.next.push_back(agent);
+        }
+        own.push_back(job);
+    }
+
+    /// Takes one of each agent in turn until the weight is used up; the first is taken whatever it weighs.
+    fn take(&mut self, most: usize, batch: &mut Vec<J>) {
+        let mut taken = 0_usize;
+        while taken < most
+            && let Some(agent) = self.next.pop_front()
+        {
+            let Some(own) = self.of.get_mut(&agent) else { continue };
+            if let Some(Weighed { job, weight }) = own.pop_front() {
+                taken = taken.saturating_add(weight);
+                batch.push(job);
+            }
+            if own.is_empty() {
+                self.of.remove(&agent);
+            } else {
+                self.next.push_back(agent);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn call(agent: &str) -> Turn {
+        Turn::Call(ClientId::from(agent))
+    }
+
+    fn report(agent: &str) -> Turn {
+        Turn::Report(ClientId::from(agent))
+    }
+
+    #[tokio::test]
+    async fn one_call_of_each_agent_comes_in_turn_after_decisions_and_before_reports() {
+        let queue = Queue::new();
+        for n in 0..300 {
+            queue.push(report("flood"), 250, "flood's report").await;
+            queue.push(call("flood"), 1, if n == 0 { "flood's first" } else { "flood's call" }).await;
+        }
+        queue.push(call("quiet"), 1, "quiet's call").await;
+        queue.push(report("quiet"), 1, "quiet's report").await;
+        queue.push(Turn::First, 1, "decision").await;
+        let batch = queue.take().await.unwrap();
+        assert_eq!(batch[..3], ["decision", "flood's first", "quiet's call"]);
+        let reports = &batch[batch.len() - 4..];
+        assert_eq!(reports, ["flood's report", "quiet's report", "flood's report", "flood's report"], "and no more");
+        assert_eq!(batch.len(), 1 + 256 + 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_heavier_than_a_batch_is_taken_alone_and_nothing_waits_for_ever() {
+        let queue = Queue::new();
+        queue.push(call("a"), usize::MAX, 1).await;
+        queue.push(call("a"), 1, 2).await;
+        queue.push(report("b"), usize::MAX, 3).await;
+        for n in 10..400 {
+            queue.push(Turn::First, 1, n).await;
+        }
+        let batch = queue.take().await.unwrap();
+        assert!(batch.contains(&1) && batch.contains(&3) && !batch.contains(&2));
+        assert!(queue.take().await.unwrap().contains(&2));
+    }
+
+    #[tokio::test]
+    async fn one_agent_that_fills_the_queue_leaves_room_for_decisions() {
+        let queue = Queue::new();
+        for _ in 0..ROOM_OF_AGENTS {
+            assert!(queue.push(report("flood"), 1, ()).await);
+        }
+        let mut more = std::pin::pin!(queue.push(report("flood"), 1, ()));
+        assert!(more.as_mut().now_or_never().is_none());
+        assert!(queue.push(Turn::First, 1, ()).await);
+        queue.take().await.unwrap();
+        assert!(more.await);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_hands_out_what_waits_and_takes_no_more() {
+        let queue = Queue::new();
+        queue.push(Turn::First, 1, 1).await;
+        queue.close();
+        assert!(!queue.push(Turn::First, 1, 2).await);
+        assert_eq!(queue.take().await, Some(vec![1]));
+        assert_eq!(queue.take().await, None);
+    }
+}
