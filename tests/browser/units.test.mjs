@@ -113,7 +113,10 @@ test("characters that nobody sees become labels", () => {
 
 test("what deceives is the same on the page as in the core, but for what no character is", () => {
   const source = readFileSync(new URL("../../src/core/inert.rs", import.meta.url), "utf8");
-  const ranges = [...source.matchAll(/\((0x[0-9a-f]+), (0x[0-9a-f]+)\)/g)].map(([, first, last]) => [Number(first), Number(last)]);
+  const ranges = [...source.matchAll(/\((0x[0-9a-f]+), (0x[0-9a-f]+)\)/g)].map(([, first, last]) => [
+    Number(first),
+    Number(last),
+  ]);
   assert.ok(ranges.length > 40);
   const marked = (char) => pieces(`a${char}b`).some((p) => p.mark === "hidden");
   const differ = [];

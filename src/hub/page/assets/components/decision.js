@@ -72,7 +72,7 @@ function Buttons({ item }) {
       ${busy === "extend" ? "Extending…" : "+5 min"}<kbd aria-hidden="true">E</kbd>
     </button>
     <button class="link quiet comment-open" disabled=${!!busy} aria-keyshortcuts="Shift+A" onClick=${write("approve")}>Approve with a comment…</button>
-    ${folded > 0 && html`<span class="hint">Open the ${plural(folded, "folded part")} of the arguments to approve: <kbd>O</kbd></span>`}
+    ${folded > 0 && html`<span class="hint">Open the ${plural(folded, "folded part")} of the arguments to approve. <kbd>O</kbd></span>`}
   </div>`;
 }
 

@@ -5,7 +5,7 @@
 /** @typedef {"waiting"|"not_executed"|"released"|"succeeded"|"failed"|"unknown"} Outcome */
 /** @typedef {"viewer"|"approver"|"admin"} Role */
 /** @typedef {{client_id: string, name: string}} AgentRef */
-/** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string}} ToolDrift */
+/** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string, differs?: string[], flaps?: boolean}} ToolDrift */
 /** @typedef {{at: number, actor: string, action: string, detail: string|null}} TimelineEntry */
 
 /**
@@ -48,6 +48,7 @@
  * @property {string|null} reason
  * @property {Record<string, unknown>|null} annotations
  * @property {ToolDrift|null} drift
+ * @property {string[]} [varies]  members of its definition that may change unaccepted, as JSON pointers
  * @property {number} [calls]             only when one server is asked for
  * @property {number|null} [last_used]
  * @property {number} [approvals]
