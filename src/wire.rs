@@ -30,6 +30,19 @@ pub const DEAD_SECONDS: u64 = 30;
 /// A websocket's read and write buffer, in bytes; the library's default is 128 KiB a connection.
 pub const BUFFER_BYTES: usize = 4 << 10;
 
+/// On every answer of a hub, so that nobody else's is taken for its word.
+pub const HUB_HEADER: &str = "hitl-hub";
+/// On an answer that opens no websocket because of who asked: which of [`refused`] it is.
+pub const REFUSED_HEADER: &str = "hitl-refused";
+
+/// Why the hub does not speak with a shim until a person does something.
+pub mod refused {
+    /// No token, or not one of ours, or revoked.
+    pub const TOKEN: &str = "token";
+    /// The other side speaks another version.
+    pub const VERSION: &str = "version";
+}
+
 /// Close codes of the application.
 pub mod close {
     /// A message that cannot be read.

@@ -149,7 +149,7 @@ impl Link {
                 }
                 self.introduce(socket).await
             }
-            Err(connect::Failure::Refused(refused)) => (End::Refused(refused, String::new()), false),
+            Err(connect::Failure::Refused(refused, said)) => (End::Refused(refused, said), false),
             Err(connect::Failure::Unreachable(why)) => {
                 if let At::Local(local) = &mut self.at {
                     local.unreachable();

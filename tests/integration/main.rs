@@ -40,3 +40,4 @@ mod rest;
 mod rules;
 mod transparent;
 mod verdicts;
+mod way;

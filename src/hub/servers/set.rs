@@ -36,12 +36,12 @@ impl Servers {
         let mut entries = by_server(entries, self, |row| rows::bypass(row, now)).await?;
         let sessions = self.live.sessions();
         let of_row = |row| {
-            let (name, mut policy) = rows::server(row)?;
+            let ((name, mut policy), command) = (rows::server(row)?, rows::command(row)?);
             let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
             policy.bypass = bypasses::in_force(&entries);
             let tools = tools.remove(&name).unwrap_or_default();
             let sessions = sessions.get(&name).copied().unwrap_or(0);
-            Ok(Server { name, policy: shown(&policy, entries), tools, sessions })
+            Ok(Server { name, policy: shown(&policy, entries), tools, sessions, command })
         };
         found.iter().map(of_row).collect()
     }
@@ -53,6 +53,8 @@ impl Servers {
             return Ok(None);
         };
         let listed = policies::listed(&mut connection, name).await?;
+        let row = sqlx::query("select command from servers where name = $1").bind(name);
+        let command = rows::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
         let mut usage = self.usage(name).await?;
         let tools = listed.into_iter().map(|Listed { mut tool, .. }| {
@@ -60,7 +62,8 @@ impl Servers {
             tool
         });
         let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
-        Ok(Some(Server { name: name.to_owned(), policy: shown(&policy, entries), tools: tools.collect(), sessions }))
+        let policy = shown(&policy, entries);
+        Ok(Some(Server { name: name.to_owned(), policy, tools: tools.collect(), sessions, command }))
     }
 
     /// How much each tool of a server was used.

@@ -177,6 +177,11 @@ pub(in crate::hub) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), Sto
     Ok((text(row, "name")?, policy))
 }
 
+/// The command line in a row of `servers`; one that cannot be read is not shown.
+pub(in crate::hub) fn command(row: &AnyRow) -> Result<Vec<String>, StoreError> {
+    Ok(serde_json::from_str(&text(row, "command")?).unwrap_or_default())
+}
+
 /// A row of `bypasses`, as it counts at this time.
 pub(in crate::hub) fn bypass(row: &AnyRow, now: i64) -> Result<Bypass, StoreError> {
     let expires_at = optional_number(row, "expires_at")?;
