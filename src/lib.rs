@@ -12,17 +12,24 @@
 //! # The way of a call
 //!
 //! ```text
-//!  MCP client                                                              approver (browser, CLI)
-//!    │ stdin line                                                              ▲        │ decision
-//!    ▼                                                                         │        ▼
-//!  wrap::lines ─► core::frame ─► core::policy ─► core::gate ─► wrap::hub_client ═ws═► hub::session ─► use cases ─► store
-//!    ▲             (what is it)   (may it pass?)   (hold it)     (ask)              (hear)          (decide)   (remember)
-//!    │ stdout line                                  │                                  ▲               │
-//!    └──────────── wrap::relay ◄── ToServer · ToClient · ToHub                         └──── bus ◄─────┘ (wake)
-//!                       │  ▲
-//!                       ▼  │
-//!                  wrap::child (the real MCP server)
+//!  MCP client                                                              approver (browser, command line)
+//!    │ stdin line                                                             │ decides          ▲ sees
+//!    ▼                                                                        ▼                  │
+//!  wrap::lines ─► core::frame ─► core::gate ─► wrap::hub_client          hub::api · hub::cli     │ hub::notify
+//!                 what is it?    may it pass?      │                          │                  │ hub::api::events
+//!                                hold it           │ wire, over a websocket   ▼                  │
+//!                                                  └─► hub::shims::session ─► hub::approvals ─► hub::store
+//!                                                            ▲                register · life      │
+//!                                                            └──────── hub::live ◄── bus (ids) ────┘
+//!  wrap::writer ◄─ wrap::relay ◄─ what the gate says: to the server, to the client, to the hub
+//!    │ stdout line    │   ▲
+//!    ▼                ▼   │
+//!  MCP client       wrap::child: the real MCP server
 //! ```
+//!
+//! [`wrap::relay`] is the shim's one task: it learns what happened, asks the gate, and does what the gate says.
+//! [`hub::store`] has one writer: a change, its record and whom it tells are one transaction, and only after its commit
+//! is anybody woken, by ids.
 //!
 //! # Layers: an arrow only goes down
 //!
@@ -36,14 +43,34 @@
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
 //!
-//! # Invariants, and who keeps them
+//! Inside the hub the floors are:
 //!
-//! - A held call leaves [`core::gate`] towards the server only after the hub said *go* for its digest; the entry is
-//!   marked first and written once.
-//! - A decision is one conditional update in the store, with its audit record in the same transaction; the loser of a
-//!   race is told who won.
-//! - Every held call is answered exactly once, or never, if its client took it back.
-//! - Bytes that pass are the bytes that came; only frames of our own are ever serialised.
+//! ```text
+//!  cli                                                  the operator's commands
+//!  serve                                                listeners, files, shutdown
+//!  api → page                                           HTTP for people; the files of their page
+//!  Hub · sweep                                          the rooms together; what happens by itself
+//!  shims → agents → approvals → servers · people → notify      the rooms: use cases, and the only rules on rows
+//!  live · who · error                                   who is connected, whose doing it is, what is refused
+//!  store · model                                        the database and its record; what is in it
+//! ```
+//!
+//! No file of hub or wrap uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.
+//!
+//! # Invariants: who keeps them, and what proves it
+//!
+//! | invariant | kept by | proved by |
+//! |---|---|---|
+//! | Nothing gated is written before *go* for exactly its digest, and then once | [`core::gate`], where it hears [`Answer::Go`](core::gate::Answer::Go): the entry is marked first | `core/gate/properties.rs`, over random events; `core/gate/hostile.rs`, over hostile bytes |
+//! | An approval is decided once and released once, by the run of the shim that holds it | `hub/approvals/life.rs`: one conditional update for each move | `core/approval/life_tests.rs`, any story; `hub/tests/life.rs`, every move from every state, in SQL |
+//! | Nothing but a person approves | [`core::approval::Life::after`]; `hub/api/who.rs`: a handler names the role it needs | `nothing_but_a_person_approves`; `an_agents_token_decides_nothing` |
+//! | What the approver saw is what runs | [`core::call::digest`], over the bytes, in the approval, in the release and in the *go* | `a_call_is_released_once_for_its_instance_and_digest_and_again_only_to_the_same` |
+//! | A change, its record and its notifications are one | `hub/store/writer.rs`: one transaction; `record` in `hub/approvals/life.rs` | `hub/tests/audit.rs`; kill loops in `tests/integration/crash.rs` |
+//! | Who comes second changes nothing, and is told who was first | the conditional update; `hub/approvals/decide.rs` | `of_fifty_racing_deciders_one_wins_and_the_others_are_told_who` |
+//! | Every held call is answered once, or never if its client took it back | [`core::gate`] | `core/gate/properties.rs`; `tests/integration/races.rs` |
+//! | What passes keeps its bytes and its order | [`wrap::lines`] and [`wrap::writer`]: slices, one writer for each direction | `tests/integration/transparent.rs`, byte for byte with real servers |
+//! | When in doubt a gated call is refused with a sentence | [`core::weigh`] and [`core::reply`] | `core/weigh_table.rs`; `tests/integration/faults.rs` |
+//! | A row that contradicts itself is an error | `TryFrom<Columns>` of [`core::approval::Life`] | `rows_that_contradict_themselves_are_no_life` |
 
 pub mod config;
 pub mod core;

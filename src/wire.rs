@@ -4,6 +4,7 @@
 //! Unknown fields are ignored, an unknown `type` is answered with [`ToWrap::Unsupported`], and a message sent again
 //! changes nothing. Both sides treat the other as untrusted when they read.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
@@ -28,6 +29,19 @@ pub const PING_SECONDS: u64 = 10;
 pub const DEAD_SECONDS: u64 = 30;
 /// A websocket's read and write buffer, in bytes; the library's default is 128 KiB a connection.
 pub const BUFFER_BYTES: usize = 4 << 10;
+
+/// On every answer of a hub, so that nobody else's is taken for its word.
+pub const HUB_HEADER: &str = "hitl-hub";
+/// On an answer that opens no websocket because of who asked: which of [`refused`] it is.
+pub const REFUSED_HEADER: &str = "hitl-refused";
+
+/// Why the hub does not speak with a shim until a person does something.
+pub mod refused {
+    /// No token, or not one of ours, or revoked.
+    pub const TOKEN: &str = "token";
+    /// The other side speaks another version.
+    pub const VERSION: &str = "version";
+}
 
 /// Close codes of the application.
 pub mod close {
@@ -85,8 +99,6 @@ pub enum ToHub {
 pub struct Hello {
     /// [`VERSION`].
     pub version: u32,
-    /// The program's own version, for the record.
-    pub wrap_version: String,
     /// This run of the shim; stays the same across reconnects.
     pub instance: InstanceId,
     /// The wrapped server's name, from the shim's command line.
@@ -99,9 +111,6 @@ pub struct Hello {
     /// The operating system's user the shim runs as; shown, never decided on.
     #[serde(default)]
     pub user: Option<String>,
-    /// The host the shim runs on; shown, never decided on.
-    #[serde(default)]
-    pub host: Option<String>,
     /// Approvals this instance still holds live requests for; others of the same instance are cancelled.
     #[serde(default)]
     pub resume: Vec<ApprovalId>,
@@ -147,8 +156,6 @@ pub enum ToWrap {
 pub struct Welcome {
     /// [`VERSION`].
     pub version: u32,
-    /// The hub's name for this connection, for logs.
-    pub session: String,
     /// The agent the token belongs to.
     pub client_id: ClientId,
     /// The policy in force for this agent on this server.
@@ -166,25 +173,46 @@ pub enum DecodeError {
     Malformed(#[from] serde_json::Error),
 }
 
+/// What is said in one direction.
+pub trait Messages: DeserializeOwned {
+    /// The types that are known there.
+    const TYPES: &[&str];
+}
+
+impl Messages for ToHub {
+    const TYPES: &[&str] = &["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
+}
+
+impl Messages for ToWrap {
+    const TYPES: &[&str] = &[
+        "welcome",
+        "policy",
+        "registered",
+        "decision",
+        "go",
+        "extended",
+        "seen",
+        "verdict",
+        "draining",
+        "unsupported",
+    ];
+}
+
+impl Messages for ToEnrolling {
+    const TYPES: &[&str] = &["code", "enrolled", "refused"];
+}
+
 /// Reads one text frame.
-pub fn decode<'a, T: Deserialize<'a>>(text: &'a str, known: &[&str]) -> Result<T, DecodeError> {
+pub fn decode<T: Messages>(text: &str) -> Result<T, DecodeError> {
     #[derive(Deserialize)]
     struct Probe {
         r#type: String,
     }
-    let kind = serde_json::from_str::<Probe>(text)?.r#type;
-    if !known.contains(&kind.as_str()) {
-        return Err(DecodeError::UnknownType(kind));
-    }
-    Ok(serde_json::from_str(text)?)
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Probe>(text) {
+        Ok(Probe { r#type }) if !T::TYPES.contains(&r#type.as_str()) => DecodeError::UnknownType(r#type),
+        _ => DecodeError::Malformed(error),
+    })
 }
-
-/// The types of [`ToHub`].
-pub const TO_HUB: [&str; 9] =
-    ["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
-/// The types of [`ToWrap`].
-pub const TO_WRAP: [&str; 10] =
-    ["welcome", "policy", "registered", "decision", "go", "extended", "seen", "verdict", "draining", "unsupported"];
 
 /// Writes one text frame.
 pub fn encode<T: Serialize>(message: &T) -> String {
@@ -250,5 +278,30 @@ pub enum ToEnrolling {
     },
 }
 
-/// The types of [`ToEnrolling`].
-pub const TO_ENROLLING: [&str; 3] = ["code", "enrolled", "refused"];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The derived reader names what it knows.
+    fn of_reader<T: Messages>() -> Vec<String> {
+        let Err(error) = serde_json::from_str::<T>(r#"{"type":"?"}"#) else { return Vec::new() };
+        error.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_types_that_are_listed_are_those_that_are_read() {
+        assert_eq!(of_reader::<ToHub>(), ToHub::TYPES);
+        assert_eq!(of_reader::<ToWrap>(), ToWrap::TYPES);
+        assert_eq!(of_reader::<ToEnrolling>(), ToEnrolling::TYPES);
+    }
+
+    #[test]
+    fn a_message_of_an_unknown_type_is_told_from_one_that_cannot_be_read() {
+        assert!(matches!(decode::<ToHub>(r#"{"type":"bye","more":1}"#), Ok(ToHub::Bye)));
+        let unknown = decode::<ToHub>(r#"{"type":"later","more":1}"#);
+        assert!(matches!(unknown, Err(DecodeError::UnknownType(kind)) if kind == "later"));
+        for text in [r#"{"type":"cancel"}"#, r#"{"type":1}"#, "{}", "[]", "", r#"{"type":"bye","type":"later"}"#] {
+            assert!(matches!(decode::<ToHub>(text), Err(DecodeError::Malformed(_))), "{text}");
+        }
+    }
+}

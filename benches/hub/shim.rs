@@ -69,7 +69,7 @@ impl Shim {
     async fn hear(&mut self) -> ToWrap {
         loop {
             if let Message::Text(text) = self.socket.next().await.expect("the hub is there").unwrap() {
-                return wire::decode(&text, &wire::TO_WRAP).unwrap();
+                return wire::decode(&text).unwrap();
             }
         }
     }
@@ -78,13 +78,11 @@ impl Shim {
 fn hello() -> Hello {
     Hello {
         version: wire::VERSION,
-        wrap_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: InstanceId(uuid::Uuid::now_v7().to_string()),
         server: SERVER.to_owned(),
         command: Vec::new(),
         client: None,
         user: None,
-        host: None,
         resume: Vec::new(),
     }
 }

@@ -158,7 +158,6 @@ create table approvals (
     reason text,
     grace_until bigint,
     released_instance text,
-    released_at bigint,
     outcome text not null,
     outcome_at bigint,
     duration_ms bigint

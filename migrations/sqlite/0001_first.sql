@@ -158,7 +158,6 @@ create table approvals (
     reason text,
     grace_until integer,
     released_instance text,
-    released_at integer,
     outcome text not null,
     outcome_at integer,
     duration_ms integer

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use hitl::config::env;
 use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
@@ -24,8 +25,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Demo(options)) => block_on(demo::run(options)),
         Some(Command::Login { hub, config }) => {
-            let config =
-                config.or_else(|| std::env::var_os("HITL_CONFIG").filter(|path| !path.is_empty()).map(Into::into));
+            let config = config.or_else(|| env::os("HITL_CONFIG").map(Into::into));
             block_on(login::run(&hub, config))
         }
         Some(Command::DemoServer) => demo::server::serve().map(|()| 0),
@@ -41,9 +41,9 @@ fn main() -> ExitCode {
 
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
-    let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &|name| std::env::var(name).ok())?;
+    let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &env::var)?;
     // Nobody who did not ask reads it, and building the filter would cost every start.
-    if std::env::var_os("HITL_LOG").is_some() {
+    if env::os("HITL_LOG").is_some() {
         match settings.log_format {
             LogFormat::Text => telemetry::text("off"),
             LogFormat::Json => telemetry::json("off"),

@@ -52,7 +52,7 @@ fn sqlite_path(rest: &str) -> anyhow::Result<PathBuf> {
     if path.is_empty() || path.contains('\0') || path == ":memory:" {
         bail!("database = \"sqlite:{rest}\" names no file; write it as sqlite:/var/lib/hitl/hub.db");
     }
-    Ok(PathBuf::from(path))
+    Ok(super::paths::at_home(PathBuf::from(path)))
 }
 
 fn without_authority(path: &str) -> &str {

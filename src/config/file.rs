@@ -38,6 +38,10 @@ pub struct File {
     pub hub: Option<String>,
     /// wrap: file that holds the agent token, 0600.
     pub agent_token_file: Option<PathBuf>,
+    /// both: file of certificates (PEM) of authorities that a hub's certificate may come from, beside the machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// both: HTTP proxy on the way to the hub, such as `http://proxy.example.com:3128`, or `off`.
+    pub proxy: Option<String>,
     /// wrap: seconds a gated call waits for a hub that cannot be reached.
     pub hub_wait: Option<u64>,
     /// wrap: `auto`, `forever` or seconds: how long a call is held before the client is told to call again.

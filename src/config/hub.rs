@@ -11,8 +11,9 @@ use anyhow::{Context as _, bail};
 
 use super::database::Database;
 use super::file::{File, LogFormat};
-use super::paths;
 use super::secret::{self, Secret};
+use super::way::Way;
+use super::{env, paths};
 use crate::core::trust::Level;
 
 /// Where the hub listens when nothing else is said.
@@ -113,7 +114,7 @@ impl PublicUrl {
 impl Settings {
     /// The settings of this process.
     pub fn load(flags: &Flags) -> anyhow::Result<Self> {
-        Self::resolve(flags, |key| std::env::var(key).ok())
+        Self::resolve(flags, env::var)
     }
 
     /// The settings that these flags and this environment give; an empty variable counts as unset.
@@ -124,7 +125,7 @@ impl Settings {
         let metrics_token = token(&env, "METRICS_TOKEN", file.metrics_token_file.clone(), "metrics token")?;
         let listen = flags.listen.clone().or_else(|| env("HITL_LISTEN")).or(file.listen);
         let data_dir = flags.data_dir.clone().or_else(|| env("HITL_DATA_DIR").map(PathBuf::from)).or(file.data_dir);
-        let data_dir = data_dir.map_or_else(paths::data_dir, Ok)?;
+        let data_dir = data_dir.map(paths::at_home).map_or_else(paths::data_dir, Ok)?;
         let database = flags.database.clone().or_else(|| env("HITL_DATABASE")).or(file.database);
         let behind_proxy = match env("HITL_BEHIND_PROXY") {
             Some(text) => parse_bool("HITL_BEHIND_PROXY", &text)?,
@@ -140,8 +141,8 @@ impl Settings {
             data_dir,
             public_url: env("HITL_PUBLIC_URL").or(file.public_url).as_deref().map(parse_public_url).transpose()?,
             tls: parse_tls(
-                env("HITL_TLS_CERT").map(PathBuf::from).or(file.tls_cert),
-                env("HITL_TLS_KEY").map(PathBuf::from).or(file.tls_key),
+                env("HITL_TLS_CERT").map(PathBuf::from).or(file.tls_cert).map(paths::at_home),
+                env("HITL_TLS_KEY").map(PathBuf::from).or(file.tls_key).map(paths::at_home),
             )?,
             behind_proxy,
             new_server_threshold: env("HITL_NEW_SERVER_THRESHOLD")
@@ -191,9 +192,14 @@ impl Settings {
     }
 }
 
+/// How a command gets to the hub at `base`.
+pub fn way_to(base: &str, flags: &Flags) -> anyhow::Result<Way> {
+    Way::to(base, &load_file(flags, env::var("HITL_CONFIG"))?, &env::var)
+}
+
 /// The config file: the one named by flag or environment, which must exist, or this user's, which may be missing.
 fn load_file(flags: &Flags, env: Option<String>) -> anyhow::Result<File> {
-    match flags.config.clone().or_else(|| env.map(PathBuf::from)) {
+    match flags.config.clone().or_else(|| env.map(PathBuf::from)).map(paths::at_home) {
         Some(path) => File::load(&path, true),
         // Without a home directory there is no such file; that is an error only for what needs one.
         None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false)),
@@ -240,7 +246,7 @@ fn token(
     named: Option<PathBuf>,
     what: &str,
 ) -> anyhow::Result<Option<Secret>> {
-    let file = env(&format!("HITL_{key}_FILE")).map(PathBuf::from).or(named);
+    let file = env(&format!("HITL_{key}_FILE")).map(PathBuf::from).or(named).map(paths::at_home);
     match (env(&format!("HITL_{key}")), file) {
         (Some(token), _) => Ok(Some(Secret(token.trim().to_owned()))),
         (None, Some(path)) => secret::read(&path, what).map(Some),

@@ -4,11 +4,13 @@
 
 #[cfg(feature = "hub")]
 pub mod database;
+pub mod env;
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod notify;
 pub mod paths;
 pub mod secret;
+pub mod way;
 #[cfg(feature = "wrap")]
 pub mod wrap;

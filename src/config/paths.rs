@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 
 /// The directories of this user, or why there are none.
 fn project() -> anyhow::Result<ProjectDirs> {
     ProjectDirs::from("", "", "hitl")
-        .context("cannot find this user's home directory; set HOME, or name the files with --config and --data-dir")
+        .context("cannot find this user's home directory; set HOME, or name a directory with HITL_DATA_DIR")
 }
 
 /// `config.toml` in this user's config dir.
@@ -28,6 +28,12 @@ pub fn data_dir() -> anyhow::Result<PathBuf> {
 pub fn state_dir() -> anyhow::Result<PathBuf> {
     let project = project()?;
     Ok(project.state_dir().unwrap_or_else(|| project.data_local_dir()).join("installs"))
+}
+
+/// A path as people write it, in which `~` is this user's home directory.
+pub fn at_home(path: PathBuf) -> PathBuf {
+    let Ok(below) = path.strip_prefix("~") else { return path };
+    BaseDirs::new().map_or_else(|| path.clone(), |dirs| dirs.home_dir().join(below))
 }
 
 /// Locked by the hub that serves this data dir, for as long as it lives.
@@ -48,4 +54,20 @@ pub fn local_agent_token(data_dir: &Path) -> PathBuf {
 /// Where a hub started by a shim writes its log.
 pub fn local_log(data_dir: &Path) -> PathBuf {
     data_dir.join("local").join("hub.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tilde_is_the_home_directory_at_the_beginning_only() {
+        let home = BaseDirs::new().unwrap().home_dir().to_owned();
+        for (path, expected) in [("~", home.clone()), ("~/a/b", home.join("a/b"))] {
+            assert_eq!(at_home(path.into()), expected);
+        }
+        for path in ["/a/~/b", "a", "~other/b", "./~"] {
+            assert_eq!(at_home(path.into()), PathBuf::from(path));
+        }
+    }
 }

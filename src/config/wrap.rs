@@ -12,6 +12,7 @@ use super::file::{File, LogFormat};
 use super::paths;
 use super::secret;
 pub use super::secret::Secret;
+use super::way::{Way, host_and_port, is_loopback};
 use crate::core::names;
 use crate::core::patience::HoldFor;
 
@@ -38,8 +39,8 @@ pub struct Flags {
 pub struct Wrap {
     /// The wrapped server's name.
     pub server: String,
-    /// It is that of a program which starts many different servers, because nobody gave another one.
-    pub is_named_after_launcher: bool,
+    /// Somebody gave it that name; else it is the command's.
+    pub is_named: bool,
     /// The client's name until it has named itself.
     pub client: Option<String>,
     /// Where decisions are made.
@@ -76,6 +77,8 @@ pub struct Endpoint {
     pub base: String,
     /// The agent token.
     pub token: Secret,
+    /// What else it takes to get there.
+    pub way: Way,
 }
 
 impl Wrap {
@@ -83,23 +86,27 @@ impl Wrap {
     pub fn load(flags: Flags, command: &str, env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         // A client config that passes an empty variable means "not set".
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
-        let named = flags.config.or_else(|| env("HITL_CONFIG").map(PathBuf::from));
+        let named = flags.config.or_else(|| env("HITL_CONFIG").map(PathBuf::from)).map(paths::at_home);
         let file = match &named {
             Some(path) => File::load(path, true)?,
             // Without a home directory there is no file to read, and nothing else may need one.
             None => paths::config_file().map_or_else(|_| Ok(File::default()), |path| File::load(&path, false))?,
         };
         let given = flags.server.or_else(|| env("HITL_SERVER"));
-        let is_named_after_launcher = given.is_none() && is_launcher(&base_name(command));
+        let is_named = given.is_some();
         let server = given.unwrap_or_else(|| base_name(command));
         ensure!(names::is_name(&server), "the server name {server:?} is not {}; give one with --server", names::RULE);
         let hub = match flags.hub.or_else(|| env("HITL_HUB")).or_else(|| file.hub.clone()) {
-            Some(url) => HubAt::Remote { endpoint: Endpoint { base: base_url(&url)?, token: token(&file, &env)? } },
+            Some(url) => {
+                let base = base_url(&url)?;
+                let way = Way::to(&base, &file, &env)?;
+                HubAt::Remote { endpoint: Endpoint { base, token: token(&file, &env)?, way } }
+            }
             None => HubAt::Local { data_dir: data_dir(&file, &env)?, config: named },
         };
         Ok(Self {
             server,
-            is_named_after_launcher,
+            is_named,
             client: flags.client.or_else(|| env("HITL_CLIENT")),
             hub,
             hub_wait: hub_wait(&file, &env)?,
@@ -110,25 +117,23 @@ impl Wrap {
 }
 
 impl Endpoint {
-    /// The websocket's URL: `ws` for `http`, `wss` for `https`, and the path that is asked for.
-    pub fn websocket(&self, path: &str) -> String {
-        // `base_url` let nothing else than http and https through, and "http" is the beginning of both.
-        format!("ws{}{path}", self.base.strip_prefix("http").unwrap_or(&self.base))
-    }
-
     /// Whether it leaves this machine without encryption.
     pub fn is_plain_text(&self) -> bool {
         is_plain_text(&self.base)
     }
 }
 
+/// The URL of a websocket at a hub: `ws` for `http`, `wss` for `https`, and the path that is asked for.
+pub fn websocket(base: &str, path: &str) -> String {
+    // `base_url` let nothing else than http and https through, and "http" is the beginning of both.
+    format!("ws{}{path}", base.strip_prefix("http").unwrap_or(base))
+}
+
 /// Whether what is said to a hub at this URL leaves this machine without encryption.
 pub fn is_plain_text(base: &str) -> bool {
     let Some(rest) = base.strip_prefix("http://") else { return false };
-    let host = rest.split('/').next().unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    !(name == "localhost" || address.is_ok_and(|address| address.is_loopback()))
+    let (host, _) = host_and_port(rest.split('/').next().unwrap_or_default(), 80);
+    !is_loopback(host)
 }
 
 /// Checks a hub's URL and takes the slash off its end.
@@ -154,7 +159,7 @@ fn token(file: &File, env: Env<'_>) -> anyhow::Result<Secret> {
         return Ok(Secret(token.trim().to_owned()));
     }
     match env("HITL_AGENT_TOKEN_FILE").map(PathBuf::from).or_else(|| file.agent_token_file.clone()) {
-        Some(path) => read_token(&path),
+        Some(path) => read_token(&paths::at_home(path)),
         None => bail!(
             "a hub is set but no agent token: put the output of `hitl-hub agent add NAME` into a file of mode 0600 \
              and name it with agent_token_file (or HITL_AGENT_TOKEN_FILE)"
@@ -169,7 +174,7 @@ pub fn read_token(path: &Path) -> anyhow::Result<Secret> {
 
 fn data_dir(file: &File, env: Env<'_>) -> anyhow::Result<PathBuf> {
     match env("HITL_DATA_DIR").map(PathBuf::from).or_else(|| file.data_dir.clone()) {
-        Some(path) => Ok(path),
+        Some(path) => Ok(paths::at_home(path)),
         None => paths::data_dir(),
     }
 }
@@ -201,16 +206,6 @@ fn base_name(command: &str) -> String {
     let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
     let name = name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(name);
     name.to_owned()
-}
-
-/// Whether a program is known to start servers that somebody else wrote.
-fn is_launcher(name: &str) -> bool {
-    const LAUNCHERS: [&str; 24] = [
-        "bun", "bunx", "cargo", "deno", "docker", "dotnet", "env", "go", "java", "node", "npm", "npx", "php", "pipx",
-        "pnpm", "podman", "ruby", "sh", "bash", "tsx", "uv", "uvx", "wsl", "yarn",
-    ];
-    // Such as python3.12.
-    LAUNCHERS.contains(&name) || name.starts_with("python")
 }
 
 #[cfg(test)]
@@ -262,23 +257,12 @@ mod tests {
         let (_dir, config) = dir_with_config("");
         let flags = Flags { config: Some(config), ..Flags::default() };
         for (command, name) in [("/usr/bin/npx", "npx"), ("uvx", "uvx"), (r"C:\node\npx.cmd", "npx")] {
-            assert_eq!(Wrap::load(flags.clone(), command, NOTHING).unwrap().server, name);
+            let settings = Wrap::load(flags.clone(), command, NOTHING).unwrap();
+            assert_eq!((settings.server.as_str(), settings.is_named), (name, false));
         }
         let named = Flags { server: Some("github".to_owned()), ..flags };
-        assert_eq!(Wrap::load(named, "npx", NOTHING).unwrap().server, "github");
-    }
-
-    #[test]
-    fn only_who_wraps_a_launcher_without_a_name_is_hinted_at() {
-        let (_dir, config) = dir_with_config("");
-        let flags = Flags { config: Some(config), ..Flags::default() };
-        let hinted =
-            |flags: &Flags, command: &str| Wrap::load(flags.clone(), command, NOTHING).unwrap().is_named_after_launcher;
-        for command in ["npx", "/usr/bin/python3.12", r"C:\node\npx.cmd", "docker"] {
-            assert!(hinted(&flags, command), "{command}");
-        }
-        assert!(!hinted(&flags, "/opt/mcp-server-git"));
-        assert!(!hinted(&Flags { server: Some("npx".to_owned()), ..flags }, "npx"));
+        let settings = Wrap::load(named, "npx", NOTHING).unwrap();
+        assert_eq!((settings.server.as_str(), settings.is_named), ("github", true));
     }
 
     #[test]
@@ -341,14 +325,12 @@ mod tests {
             ("HTTPS://hub.example.com/hitl/", "wss://hub.example.com/hitl/v1/wrap"),
             ("http://[::1]:7420", "ws://[::1]:7420/v1/wrap"),
         ] {
-            let endpoint = Endpoint { base: base_url(url).unwrap(), token: Secret(String::new()) };
-            assert_eq!(endpoint.websocket("/v1/wrap"), websocket);
+            assert_eq!(super::websocket(&base_url(url).unwrap(), "/v1/wrap"), websocket);
         }
     }
 
     #[test]
     fn plain_text_is_fine_on_this_machine_only() {
-        let is_plain_text = |base: &str| Endpoint { base: base.into(), token: Secret(String::new()) }.is_plain_text();
         for base in ["https://h", "http://127.0.0.1:7420", "http://localhost", "http://[::1]:7420/x"] {
             assert!(!is_plain_text(base), "{base}");
         }

@@ -1,7 +1,13 @@
 //! The life of an approval: `pending → approved | rejected | timed_out | cancelled`, once, and what came of it.
 //!
-//! The names here are the ones in SQL, JSON and on the page. Races between deciders are settled in the store, by one
-//! conditional update; this module says which changes are changes at all.
+//! The names here are the ones in SQL, JSON and on the page. [`Life`] says which changes are changes at all; races
+//! between deciders are settled in the store, by one conditional update for each [`Move`].
+
+mod life;
+#[cfg(test)]
+mod life_tests;
+
+pub use self::life::{Columns, End, Holder, Impossible, Life, Move};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +15,9 @@ use serde::{Deserialize, Serialize};
 pub const RELEASE_GRACE_MS: i64 = 10_000;
 /// The longest an approval may be pending, extensions included, in milliseconds.
 pub const MAX_WINDOW_MS: i64 = 3_600_000;
+/// However often a shim is lost and comes back: an approval not used so long after it was given is void, unless a shim
+/// may stay away for longer than that at once.
+const LONGEST_GRACE_MS: i64 = 60_000;
 /// What *extend* adds when nothing else is said, in seconds.
 pub const EXTEND_SECONDS: u32 = 300;
 
@@ -29,6 +38,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Approved, Self::Rejected, Self::TimedOut, Self::Cancelled];
+
     /// The status as it stands in SQL and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,9 +54,7 @@ impl Status {
 
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Approved, Self::Rejected, Self::TimedOut, Self::Cancelled]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 }
 
@@ -67,6 +77,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::NotExecuted, Self::Released, Self::Succeeded, Self::Failed, Self::Unknown];
+
     /// The outcome as it stands in SQL and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,9 +95,7 @@ impl Outcome {
 
     /// The outcome of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Waiting, Self::NotExecuted, Self::Released, Self::Succeeded, Self::Failed, Self::Unknown]
-            .into_iter()
-            .find(|outcome| outcome.as_str() == name)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 
@@ -94,6 +106,11 @@ pub fn extended_deadline(created_at: i64, deadline_at: i64, seconds: u32) -> Opt
     let latest = created_at.saturating_add(MAX_WINDOW_MS);
     let wanted = deadline_at.saturating_add(i64::from(seconds) * 1000);
     (deadline_at < latest).then(|| wanted.min(latest))
+}
+
+/// Until when an approval given at `decided_at` is to stay usable for `by` milliseconds more, with bounds.
+pub fn stretched_grace(decided_at: i64, by: i64, away_ms: i64, now: i64) -> i64 {
+    (now + by).min(decided_at + LONGEST_GRACE_MS.max(away_ms))
 }
 
 #[cfg(test)]

@@ -4,17 +4,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// See the module; clones are the same.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct BaseUrl(Arc<RwLock<Option<String>>>);
+pub(super) struct BaseUrl(Arc<RwLock<Option<String>>>);
 
 impl BaseUrl {
     /// Such as `http://127.0.0.1:7420`.
-    pub(in crate::hub) fn set(&self, url: &str) {
+    pub(super) fn set(&self, url: &str) {
         let url = Some(url.trim_end_matches('/').to_owned());
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
     /// Without a slash at the end; empty while it is not known.
-    pub(in crate::hub) fn get(&self) -> String {
+    pub(super) fn get(&self) -> String {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 }

@@ -1,8 +1,9 @@
 //! The hub: where people decide.
 //!
-//! Use cases are methods of [`Hub`]; they are the only place where a rule meets the store. `shims::session` speaks
-//! to shims, `api` to people; both call use cases and never SQL. The bus carries ids and only wakes: the store is the
-//! truth.
+//! Each room is a folder with one small struct as its door: [`Rooms`]. Its methods are the use cases, the only place
+//! where a rule meets the store, and its fields are all that it may touch. What two rooms need lies below both: [`who`],
+//! `live`, [`store`]. `shims::session` speaks to shims and [`api`] to people; both call use cases and never SQL. The
+//! store's bus carries ids and only wakes: the store is the truth.
 
 pub mod agents;
 pub mod api;

@@ -170,6 +170,8 @@ pub struct Server {
     pub tools: Vec<Tool>,
     /// How many shims are connected with it now.
     pub sessions: u64,
+    /// What starts it, as its shim told it last: the command line without the secrets in it.
+    pub command: Vec<String>,
 }
 
 /// A server's policy in JSON.

@@ -10,6 +10,7 @@ mod decisions;
 pub(in crate::hub) mod desk;
 mod hand_off;
 mod leases;
+mod life;
 mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::ends::{Sink, Source};
-use super::program;
+use super::{program, reap};
 
-/// After the client closed our stdin, a server may take this long.
-pub const GRACE_AFTER_EOF: Duration = Duration::from_secs(2);
-/// After a signal, a server may take this long.
-pub const GRACE_AFTER_SIGNAL: Duration = Duration::from_millis(300);
-/// Python servers ignore an interrupt for seconds; all obey this one.
-const TERMINATE_AFTER_INTERRUPT: Duration = Duration::from_millis(50);
+/// A server that has nothing left to answer, and whose stdin is closed, may be silent this long.
+pub const GRACE_AFTER_EOF: Duration = Duration::from_secs(30);
+/// One that was told to end may take this long; a client that is in a hurry kills us, and the kernel the server.
+pub const GRACE_AFTER_SIGNAL: Duration = Duration::from_secs(10);
+/// Python servers ignore an interrupt for seconds; all obey this one. Clients wait as long with it.
+const TERMINATE_AFTER_INTERRUPT: Duration = Duration::from_secs(2);
 
 /// A command that could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +64,6 @@ impl Child {
     /// Waits for its end. Cancel safe.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.process.wait().await
-    }
-
-    /// The client closed its side: the server sees EOF, and must be gone soon.
-    pub fn end_after_eof(&mut self, now: Instant) {
-        self.escalation.add(now + GRACE_AFTER_EOF, Signal::Kill);
     }
 
     /// A signal ends us: pass it on at once, and insist.
@@ -171,6 +166,9 @@ fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Strea
     let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
         return Err(io::Error::other("it has no stdin or stdout"));
     };
+    if let Some(id) = process.id() {
+        reap::spare(id);
+    }
     let streams = Streams { stdin: Sink::of(stdin.into_owned_fd()?)?, stdout: Source::of(stdout.into_owned_fd()?)? };
     Ok((Child { process, escalation: Escalation::default() }, streams))
 }
@@ -184,7 +182,7 @@ pub fn strip_environment(command: &mut Command) {
 
 /// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "what runs between fork and exec can be set in no other way")]
 pub fn die_with_us(command: &mut Command) {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     let us = std::process::id();
@@ -255,7 +253,7 @@ mod tests {
     async fn a_server_that_ends_at_eof_is_not_signalled() {
         let (mut child, streams) = sh("cat; exit 5");
         drop(streams.stdin);
-        child.end_after_eof(Instant::now());
+        assert_eq!(child.escalates_at(), None);
         assert_eq!(end_of(&mut child).await, 5);
     }
 
@@ -279,6 +277,7 @@ mod tests {
         let begun = Instant::now();
         child.end_by(Signal::HangUp, begun);
         assert_eq!(child.escalates_at(), Some(begun + GRACE_AFTER_SIGNAL));
+        child.escalate(begun + GRACE_AFTER_SIGNAL);
         assert_eq!(end_of(&mut child).await, 137);
     }
 

@@ -1,35 +1,35 @@
-//! Opening the websocket: TLS, headers, limits, and what a refusal means.
+//! Opening the websocket: headers, limits, and what another answer than a websocket means.
 
-use std::sync::{Arc, Once};
+use std::sync::Once;
 
 use anyhow::Context as _;
-use rustls::ClientConfig;
-use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
+use tokio::io::AsyncWriteExt as _;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_request};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
-use tokio_tungstenite::tungstenite::{self, protocol::WebSocketConfig};
-use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, client_async_with_config, connect_async_tls_with_config,
-};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::dial::{Stream, by_way_of, dial};
+use super::http::Answer;
 use super::prove;
 use super::say::say;
-use crate::config::wrap::Endpoint;
+use crate::config::way::Way;
+use crate::config::wrap::{Endpoint, websocket};
 use crate::core::proof::Fingerprint;
-use crate::wire::{BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
+use crate::wire::{self, BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
 
 /// An open connection.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<Stream>;
 
 /// Why there is none.
 #[derive(Debug)]
 pub enum Failure {
     /// The hub is not there, or not yet.
     Unreachable(String),
-    /// The hub is there and does not want us.
-    Refused(Refused),
+    /// The hub is there and does not want us; what it said of it.
+    Refused(Refused, String),
 }
 
 /// A refusal that lasts until a person does something.
@@ -50,6 +50,15 @@ impl Refused {
             close::UNAUTHORISED => Some(Self::Token),
             close::FORBIDDEN => Some(Self::Forbidden),
             close::UPGRADE_REQUIRED => Some(Self::Version),
+            _ => None,
+        }
+    }
+
+    /// What the hub's own header means. Only that counts: a 403 may be anybody's on the way.
+    fn from_header(value: Option<&str>) -> Option<Self> {
+        match value? {
+            wire::refused::TOKEN => Some(Self::Token),
+            wire::refused::VERSION => Some(Self::Version),
             _ => None,
         }
     }
@@ -86,32 +95,29 @@ impl Refused {
 
 /// Opens a connection.
 pub async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
-    let unreachable = |error: anyhow::Error| Failure::Unreachable(format!("{error:#}"));
-    let request = request(endpoint).map_err(unreachable)?;
-    let opened = if endpoint.base.starts_with("https:") {
-        // The certificate says which hub it is.
-        let connector = Connector::Rustls(tls().await.map_err(unreachable)?);
-        connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await
-    } else {
-        let stream = dial_proved(endpoint).await.map_err(unreachable)?;
-        client_async_with_config(request, MaybeTlsStream::Plain(stream), Some(limits())).await
-    };
-    match opened {
-        Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
-            401 => Failure::Refused(Refused::Token),
-            403 => Failure::Refused(Refused::Forbidden),
-            426 => Failure::Refused(Refused::Version),
-            status => Failure::Unreachable(format!("it answered with HTTP status {status}")),
+    let unreachable = |error: anyhow::Error| Failure::Unreachable(format!("{error:#}{}", by_way_of(&endpoint.way)));
+    let mut request = request(&endpoint.base, PATH, SUBPROTOCOL).map_err(unreachable)?;
+    let token = HeaderValue::from_str(&format!("Bearer {}", endpoint.token.0));
+    let mut token = token.context("the agent token holds characters that no token has").map_err(unreachable)?;
+    token.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, token);
+    let stream = dial_proved(endpoint).await.map_err(unreachable)?;
+    match upgrade(stream, request).await.map_err(unreachable)? {
+        Upgraded::Socket(socket) => Ok(*socket),
+        Upgraded::Not(said) => Err(match said.refused {
+            Some(refused) => Failure::Refused(refused, said.words),
+            None => unreachable(said.into()),
         }),
-        Err(error) => Err(Failure::Unreachable(cause(&error))),
     }
 }
 
-/// A connection in plain HTTP, at whose other end is the hub that the token is for.
-async fn dial_proved(endpoint: &Endpoint) -> anyhow::Result<TcpStream> {
-    let mut stream = dial(&endpoint.base).await?;
-    let peer = stream.peer_addr()?;
+/// A connection at whose other end is the hub that the token is for: a certificate says so, or the hub itself.
+async fn dial_proved(endpoint: &Endpoint) -> anyhow::Result<Stream> {
+    let mut stream = dial(&endpoint.base, &endpoint.way).await?;
+    if endpoint.base.starts_with("https:") {
+        return Ok(stream);
+    }
+    let peer = stream.get_ref().peer_addr()?;
     match Fingerprint::named_by(&endpoint.token.0) {
         Some(key) => prove::expect(&mut stream, &endpoint.base, peer, &key).await?,
         None => UNNAMED.call_once(|| {
@@ -127,60 +133,70 @@ async fn dial_proved(endpoint: &Endpoint) -> anyhow::Result<TcpStream> {
 
 static UNNAMED: Once = Once::new();
 
-async fn dial(base: &str) -> anyhow::Result<TcpStream> {
-    let authority = base.strip_prefix("http://").unwrap_or(base).split('/').next().unwrap_or_default();
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// Opens a connection without a token, to be enrolled, and says which hub is there where no certificate does; an error
+/// is in words.
+pub async fn open_to_enrol(base: &str, way: &Way) -> anyhow::Result<(Socket, Option<Fingerprint>)> {
+    let away = || format!("the hub at {base} cannot be reached{}", by_way_of(way));
+    let request = request(base, ENROL_PATH, ENROL_SUBPROTOCOL)?;
+    let mut stream = dial(base, way).await.with_context(away)?;
+    let peer = stream.get_ref().peer_addr().with_context(away)?;
+    let key = match base.starts_with("https:") {
+        true => None,
+        false => Some(prove::key_at(&mut stream, base, peer).await?),
+    };
+    match upgrade(stream, request).await.with_context(away)? {
+        Upgraded::Socket(socket) => Ok((*socket, key)),
+        Upgraded::Not(said) => Err(match said.status {
+            429 if said.is_the_hubs => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
+            404 if said.is_the_hubs => {
+                anyhow::anyhow!("the hub at {base} cannot enrol machines; use `hitl-hub agent add` there")
+            }
+            _ => anyhow::Error::from(said).context(away()),
+        }),
+    }
 }
 
-fn request(endpoint: &Endpoint) -> anyhow::Result<Request> {
-    let mut request = endpoint.websocket(PATH).into_client_request().context("the hub URL cannot be used")?;
-    let mut token = HeaderValue::from_str(&format!("Bearer {}", endpoint.token.0))
-        .ok()
-        .context("the agent token holds characters that no token has")?;
-    token.set_sensitive(true);
-    request.headers_mut().insert(header::AUTHORIZATION, token);
-    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+/// What became of the request for a websocket.
+enum Upgraded {
+    Socket(Box<Socket>),
+    Not(Said),
+}
+
+/// An answer that is no websocket.
+#[derive(Debug, thiserror::Error)]
+#[error("{}answered {words}", if *is_the_hubs { "it " } else { "something that is not the hub " })]
+struct Said {
+    status: u16,
+    /// It proves to be a hub's answer.
+    is_the_hubs: bool,
+    refused: Option<Refused>,
+    words: String,
+}
+
+fn request(base: &str, path: &str, subprotocol: &'static str) -> anyhow::Result<Request> {
+    let mut request = websocket(base, path).into_client_request().context("the hub URL cannot be used")?;
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     Ok(request)
 }
 
-/// Opens a connection without a token, to be enrolled, and says which hub is there where no certificate does; an error
-/// is in words.
-pub async fn open_to_enrol(base: &str) -> anyhow::Result<(Socket, Option<Fingerprint>)> {
-    let url = format!("ws{}{ENROL_PATH}", base.strip_prefix("http").unwrap_or(base));
-    let mut request = url.into_client_request().context("the hub URL cannot be used")?;
-    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(ENROL_SUBPROTOCOL));
-    let mut key = None;
-    let opened = if base.starts_with("https:") {
-        let connector = Connector::Rustls(tls().await?);
-        connect_async_tls_with_config(request, Some(limits()), true, Some(connector)).await
-    } else {
-        let away = || format!("the hub at {base} cannot be reached");
-        let mut stream = dial(base).await.with_context(away)?;
-        let peer = stream.peer_addr().with_context(away)?;
-        key = Some(prove::key_at(&mut stream, base, peer).await?);
-        client_async_with_config(request, MaybeTlsStream::Plain(stream), Some(limits())).await
-    };
-    match opened {
-        Ok((socket, _)) => Ok((socket, key)),
-        Err(tungstenite::Error::Http(response)) => Err(match response.status().as_u16() {
-            429 => anyhow::anyhow!("the hub at {base} was asked too often; try again in a minute"),
-            404 => anyhow::anyhow!("the hub at {base} cannot enrol machines; use `hitl-hub agent add` there"),
-            status => anyhow::anyhow!("the hub at {base} answered with HTTP status {status}"),
-        }),
-        Err(error) => Err(anyhow::anyhow!("the hub at {base} cannot be reached: {}", cause(&error))),
+async fn upgrade(mut stream: Stream, request: Request) -> anyhow::Result<Upgraded> {
+    let protocol = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).cloned();
+    let (bytes, key) = generate_request(request).context("the hub URL cannot be used")?;
+    stream.write_all(&bytes).await?;
+    stream.flush().await?;
+    let answer = Answer::read(&mut stream).await?;
+    if answer.status != 101 {
+        let is_the_hubs = answer.header(wire::HUB_HEADER).is_some();
+        let refused = Refused::from_header(answer.header(wire::REFUSED_HEADER));
+        let (status, words) = (answer.status, answer.in_words(&mut stream).await);
+        return Ok(Upgraded::Not(Said { status, is_the_hubs, refused, words }));
     }
-}
-
-/// The error in words, once: the library's own name the system's error, and have it as their source, too.
-fn cause(error: &tungstenite::Error) -> String {
-    match error {
-        tungstenite::Error::Io(error) => error.to_string(),
-        error => error.to_string(),
-    }
+    let accepts = answer.header("sec-websocket-accept") == Some(derive_accept_key(key.as_bytes()).as_str());
+    let speaks =
+        answer.header("sec-websocket-protocol").map(str::as_bytes) == protocol.as_ref().map(HeaderValue::as_bytes);
+    anyhow::ensure!(accepts && speaks, "what answers there opens no websocket of a hub");
+    let socket = WebSocketStream::from_partially_read(stream, answer.rest, Role::Client, Some(limits())).await;
+    Ok(Upgraded::Socket(Box::new(socket)))
 }
 
 fn limits() -> WebSocketConfig {
@@ -189,20 +205,4 @@ fn limits() -> WebSocketConfig {
         .write_buffer_size(BUFFER_BYTES)
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES))
-}
-
-/// The machine's root certificates, read once and on a thread of their own: that takes long.
-async fn tls() -> anyhow::Result<Arc<ClientConfig>> {
-    static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
-    CONFIG.get_or_try_init(|| async { tokio::task::spawn_blocking(load_tls).await? }).await.cloned()
-}
-
-fn load_tls() -> anyhow::Result<Arc<ClientConfig>> {
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    anyhow::ensure!(added > 0, "no root certificates on this machine; install ca-certificates");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, Interest};
 use tokio::net::{UnixStream, unix::pipe};
 
 use super::threads::{ThreadSink, ThreadSource};
@@ -109,6 +109,17 @@ impl Sink {
             Self::Socket(socket, _) => socket.writable().await,
             Self::Thread(thread) => thread.writable().await,
         }
+    }
+
+    /// Whether nobody can read any more what is written, as far as that is known without writing.
+    pub fn is_abandoned(&self) -> bool {
+        use futures_util::FutureExt as _;
+        let ready = match self {
+            Self::Pipe(pipe, _) => pipe.ready(Interest::WRITABLE).now_or_never(),
+            Self::Socket(socket, _) => socket.ready(Interest::WRITABLE).now_or_never(),
+            Self::Thread(_) => None,
+        };
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_write_closed()))
     }
 
     /// Whether every byte taken has left this process.

@@ -10,29 +10,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::link::Link;
+use super::link::{FromHub, GOODBYE_WITHIN, Link, QUEUE};
 use crate::config::wrap::HubAt;
-use crate::core::gate::{Answer, Ask};
-use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
+use crate::core::gate::Ask;
 use crate::wire::{Hello, ToHub};
 
-/// Messages on their way in each direction: room for everything that is said at once after a welcome, or a shim with
-/// more to say would connect again and again without having said it.
-pub const QUEUE: usize = 1024;
-const _: () = assert!(MAX_HELD + MAX_OUTCOMES_AWAY < QUEUE);
-/// How long the end of the program waits for the goodbye.
-pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// How long connecting waits for the server's first words: the client waits for those, and only calls for the hub.
 const BEGIN_WITHIN: Duration = Duration::from_millis(30);
-
-/// What the connection tells the relay.
-#[derive(Debug)]
-pub enum FromHub {
-    /// A connection stands: answer with [`HubClient::hello`].
-    Connected,
-    /// Something for the gate.
-    Answer(Answer),
-}
 
 /// The relay's end.
 #[derive(Debug)]

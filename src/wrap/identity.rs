@@ -32,13 +32,11 @@ impl Identity {
         let by_name = || self.client.clone().map(|name| ClientInfo { name, version: String::new() });
         Hello {
             version: VERSION,
-            wrap_version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.instance.clone(),
             server: self.server.clone(),
             command: self.command.clone(),
             client: client.or_else(by_name),
             user: user(),
-            host: host(),
             resume,
         }
     }

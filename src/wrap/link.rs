@@ -14,17 +14,22 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::backoff::Backoff;
 use super::connect::{self, Refused, Socket};
-use super::hub_client::{FromHub, GOODBYE_WITHIN, QUEUE};
 use super::local::Local;
 use super::say::say;
 use crate::config::wrap::{Endpoint, HubAt};
-use crate::core::gate::Answer;
+use crate::core::gate::{Answer, MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::inert::inert;
 use crate::core::messages::Ruled;
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust::Level;
 use crate::wire::{self, DEAD_SECONDS, DecodeError, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap, Welcome};
 
+/// Messages on their way in each direction: room for everything that is said at once after a welcome, or a shim with
+/// more to say would connect again and again without having said it.
+pub const QUEUE: usize = 1024;
+const _: () = assert!(MAX_HELD + MAX_OUTCOMES_AWAY < QUEUE);
+/// How long the end of the program waits for the goodbye.
+pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// How long a hub may take to accept a connection, and then to answer `hello`.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long a message may take to leave; a hub that does not read is as good as gone.
@@ -35,6 +40,15 @@ const AWAY_AFTER: u32 = 4;
 const MAX_REASON_CHARS: usize = 200;
 /// What stands for the code of a close frame that has none.
 const NO_CODE: u16 = 1005;
+
+/// What the connection tells the relay.
+#[derive(Debug)]
+pub enum FromHub {
+    /// A connection stands: answer with [`ToHub::Hello`].
+    Connected,
+    /// Something for the gate.
+    Answer(Answer),
+}
 
 enum At {
     Remote(Endpoint),
@@ -135,7 +149,7 @@ impl Link {
                 }
                 self.introduce(socket).await
             }
-            Err(connect::Failure::Refused(refused)) => (End::Refused(refused, String::new()), false),
+            Err(connect::Failure::Refused(refused, said)) => (End::Refused(refused, said), false),
             Err(connect::Failure::Unreachable(why)) => {
                 if let At::Local(local) = &mut self.at {
                     local.unreachable();
@@ -341,7 +355,7 @@ async fn next(socket: &mut Socket) -> Result<Option<ToWrap>, End> {
         None => Err(End::Lost("it closed the connection".to_owned())),
         Some(Err(error)) => Err(End::Lost(error.to_string())),
         Some(Ok(Message::Close(frame))) => Err(closed(frame)),
-        Some(Ok(Message::Text(text))) => match wire::decode(&text, &wire::TO_WRAP) {
+        Some(Ok(Message::Text(text))) => match wire::decode(&text) {
             Ok(message) => Ok(Some(message)),
             Err(DecodeError::UnknownType(kind)) => {
                 tracing::debug!(hub.message = kind, "ignored an unknown message of the hub");

@@ -9,14 +9,14 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseC
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
+use crate::config::way::Way;
 use crate::config::wrap::Secret;
 use crate::core::gate::Ask;
-use crate::core::gate::{MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::ids::Digest;
 use crate::core::messages::{Cancel, Decided, Decision, Request as Held};
 use crate::core::policy::Table;
 use crate::wire::Welcome;
-use crate::wrap::hub_client::{HubClient, QUEUE};
+use crate::wrap::hub_client::HubClient;
 use crate::wrap::identity::Identity;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ impl Hub {
     async fn start() -> (Self, Endpoint) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        (Self(listener), Endpoint { base, token: Secret("hitl_a_x".to_owned()) })
+        (Self(listener), Endpoint { base, token: Secret("hitl_a_x".to_owned()), way: Way::default() })
     }
 
     async fn accept(&self) -> WebSocketStream<TcpStream> {
@@ -52,7 +52,7 @@ impl Hub {
 
 async fn welcome(socket: &mut WebSocketStream<TcpStream>, client: &mut HubClient) {
     assert!(matches!(hear(socket).await, ToHub::Hello(_)));
-    let welcome = Welcome { version: 1, session: "s".into(), client_id: "agent".into(), table: table() };
+    let welcome = Welcome { version: 1, client_id: "agent".into(), table: table() };
     tell(socket, &ToWrap::Welcome(welcome)).await;
     assert!(matches!(answer(client).await, Answer::Welcome { .. }));
 }
@@ -74,7 +74,7 @@ async fn hear(socket: &mut WebSocketStream<TcpStream>) -> ToHub {
     loop {
         let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a message").unwrap().unwrap();
         if let Message::Text(text) = message {
-            return wire::decode(&text, &wire::TO_HUB).unwrap();
+            return wire::decode(&text).unwrap();
         }
     }
 }
@@ -169,25 +169,66 @@ async fn a_hub_that_does_not_keep_up_is_connected_to_again() {
     hub.welcome(&mut client).await;
 }
 
-#[tokio::test]
-async fn a_refusal_says_what_to_do() {
+/// What comes of an answer that opens no websocket.
+async fn answered(answer: &'static str) -> connect::Failure {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let (hub, endpoint) = Hub::start().await;
     let refuse = async {
-        let (stream, _) = hub.0.accept().await.unwrap();
-        let unauthorised = |_: &Request, _: Response| {
-            let mut response = ErrorResponse::new(None);
-            *response.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::UNAUTHORIZED;
-            Err::<Response, _>(response)
-        };
-        accept_hdr_async(stream, unauthorised).await.unwrap_err();
+        let (mut stream, _) = hub.0.accept().await.unwrap();
+        let (mut request, head) = (Vec::new(), answer.find("\r\n\r\n").unwrap() + 4);
+        while !request.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        // The body comes after the head was read.
+        stream.write_all(&answer.as_bytes()[..head]).await.unwrap();
+        tokio::task::yield_now().await;
+        stream.write_all(&answer.as_bytes()[head..]).await.unwrap();
     };
     let (result, ()) = tokio::join!(connect::open(&endpoint), refuse);
-    let Err(connect::Failure::Refused(refused)) = result else { panic!("it is refused") };
-    assert_eq!(refused, Refused::Token);
+    result.expect_err("no connection")
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do() {
+    let answer = "HTTP/1.1 401 Unauthorized\r\nhitl-hub: 1\r\nHitl-Refused: token\r\n\r\n{\"detail\":\"revoked\"}";
+    let connect::Failure::Refused(refused, said) = answered(answer).await else { panic!("it is refused") };
+    assert_eq!((refused, said.as_str()), (Refused::Token, "401 Unauthorized: revoked"));
     let advice = refused.advice("the hub", "", false);
     assert!(advice.contains("hitl-hub agent add") && advice.contains("all calls are refused"), "{advice}");
     let own = refused.advice("the hub on this machine", "", true);
     assert!(own.contains("started again") && !own.contains("agent_token_file"), "{own}");
+    let older = "HTTP/1.1 426 Upgrade Required\r\nhitl-hub: 1\r\nhitl-refused: version\r\ncontent-length: 0\r\n\r\n";
+    assert!(matches!(answered(older).await, connect::Failure::Refused(Refused::Version, _)));
+}
+
+#[tokio::test]
+async fn what_anybody_else_on_the_way_answers_is_not_the_hubs_word_and_is_said() {
+    for (answer, said) in [
+        (
+            "403 Forbidden\r\n\r\n<b>blocked</b> by IT",
+            "something that is not the hub answered 403 Forbidden: blocked by IT",
+        ),
+        ("401 Unauthorized\r\ncontent-length: 0\r\n\r\n", "something that is not the hub answered 401 Unauthorized"),
+        (
+            "302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n",
+            "something that is not the hub answered 302 Found",
+        ),
+        ("200 OK\r\n\r\nwelcome", "something that is not the hub answered 200 OK: welcome"),
+        // The hub's own, about the name it was called by.
+        (
+            "403 Forbidden\r\nhitl-hub: 1\r\n\r\n{\"detail\":\"not this Host\"}",
+            "it answered 403 Forbidden: not this Host",
+        ),
+        ("421 X\r\nhitl-hub: 1\r\nhitl-refused: later\r\n\r\n", "it answered 421 X"),
+        (
+            "101 Switching Protocols\r\nsec-websocket-accept: x\r\n\r\n",
+            "what answers there opens no websocket of a hub",
+        ),
+    ] {
+        let answer = format!("HTTP/1.1 {answer}").leak();
+        let failure = answered(answer).await;
+        assert!(matches!(&failure, connect::Failure::Unreachable(why) if why == said), "{failure:?}");
+    }
 }
 
 #[tokio::test]
@@ -235,7 +276,7 @@ async fn everything_that_is_said_at_once_after_a_welcome_arrives() {
 #[tokio::test]
 async fn what_kept_a_connection_from_being_made_is_said_once() {
     // Nobody listens there, and no test ever does.
-    let error = format!("{:#}", connect::open_to_enrol("http://127.0.0.1:1").await.unwrap_err());
+    let error = format!("{:#}", connect::open_to_enrol("http://127.0.0.1:1", &Way::default()).await.unwrap_err());
     assert_eq!(error.matches("refused").count(), 1, "{error}");
 }
 

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tokio::process::{Child, Command};
 
+use super::reap;
 use super::say::say;
 use crate::config::paths;
+use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, base_url, read_token};
 
 /// A hub that ended is not started again before this has passed.
@@ -49,7 +51,8 @@ impl Local {
         ensure!(self.runs(), "no hub serves {}", self.data_dir.display());
         let url = paths::local_url(&self.data_dir);
         let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
-        Ok(Endpoint { base: base_url(&text)?, token: read_token(&paths::local_agent_token(&self.data_dir))? })
+        let token = read_token(&paths::local_agent_token(&self.data_dir))?;
+        Ok(Endpoint { base: base_url(&text)?, token, way: Way::default() })
     }
 
     /// Whether a hub of this data dir lives.
@@ -100,15 +103,24 @@ impl Local {
         let log = paths::local_log(&data_dir);
         let dir = log.parent().unwrap_or(&data_dir);
         make_private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let lock = private_file(&dir.join("start.lock"))?;
-        if lock.try_lock().is_err() {
-            return Ok(None);
+        let path = dir.join("start.lock");
+        let lock = private_file(&path)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => bail!(
+                "cannot lock {} ({error}); name a directory on a disk of this machine with data_dir or HITL_DATA_DIR",
+                path.display()
+            ),
         }
         let log = private_file(&log)?;
         let program = hub_program();
         let process = self.command(&program, &data_dir, log)?.spawn().with_context(|| {
             format!("cannot run {}; install hitl-hub, or name a hub with --hub or in config.toml", program.display())
         })?;
+        if let Some(id) = process.id() {
+            reap::spare(id);
+        }
         Ok(Some(Started { process, _lock: lock }))
     }
 
@@ -118,10 +130,9 @@ impl Local {
         if let Some(config) = &self.config {
             command.arg("--config").arg(std::path::absolute(config)?);
         }
-        // The hub outlives us and serves other shims: it is in nobody's way to end, and knows nothing of this one.
-        for key in ["HITL_AGENT_TOKEN", "HITL_AGENT_TOKEN_FILE", "HITL_SERVER", "HITL_CLIENT", "HITL_HUB"] {
-            command.env_remove(key);
-        }
+        // The hub outlives us and serves other shims: it is in nobody's way to end, and keeps nothing of this one.
+        command.env_clear().envs(std::env::vars_os().filter(|(key, _)| is_the_hubs(&key.to_string_lossy())));
+        inherit_nothing(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir(data_dir);
         #[cfg(unix)]
         command.process_group(0);
@@ -133,6 +144,80 @@ impl Local {
             say(text);
         }
     }
+}
+
+/// Whether a hub needs this variable; all others are those of the first server that happened to start it.
+fn is_the_hubs(key: &str) -> bool {
+    const OF_THE_MACHINE: [&str; 21] = [
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "PATH",
+        "RUST_BACKTRACE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "TEMP",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "USERNAME",
+        "SYSTEMROOT",
+        "APPDATA",
+        "LOCALAPPDATA",
+        "USERPROFILE",
+        "ALL_PROXY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+    ];
+    const OF_OTHERS: [&str; 10] = [
+        "HITL_AGENT_TOKEN",
+        "HITL_AGENT_TOKEN_FILE",
+        "HITL_CA_FILE",
+        "HITL_CLIENT",
+        "HITL_HOLD_FOR",
+        "HITL_HUB",
+        "HITL_HUB_WAIT",
+        "HITL_PROXY",
+        "HITL_SERVER",
+        "HITL_USER_TOKEN",
+    ];
+    let key = key.to_ascii_uppercase();
+    let of_the_hub = key.starts_with("HITL_") && !OF_OTHERS.contains(&key.as_str());
+    of_the_hub || OF_THE_MACHINE.contains(&key.as_str()) || key.starts_with("XDG_") || key.starts_with("LC_")
+}
+
+/// Descriptors that our client left open to us are not for a program that outlives both: a lock would never be freed.
+/// They stay open here, because the server may have been meant to have them.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "what runs between fork and exec, and descriptors by number, are unsafe in the library")]
+fn inherit_nothing(command: &mut Command) {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let open = open_descriptors();
+    let close_on_exec = move || {
+        for number in &open {
+            // SAFETY: it is used for this one call, which fails on a descriptor that is not open any more.
+            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(*number) };
+            let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(close_on_exec) };
+}
+
+/// Elsewhere nothing is inherited that is not handed over.
+#[cfg(not(unix))]
+fn inherit_nothing(_: &mut Command) {}
+
+/// The numbers of this process's descriptors beside the three that everybody has.
+#[cfg(unix)]
+fn open_descriptors() -> Vec<i32> {
+    let listed = std::fs::read_dir("/proc/self/fd").or_else(|_| std::fs::read_dir("/dev/fd"));
+    let Ok(listed) = listed else { return (3..1024).collect() };
+    let numbers = listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2).collect()
 }
 
 /// `hitl-hub` beside our own executable, else the one on PATH.
@@ -182,6 +267,33 @@ mod tests {
         lock.try_lock().unwrap();
         let endpoint = local.locate().unwrap();
         assert_eq!((endpoint.base.as_str(), endpoint.token.0.as_str()), ("http://127.0.0.1:7421", "hitl_a_x"));
+    }
+
+    #[test]
+    fn a_hub_knows_nothing_of_the_first_server_that_started_it() {
+        for key in
+            ["GITHUB_TOKEN", "HITL_AGENT_TOKEN", "HITL_USER_TOKEN", "HITL_HUB", "NODE_OPTIONS", "LD_PRELOAD", "PWD"]
+        {
+            assert!(!is_the_hubs(key), "{key}");
+        }
+        for key in ["HOME", "PATH", "HITL_LISTEN", "HITL_DATABASE", "LC_ALL", "XDG_DATA_HOME", "https_proxy", "TZ"] {
+            assert!(is_the_hubs(key), "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_outlives_us_inherits_no_descriptor_of_our_client() {
+        let (ours, _other) = io::pipe().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&ours);
+        rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::empty()).unwrap();
+        let is_open = async |inherit: fn(&mut Command)| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("true <&{number}")]).stderr(Stdio::null());
+            inherit(&mut command);
+            command.status().await.unwrap().success()
+        };
+        assert!(is_open(|_| {}).await);
+        assert!(!is_open(inherit_nothing).await);
     }
 
     #[test]

@@ -13,8 +13,10 @@ use tokio_tungstenite::tungstenite::Message;
 use super::connect::{self, Socket};
 use super::identity;
 use super::say::say;
+use crate::config::env;
 use crate::config::file::File;
 use crate::config::paths;
+use crate::config::way::Way;
 use crate::config::wrap::{base_url, is_plain_text};
 use crate::core::proof::Fingerprint;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
@@ -29,12 +31,13 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
     if let Some(warning) = warning(&base) {
         say(&warning);
     }
-    let config = config.map_or_else(paths::config_file, Ok)?;
+    let config = config.map(paths::at_home).map_or_else(paths::config_file, Ok)?;
     // What cannot be written is found out before anybody is asked.
     let before = std::fs::read_to_string(&config).or_else(missing).context("cannot read the config file")?;
     let token_file = config.with_file_name("agent-token");
     let after = with_hub(&before, &base, &token_file)?;
-    let (mut socket, key) = connect::open_to_enrol(&base).await?;
+    let way = Way::to(&base, &File::parse(&before).unwrap_or_default(), &env::var)?;
+    let (mut socket, key) = connect::open_to_enrol(&base, &way).await?;
     let hello = EnrolHello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         user: identity::user(),
@@ -97,7 +100,7 @@ async fn hear(socket: &mut Socket) -> anyhow::Result<ToEnrolling> {
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
-                return wire::decode(&text, &wire::TO_ENROLLING).context("the hub says something unknown");
+                return wire::decode(&text).context("the hub says something unknown");
             }
             Some(Ok(Message::Close(_))) | None => bail!("the hub closed the connection; try again"),
             Some(Ok(_)) => {}

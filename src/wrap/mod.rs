@@ -9,12 +9,15 @@ pub mod child;
 pub mod cli;
 pub mod connect;
 pub mod demo;
+pub mod dial;
 pub mod doctor;
 pub mod ends;
 pub mod framing;
+pub mod http;
 pub mod hub_client;
 pub mod identity;
 pub mod install;
+pub mod launcher;
 pub mod lines;
 pub mod link;
 pub mod local;
@@ -22,6 +25,7 @@ pub mod login;
 pub mod long;
 pub mod program;
 pub mod prove;
+pub mod reap;
 pub mod redact;
 pub mod relay;
 pub mod run;
@@ -51,7 +55,8 @@ pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
     match Child::spawn(&command) {
         Ok((child, streams)) => {
             warn_of_plain_text(&settings.hub);
-            hint_at_name(&settings);
+            hint_at_name(&settings, &command);
+            reap::start();
             Ok(relay(settings, &command, child, streams)?.run().await)
         }
         Err(error) => {
@@ -93,14 +98,18 @@ fn warn_of_plain_text(hub: &HubAt) {
     }
 }
 
-/// Policy goes by the server's name, and that of what starts it is every other server's, too.
-fn hint_at_name(settings: &Wrap) {
-    if settings.is_named_after_launcher {
-        say::say(&format!(
-            "this server is called {:?}, like all others that are started so; name it with --server NAME",
-            settings.server
-        ));
+/// Policy goes by the server's name, and this one is every other server's, too.
+fn hint_at_name(settings: &Wrap, command: &[OsString]) {
+    let command: Vec<String> = command.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if settings.is_named || !command.first().is_some_and(|program| launcher::is_shared(program)) {
+        return;
     }
+    let name = launcher::suggestion(&command);
+    let example = name.map_or_else(|| "--server NAME".to_owned(), |name| format!("--server NAME, such as {name}"));
+    say::say(&format!(
+        "this server is called {:?}, like all others that are started so, and shares their policy; name it with {example}",
+        settings.server
+    ));
 }
 
 /// The hub as refusals name it.

@@ -14,9 +14,10 @@ use tokio::time::Sleep;
 use super::activity::Activities;
 use super::child::{self, Child, Signal, Streams};
 use super::ends::{Sink, Source};
-use super::hub_client::{FromHub, HubClient};
+use super::hub_client::HubClient;
 use super::identity::Identity;
 use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
+use super::link::FromHub;
 use super::long::Long;
 use super::run::Run;
 use super::say::say;
@@ -31,6 +32,13 @@ use crate::core::outline::Outline;
 const FULL: usize = 1 << 20;
 /// Our own lines to the client go on top of what the server sends.
 const FULL_OF_REPLIES: usize = 4 << 20;
+/// A client that said everything at once and closed its side still wants its answers: so long may the hub take to say
+/// what passes.
+const DECIDED_WITHIN: Duration = Duration::from_secs(5);
+/// When everybody else has ended, a client that reads nothing is waited for so long.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(2);
+/// So often, while a server works on its last answers, it is asked whether anybody still reads them.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After the server's end, what it wrote is there at once; only a grandchild can keep the stream open longer.
 const DRAIN: Duration = Duration::from_millis(250);
 
@@ -55,7 +63,19 @@ pub struct Relay {
     activities: Activities,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
+    asked: Asked,
     end: End,
+}
+
+/// What is known of answers that are still to come, beside what the gate knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The server has been told nothing.
+    Nothing,
+    /// It was told something, and has never said a word: it may still be starting.
+    Unheard,
+    /// It has spoken.
+    Heard,
 }
 
 /// How far the end has come.
@@ -67,6 +87,12 @@ struct End {
     drained_at: Option<Instant>,
     /// When a client that does not read is given up.
     given_up_at: Option<Instant>,
+    /// The client closed its side, and calls of it wait until then for word of whether they may pass.
+    undecided_until: Option<Instant>,
+    /// Since when the server has been left alone: nothing more comes, and it says nothing.
+    quiet_since: Option<Instant>,
+    /// When it is next looked whether anybody reads the answers that are still to come.
+    look_at: Option<Instant>,
     /// The gate has been told that the server is gone.
     told: bool,
 }
@@ -121,6 +147,7 @@ impl Relay {
             activities: Activities::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
+            asked: Asked::Nothing,
             end: End::default(),
         }
     }
@@ -163,8 +190,8 @@ impl Relay {
     fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::FromClient(Ok(true)) => self.on_client_lines(now),
-            // What is left has no line feed and never became a message.
-            Event::FromClient(_) => self.on_client_gone(now),
+            Event::FromClient(Ok(false)) => self.on_client_end(now),
+            Event::FromClient(Err(_)) => self.on_client_gone(now),
             Event::FromServer(Ok(true)) => self.on_server_lines(now),
             Event::FromServer(_) => self.on_server_closed(now),
             Event::Wrote => self.keep_draining(now),
@@ -176,6 +203,10 @@ impl Relay {
         self.act(now);
         if self.from_server.is_open() && !self.to_client.is_open() {
             self.on_client_closed(now);
+        }
+        if self.end.undecided_until.is_some_and(|until| until <= now || !self.gate.is_undecided()) {
+            self.on_client_gone(now);
+            self.act(now);
         }
         if !self.from_server.is_open() && !self.end.told {
             self.end.told = true;
@@ -203,26 +234,43 @@ impl Relay {
                     continue;
                 }
             };
-            let message = content(self.from_client.bytes(message));
-            if !message.is_empty() {
-                self.is_framed = is_framed;
-            }
-            match self.gate.handle_client(message, now) {
-                Fate::Forward => run.add(line),
-                Fate::Consumed => {
-                    run.pass(&mut self.from_client, &mut self.to_server);
-                    self.hub.begin();
-                }
-            }
-            while let Some(action) = self.gate.poll_action() {
-                if matches!(action, Action::ToServer(_) | Action::InPlace(_)) {
-                    run.pass(&mut self.from_client, &mut self.to_server);
-                }
-                self.perform(action, now);
-            }
+            self.on_client_line(line, message, is_framed, &mut run, now);
         }
         run.pass(&mut self.from_client, &mut self.to_server);
         self.from_client.compact();
+    }
+
+    /// `message` is what of the line is not its header.
+    fn on_client_line(
+        &mut self,
+        line: Range<usize>,
+        message: Range<usize>,
+        is_framed: bool,
+        run: &mut Run,
+        now: Instant,
+    ) {
+        let message = content(self.from_client.bytes(message));
+        if !message.is_empty() {
+            self.is_framed = is_framed;
+        }
+        match self.gate.handle_client(message, now) {
+            Fate::Forward => {
+                run.add(line);
+                if self.asked == Asked::Nothing {
+                    self.asked = Asked::Unheard;
+                }
+            }
+            Fate::Consumed => {
+                run.pass(&mut self.from_client, &mut self.to_server);
+                self.hub.begin();
+            }
+        }
+        while let Some(action) = self.gate.poll_action() {
+            if matches!(action, Action::ToServer(_) | Action::InPlace(_)) {
+                run.pass(&mut self.from_client, &mut self.to_server);
+            }
+            self.perform(action, now);
+        }
     }
 
     /// Whether such a line may pass could be known only if all of it were kept.
@@ -239,6 +287,8 @@ impl Relay {
 
     fn on_server_lines(&mut self, now: Instant) {
         self.keep_draining(now);
+        self.asked = Asked::Heard;
+        self.end.quiet_since = self.end.quiet_since.map(|_| now);
         let mut run = Run::default();
         if !self.gate.watches_server()
             && let Some(plain) = self.from_server.take_plain()
@@ -387,7 +437,9 @@ impl Relay {
         let calls = self.activities.due().filter(|_| self.hub.takes_calls());
         let drained = self.end.drained_at.filter(|_| ended && self.reads_server());
         let given_up = self.end.given_up_at.filter(|_| ended);
-        [self.gate.poll_timeout(), calls, self.child.escalates_at(), drained, given_up].into_iter().flatten().min()
+        let parting = [drained, given_up, self.end.undecided_until, self.gives_up_server_at(), self.looks_at()];
+        let all = [self.gate.poll_timeout(), calls, self.child.escalates_at()].into_iter().chain(parting);
+        all.flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
@@ -399,6 +451,16 @@ impl Relay {
             self.send_calls(now);
         }
         self.child.escalate(now);
+        if due(self.gives_up_server_at()) {
+            self.end.quiet_since = None;
+            self.child.end_by(Signal::Terminate, now);
+        }
+        if due(self.looks_at()) {
+            self.end.look_at = Some(now + LOOK_EVERY);
+            if self.to_client.is_abandoned() {
+                self.to_client.close();
+            }
+        }
         if due(self.end.drained_at) && self.reads_server() {
             self.on_server_closed(now);
         }
@@ -409,19 +471,51 @@ impl Relay {
 
     // Ends.
 
-    /// The client closed its side: everything it holds is taken back, and the server sees the same.
+    /// The client closed its side. What it said last may have no line feed: whether it counts is the server's to say.
+    fn on_client_end(&mut self, now: Instant) {
+        let rest = self.from_client.take_rest();
+        if self.long_client.is_some() {
+            self.on_long_client_line(rest, true);
+        } else if !rest.is_empty() {
+            let mut run = Run::default();
+            self.on_client_line(rest.clone(), rest, self.is_framed, &mut run, now);
+            run.pass(&mut self.from_client, &mut self.to_server);
+        }
+        self.from_client.close();
+        self.end.undecided_until = Some(now + DECIDED_WITHIN);
+    }
+
+    /// Everything that the client holds is taken back, and the server sees the end of its input. It is not hurried
+    /// while it owes an answer: without us nobody would.
     fn on_client_gone(&mut self, now: Instant) {
         self.from_client.close();
+        self.end.undecided_until = None;
         self.gate.handle_client_gone(now);
         self.to_server.finish();
-        self.child.end_after_eof(now);
-        self.give_up_by(now + child::GRACE_AFTER_EOF);
+        self.end.quiet_since = Some(now);
+        self.end.look_at = Some(now + LOOK_EVERY);
+        self.give_up_by(now + GIVE_UP_AFTER);
+    }
+
+    /// Whether an answer is to come that somebody waits for.
+    fn owes_answers(&self) -> bool {
+        let on_its_way = self.to_client.has_work() || self.to_server.has_work();
+        self.to_client.is_open() && (on_its_way || self.gate.watches_server() || self.asked == Asked::Unheard)
+    }
+
+    fn gives_up_server_at(&self) -> Option<Instant> {
+        let quiet = self.end.quiet_since.filter(|_| self.end.status.is_none() && !self.owes_answers())?;
+        Some(quiet + child::GRACE_AFTER_EOF)
+    }
+
+    fn looks_at(&self) -> Option<Instant> {
+        self.end.look_at.filter(|_| self.end.status.is_none() && self.to_client.is_open())
     }
 
     /// The client does not read any more: the server learns it when it writes, as it would without us.
     fn on_client_closed(&mut self, now: Instant) {
         self.from_server.close();
-        if self.from_client.is_open() {
+        if self.from_client.is_open() || self.end.undecided_until.is_some() {
             self.on_client_gone(now);
             self.act(now);
         }
@@ -429,23 +523,26 @@ impl Relay {
 
     fn on_signal(&mut self, signal: Signal, now: Instant) {
         self.from_client.close();
+        self.end.undecided_until = None;
         self.gate.handle_client_gone(now);
         // In this order: a server that sees EOF first may be gone with another exit code than without us.
         self.child.end_by(signal, now);
         self.to_server.close();
-        self.give_up_by(now + child::GRACE_AFTER_SIGNAL);
+        self.give_up_by(now + GIVE_UP_AFTER);
     }
 
     fn on_exited(&mut self, status: io::Result<ExitStatus>, now: Instant) {
         // A status that cannot be had is an end like any other.
         self.end.status = Some(status.unwrap_or_default());
-        self.end.drained_at = Some(now + DRAIN);
+        self.keep_draining(now);
         self.to_server.close();
     }
 
     fn keep_draining(&mut self, now: Instant) {
         if self.end.status.is_some() {
             self.end.drained_at = Some(now + DRAIN);
+            // A client that reads is not given up, however slowly it does.
+            self.end.given_up_at = self.end.given_up_at.map(|at| at.max(now + GIVE_UP_AFTER));
         }
     }
 

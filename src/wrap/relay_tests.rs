@@ -383,10 +383,65 @@ async fn what_was_written_before_the_end_of_the_client_is_still_served() {
     let mut stand = Stand::new("head -c 3000000 /dev/zero | tr '\\0' 'x'; cat").await;
     let calls = call(1, "open").repeat(5000);
     stand.write(&calls).await;
-    stand.write("no line feed").await;
     stand.stdin = None;
     let all = stand.rest().await;
     assert!(all[3_000_000..] == *calls.as_bytes(), "{} bytes", all.len());
+}
+
+#[tokio::test]
+async fn a_last_line_without_a_line_feed_is_gated_like_any_and_passes_as_it_came() {
+    let mut stand = Stand::new("cat; exit 3").await;
+    let line = call(1, "open");
+    stand.write(line.trim_end()).await;
+    stand.stdin = None;
+    assert_eq!(String::from_utf8(stand.rest().await).unwrap(), line.trim_end());
+    assert_eq!(stand.exit_code().await, 3);
+    for (said, answer) in [(call(1, "gated"), ""), ("{\"id\":1".to_owned(), "-32700")] {
+        let mut stand = Stand::new("cat").await;
+        stand.write(said.trim_end()).await;
+        stand.stdin = None;
+        let all = String::from_utf8(stand.rest().await).unwrap();
+        assert!(all.contains(answer) && !all.contains("tools/call"), "{all}");
+        assert_eq!(stand.exit_code().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_says_everything_at_once_is_answered_as_soon_as_the_hub_says_what_passes() {
+    let mut stand = Stand::without_hub("cat");
+    let lines = [call(1, "open"), call(2, "gated"), call(3, "open")];
+    stand.write(&lines.concat()).await;
+    stand.stdin = None;
+    stand.to_relay.send(FromHub::Connected).await.unwrap();
+    assert!(matches!(stand.asked().await, ToHub::Hello(_)));
+    stand.answer(Answer::Welcome { client_id: "agent".into(), policy: table() }).await;
+    let all = String::from_utf8(stand.rest().await).unwrap();
+    assert_eq!(all, [call(1, "open"), call(3, "open")].concat(), "the gated one is taken back");
+    assert_eq!(stand.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_still_answers_after_the_end_of_its_input_is_not_hurried() {
+    // It takes longer than any client would wait between the end of its input and a signal.
+    let script = "cat >/dev/null; sleep 2.5; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}'; sleep 0.2; exit 6";
+    for first in ["", "echo up;"] {
+        let mut stand = Stand::new(&format!("{first} {script}")).await;
+        stand.write(&call(1, "open")).await;
+        stand.stdin = None;
+        let all = String::from_utf8(stand.rest().await).unwrap();
+        assert!(all.ends_with("\"result\":{}}\n"), "{all}");
+        assert_eq!(stand.exit_code().await, 6);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_without_a_word_leaves_no_server_that_waits_to_answer() {
+    let mut stand =
+        Stand::new("trap 'exit 8' PIPE; cat >/dev/null; while :; do echo x || exit 8; sleep 0.1; done").await;
+    stand.write(&call(1, "open")).await;
+    stand.stdin = None;
+    stand.stdout = None;
+    assert_eq!(stand.exit_code().await, 8);
 }
 
 #[tokio::test]

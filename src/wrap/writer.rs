@@ -41,6 +41,11 @@ impl Writer {
         self.sink.is_some()
     }
 
+    /// Whether the other side has gone, which a write would find out.
+    pub fn is_abandoned(&self) -> bool {
+        self.sink.as_ref().is_some_and(Sink::is_abandoned)
+    }
+
     /// Whether something waits that can still be written.
     pub fn has_work(&self) -> bool {
         self.sink.as_ref().is_some_and(|sink| self.queued > 0 || !sink.is_flushed())

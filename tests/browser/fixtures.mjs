@@ -178,6 +178,7 @@ export const servers = () => [
   {
     name: "github",
     sessions: 2,
+    command: ["npx", "-y", "server-fixture", "--token", "…"],
     policy: {
       require_all: false,
       threshold: "high",
@@ -222,6 +223,7 @@ export const servers = () => [
   {
     name: "mailbox",
     sessions: 1,
+    command: ["npx", "-y", "server-fixture", "--token", "…"],
     policy: {
       require_all: false,
       threshold: "high",
@@ -236,6 +238,7 @@ export const servers = () => [
   {
     name: "postgres-prod",
     sessions: 1,
+    command: ["npx", "-y", "server-fixture", "--token", "…"],
     policy: {
       require_all: true,
       threshold: null,
@@ -250,6 +253,7 @@ export const servers = () => [
   {
     name: "scratch-files",
     sessions: 0,
+    command: ["npx", "-y", "server-fixture", "--token", "…"],
     policy: {
       require_all: false,
       threshold: null,

@@ -234,3 +234,25 @@ async fn what_is_logged_to_a_file_has_no_colours() {
     let line = hub.stderr.clone().next_with("could not sign in").await;
     assert!(line.contains("WARN") && !line.contains('\u{1b}'), "{line:?}");
 }
+
+#[tokio::test]
+async fn a_watch_goes_on_where_it_was_when_the_hub_comes_back() {
+    let hub = Hub::start().await;
+    let (approver, token, ledger) = (hub.sign_in().await, hub.add_agent("claude").await, Ledger::new());
+    let mut watch = command(&binary("hitl-hub"), hub.data_dir());
+    watch.args(["approvals", "watch"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut watch = watch.spawn().unwrap();
+    let mut changes = crate::support::Lines::of(watch.stdout.take().unwrap());
+    let mut said = crate::support::Lines::of(watch.stderr.take().unwrap());
+    let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+    client.initialize().await;
+    client.call("delete_repo", json!({ "repo": "a" })).await;
+    let pending = approver.the_pending_approval().await;
+    let id = pending["id"].as_str().unwrap().to_owned();
+    changes.next_with(&id).await;
+    let hub = hub.start_again().await;
+    said.next_with("the connection to the hub has ended").await;
+    said.next_with("connected again").await;
+    hub.run(&["approvals", "reject", &id]).await;
+    assert!(changes.next_with("rejected").await.contains(&id));
+}

@@ -1,7 +1,11 @@
-//! The layer table of `src/lib.rs`, checked: an arrow only goes down, and `core` is pure.
+//! The layers of `src/lib.rs`, checked: an arrow only goes down, no arrows make a circle, and `core` is pure.
+
+mod arrows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::arrows::{Arrow, Sources, circles, paths, product_code};
 
 /// Who may use whom; `lib.rs` only names the modules and the binaries use everything.
 const TABLE: [(&str, &[&str]); 6] = [
@@ -11,6 +15,28 @@ const TABLE: [(&str, &[&str]); 6] = [
     ("telemetry", &["core"]),
     ("wrap", &["core", "wire", "config", "telemetry"]),
     ("hub", &["core", "wire", "config", "telemetry"]),
+];
+
+/// The floors of `hub`, the upper first: the hub's own file and its sweeper, `hub`, are above the rooms that they hold.
+const FLOORS: [&str; 18] = [
+    "cli",
+    "serve",
+    "api",
+    "page",
+    "hub",
+    "shims",
+    "agents",
+    "approvals",
+    "servers",
+    "people",
+    "notify",
+    "live",
+    "who",
+    "error",
+    "store",
+    "model",
+    "clock",
+    "base_url",
 ];
 
 /// What `core` must not touch: no async, no IO, no clock, no logging, no chance.
@@ -34,46 +60,54 @@ const IMPURE: [&str; 14] = [
 #[test]
 fn an_arrow_between_modules_only_goes_down() {
     let mut wrong = Vec::new();
-    for file in sources() {
-        let module = top_module(&file);
-        let Some((_, may_use)) = TABLE.iter().find(|(name, _)| *name == module) else {
-            assert!(matches!(module.as_str(), "lib" | "bin"), "{module} is not in the layer table");
+    for (from, to) in product().arrows() {
+        let Some((_, may_use)) = TABLE.iter().find(|(name, _)| *name == from[0]) else {
+            assert!(matches!(from[0].as_str(), "lib" | "bin"), "{} is not in the layer table", from[0]);
             continue;
         };
-        for used in used_modules(&code_of(&file)) {
-            if used != module && !may_use.contains(&used.as_str()) {
-                wrong.push(format!("{} uses crate::{used}", file.display()));
-            }
+        if from[0] != to[0] && !may_use.contains(&to[0].as_str()) {
+            wrong.push(format!("{} uses {}", from.join("::"), to.join("::")));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn an_arrow_inside_the_hub_only_goes_down() {
+    let wrong = upward(&product());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_files_of_hub_or_wrap_use_each_other_in_a_circle() {
+    let inside = |(from, to): &Arrow| matches!(from[0].as_str(), "hub" | "wrap") && from[0] == to[0];
+    let wrong = circles(&product().arrows().into_iter().filter(inside).collect());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Arrows between rooms of the hub that go up.
+fn upward(sources: &Sources) -> Vec<String> {
+    let floor = |module: &[String]| {
+        let room = module.get(1).map_or("hub", |room| if room == "sweep" { "hub" } else { room });
+        let floor = FLOORS.iter().position(|name| *name == room);
+        floor.unwrap_or_else(|| panic!("hub::{room} is on no floor"))
+    };
+    let inside = sources.arrows().into_iter().filter(|(from, to)| from[0] == "hub" && to[0] == "hub");
+    let up = inside.filter(|(from, to)| floor(to) < floor(from));
+    up.map(|(from, to)| format!("{} uses {}", from.join("::"), to.join("::"))).collect()
 }
 
 #[test]
 fn core_is_pure() {
     let mut wrong = Vec::new();
     for file in sources().into_iter().filter(|file| top_module(file) == "core") {
-        let code = code_of(&file);
         // Tests may look at a clock.
-        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
-        for word in IMPURE.iter().filter(|word| !is_tests(&file) && has_word(code, word)) {
+        let code = product_code(&fs::read_to_string(&file).unwrap());
+        for word in IMPURE.iter().filter(|word| !is_tests(&file) && has_word(&code, word)) {
             wrong.push(format!("{} mentions {word}", file.display()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-fn another_top_module_is_always_called_by_its_full_path() {
-    // `super::super::hub` would slip past the table.
-    for file in sources() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let inside = file.strip_prefix(root).unwrap();
-        let depth = inside.iter().count() - usize::from(inside.ends_with("mod.rs"));
-        let code = code_of(&file);
-        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
-        assert!(!code.contains(&"super::".repeat(depth)), "{} climbs to the top with super::", file.display());
-    }
 }
 
 #[test]
@@ -83,7 +117,7 @@ fn only_use_cases_and_the_store_speak_sql() {
     for file in sources() {
         let path = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
         let may_speak = path.starts_with("src/hub") && !silent.iter().any(|dir| path.starts_with(dir));
-        if !may_speak && has_word(&code_of(&file), "sqlx") {
+        if !may_speak && has_word(&product_code(&fs::read_to_string(&file).unwrap()), "sqlx") {
             wrong.push(path.to_owned());
         }
     }
@@ -92,12 +126,54 @@ fn only_use_cases_and_the_store_speak_sql() {
 
 #[test]
 fn an_upward_arrow_is_found_however_it_is_written() {
-    for code in
-        ["use crate::hub::Hub;", "use crate::{core::ids, hub};", "use crate::{\n  hub::a,\n};", "x(crate::hub::y())"]
-    {
-        assert!(used_modules(code).contains(&"hub".to_owned()), "{code}");
+    let hub = "struct Hub;".to_owned();
+    for code in [
+        "use crate::hub::Hub;",
+        "use crate::{core::ids, hub};",
+        "use crate::{\n  hub::{self, a},\n};",
+        "x(crate::hub::y())",
+        "use super::super::Hub;",
+        "fn f() -> super::super::Hub { x }",
+        "use super::{rows, super::Hub};",
+        "use super::passed_on::Hub;",
+        "#[cfg(test)]\nmod tests {\n    x\n}\nuse crate::hub::Hub;",
+    ] {
+        let passed_on = "pub use crate::hub::Hub;".to_owned();
+        let files =
+            [("hub/mod.rs", hub.clone()), ("hub/store/passed_on.rs", passed_on), ("hub/store/open.rs", code.into())];
+        let found = upward(&Sources::new(files));
+        assert!(found.iter().any(|arrow| arrow.starts_with("hub::store::open")), "{code}: {found:?}");
     }
-    assert_eq!(used_modules("use crate::{core::{ids, hub}, wire};"), ["core", "wire"]);
+    let tests =
+        "#[cfg(test)]\nmod tests {\n    use crate::hub::Hub;\n}\n// crate::hub::Hub\npub(in crate::hub) fn f() {}\n";
+    let files = [("hub/mod.rs", hub), ("hub/store/open.rs", tests.into())];
+    assert_eq!(upward(&Sources::new(files)), Vec::<String>::new());
+}
+
+#[test]
+fn a_circle_is_found_and_a_door_is_none() {
+    let files = |a: &str, b: &str, door: &str| {
+        Sources::new([("hub/a.rs", a.to_owned()), ("hub/b.rs", b.to_owned()), ("hub/mod.rs", door.to_owned())]).arrows()
+    };
+    assert!(circles(&files("use super::b::B;", "struct B;", "use self::a::A; struct Hub;")).is_empty());
+    assert!(circles(&files("use super::Hub;", "", "use self::a::A; struct Hub;")).is_empty());
+    assert_eq!(circles(&files("use super::b::B;", "use crate::hub::{a};", "")).len(), 2);
+    assert_eq!(circles(&files("use super::b::B;", "use super::A;", "pub use self::a::A;")).len(), 2);
+}
+
+#[test]
+fn every_member_of_a_group_is_read() {
+    let found = paths("use crate::{core::{ids, hub::{self}}, wire};", &[]);
+    let found: Vec<_> = found.iter().map(|path| path.join("::")).collect();
+    assert_eq!(found, ["core::ids", "core::hub", "wire"]);
+}
+
+/// What the files under `src/` say.
+fn product() -> Sources {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let name = |file: &PathBuf| file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    let files: Vec<_> = sources().iter().map(|file| (name(file), fs::read_to_string(file).unwrap())).collect();
+    Sources::new(files.iter().map(|(path, text)| (path.as_str(), text.clone())))
 }
 
 /// Every Rust file under `src/`.
@@ -127,49 +203,6 @@ fn top_module(file: &Path) -> String {
 
 fn is_tests(file: &Path) -> bool {
     file.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
-}
-
-/// The file without its comments, whose links may point anywhere.
-fn code_of(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-/// The top modules that `crate::…` paths name, also inside `use crate::{…}`.
-fn used_modules(code: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    for (start, _) in code.match_indices("crate::") {
-        let rest = &code[start + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => used.extend(names_of_group(group)),
-            None => used.push(leading_name(rest)),
-        }
-    }
-    used.retain(|name| name.starts_with(char::is_lowercase));
-    used
-}
-
-/// The first name of each member of a `{…}` group, whose opening brace is already read.
-fn names_of_group(group: &str) -> Vec<String> {
-    let (mut names, mut depth, mut expect) = (Vec::new(), 0_u32, true);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => expect = true,
-            c if expect && depth == 0 && !c.is_whitespace() => {
-                names.push(leading_name(&group[at..]));
-                expect = false;
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn leading_name(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 /// Whether the word stands in the code on its own.

@@ -94,3 +94,25 @@ async fn secrets_of_the_local_hub_are_for_this_user_only() {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
+
+#[tokio::test]
+async fn the_local_hub_keeps_nothing_of_the_server_that_started_it() {
+    let data = tempfile::tempdir().unwrap();
+    let wrap = Wrap::around(vec!["cat".into()]).named("a").env("HITL_DATA_DIR", data.path().to_str().unwrap());
+    // A lock that the client holds for as long as its server runs.
+    let lock = data.path().join("client.lock");
+    let line = wrap.env("GITHUB_TOKEN", "hunter2").command_line();
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", &format!("exec 9>{}; flock -n 9; exec \"$0\" \"$@\"", lock.display())]).args(&line);
+    command.env("HOME", data.path()).env("HITL_DATA_DIR", data.path()).env("GITHUB_TOKEN", "hunter2");
+    command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut shim = command.spawn().unwrap();
+    let hub = LocalHub::of(data.path()).await;
+    drop(shim.stdin.take());
+    shim.wait().await.unwrap();
+    let environment = std::fs::read(format!("/proc/{}/environ", hub.pid)).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(!environment.contains("hunter2") && environment.contains("PATH="), "{environment}");
+    let lock = std::fs::File::open(lock).unwrap();
+    lock.try_lock().expect("nobody holds the client's lock any more");
+}

@@ -42,3 +42,4 @@ mod rest;
 mod rules;
 mod transparent;
 mod verdicts;
+mod way;

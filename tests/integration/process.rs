@@ -56,15 +56,65 @@ async fn shim_ends_when_the_client_closes_its_side() {
 }
 
 #[tokio::test]
-async fn server_that_ignores_eof_is_ended_all_the_same() {
+async fn server_that_ignores_eof_is_ended_when_the_client_insists_and_may_save_its_work() {
     let hub = Hub::start().await;
-    let mut client =
-        Wrap::around(shell("trap '' TERM; while :; do sleep 1; done")).with_hub(&hub, "hitl_a_none").start();
-    eventually("the server", || async { (!client.children().is_empty()).then_some(()) }).await;
-    let children = client.children();
+    let script = "trap 'sleep 1; echo saved; exit 4' TERM; echo up; while :; do sleep 0.1; done";
+    let mut client = Wrap::around(shell(script)).with_hub(&hub, "hitl_a_none").start();
+    assert_eq!(client.stdout.next().await.unwrap(), b"up\n");
     client.close();
-    client.wait().await;
-    eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+    client.signal(Signal::TERM);
+    assert_eq!(client.wait().await.code(), Some(4));
+    assert_eq!(client.stdout.rest().await, b"up\nsaved\n");
+}
+
+#[tokio::test]
+async fn an_interrupted_server_ends_in_its_own_time_and_by_its_own_code() {
+    let hub = Hub::start().await;
+    let script = "trap 'sleep 0.5; echo saved; exit 5' INT; echo up; while :; do sleep 0.1; done";
+    let mut client = Wrap::around(shell(script)).with_hub(&hub, "hitl_a_none").start();
+    assert_eq!(client.stdout.next().await.unwrap(), b"up\n");
+    client.signal(Signal::INT);
+    assert_eq!(client.wait().await.code(), Some(5));
+    assert_eq!(client.stdout.rest().await, b"up\nsaved\n");
+}
+
+#[tokio::test]
+async fn last_line_without_a_line_feed_is_answered_as_the_server_answers_it() {
+    let hub = Hub::start().await;
+    let ledger = Ledger::new();
+    for server in [ledger.server(), crate::support::everything()] {
+        let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let mut direct = Client::direct(&server);
+        let mut wrapped = Wrap::around(server.clone()).with_hub(&hub, "hitl_a_none").start();
+        let mut said = Vec::new();
+        for client in [&mut direct, &mut wrapped] {
+            client.write(ping).await;
+            client.close();
+            let code = client.wait().await.code();
+            said.push((code, String::from_utf8(client.stdout.rest().await).unwrap()));
+        }
+        assert_eq!(said[0], said[1], "{server:?}");
+    }
+}
+
+/// As the first process of a container, where this machine lets us make one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_first_process_waits_for_orphans() {
+    let alone = ["unshare", "--user", "--map-root-user", "--fork", "--pid", "--mount-proc"].map(str::to_owned);
+    let may = tokio::process::Command::new(&alone[0]).args(&alone[1..]).arg("true").status().await;
+    if !may.is_ok_and(|status| status.success()) {
+        return;
+    }
+    // The orphans end while the server looks; `ps` is not everywhere.
+    let script = "(sh -c 'sleep 0.1 & sleep 0.1 &'); while :; do \
+                  grep -sl '^[0-9]* (sleep)' /proc/[0-9]*/stat >/dev/null || break; done; echo none";
+    let mut line = alone.to_vec();
+    line.extend(["env", "HITL_AGENT_TOKEN=hitl_a_none"].map(str::to_owned));
+    let wrap = Wrap::around(shell(script)).arg("--config").arg("/dev/null").with_hub_at(crate::support::NOBODY, "");
+    line.extend(wrap.command_line());
+    let mut client = Client::direct(&line);
+    assert_eq!(tokio::time::timeout(crate::support::PATIENCE, client.stdout.next()).await.unwrap().unwrap(), b"none\n");
 }
 
 #[cfg(target_os = "linux")]

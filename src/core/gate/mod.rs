@@ -252,6 +252,11 @@ impl Gate {
         self.schedule();
     }
 
+    /// Whether a call is held only because it is not known yet whether it may pass.
+    pub fn is_undecided(&self) -> bool {
+        !self.refused && self.requests.held().any(|(_, held)| self.policy.is_none() || held.doubtful)
+    }
+
     /// The server ended: answer everything that waits.
     pub fn handle_server_gone(&mut self, now: Instant) {
         self.server_gone = true;

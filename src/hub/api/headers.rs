@@ -1,11 +1,13 @@
-//! Headers on every answer, so that the page runs only its own code, in no frame, and no other site reads along.
+//! Headers on every answer, so that the page runs only its own code, in no frame, and no other site reads along; and the
+//! one by which a shim knows a hub.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-const ALWAYS: [(HeaderName, &str); 8] = [
+const ALWAYS: [(HeaderName, &str); 9] = [
+    (HeaderName::from_static(crate::wire::HUB_HEADER), "1"),
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \

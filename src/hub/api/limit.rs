@@ -5,7 +5,7 @@
 //! link (`hitl-hub open`), which counts only when it is wrong.
 
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::problem::Problem;
 use crate::core::ids::Digest;
-use crate::hub::serve::callers::network;
 
 /// Attempts at once, and how long one takes to come back.
 const PER_NAME: (NonZeroU32, Duration) = (NonZeroU32::new(8).expect("not zero"), Duration::from_secs(10));
@@ -85,10 +84,18 @@ fn too_often(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Prob
     Problem::too_often(until.wait_time_from(DefaultClock::default().now()).as_secs() + 1)
 }
 
+/// One household or machine has a whole /64 to itself.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()
+        }
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use super::*;
 
     #[test]

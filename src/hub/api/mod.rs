@@ -9,6 +9,7 @@ pub mod approvals;
 pub mod body;
 pub mod enrol;
 pub mod events;
+mod files;
 pub mod guard;
 pub mod headers;
 pub mod limit;
@@ -21,6 +22,7 @@ pub mod prove;
 pub mod servers;
 pub mod session;
 pub mod site;
+pub mod stay;
 // They play a shim too, with the shim's own websocket library.
 #[cfg(test)]
 #[cfg(feature = "wrap")]
@@ -44,8 +46,8 @@ use self::listeners::Listeners;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
+use super::Hub;
 use super::store::identity::Identity;
-use super::{Hub, page};
 
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -96,7 +98,7 @@ impl Api {
             .route("/livez", get(ops::livez))
             .route("/readyz", get(ops::readyz))
             .route("/metrics", get(ops::metrics))
-            .merge(page::routes())
+            .merge(files::routes())
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -116,7 +118,7 @@ impl Api {
             .route("/session", post(session::sign_in))
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(session::layer(&self.hub, &self.identity, self.site.secure))
+            .layer(stay::layer(&self.hub, &self.identity, self.site.secure))
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::hub::error::{ChangeError, DecideError};
 use crate::hub::model::{Approval, Tool};
 use crate::hub::store::StoreError;
+use crate::wire;
 
 /// A refusal.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Problem {
     approval: Option<Box<Approval>>,
     tool: Option<Box<Tool>>,
     retry_after: Option<u64>,
+    refused: Option<&'static str>,
 }
 
 /// The body of a refusal.
@@ -42,7 +44,15 @@ struct Body<'p> {
 impl Problem {
     /// A refusal with a sentence that says why, and what to do where there is something to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), place: None, approval: None, tool: None, retry_after: None }
+        Self {
+            status,
+            detail: detail.into(),
+            place: None,
+            approval: None,
+            tool: None,
+            retry_after: None,
+            refused: None,
+        }
     }
 
     /// The request makes no sense.
@@ -77,6 +87,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the hub failed on this; its log says why")
     }
 
+    /// It is about the shim itself, in one of the words of [`refused`](wire::refused).
+    pub fn refusing(self, word: &'static str) -> Self {
+        Self { refused: Some(word), ..self }
+    }
+
     /// One item of a batch: the same fields, inside a list.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -109,6 +124,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(word) = self.refused {
+            headers.insert(wire::REFUSED_HEADER, HeaderValue::from_static(word));
         }
         response
     }

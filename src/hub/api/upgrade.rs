@@ -15,7 +15,8 @@ pub(super) fn speaking(
     let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let upgrade = upgrade.protocols([protocol]);
     if upgrade.selected_protocol().is_none() {
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, format!("this hub speaks {protocol} only{hint}")));
+        let problem = Problem::new(StatusCode::UPGRADE_REQUIRED, format!("this hub speaks {protocol} only{hint}"));
+        return Err(problem.refusing(crate::wire::refused::VERSION));
     }
     Ok(upgrade)
 }

@@ -17,7 +17,7 @@ use tower_sessions::session::Id;
 
 use super::Api;
 use super::problem::Problem;
-use super::session::{self, Stay};
+use super::stay::{self, Stay};
 use crate::core::ids::Digest;
 use crate::hub::model::{Role, User};
 use crate::hub::people::BrowserSessions;
@@ -144,10 +144,10 @@ async fn by_token(api: &Api, token: &str) -> Result<(User, Via), Problem> {
 
 async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
     let session = session_of(parts)?;
-    let stay = session::current(&session, api.hub.now()).await?;
+    let stay = stay::current(&session, api.hub.now()).await?;
     let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
     check_half(parts, &stay)?;
-    session::note(&session, api.hub.now()).await?;
+    stay::note(&session, api.hub.now()).await?;
     match api.hub.people.user(&stay.user).await? {
         Some(user) => Ok(user),
         None => {
@@ -192,7 +192,7 @@ impl Pass {
     /// Reads the session anew: the one of the request keeps what it read then.
     async fn by_session(&self, api: &Api, id: Id) -> Result<Option<User>, Problem> {
         let session = Session::new(Some(id), Arc::new(BrowserSessions(api.hub.store().clone())), None);
-        match session::current(&session, api.hub.now()).await? {
+        match stay::current(&session, api.hub.now()).await? {
             Some(stay) => Ok(api.hub.people.user(&stay.user).await?),
             None => Ok(None),
         }

@@ -41,12 +41,14 @@ pub async fn open(
 }
 
 async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
-    let Credential::Bearer(token) = credential(headers)? else {
-        return Err(Problem::signed_out("an agent's token is needed; `hitl-hub agent add NAME` prints one"));
+    let about_token = |problem: Problem| problem.refusing(wire::refused::TOKEN);
+    let Credential::Bearer(token) = credential(headers).map_err(about_token)? else {
+        let why = "an agent's token is needed; `hitl-hub agent add NAME` prints one";
+        return Err(about_token(Problem::signed_out(why)));
     };
     if token.starts_with("hitl_u_") {
-        return Err(Problem::forbidden("this is a person's token; the shim needs an agent's"));
+        return Err(about_token(Problem::forbidden("this is a person's token; the shim needs an agent's")));
     }
     let agent = api.hub.agents.agent_of_token(&token).await?;
-    agent.ok_or_else(|| Problem::signed_out("this agent's token is unknown or was revoked"))
+    agent.ok_or_else(|| about_token(Problem::signed_out("this agent's token is unknown or was revoked")))
 }

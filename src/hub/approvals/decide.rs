@@ -3,18 +3,13 @@
 //! Every change is one conditional update; the audit record travels in its transaction. Who comes second is told who
 //! was first.
 
-use serde_json::json;
-
 use crate::core::approval::{EXTEND_SECONDS, MAX_WINDOW_MS, RELEASE_GRACE_MS, Status, extended_deadline};
 use crate::core::ids::ApprovalId;
-use crate::hub::approvals::Approvals;
-use crate::hub::approvals::hold;
+use crate::hub::approvals::{Approvals, find, life};
 use crate::hub::error::DecideError;
 use crate::hub::model::{Approval, Role, User};
-use crate::hub::notify;
-use crate::hub::store::bus::Target;
-use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{Entry, ROW, StoreError, Tx};
+use crate::hub::store::rows::Held;
+use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::{Decider, role_of};
 
 /// The longest comment or reason, in characters.
@@ -61,7 +56,7 @@ impl Approvals {
                         Found::Open(held) if !by.saw.is(&held.approval) => {
                             return Err(DecideError::Changed(Box::new(held.approval)));
                         }
-                        Found::Open(held) => Taken::Now(decided(tx, &hub, &held, &by, to, words, now).await?.into()),
+                        Found::Open(held) => Taken::of(decided(tx, &hub, &held, &by, to, words, now).await?)?,
                         Found::Over(approval) => Taken::TooLate(approval),
                     })
                 })
@@ -94,7 +89,7 @@ impl Approvals {
                         let why = "this approval has waited as long as an approval may, an hour";
                         return Err(DecideError::Invalid(why.to_owned()));
                     };
-                    Ok(Taken::Now(extended(tx, &id, &by, deadline, now).await?.into()))
+                    Taken::of(life::extend(tx, &id, &by, deadline, now).await?)
                 })
             })
             .await
@@ -112,7 +107,7 @@ impl Approvals {
                     if let Found::Open(held) = decidable(tx, &id, &by, now).await?
                         && held.seen_at.is_none()
                     {
-                        seen(tx, &id, &by, now).await?;
+                        life::see(tx, &id, &by, now).await?;
                     }
                     Ok(())
                 })
@@ -136,6 +131,12 @@ enum Taken {
 }
 
 impl Taken {
+    fn of(held: Option<Held>) -> Result<Self, DecideError> {
+        // Nobody comes between in a transaction that has the write lock.
+        let held = held.ok_or(DecideError::NotFound)?;
+        Ok(Self::Now(Box::new(held.approval)))
+    }
+
     fn now(self) -> Result<Approval, DecideError> {
         match self {
             Self::Now(approval) => Ok(*approval),
@@ -150,7 +151,7 @@ async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<F
     if role_of(tx, by).await?.is_none_or(|role| role < Role::Approver) {
         return Err(DecideError::Forbidden);
     }
-    let held = hold::find(tx, id).await?.ok_or(DecideError::NotFound)?;
+    let held = find::find(tx, id).await?.ok_or(DecideError::NotFound)?;
     if held.approval.status != Status::Pending {
         return Ok(Found::Over(Box::new(held.approval)));
     }
@@ -158,43 +159,8 @@ async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<F
         return Ok(Found::Open(Box::new(held)));
     }
     // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
-    let timed_out = hold::time_out(tx, id, now).await?.unwrap_or(held);
+    let timed_out = life::time_out(tx, id, now).await?.unwrap_or(held);
     Ok(Found::Over(Box::new(timed_out.approval)))
-}
-
-async fn decided(
-    tx: &mut Tx,
-    hub: &Approvals,
-    held: &Held,
-    by: &Decider,
-    to: Status,
-    words: Option<String>,
-    now: i64,
-) -> Result<Approval, StoreError> {
-    let approved = to == Status::Approved;
-    let grace = approved.then(|| now + grace_ms(hub, held));
-    let row = sqlx::query(
-        "update approvals set status = $2, decided_at = $3, decided_by = $4, reason = $5, grace_until = $6, \
-         outcome = $7, outcome_at = $8 where id = $1 and status = 'pending' and deadline_at > $3 returning *",
-    )
-    .bind(held.approval.id.as_str())
-    .bind(to.as_str())
-    .bind(now)
-    .bind(by.name.as_str())
-    .bind(words.clone())
-    .bind(grace)
-    .bind(if approved { "waiting" } else { "not_executed" })
-    .bind((!approved).then_some(now))
-    .fetch_one(tx.sql())
-    .await?;
-    let held = rows::held(&row)?;
-    if let Some(grace) = grace {
-        tx.wake_sweeper_at(grace);
-    }
-    let action = if approved { "approval.approved" } else { "approval.rejected" };
-    let detail = words.map_or_else(|| json!({}), |words| json!({ "reason": words }));
-    record(tx, &held, &by.name, action, by.told(detail), now).await?;
-    Ok(held.approval)
 }
 
 /// How long an approval may stay unused: longest when it waits for the call to come again.
@@ -206,42 +172,17 @@ fn grace_ms(hub: &Approvals, held: &Held) -> i64 {
     if here { RELEASE_GRACE_MS } else { hub.times.resume_within_ms }
 }
 
-async fn extended(tx: &mut Tx, id: &ApprovalId, by: &Decider, deadline: i64, now: i64) -> Result<Approval, StoreError> {
-    let row = sqlx::query("update approvals set deadline_at = $2 where id = $1 and status = 'pending' returning *")
-        .bind(id.as_str())
-        .bind(deadline)
-        .fetch_one(tx.sql())
-        .await?;
-    let held = rows::held(&row)?;
-    record(tx, &held, &by.name, "approval.extended", by.told(json!({ "deadline_at": deadline })), now).await?;
-    Ok(held.approval)
-}
-
-async fn seen(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<(), StoreError> {
-    let row = sqlx::query("update approvals set seen_at = $2 where id = $1 and seen_at is null returning *")
-        .bind(id.as_str())
-        .bind(now)
-        .fetch_one(tx.sql())
-        .await?;
-    record(tx, &rows::held(&row)?, by, "approval.seen", serde_json::Value::Null, now).await
-}
-
-/// Records what happened to an approval, writes whom to notify, and wakes the session that holds it.
-pub(in crate::hub) async fn record(
+async fn decided(
     tx: &mut Tx,
+    hub: &Approvals,
     held: &Held,
-    actor: &str,
-    action: &'static str,
-    mut detail: serde_json::Value,
-    at: i64,
-) -> Result<(), StoreError> {
-    // An index makes an object of null.
-    detail[ROW] = json!(held.seal);
-    notify::tell(tx, &held.approval, action, at).await?;
-    let id = held.approval.id.clone();
-    let entry = Entry { at, actor, action, subject: id.as_str(), detail };
-    let client_id = held.approval.agent.client_id.clone();
-    let target = Target::Approval { id: id.clone(), client_id, instance: held.instance.clone() };
-    tx.audit(entry, target).await?;
-    Ok(())
+    by: &Decider,
+    to: Status,
+    words: Option<String>,
+    now: i64,
+) -> Result<Option<Held>, StoreError> {
+    match to {
+        Status::Approved => life::approve(tx, &held.approval.id, by, words, grace_ms(hub, held), now).await,
+        _ => life::reject(tx, &held.approval.id, by, words, now).await,
+    }
 }

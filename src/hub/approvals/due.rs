@@ -1,7 +1,7 @@
 //! Approvals whose time is up.
 
 use crate::core::ids::ApprovalId;
-use crate::hub::approvals::{Approvals, hold};
+use crate::hub::approvals::{Approvals, life};
 use crate::hub::store::{StoreError, Tx};
 
 /// How many are dealt with in one transaction.
@@ -29,12 +29,12 @@ impl Approvals {
                     let late = "select id from approvals where status = 'pending' and deadline_at <= $1 \
                             order by deadline_at limit $2";
                     for id in due(tx, late, now).await? {
-                        hold::time_out(tx, &id, now).await?;
+                        life::time_out(tx, &id, now).await?;
                     }
                     let unused = "select id from approvals where status = 'approved' and outcome = 'waiting' \
                               and grace_until <= $1 order by grace_until limit $2";
                     for id in due(tx, unused, now).await? {
-                        hold::expire(tx, &id, hold::UNUSED, now).await?;
+                        life::expire(tx, &id, now).await?;
                     }
                     Ok(())
                 })

@@ -2,7 +2,9 @@
 
 mod decide;
 mod due;
+mod find;
 pub(in crate::hub) mod hold;
+pub(in crate::hub) mod life;
 mod list;
 pub(in crate::hub) mod register;
 mod rollback;

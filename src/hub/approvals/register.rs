@@ -4,20 +4,20 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::AnyConnection;
 
-use crate::core::approval::{RELEASE_GRACE_MS, Status};
+use crate::core::approval::Status;
 use crate::core::call::{self, Bound};
 use crate::core::ids::Digest;
 use crate::core::messages::{ClientInfo, Request};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::Approvals;
-use crate::hub::approvals::decide::record;
+use crate::hub::approvals::life::record;
+use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::rows::{self, Held};
-use crate::hub::store::{StoreError, Turn, Tx, activity};
+use crate::hub::store::{StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -123,8 +123,8 @@ async fn register(
     opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
-    if let Some(held) = crate::hub::approvals::hold::of_request(tx, &request.id).await? {
-        let same = crate::hub::approvals::hold::belongs(&held, shim) && held.identity == identity(shim, &request);
+    if let Some(held) = find::of_request(tx, &request.id).await? {
+        let same = hold::belongs(&held, shim) && held.identity == identity(shim, &request);
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
@@ -193,10 +193,7 @@ fn shown_with(request: &Request) -> Shown {
 /// An identical call that comes again takes up the approval that was kept for it: of its own, the one that was asked
 /// for first.
 ///
-/// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
-/// other a card of its own, and nobody takes an approval from a call that is still held. What was shown stays what is
-/// approved and what runs, however the call is written now. A rejection that its agent has not heard is told to the
-/// first retry in the same way, once.
+/// A rejection that its agent has not heard is told to the first retry in the same way, once.
 async fn join(
     tx: &mut Tx,
     hub: &Approvals,
@@ -220,7 +217,7 @@ async fn join(
     for row in &found {
         let kept = rows::held(row)?;
         if is_for(hub, shim, subject, request, &kept)
-            && let Some(held) = take_up(tx, shim, request, &kept, now).await?
+            && let Some(held) = life::join(tx, shim, request, &kept, hub.times.grant_for_ms, now).await?
         {
             return Ok(Some(held));
         }
@@ -241,39 +238,6 @@ fn is_for(hub: &Approvals, shim: &Shim, subject: &Subject, request: &Request, ke
 /// For whom an agent calls.
 fn user(shim: &Shim, subject: &Subject) -> Option<String> {
     subject.user.clone().or_else(|| shim.user.clone())
-}
-
-async fn take_up(
-    tx: &mut Tx,
-    shim: &Shim,
-    request: &Request,
-    kept: &Held,
-    now: i64,
-) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query(
-        "update approvals set kept = 0, request_id = $1, instance = $2, asked_again = asked_again + 1, \
-         grace_until = case when status = 'approved' then $3 else grace_until end \
-         where id = $4 and kept = 1 and status = $5 returning *",
-    )
-    .bind(request.id.as_str())
-    .bind(shim.instance.as_str())
-    .bind(now + RELEASE_GRACE_MS)
-    .bind(kept.approval.id.as_str())
-    .bind(kept.approval.status.as_str())
-    .fetch_optional(tx.sql())
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let held = rows::held(&row)?;
-    activity::attach(tx, &held, &request.id).await?;
-    if let Some(grace) = held.grace_until {
-        tx.wake_sweeper_at(grace);
-    }
-    let mut detail = json!({ "digest": request.digest });
-    if request.digest != held.digest {
-        detail["arguments"] = json!(request.arguments);
-    }
-    record(tx, &held, shim.client_id.as_str(), "approval.joined", detail, now).await?;
-    Ok(Some(held))
 }
 
 fn identity(shim: &Shim, request: &Request) -> Digest {

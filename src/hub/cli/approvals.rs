@@ -1,11 +1,10 @@
 //! `hitl-hub approvals`: sees and decides what waits, over the API, as the page does.
 
 use clap::{Args, Subcommand};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Client, Needs, percent_encode};
-use super::{Place, terminal};
+use super::{Place, terminal, watch};
 
 /// Characters of the arguments in a list; `show` has all of them.
 const SHOWN: usize = 60;
@@ -63,7 +62,7 @@ enum Command {
         #[arg(long)]
         seconds: Option<u32>,
     },
-    /// Print every change of an approval as it happens: id, status, outcome, trust, server, tool, agent, arguments
+    /// Print every change of an approval as it happens, also across a restart of the hub: id, status, outcome, trust, server, tool, agent, arguments
     Watch,
 }
 
@@ -78,6 +77,12 @@ impl Command {
 
 /// Does it.
 pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Place) -> anyhow::Result<()> {
+    if matches!(command, Command::Watch) {
+        let line = |approval: &Value| {
+            if json { terminal::inert_json(&approval.to_string()) } else { change(approval) }
+        };
+        return watch::run(hub, place, line).await;
+    }
     let client = Client::connect(hub, place, command.needs()).await?;
     let done = tokio::select! {
         done = execute(command, &client, json) => done,
@@ -91,7 +96,7 @@ pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Pla
 async fn execute(command: Command, client: &Client, json: bool) -> anyhow::Result<()> {
     let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
     let answer = match command {
-        Command::Watch => return watch(client, json).await,
+        Command::Watch => return Ok(()),
         Command::List { status, limit } => {
             client.read("/approvals", &[("status", status.as_str()), ("limit", &limit.to_string())]).await?
         }
@@ -163,24 +168,6 @@ fn change(approval: &Value) -> String {
     let mut fields = row(approval);
     fields.insert(2, text(&approval["outcome"]));
     fields.join("  ")
-}
-
-/// Follows the events until the hub or the reader ends them.
-async fn watch(client: &Client, json: bool) -> anyhow::Result<()> {
-    let mut response = client.send(Method::GET, "/events", None).await?;
-    let mut unread = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        unread.extend_from_slice(&chunk);
-        while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = unread.drain(..=end).collect();
-            let event = line.strip_prefix(b"data:").and_then(|data| serde_json::from_slice::<Value>(data).ok());
-            if let Some(approval) = event.as_ref().map(|event| &event["approval"]).filter(|it| it.is_object()) {
-                let line = if json { terminal::inert_json(&approval.to_string()) } else { change(approval) };
-                terminal::line(&line)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::way::{Way, below, http};
 use super::{Place, open_store};
-use crate::config::hub::Settings;
+use crate::config::env;
+use crate::config::hub::{Settings, way_to};
+use crate::config::way::Way as Route;
 use crate::core::proof::Fingerprint;
 use crate::hub::Hub;
 use crate::hub::serve::{files::DataDir, local};
@@ -42,13 +44,14 @@ impl Client {
     /// with the command; [`close`](Self::close) it.
     pub(super) async fn connect(hub: Option<String>, place: &Place, needs: Needs) -> anyhow::Result<Self> {
         match hub {
-            Some(base) => Self::by_token(&base).await,
+            Some(base) => Self::by_token(&base, place).await,
             None => Self::by_data_dir(&place.settings(None)?, needs).await,
         }
     }
 
-    async fn by_token(base: &str) -> anyhow::Result<Self> {
-        let token = std::env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
+    async fn by_token(base: &str, place: &Place) -> anyhow::Result<Self> {
+        let route = way_to(base, &place.flags())?;
+        let token = env::var("HITL_USER_TOKEN").context("--hub needs a personal token in HITL_USER_TOKEN")?;
         let base = parse(base)?;
         let key = Fingerprint::named_by(&token);
         if key.is_none() && base.scheme() == "http" {
@@ -57,7 +60,7 @@ impl Client {
                  one with `hitl-hub user token NAME`"
             );
         }
-        Ok(Self { way: Way::to(&base, key.as_ref()).await?, base, token, store: None })
+        Ok(Self { way: Way::to(&base, key.as_ref(), &route).await?, base, token, store: None })
     }
 
     async fn by_data_dir(settings: &Settings, needs: Needs) -> anyhow::Result<Self> {
@@ -65,7 +68,7 @@ impl Client {
         let made = async {
             let key = store.store().identity().await?;
             // There is no token before the hub has proved itself.
-            let way = Way::to(&base, Some(key.fingerprint())).await?;
+            let way = Way::to(&base, Some(key.fingerprint()), &Route::default()).await?;
             let user = match needs {
                 Needs::Look => None,
                 Needs::Decide => Some(local::first_admin(&store).await?.name),
@@ -117,18 +120,41 @@ impl Client {
     pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let url = below(&self.base, &format!("/api/v1{path}"))?;
         let body = body.map(|body| body.to_string().into_bytes());
-        let response = self.way.send(method, &url, Some(&self.token), body).await;
-        let response = response.with_context(|| format!("the hub at {} does not answer", self.base))?;
+        self.judge(self.way.send(method, &url, Some(&self.token), body).await).await
+    }
+
+    /// The stream of events, from the one after `last` on where there is one.
+    pub(super) async fn events(&self, last: Option<&str>) -> anyhow::Result<Response> {
+        let url = below(&self.base, "/api/v1/events")?;
+        self.judge(self.way.send_after(last, Method::GET, &url, Some(&self.token), None).await).await
+    }
+
+    async fn judge(&self, response: anyhow::Result<Response>) -> anyhow::Result<Response> {
+        let response = response.map_err(|error| no_answer(self.base.as_str(), error))?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let problem: Value = response.json().await.unwrap_or_default();
         match problem["detail"].as_str() {
-            Some(detail) => bail!("{}{}", detail, winner(&problem["approval"])),
-            None => bail!("the hub at {} answered {status}", self.base),
+            Some(detail) => Err(Refused { status, why: format!("{detail}{}", winner(&problem["approval"])) }.into()),
+            None => Err(Refused { status, why: format!("the hub at {} answered {status}", self.base) }.into()),
         }
     }
+}
+
+/// The hub's own word that it does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    why: String,
+}
+
+fn no_answer(base: &str, error: anyhow::Error) -> anyhow::Error {
+    let unknown = format!("{error:#}").contains("UnknownIssuer");
+    let hint = if unknown { "; if its authority is your own, name that with ca_file in config.toml" } else { "" };
+    error.context(format!("the hub at {base} does not answer{hint}"))
 }
 
 /// Who was faster, where the approval says.
@@ -163,25 +189,25 @@ pub(super) fn percent_encode(text: &str) -> String {
 /// Whether the hub that runs on a data dir answers at the address it wrote there.
 pub(super) async fn proved(settings: &Settings, store: &Hub) -> anyhow::Result<String> {
     let base = DataDir::at(&settings.data_dir).running_hub()?;
-    Way::to(&parse(&base)?, Some(store.store().identity().await?.fingerprint())).await?;
+    Way::to(&parse(&base)?, Some(store.store().identity().await?.fingerprint()), &Route::default()).await?;
     Ok(base)
 }
 
 /// `hitl-hub healthcheck`: succeeds if `/readyz` does, within five seconds.
 pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
-    let (base, loopback) = match hub {
-        Some(base) => (base, false),
+    let (base, route) = match hub {
+        Some(base) => (base.clone(), way_to(&base, &place.flags())?),
         None => {
             let settings = place.settings(None)?;
             let store = open_store(&settings).await?;
             let base = proved(&settings, &store).await;
             store.close().await;
-            (base?, true)
+            (base?, Route::default())
         }
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
-    let response = http(loopback)?.get(&url).timeout(Duration::from_secs(5)).send().await;
-    let response = response.with_context(|| format!("the hub at {base} does not answer"))?;
+    let response = http(&route)?.get(&url).timeout(Duration::from_secs(5)).send().await;
+    let response = response.map_err(|error| no_answer(&base, error.into()))?;
     match response.status().is_success() {
         true => Ok(ExitCode::SUCCESS),
         false => bail!("the hub at {base} is not ready: {}", response.text().await.unwrap_or_default().trim()),

@@ -11,6 +11,7 @@ mod configure;
 mod open;
 mod terminal;
 mod user;
+mod watch;
 mod way;
 
 use std::path::PathBuf;
@@ -132,6 +133,15 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 
 impl Place {
     /// The settings, with logs as they say.
+    fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            listen: None,
+            data_dir: self.data_dir.clone(),
+            database: self.database.clone(),
+        }
+    }
+
     fn settings(&self, listen: Option<String>) -> anyhow::Result<Settings> {
         let flags = Flags {
             config: self.config.clone(),

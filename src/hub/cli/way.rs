@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::config::way::Way as Route;
 use crate::core::ids::hex;
 use crate::core::proof::{self, Fingerprint};
 use crate::wire::{HUB_PATH, Proof};
@@ -34,9 +35,9 @@ pub(super) enum Way {
 
 impl Way {
     /// To the hub at `base`; in plain HTTP it must have the key with this fingerprint, where one is known.
-    pub(super) async fn to(base: &Url, key: Option<&Fingerprint>) -> anyhow::Result<Self> {
+    pub(super) async fn to(base: &Url, key: Option<&Fingerprint>, by: &Route) -> anyhow::Result<Self> {
         if base.scheme() == "https" {
-            return Ok(Self::Certified(http(false)?));
+            return Ok(Self::Certified(http(by)?));
         }
         let (host, port) = (base.host_str().unwrap_or_default(), base.port_or_known_default().unwrap_or(80));
         let name = host.trim_start_matches('[').trim_end_matches(']');
@@ -58,10 +59,23 @@ impl Way {
         token: Option<&str>,
         body: Option<Vec<u8>>,
     ) -> anyhow::Result<Response> {
+        self.send_after(None, method, url, token, body).await
+    }
+
+    /// The same, for a stream of events from the one after `last` on.
+    pub(super) async fn send_after(
+        &self,
+        last: Option<&str>,
+        method: Method,
+        url: &Url,
+        token: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> anyhow::Result<Response> {
         match self {
             Self::Certified(http) => {
                 let request = http.request(method, url.clone());
                 let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+                let request = last.into_iter().fold(request, |request, last| request.header(LAST, last));
                 let json = |request: reqwest::RequestBuilder, body| request.header("content-type", JSON).body(body);
                 Ok(body.into_iter().fold(request, json).send().await?)
             }
@@ -70,6 +84,7 @@ impl Way {
                 let bearer = token.map(|token| format!("Bearer {token}"));
                 let request = bearer.iter().fold(request, |request, bearer| request.header("authorization", bearer));
                 let request = body.iter().fold(request, |request, _| request.header("content-type", JSON));
+                let request = last.into_iter().fold(request, |request, last| request.header(LAST, last));
                 let request = request.body(Full::from(body.unwrap_or_default()))?;
                 let answer = connection.lock().await.send_request(request).await?;
                 Ok(Response::from(answer.map(Body::wrap)))
@@ -79,13 +94,22 @@ impl Way {
 }
 
 const JSON: &str = "application/json";
+const LAST: &str = "last-event-id";
 
-/// A client for what needs no proof.
-pub(super) fn http(loopback: bool) -> anyhow::Result<reqwest::Client> {
-    let builder =
-        reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).redirect(reqwest::redirect::Policy::none());
-    // No proxy can reach this machine's own loopback.
-    let builder = if loopback { builder.no_proxy() } else { builder };
+/// A client for what needs no proof, which goes that way and no other.
+pub(super) fn http(by: &Route) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if let Some(proxy) = &by.proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.url()).context("the proxy cannot be used")?);
+    }
+    if let Some(path) = &by.ca_file {
+        let broken = || format!("cannot use ca_file {}", path.display());
+        let authorities = reqwest::Certificate::from_pem_bundle(&std::fs::read(path).with_context(broken)?);
+        builder = builder.tls_certs_merge(authorities.with_context(broken)?);
+    }
     builder.build().context("cannot start an HTTP client")
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::channels::shown;
 use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::Message;
 use super::outbox::{ATTEMPTS, Claim, Way};
+use super::stored::shown;
 use crate::config::notify::{Channel, Event, Kind};
 use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;

@@ -14,6 +14,7 @@ mod message;
 mod outbox;
 mod push;
 mod quiet;
+mod stored;
 mod text;
 mod view;
 
@@ -52,7 +53,7 @@ pub struct Notify {
 
 impl Notify {
     /// Sends what the store has to tell, with links below the base URL, until `shutdown`.
-    pub(in crate::hub) fn new(
+    pub(super) fn new(
         push_hosts: Vec<String>,
         base_url: BaseUrl,
         shutdown: CancellationToken,
@@ -75,7 +76,7 @@ impl Notify {
     }
 
     /// The same with another time in which an endpoint must answer.
-    pub(in crate::hub) async fn run_within(&self, timeout: Duration) {
+    pub(super) async fn run_within(&self, timeout: Duration) {
         courier::run(self, timeout).await;
     }
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use super::channels::{self, revision_of};
 use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::{Message, Notice};
+use super::stored::{self, revision_of};
 use crate::config::notify::{Channel, Event, Kind, QuietHours};
 use crate::core::trust::Level;
 use crate::hub::error::ChangeError;
@@ -66,7 +66,7 @@ impl Notify {
     /// All channels, and the revision a change starts from.
     pub async fn notifications(&self) -> Result<(Vec<View>, String), StoreError> {
         let mut connection = self.store.read().acquire().await?;
-        let stored = channels::all(&mut connection).await?;
+        let stored = stored::all(&mut connection).await?;
         let mut states = BTreeMap::new();
         let found = sqlx::query(
             "select id, last_at, last_error, \

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -14,6 +14,8 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use crate::hub::api::limit::network;
 
 /// Descriptors for everything that is no connection: the store, the log, deliveries.
 const RESERVE: usize = 128;
@@ -86,16 +88,6 @@ impl<A> Callers<A> {
 fn counts(open: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
     // Every change is a single insert or remove.
     open.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One household or machine has a whole /64 to itself.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()
-        }
-        address => address,
-    }
 }
 
 /// One open connection; dropping it makes room for another.
@@ -188,6 +180,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Caller<I> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use axum_server::accept::NoDelayAcceptor;
 
     use super::*;

@@ -80,12 +80,12 @@ fn fault(place: impl Into<String>, why: String) -> ChangeError {
 }
 
 /// The agents whose entries count now.
-pub(in crate::hub) fn in_force(entries: &[Bypass]) -> BTreeSet<ClientId> {
+pub(super) fn in_force(entries: &[Bypass]) -> BTreeSet<ClientId> {
     entries.iter().filter(|entry| !entry.expired).map(|entry| entry.client_id.clone()).collect()
 }
 
 /// The entries of a server.
-pub(in crate::hub) async fn of_server(
+pub(super) async fn of_server(
     connection: &mut AnyConnection,
     server: &str,
     now: i64,

@@ -6,31 +6,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::core::call;
 use crate::core::ids::Digest;
-use crate::core::json;
-use crate::core::messages::{ToolDefinition, Tools};
+use crate::core::messages::Tools;
 use crate::hub::servers::Servers;
+use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::shims::meeting::{MAX_NAME, PIECE};
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Turn, Tx, rows};
+use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx, rows};
 use crate::hub::who::Shim;
 
-/// How many tools of one server are kept, and how many that one agent made known.
+/// How many tools of one server are kept.
 const MAX_TOOLS: usize = 4000;
-pub(in crate::hub) const MAX_TOOLS_OF_ONE: usize = 2000;
-/// The longest description or hints kept, in characters.
-const MAX_TEXT: usize = 4096;
-/// The longest definition kept, in characters; its digest is of all of it.
-const MAX_DEFINITION: usize = 16_384;
 /// How many names of changed tools a record holds; it counts the others.
 const MAX_NAMED: usize = 20;
 
@@ -41,11 +32,6 @@ pub(in crate::hub) enum Learned {
     Now,
     /// The agent told of too many changes of late; it may be kept from this time on.
     Later(i64),
-}
-
-/// Whether a tool of this name can be kept at all; one without a name could be neither shown nor asked for.
-pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
 }
 
 impl Servers {
@@ -104,62 +90,6 @@ impl Servers {
         }
         Ok(changes(&known(&mut connection, &shim.server).await?, seen, shim).is_empty())
     }
-}
-
-/// One tool as a shim saw it, cut to what is kept.
-struct Seen {
-    name: String,
-    description: Option<String>,
-    annotations: Option<String>,
-    destructive: bool,
-    /// The raw text, cut to what is kept for people to compare.
-    text: String,
-    digest: Digest,
-}
-
-#[derive(Deserialize)]
-struct Definition<'a> {
-    name: String,
-    #[serde(default)]
-    description: Option<serde_json::Value>,
-    #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Hints {
-    #[serde(default, rename = "destructiveHint")]
-    destructive: Option<serde_json::Value>,
-}
-
-impl Seen {
-    /// `None` for what is no definition of the tool it is said to be: it stays unlisted, and so is gated when in doubt.
-    fn of(tool: &ToolDefinition) -> Option<Self> {
-        let readable = json::mended(&tool.definition);
-        let definition: Definition<'_> = serde_json::from_str(&readable).ok()?;
-        if definition.name != tool.name || !may_be_kept(&tool.name) {
-            return None;
-        }
-        let hints = definition.annotations.map(RawValue::get).unwrap_or_default();
-        let destructive = serde_json::from_str::<Hints>(hints).unwrap_or_default().destructive;
-        Some(Self {
-            name: tool.name.clone(),
-            description: words(definition.description.as_ref()),
-            annotations: Some(hints.to_owned()).filter(|hints| !hints.is_empty() && hints.len() <= MAX_TEXT),
-            destructive: destructive == Some(serde_json::Value::Bool(true)),
-            text: tool.definition.chars().filter(|c| *c != '\0').take(MAX_DEFINITION).collect(),
-            digest: call::definition(&tool.definition),
-        })
-    }
-}
-
-/// The description in a definition, cut to what is kept.
-pub(in crate::hub) fn described(definition: &str) -> Option<String> {
-    words(serde_json::from_str::<Definition<'_>>(&json::mended(definition)).ok()?.description.as_ref())
-}
-
-fn words(description: Option<&serde_json::Value>) -> Option<String> {
-    Some(description?.as_str()?.chars().filter(|c| *c != '\0').take(MAX_TEXT).collect())
 }
 
 /// What is kept of a tool.

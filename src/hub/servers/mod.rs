@@ -2,9 +2,11 @@
 
 pub(in crate::hub) mod bypasses;
 pub mod decision_point;
+pub(in crate::hub) mod definition;
 pub(in crate::hub) mod drift;
 pub(in crate::hub) mod lists;
 pub(in crate::hub) mod policies;
+mod record;
 mod removal;
 pub(in crate::hub) mod set;
 mod simulate;

@@ -13,7 +13,7 @@ use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
-use crate::hub::servers::lists::MAX_TOOLS_OF_ONE;
+use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{self, Listed};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::hub::error::ChangeError;
 use crate::hub::servers::Servers;
 use crate::hub::servers::policies::shown;
-use crate::hub::servers::set::record;
+use crate::hub::servers::record::record;
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::Actor;
 use crate::hub::who::admin;

@@ -12,9 +12,9 @@ use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{self, Kept, shown};
-use crate::hub::store::bus::Target;
+use crate::hub::servers::record::record;
 use crate::hub::store::rows::{self, Listed};
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::Actor;
 use crate::hub::who::admin;
 
@@ -36,12 +36,12 @@ impl Servers {
         let mut entries = by_server(entries, self, |row| rows::bypass(row, now)).await?;
         let sessions = self.live.sessions();
         let of_row = |row| {
-            let (name, mut policy) = rows::server(row)?;
+            let ((name, mut policy), command) = (rows::server(row)?, rows::command(row)?);
             let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
             policy.bypass = bypasses::in_force(&entries);
             let tools = tools.remove(&name).unwrap_or_default();
             let sessions = sessions.get(&name).copied().unwrap_or(0);
-            Ok(Server { name, policy: shown(&policy, entries), tools, sessions })
+            Ok(Server { name, policy: shown(&policy, entries), tools, sessions, command })
         };
         found.iter().map(of_row).collect()
     }
@@ -53,6 +53,8 @@ impl Servers {
             return Ok(None);
         };
         let listed = policies::listed(&mut connection, name).await?;
+        let row = sqlx::query("select command from servers where name = $1").bind(name);
+        let command = rows::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
         let mut usage = self.usage(name).await?;
         let tools = listed.into_iter().map(|Listed { mut tool, .. }| {
@@ -60,7 +62,8 @@ impl Servers {
             tool
         });
         let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
-        Ok(Some(Server { name: name.to_owned(), policy: shown(&policy, entries), tools: tools.collect(), sessions }))
+        let policy = shown(&policy, entries);
+        Ok(Some(Server { name: name.to_owned(), policy, tools: tools.collect(), sessions, command }))
     }
 
     /// How much each tool of a server was used.
@@ -260,18 +263,4 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &str, change: &ToolChange) 
     .fetch_optional(tx.sql())
     .await?;
     Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.tool))
-}
-
-/// Records a change to a server or its tools; its sessions are woken.
-pub(in crate::hub) async fn record(
-    tx: &mut Tx,
-    by: &Actor,
-    action: &'static str,
-    server: &str,
-    detail: serde_json::Value,
-    at: i64,
-) -> Result<(), StoreError> {
-    let entry = Entry { at, actor: by.name(), action, subject: server, detail };
-    tx.audit(entry, Target::Server(server.to_owned())).await?;
-    Ok(())
 }

@@ -12,25 +12,23 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
 use crate::hub::servers::bypasses;
+use crate::hub::servers::definition::MAX_NAME;
 use crate::hub::shims::Shims;
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Turn, Tx, activity};
+use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx, activity};
 use crate::hub::who::Shim;
 
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
 const MAX_SERVERS: i64 = 1000;
 const MAX_SERVERS_OF_ONE: i64 = 100;
-/// The longest tool name kept, in characters.
-pub(in crate::hub) const MAX_NAME: usize = 256;
 /// How many words of a command line are kept, and how many characters of each.
 const MAX_WORDS: usize = 64;
 const MAX_WORD: usize = 256;
 /// The longest approval id kept with a call.
 const MAX_ID: usize = 64;
-/// How many calls of one message are kept, and how many tools or calls are written at once.
+/// How many calls of one message are kept.
 const MAX_CALLS: usize = 4096;
-pub(in crate::hub) const PIECE: usize = 250;
 /// An agent that was seen less than this ago is not noted again, in milliseconds.
 const SEEN_MS: i64 = 60_000;
 
@@ -267,14 +265,15 @@ async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) 
 }
 
 async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
-    if call.running.is_some() && activity::end_running(tx, shim, &call).await? {
+    if call.running.is_some() && activity::end_running(tx, &shim.client_id, &shim.instance, &call).await? {
         return Ok(());
     }
     let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
     let named = call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID);
     let (approval, handed_off) = match named {
         Some(named) => {
-            let (approval, handed_off) = activity::approval_of(tx, shim, &named).await?.unwrap_or((named, false));
+            let (approval, handed_off) =
+                activity::approval_of(tx, &shim.client_id, &named).await?.unwrap_or((named, false));
             (Some(approval), handed_off)
         }
         None => (None, false),

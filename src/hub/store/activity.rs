@@ -7,7 +7,6 @@ use crate::hub::model::{ActivityRow, Page};
 use crate::hub::store::paging::page_size;
 use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{Store, StoreError, Tx};
-use crate::hub::who::Shim;
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,13 +98,13 @@ fn share(mut counts: Vec<i64>) -> i64 {
 /// it any more: then this call ended without being executed, whatever becomes of the approval.
 pub(in crate::hub) async fn approval_of(
     tx: &mut Tx,
-    shim: &Shim,
+    client_id: &ClientId,
     request: &str,
 ) -> Result<Option<(String, bool)>, StoreError> {
     let found: Option<(String, i64)> =
         sqlx::query_as("select id, kept from approvals where (id = $1 or request_id = $1) and client_id = $2")
             .bind(request)
-            .bind(shim.client_id.as_str())
+            .bind(client_id.as_str())
             .fetch_optional(tx.sql())
             .await?;
     Ok(found.map(|(id, kept)| (id, kept == 1)))
@@ -143,13 +142,18 @@ pub(in crate::hub) async fn hand_off(tx: &mut Tx, held: &Held) -> Result<(), Sto
 }
 
 /// Writes the end of a call into the row that was made while it ran; `false` when there is none.
-pub(in crate::hub) async fn end_running(tx: &mut Tx, shim: &Shim, call: &Activity) -> Result<bool, StoreError> {
+pub(in crate::hub) async fn end_running(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    instance: &InstanceId,
+    call: &Activity,
+) -> Result<bool, StoreError> {
     let changed = sqlx::query(
         "update activity set outcome = $4, duration_ms = $5 \
          where client_id = $1 and instance = $2 and running = $3 and outcome in ('released', 'unknown')",
     )
-    .bind(shim.client_id.as_str())
-    .bind(shim.instance.as_str())
+    .bind(client_id.as_str())
+    .bind(instance.as_str())
     .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
     .bind(call.outcome.unwrap_or(Outcome::Unknown).as_str())
     .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))

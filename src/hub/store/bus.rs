@@ -97,7 +97,7 @@ impl Bus {
     }
 
     /// Everything up to `seq` is committed; what was not announced here was written by another process.
-    pub(in crate::hub) fn note_newest(&self, seq: i64) {
+    pub(super) fn note_newest(&self, seq: i64) {
         let mut missed = None;
         self.0.newest.send_if_modified(|newest| {
             let behind = *newest < seq;
@@ -120,7 +120,7 @@ impl Bus {
     }
 
     /// Hands a notice to whoever subscribed.
-    pub(in crate::hub) fn deliver(&self, target: &Target) {
+    pub(super) fn deliver(&self, target: &Target) {
         for subscriber in self.subscribers().iter() {
             subscriber(target);
         }

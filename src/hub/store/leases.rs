@@ -5,7 +5,6 @@
 
 use crate::core::ids::{ClientId, InstanceId};
 use crate::hub::store::{Store, StoreError, Tx};
-use crate::hub::who::Shim;
 
 /// How often a hub shows that it is there, in milliseconds.
 pub(in crate::hub) const BEAT_MS: i64 = 5_000;
@@ -80,7 +79,12 @@ impl Store {
     }
 
     /// The shim is here, and no other hub's any more.
-    pub(in crate::hub) async fn take_in(&self, tx: &mut Tx, shim: &Shim) -> Result<(), StoreError> {
+    pub(in crate::hub) async fn take_in(
+        &self,
+        tx: &mut Tx,
+        client_id: &ClientId,
+        instance: &InstanceId,
+    ) -> Result<(), StoreError> {
         if !self.is_shared() {
             return Ok(());
         }
@@ -88,8 +92,8 @@ impl Store {
             "insert into instances (client_id, instance, hub) values ($1, $2, $3) \
              on conflict (client_id, instance) do update set hub = excluded.hub",
         )
-        .bind(shim.client_id.as_str())
-        .bind(shim.instance.as_str())
+        .bind(client_id.as_str())
+        .bind(instance.as_str())
         .bind(self.0.id.as_str())
         .execute(tx.sql())
         .await?;

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod audit;
 pub(in crate::hub) mod budget;
 pub(in crate::hub) mod bus;
+mod busy;
 mod chain;
 pub mod events;
 pub mod identity;
@@ -50,6 +51,9 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 const TRY_FOR: Duration = Duration::from_secs(5);
 /// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
 pub(in crate::hub) const ROW: &str = "row";
+
+/// How many rows of a kind are written at once, so that others get their turn between two pieces.
+pub(in crate::hub) const PIECE: usize = 250;
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
+use super::busy::is_busy;
 use super::mark::{Head, MarkFile};
 use super::writer::Source;
 use super::{SetBack, StoreError, migrations};
@@ -131,12 +132,6 @@ async fn check(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreE
     };
     let path = path.display();
     Err(StoreError::Open(format!("the store {path} is damaged ({damage}); restore a backup of it before starting")))
-}
-
-pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    // SQLITE_BUSY and its extended codes share their low byte.
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 async fn postgres(url: &str) -> Result<Opened, StoreError> {

@@ -7,7 +7,7 @@ use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{Column as _, Row as _, ValueRef as _};
 
 use super::StoreError;
-use crate::core::approval::{Outcome, Status};
+use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
 use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
@@ -19,13 +19,13 @@ use crate::hub::model::{ActivityRow, Agent, AgentRef, Approval, AuditRecord, Byp
 #[derive(Clone, Debug)]
 pub(in crate::hub) struct Held {
     pub(in crate::hub) approval: Approval,
+    pub(in crate::hub) life: Life,
     /// The live request behind it.
     pub(in crate::hub) request: ApprovalId,
     pub(in crate::hub) instance: InstanceId,
     pub(in crate::hub) digest: Digest,
     pub(in crate::hub) identity: Digest,
     pub(in crate::hub) seen_at: Option<i64>,
-    pub(in crate::hub) grace_until: Option<i64>,
     pub(in crate::hub) released_instance: Option<InstanceId>,
     /// See [`seal`].
     pub(in crate::hub) seal: Digest,
@@ -61,17 +61,33 @@ fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError
 
 /// A row of `approvals`.
 pub(in crate::hub) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+    let approval = approval(row)?;
     Ok(Held {
-        approval: approval(row)?,
+        life: life(row, &approval)?,
+        approval,
         request: ApprovalId(text(row, "request_id")?),
         instance: text(row, "instance")?.into(),
         digest: Digest(text(row, "digest")?),
         identity: Digest(text(row, "identity")?),
         seen_at: optional_number(row, "seen_at")?,
-        grace_until: optional_number(row, "grace_until")?,
         released_instance: optional(row, "released_instance")?.map(InstanceId),
         seal: seal(row)?,
     })
+}
+
+fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
+    let holder = Holder { request: ApprovalId(text(row, "request_id")?), instance: text(row, "instance")?.into() };
+    let columns = Columns {
+        status: approval.status,
+        outcome: approval.outcome,
+        kept: approval.handed_off,
+        holder,
+        deadline_at: approval.deadline_at,
+        decided_at: approval.decided_at,
+        grace_until: optional_number(row, "grace_until")?,
+        released_by: optional(row, "released_instance")?.map(InstanceId),
+    };
+    Life::try_from(columns).map_err(|_| unreadable("life of an approval"))
 }
 
 /// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
@@ -159,6 +175,11 @@ pub(in crate::hub) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), Sto
         rules: serde_json::from_str(&text(row, "rules")?).unwrap_or_default(),
     };
     Ok((text(row, "name")?, policy))
+}
+
+/// The command line in a row of `servers`; one that cannot be read is not shown.
+pub(in crate::hub) fn command(row: &AnyRow) -> Result<Vec<String>, StoreError> {
+    Ok(serde_json::from_str(&text(row, "command")?).unwrap_or_default())
 }
 
 /// A row of `bypasses`, as it counts at this time.

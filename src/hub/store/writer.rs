@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::StoreError;
+use super::busy::is_busy;
 use super::mark::{Head, Marking};
-use super::open::is_busy;
 use super::queue::Queue;
 use crate::hub::store::bus::{Bus, Notice};
 

@@ -1,5 +1,6 @@
 //! A hub with an administrator, an approver, an agent and a shim, on a clock that stands still.
 
+use crate::core::approval::Life;
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{ClientInfo, Era, Release, Request, ToolDefinition, Tools};
@@ -92,6 +93,14 @@ impl Desk {
     /// The shim's connection is lost.
     pub(in crate::hub) async fn lose(&self) {
         self.hub.shims.shim_lost(&self.shim, self.connect().number).await.unwrap();
+    }
+
+    /// How long an approval stays usable.
+    pub(super) async fn grace(&self, id: &ApprovalId) -> Option<i64> {
+        match self.hub.approvals.held(id).await.unwrap().unwrap().life {
+            Life::Approved { grace_until, .. } => Some(grace_until),
+            _ => None,
+        }
     }
 
     /// A gated call with these arguments, as the shim would send it.

@@ -217,14 +217,14 @@ async fn how_long_a_grant_and_an_absence_last_is_a_setting() {
     let desk = desk.served_with(settings).await;
     let first = held_and_handed_off(&desk).await;
     desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
-    let grace = desk.hub.approvals.held(&first.id).await.unwrap().unwrap().grace_until;
+    let grace = desk.grace(&first.id).await;
     assert_eq!(grace, Some(super::desk::START + 2_000));
 
     let away = desk.hold().await;
     desk.lose().await;
     assert_eq!(desk.hub.live.next_given_up(), Some(super::desk::START + 90_000));
     desk.hub.approvals.approve(&away.id, &desk.approver, None).await.unwrap();
-    let grace = desk.hub.approvals.held(&away.id).await.unwrap().unwrap().grace_until;
+    let grace = desk.grace(&away.id).await;
     assert_eq!(grace, Some(super::desk::START + 90_000));
 }
 

@@ -50,7 +50,7 @@ async fn a_change_that_panics_fails_alone_and_leaves_nothing() {
         Box::pin(async move {
             sqlx::query("delete from approvals").execute(tx.sql()).await?;
             panic!("on purpose");
-            #[allow(unreachable_code)]
+            #[expect(unreachable_code, reason = "it tells the type of the result")]
             Ok::<(), StoreError>(())
         })
     });

@@ -19,7 +19,7 @@ pub use self::approver::{Answer, Approver, browser};
 pub use self::cerbos::Cerbos;
 pub use self::client::{Client, Wrap, text_of};
 pub use self::fate::Fate;
-pub use self::hub::Hub;
+pub use self::hub::{Hub, command};
 pub use self::ledger::Ledger;
 pub use self::lines::Lines;
 pub use self::place::Place;

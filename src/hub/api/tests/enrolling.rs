@@ -38,7 +38,7 @@ async fn hear(socket: &mut Socket) -> ToEnrolling {
     loop {
         let message = tokio::time::timeout(super::PATIENCE, socket.next()).await.expect("the hub says something");
         if let Message::Text(text) = message.unwrap().unwrap() {
-            return wire::decode(&text, &wire::TO_ENROLLING).unwrap();
+            return wire::decode(&text).unwrap();
         }
     }
 }

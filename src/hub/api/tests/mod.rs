@@ -202,13 +202,11 @@ impl Shim {
         let mut shim = Self { socket, agent, server: "repos".to_owned() };
         let hello = Hello {
             version: wire::VERSION,
-            wrap_version: "0".to_owned(),
             instance: InstanceId::from("instance"),
             server: shim.server.clone(),
             command: vec!["server".to_owned()],
             client: None,
             user: None,
-            host: None,
             resume: Vec::new(),
         };
         shim.say(&ToHub::Hello(hello)).await;
@@ -224,7 +222,7 @@ impl Shim {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the hub says something");
             if let Message::Text(text) = message.expect("the socket is open").unwrap() {
-                return wire::decode(&text, &wire::TO_WRAP).unwrap();
+                return wire::decode(&text).unwrap();
             }
         }
     }

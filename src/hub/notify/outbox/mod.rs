@@ -8,9 +8,9 @@ mod tell;
 
 pub(in crate::hub) use self::tell::tell;
 
-use super::channels;
 use super::http::Failure;
 use super::message::Notice;
+use super::stored;
 use crate::config::notify::{Channel, Event};
 use crate::core::ids::ApprovalId;
 use crate::hub::notify::Notify;
@@ -67,7 +67,7 @@ impl Notify {
             .bind(id)
             .fetch_optional(self.store.read())
             .await?;
-        found.map(|(config, version)| Ok((channels::read(&config)?, version))).transpose()
+        found.map(|(config, version)| Ok((stored::read(&config)?, version))).transpose()
     }
 
     /// Claims what this channel may send next, as long as it is of this version.

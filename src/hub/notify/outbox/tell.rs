@@ -5,7 +5,7 @@ use crate::config::notify::{Channel, Event, Kind};
 use crate::core::ids::Digest;
 use crate::hub::model::Approval;
 use crate::hub::notify::message::Notice;
-use crate::hub::notify::{channels, push, quiet};
+use crate::hub::notify::{push, quiet, stored};
 use crate::hub::store::{StoreError, Tx};
 
 /// How long mail waits for a decision when nothing else is said.
@@ -17,7 +17,7 @@ pub(in crate::hub) async fn tell(tx: &mut Tx, approval: &Approval, action: &str,
     let listening: Vec<(String,)> =
         sqlx::query_as("select config from channels where enabled = 1").fetch_all(tx.sql()).await?;
     for (config,) in listening {
-        let Ok(channel) = channels::read(&config) else { continue };
+        let Ok(channel) = stored::read(&config) else { continue };
         if !concerns(&channel, approval) {
             continue;
         }

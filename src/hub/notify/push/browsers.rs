@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
+use super::PREFIX;
+use super::hosts::address;
 use super::seal::Recipient;
-use super::{PREFIX, service};
 use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::notify::Notify;
 use crate::hub::notify::State;
-use crate::hub::notify::channels::put;
+use crate::hub::notify::stored::put;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx};
 
@@ -109,7 +110,7 @@ impl Notify {
         if new.endpoint.len() > 2000 {
             return Err(ChangeError::Invalid("endpoint has at most 2000 characters".to_owned()));
         }
-        service::address(&new.endpoint, &self.push_hosts).map_err(ChangeError::Invalid)?;
+        address(&new.endpoint, &self.push_hosts).map_err(ChangeError::Invalid)?;
         Recipient::new(&new.keys.p256dh, &new.keys.auth).map_err(ChangeError::Invalid)?;
         let new = Subscription { name, ..new };
         let (id, owner, now) = (id_of(&new.endpoint), user.name.clone(), self.now());

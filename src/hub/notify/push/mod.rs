@@ -4,6 +4,7 @@
 //! browser ([`seal`], RFC 8291), and the hub shows who it is with a key of its own ([`vapid`], RFC 8292).
 
 mod browsers;
+mod hosts;
 mod message;
 mod seal;
 mod service;

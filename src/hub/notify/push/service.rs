@@ -1,43 +1,25 @@
-//! The way to one browser: the push service it named, and where such services may be.
+//! The way to one browser: the push service it named.
 
 use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue};
 use futures_util::future::BoxFuture;
+use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, Url};
 
+use super::browsers::Stored;
+use super::hosts::address;
+use super::message;
 use super::seal::Recipient;
 use super::vapid::Key;
-use super::{browsers::Stored, message};
 use crate::hub::notify::Notify;
-use crate::hub::notify::http::{Endpoint, Failure, parse, unguarded};
+use crate::hub::notify::http::{Endpoint, Failure, unguarded};
 use crate::hub::notify::kinds::Sender;
 use crate::hub::notify::message::Message;
 use crate::hub::store::StoreError;
 
-/// The push services of Chrome and its kin, Firefox, Safari and Edge. The address comes from whoever is signed in, so
-/// it is taken only from these, or from hosts that the hub's settings name.
-const HOSTS: [&str; 5] = [
-    "fcm.googleapis.com",
-    "updates.push.services.mozilla.com",
-    "*.push.services.mozilla.com",
-    "*.push.apple.com",
-    "*.notify.windows.com",
-];
 /// A person needs no more than one message a second.
 const PACE_MS: i64 = 1_000;
-
-/// A push service as a browser named it: `https` to a known one, or whatever leads to a host of `ours`.
-pub(super) fn address(url: &str, ours: &[String]) -> Result<Url, String> {
-    let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    if ours.contains(&host) {
-        return parse(url, &[], true);
-    }
-    parse(url, &HOSTS, false).map_err(|_| {
-        format!("{host:?} is no push service that this hub knows; an administrator can name it in push_hosts")
-    })
-}
 
 /// Writes to one browser.
 struct ToBrowser {
@@ -108,40 +90,5 @@ impl ToBrowser {
         authorization.set_sensitive(true);
         headers.insert(AUTHORIZATION, authorization);
         Some(headers)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_known_push_services_and_those_of_the_settings_are_written_to() {
-        let ours = ["push.example.org".to_owned(), "127.0.0.1".to_owned()];
-        for url in [
-            "https://fcm.googleapis.com/fcm/send/x",
-            "https://updates.push.services.mozilla.com/wpush/v2/x",
-            "https://web.push.apple.com/x",
-            "https://wns2-par02p.notify.windows.com/w/?token=x",
-            "https://push.example.org/x",
-            "http://127.0.0.1:8080/x",
-        ] {
-            assert!(address(url, &ours).is_ok(), "{url}");
-        }
-        for url in [
-            "http://fcm.googleapis.com/fcm/send/x",
-            "https://fcm.googleapis.com.evil.example/x",
-            "https://evil.example/fcm.googleapis.com",
-            "https://user:pass@fcm.googleapis.com/",
-            "https://10.0.0.1/",
-            "https://127.0.0.1/",
-            "https://[::1]/",
-            "https://localhost/",
-            "https://169.254.169.254/latest",
-            "file:///etc/passwd",
-            "",
-        ] {
-            assert!(address(url, &[]).is_err(), "{url}");
-        }
     }
 }

@@ -29,7 +29,7 @@ const TRY_LATER: u16 = 1013;
 const MAX_RESUME: usize = 1000;
 
 /// Waits for `hello`, makes the session known and answers.
-pub(in crate::hub) async fn greet(
+pub(super) async fn greet(
     hub: &Shims,
     socket: &mut WebSocket,
     agent: &Agent,
@@ -50,7 +50,7 @@ pub(in crate::hub) async fn greet(
     // Joined before the table is read, so that no change falls between the two.
     let joined = hub.live.join(&shim.client_id, &shim.instance, &shim.server);
     let number = joined.number;
-    match welcome(hub, socket, &shim, hello, number).await {
+    match welcome(hub, socket, &shim, hello).await {
         Ok((table, until)) => Ok((shim, joined, table, until)),
         Err(end) => {
             crate::hub::shims::session::parting::part(hub, &shim, number, &end).await;
@@ -59,21 +59,10 @@ pub(in crate::hub) async fn greet(
     }
 }
 
-async fn welcome(
-    hub: &Shims,
-    socket: &mut WebSocket,
-    shim: &Shim,
-    hello: Hello,
-    number: u64,
-) -> Result<(Table, Option<i64>), End> {
+async fn welcome(hub: &Shims, socket: &mut WebSocket, shim: &Shim, hello: Hello) -> Result<(Table, Option<i64>), End> {
     hub.approvals.resume(shim, hello.resume).await?;
     let (table, until) = crate::hub::shims::session::table(hub, shim, &Shown::default()).await?;
-    let welcome = Welcome {
-        version: wire::VERSION,
-        session: format!("s{number}"),
-        client_id: shim.client_id.clone(),
-        table: table.clone(),
-    };
+    let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table: table.clone() };
     send(socket, &ToWrap::Welcome(welcome)).await?;
     Ok((table, until))
 }
@@ -85,7 +74,7 @@ async fn hello(hub: &Shims, socket: &mut WebSocket) -> Result<Hello, End> {
         () = shutdown.cancelled() => return Err(End::Draining),
         text = timeout(HELLO_WITHIN, first_text(socket)) => text.map_err(|_| refused("no hello came"))??,
     };
-    match wire::decode::<ToHub>(&text, &wire::TO_HUB) {
+    match wire::decode::<ToHub>(&text) {
         Ok(ToHub::Hello(hello)) => Ok(hello),
         Ok(_) => Err(refused("the first message must be hello")),
         Err(error) => Err(older_or_newer(&text).unwrap_or_else(|| refused(&error.to_string()))),

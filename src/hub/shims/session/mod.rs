@@ -27,7 +27,7 @@ use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::live::{Cut, Joined, Wake};
 use crate::hub::model::Agent;
-use crate::hub::servers::lists;
+use crate::hub::servers::definition::may_be_kept;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
 use crate::hub::shims::Shims;
@@ -255,7 +255,7 @@ impl Session<'_> {
     }
 
     async fn hear_text(&mut self, text: &str) -> Result<(), End> {
-        match wire::decode::<ToHub>(text, &wire::TO_HUB) {
+        match wire::decode::<ToHub>(text) {
             Ok(message) => self.answer(message).await,
             Err(wire::DecodeError::UnknownType(of)) => {
                 let of = of.chars().take(100).collect();
@@ -437,6 +437,6 @@ async fn table(hub: &Shims, shim: &Shim, shown: &Shown) -> Result<(Table, Option
 
 /// What a list showed; of two entries with one name, the last, as clients take it.
 fn shown(tools: &Tools) -> Shown {
-    let kept = tools.items.iter().filter(|tool| lists::may_be_kept(&tool.name)).take(MAX_SHOWN);
+    let kept = tools.items.iter().filter(|tool| may_be_kept(&tool.name)).take(MAX_SHOWN);
     kept.map(|tool| (tool.name.clone(), call::definition(&tool.definition))).collect()
 }

@@ -31,7 +31,7 @@ async fn gone(hub: &Shims, shim: &Shim, seen: bool) -> Result<(), StoreError> {
 }
 
 /// Tells the shim why.
-pub(in crate::hub) async fn say_goodbye(socket: &mut WebSocket, end: End) {
+pub(super) async fn say_goodbye(socket: &mut WebSocket, end: End) {
     let (code, reason) = match end {
         End::Lost => return,
         End::Bye | End::Cut(Cut::Replaced) => (1000, String::new()),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::ApprovalId;
 use crate::core::messages::{Decided, Decision, Extended};
-use crate::hub::approvals::hold::{DISCONNECTED, UNUSED};
+use crate::hub::approvals::life::{DISCONNECTED, UNUSED};
 use crate::hub::store::rows::Held;
 use crate::wire::ToWrap;
 
@@ -20,7 +20,7 @@ struct Known {
 }
 
 /// Milliseconds left.
-pub(in crate::hub) fn remaining(deadline_at: i64, now: i64) -> u64 {
+pub(super) fn remaining(deadline_at: i64, now: i64) -> u64 {
     u64::try_from(deadline_at - now).unwrap_or(0)
 }
 

@@ -83,13 +83,11 @@ impl Served {
 pub(in crate::hub::tests) fn hello(instance: &str, resume: Vec<ApprovalId>) -> Hello {
     Hello {
         version: wire::VERSION,
-        wrap_version: "test".into(),
         instance: InstanceId::from(instance),
         server: "github".into(),
         command: vec!["server".into()],
         client: None,
         user: Some("somebody".into()),
-        host: None,
         resume,
     }
 }
@@ -110,7 +108,7 @@ impl Wire {
     pub(in crate::hub::tests) async fn next(&mut self) -> Result<ToWrap, u16> {
         loop {
             match tokio::time::timeout(SOON, self.0.next()).await.expect("the hub says something") {
-                Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text, &wire::TO_WRAP).unwrap()),
+                Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map_or(0, |frame| frame.code.into())),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => panic!("{error}"),

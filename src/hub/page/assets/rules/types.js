@@ -60,7 +60,7 @@
 /** @typedef {{agent: AgentRef, tools: (Ruling & {tool: string})[], unlisted: Ruling}} Coverage */
 /** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number, key?: string}} Enrolment */
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
-/** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number}} Server */
+/** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number, command: string[]}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */

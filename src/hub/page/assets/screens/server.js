@@ -34,6 +34,7 @@ export function OneServer({ name }) {
     <header class="screen-head"><h1 id="title"><${Name} of=${name} /></h1>
       ${server && html`<span class="grow"></span><span class=${server.sessions ? "dot dot-on" : "dot"}></span><span class="quiet">${server.sessions ? `${plural(server.sessions, "shim")} connected` : "not connected now"}</span>`}
     </header>
+    ${server && server.command.length > 0 && html`<p class="quiet small">Started as <${Name} of=${server.command.join(" ")} /></p>`}
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!server && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${server && !admin && html`<p class="note">Only admins change policy. You see what is in force.</p>`}
