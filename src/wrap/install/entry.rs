@@ -54,11 +54,11 @@ pub fn entries(root: &Node, keys: &[&str], shape: Shape) -> Vec<Entry> {
 
 fn inside<'n>(path: &[String], node: &'n Node, key: &str) -> Vec<(Vec<String>, &'n Node)> {
     let chosen = node.members().iter().filter(|member| key == "*" || member.name == key);
-    chosen.map(|member| ([path, &[member.name.clone()]].concat(), &member.node)).collect()
+    chosen.map(|member| ([path, std::slice::from_ref(&member.name)].concat(), &member.node)).collect()
 }
 
 fn entry(path: &[String], member: &Member, shape: Shape) -> Entry {
-    let path = [path, &[member.name.clone()]].concat();
+    let path = [path, std::slice::from_ref(&member.name)].concat();
     Entry { name: member.name.clone(), path, state: state(&member.node, shape), node: member.node.clone() }
 }
 
