@@ -146,8 +146,23 @@ pub enum Auto {
 impl Cli {
     /// Reads a command line, the program's name first.
     pub fn read(args: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(args)
+        let args: Vec<_> = args.collect();
+        let cli = Self::try_parse_from(&args)?;
+        let before = args.len().checked_sub(cli.wrap.command.len() + 1).and_then(|index| args.get(index));
+        let word = cli.wrap.command.first().and_then(|word| word.to_str());
+        // Behind options of the shim a command of ours would be taken for a server.
+        let is_ours = |word: &&str| Self::command().find_subcommand(word).is_some();
+        match word.filter(|word| is_ours(word) && before.is_none_or(|before| before != "--")) {
+            Some(word) => Err(misplaced(word)),
+            None => Ok(cli),
+        }
     }
+}
+
+fn misplaced(word: &str) -> clap::Error {
+    let why =
+        format!("`{word}` comes first, its options after it; for a server of that name, write `hitl-wrap -- {word}`");
+    Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, why)
 }
 
 impl WrapArgs {
