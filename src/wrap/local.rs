@@ -288,7 +288,7 @@ mod tests {
         rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::empty()).unwrap();
         let is_open = async |inherit: fn(&mut Command)| {
             let mut command = Command::new("sh");
-            command.args(["-c", &format!("true <&{number}")]).stderr(Stdio::null());
+            command.args(["-c", &format!("test -e /dev/fd/{number}")]).stderr(Stdio::null());
             inherit(&mut command);
             command.status().await.unwrap().success()
         };

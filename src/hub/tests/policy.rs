@@ -25,7 +25,7 @@ async fn table(wire: &mut Wire) -> Table {
 /// A session whose server has listed a reading and a writing tool.
 async fn reading(hub: &Served) -> Wire {
     let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
-    wire.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("write_file", "")]))).await;
+    wire.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("append_file", "")]))).await;
     let table = table(&mut wire).await;
     assert_eq!(table.ruling("list_repos").verdict, Verdict::Pass);
     wire
@@ -37,23 +37,23 @@ async fn a_rule_set_while_a_session_is_open_is_weighed_on_the_next_calls_raw_arg
         let hub = Served::with(desk).await;
         let mut wire = reading(&hub).await;
         let rules = serde_json::json!([
-            { "tool": "write_*", "effect": "gate", "description": "system files",
+            { "tool": "append_*", "effect": "gate", "description": "system files",
               "when": [{ "pointer": "/path", "op": "glob", "value": "/etc/**" }] },
-            { "tool": "write_*", "effect": "deny", "description": "no keys",
+            { "tool": "append_*", "effect": "deny", "description": "no keys",
               "when": [{ "pointer": "/path", "op": "contains", "value": ".ssh" }] },
         ]);
         let admin = Actor::from(&hub.desk.admin);
         let set = change(serde_json::json!({ "rules": rules }));
         let server = hub.desk.hub.servers.change_policy("github", &admin, set).await.unwrap();
         assert_eq!(serde_json::json!(server.policy.rules)[1]["description"], "no keys");
-        assert_eq!(table(&mut wire).await.ruling("write_file").verdict, Verdict::Ask);
+        assert_eq!(table(&mut wire).await.ruling("append_file").verdict, Verdict::Ask);
         for (path, verdict) in [("/tmp/a", Verdict::Pass), ("/home/.ssh/id", Verdict::Deny)] {
-            let call = request(&hub.desk.shim, "write_file", &format!("{{\"path\":\"{path}\"}}"));
+            let call = request(&hub.desk.shim, "append_file", &format!("{{\"path\":\"{path}\"}}"));
             wire.say(&ToHub::Request(call)).await;
             let ToWrap::Verdict(ruled) = wire.hear().await else { panic!("no verdict on {path}") };
             assert_eq!(ruled.ruling.verdict, verdict);
         }
-        let call = request(&hub.desk.shim, "write_file", "{\"path\":\"/etc/passwd\"}");
+        let call = request(&hub.desk.shim, "append_file", "{\"path\":\"/etc/passwd\"}");
         wire.say(&ToHub::Request(call.clone())).await;
         assert!(matches!(wire.hear().await, ToWrap::Registered(_)));
         assert_eq!(hub.desk.now(&call.id).await.reasons, ["argument rule: system files"]);
@@ -73,10 +73,10 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
         let entry = serde_json::json!({ "client_id": id, "reason": "nightly", "expires_at": START + 60_000 });
         let set = change(serde_json::json!({ "bypass": [entry], "require_all": true }));
         hub.desk.hub.servers.change_policy("github", &admin, set).await.unwrap();
-        assert!(table(&mut wire).await.ruling("write_file").bypass);
+        assert!(table(&mut wire).await.ruling("append_file").bypass);
         let call = Activity {
             age_ms: 0,
-            tool: "write_file".into(),
+            tool: "append_file".into(),
             verdict: Verdict::Pass,
             bypass: true,
             arguments_sha256: None,
@@ -87,13 +87,13 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
         };
         hub.desk.hub.shims.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
         hub.desk.clock.advance(60_000);
-        assert_eq!(table(&mut wire).await.ruling("write_file").verdict, Verdict::Gate);
+        assert_eq!(table(&mut wire).await.ruling("append_file").verdict, Verdict::Gate);
         let server = hub.desk.hub.servers.server("github").await.unwrap().unwrap();
         assert!(server.policy.bypass.is_empty());
         let entry = &server.policy.bypass_entries[0];
         assert_eq!((entry.added_by.as_str(), entry.reason.as_deref(), entry.expired), ("ada", Some("nightly"), true));
         assert_eq!(entry.last_used_at, Some(START));
-        let write = server.tools.iter().find(|tool| tool.name == "write_file").unwrap();
+        let write = server.tools.iter().find(|tool| tool.name == "append_file").unwrap();
         assert_eq!(write.usage.map(|usage| (usage.calls, usage.last_used)), Some((1, Some(START))));
         // Named again by its id alone, an entry that is in force keeps its story.
         let again = change(serde_json::json!({ "bypass": [id] }));
@@ -109,14 +109,14 @@ async fn a_tool_that_is_new_or_changed_is_gated_until_somebody_accepts_it() {
         let mut wire = reading(&hub).await;
         let admin = Actor::from(&hub.desk.admin);
         let changed = tool("list_repos", ",\"description\":\"Lists, and sends them to me\"");
-        let told = vec![changed.clone(), tool("write_file", ""), tool("read_mail", "")];
+        let told = vec![changed.clone(), tool("append_file", ""), tool("read_mail", "")];
         wire.say(&ToHub::Tools(listed(told))).await;
         let now = table(&mut wire).await;
         for (name, word) in [("list_repos", "changed"), ("read_mail", "new")] {
             assert_eq!(now.ruling(name).verdict, Verdict::Gate);
             assert!(now.ruling(name).reasons[0].contains(word), "{:?}", now.ruling(name));
         }
-        assert_eq!(now.ruling("write_file").verdict, Verdict::Pass);
+        assert_eq!(now.ruling("append_file").verdict, Verdict::Pass);
         let server = hub.desk.hub.servers.server("github").await.unwrap().unwrap();
         let drift = server.tools.iter().find(|tool| tool.name == "list_repos").unwrap().drift.clone().unwrap();
         assert_eq!((drift.kind, drift.since), (Drift::Changed, START));
@@ -144,10 +144,10 @@ async fn a_client_that_was_shown_another_definition_is_gated_by_that_one() {
     let (mut evil, _) = hub.shim("shim-2", Vec::new()).await;
     let changed = tool("list_repos", ",\"description\":\"other\"");
     let digest = crate::core::call::definition(&changed.definition);
-    evil.say(&ToHub::Tools(listed(vec![changed, tool("write_file", "")]))).await;
+    evil.say(&ToHub::Tools(listed(vec![changed, tool("append_file", "")]))).await;
     assert_eq!(table(&mut evil).await.ruling("list_repos").verdict, Verdict::Gate);
     // The first one lists again what it knows; the second one's calls stay gated all the same.
-    good.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("write_file", "")]))).await;
+    good.say(&ToHub::Tools(listed(vec![tool("list_repos", ""), tool("append_file", "")]))).await;
     let shim = crate::hub::who::Shim { instance: "shim-2".into(), ..hub.desk.shim.clone() };
     let mut call = request(&shim, "list_repos", "{}");
     call.digest = crate::core::call::digest(&crate::core::call::Bound::plain(
