@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startWorld, until, mocked } from "./world.mjs";
+import { mocked, shown, startWorld, until } from "./world.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 let world;
@@ -51,7 +51,7 @@ test("the hub's JSON has the shapes that the page believes it has", { skip: mock
   const shim = await world.shim("github");
   const page = await world.open("/approvals");
   const get = async (what) => {
-    const answer = await page.request.get(`/api/v1/${what}`);
+    const answer = await page.request.get(`/api/v1/${what}`, { headers: await shown(page) });
     assert.ok(answer.ok(), `${what}: ${await answer.text()}`);
     return answer.json();
   };

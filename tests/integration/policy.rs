@@ -72,8 +72,9 @@ async fn what_an_admin_sets_decides_on_the_next_call_of_a_connected_session() {
     assert_eq!(after(&approver, client, json!({ "require_all": true }), SUM).await, all);
     assert!(after(&approver, client, json!({ "require_all": false }), SUM).await.passed());
 
-    // "running" is in the name of one tool, nothing in the other's.
+    // One tool is medium, the other is low.
     let slow = "trigger-long-running-operation";
+    set_tool(&approver, client, slow, json!({ "trust": "medium" })).await;
     let medium = Fate::gated("trust medium ≥ threshold medium");
     assert_eq!(after(&approver, client, json!({ "threshold": "medium" }), slow).await, medium);
     assert!(next(&approver, client, SUM).await.passed());
@@ -104,6 +105,7 @@ async fn tool_above_the_ceiling_of_the_user_or_the_trust_of_the_agent_is_denied_
     let mut client = open(&hub, &approver, &token).await;
     let client = &mut client;
     let slow = "trigger-long-running-operation";
+    set_tool(&approver, client, slow, json!({ "trust": "medium" })).await;
     let agent = agent_path(&approver, "claude").await;
 
     // Nothing is denied until somebody sets a limit, and a limit on another server is none here.

@@ -10,7 +10,7 @@ use crate::support::{Approver, Client, Fate, Hub, Toolbox, Wrap, text_of};
 async fn open(toolbox: Toolbox, last: &str) -> ((Hub, Toolbox), Approver, Client) {
     let hub = Hub::start().await;
     let approver = hub.sign_in().await;
-    let token = hub.add_agent("Агент ☃ <b>&\"'").await;
+    let token = hub.add_agent("Агент ☃ <>&\"'").await;
     let mut client = Wrap::around(toolbox.server()).named("box").with_hub(&hub, &token).start();
     client.initialize().await;
     approver.knows_tool("box", last).await;
