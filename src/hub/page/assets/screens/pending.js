@@ -36,7 +36,7 @@ export function Pending() {
       <h1 id="title">Approvals</h1>
       <${ApprovalTabs} at="pending" />
     </header>
-    ${queue.length > 0 && html`<div class="bar"><${QueueFilters} onDone=${toCards} /><span class="grow"></span><${SelectAll} cards=${cards} /><span class="quiet">${plural(count, "call")} waiting</span>${(count > 1 || listed) && html`<${ViewSwitch} listed=${listed} />`}</div>`}
+    ${queue.length > 0 && html`<div class="bar queue-bar"><${QueueFilters} onDone=${toCards} /><span class="grow"></span><${SelectAll} cards=${cards} /><span class="quiet">${plural(count, "call")} waiting</span><${ViewSwitch} listed=${listed} /></div>`}
     <div class=${cls("queue", listed && "queue-list", listed && wide && "queue-wide")} ref=${list}>
       ${listed ? cards.length > 0 && html`<${CompactList} cards=${cards} wide=${wide} />` : cards.map((item) => html`<${Card} key=${item.approval.id} item=${item} />`)}
     </div>
