@@ -194,7 +194,7 @@ impl Relay {
             Event::FromClient(Err(_)) => self.on_client_gone(now),
             Event::FromServer(Ok(true)) => self.on_server_lines(now),
             Event::FromServer(_) => self.on_server_closed(now),
-            Event::Wrote => self.keep_draining(now),
+            Event::Wrote => self.on_wrote(now),
             Event::FromHub(from) => self.on_hub(from, now),
             Event::Timer => self.on_timer(now),
             Event::Signal(signal) => self.on_signal(signal, now),
@@ -498,9 +498,13 @@ impl Relay {
     }
 
     /// Whether an answer is to come that somebody waits for.
+    ///
+    /// None comes from a server that closed its stdout; and one that has not read all it was sent must go on reading or
+    /// say something. While the client has not taken what there is, the server may be waiting for that.
     fn owes_answers(&self) -> bool {
-        let on_its_way = self.to_client.has_work() || self.to_server.has_work();
-        self.to_client.is_open() && (on_its_way || self.gate.watches_server() || self.asked == Asked::Unheard)
+        let awaited = self.gate.awaits_answer() || self.asked == Asked::Unheard;
+        let comes = self.to_client.has_work() || awaited && !self.to_server.has_work();
+        self.to_client.is_open() && self.from_server.is_open() && comes
     }
 
     fn gives_up_server_at(&self) -> Option<Instant> {
@@ -519,6 +523,12 @@ impl Relay {
             self.on_client_gone(now);
             self.act(now);
         }
+    }
+
+    /// Somebody takes what is written: nobody has stopped.
+    fn on_wrote(&mut self, now: Instant) {
+        self.keep_draining(now);
+        self.end.quiet_since = self.end.quiet_since.map(|_| now);
     }
 
     fn on_signal(&mut self, signal: Signal, now: Instant) {

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Hub, Ledger, Wrap, eventually, is_alive, signal, text_of};
+use crate::support::{Approver, Client, Hub, Ledger, NOBODY, Wrap, eventually, is_alive, signal, text_of};
 
 /// A held `delete_repo` in front of the hostile server; returns its request id.
 async fn a_held_call(ledger: &Ledger) -> (Hub, Approver, Client, i64) {
@@ -95,7 +95,7 @@ async fn calls_held_when_the_server_closes_its_stdout_are_answered_once_and_the_
     let ledger = Ledger::new();
     let (_hub, approver, mut client, id) = a_held_call(&ledger).await;
     let pending = approver.the_pending_approval().await;
-    client.call("mute", json!({})).await;
+    client.call("hush", json!({})).await;
     client.stdout.rest().await;
     let answers = answers(&client, id);
     assert_eq!(answers.len(), 1, "{}", client.stdout.text());
@@ -104,6 +104,28 @@ async fn calls_held_when_the_server_closes_its_stdout_are_answered_once_and_the_
     assert_eq!(approver.approve(&pending).await.status, 409);
     assert_eq!(client.end().await.code(), Some(0));
     assert_eq!(ledger.runs_of("delete_repo"), 0);
+}
+
+#[tokio::test]
+async fn server_that_cannot_answer_any_more_is_ended_after_a_while_although_an_answer_is_awaited() {
+    let closed = "read -r line; exec 1>&-; while :; do sleep 1; done";
+    let full = r#"read -r line; echo '{"jsonrpc":"2.0","method":"notifications/ready"}'; while :; do sleep 1; done"#;
+    let [closed, full] = [(closed, false), (full, true)].map(|(script, fills)| async move {
+        let server = ["sh", "-c", script].map(str::to_owned).into();
+        let mut client = Wrap::around(server).with_hub_at(NOBODY, "hitl_a_none").start();
+        client.request("ping", json!({})).await;
+        if fills {
+            client.next().await;
+            // More than a pipe holds.
+            client.request("ping", json!({ "padding": "x".repeat(300 << 10) })).await;
+        } else {
+            client.stdout.rest().await;
+        }
+        let children = client.children();
+        assert_eq!(client.end().await.code(), Some(143), "{script}");
+        eventually("the server's end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+    });
+    tokio::join!(closed, full);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 Usage: hostile.py LEDGER_FILE
 
 Tools: delete_repo is gated by default and the others pass. write puts argument "text" on stdout as it is, flood an
-endless line of "bytes" bytes, deaf stops reading, mute closes stdout and lives on, leave exits with 3.
+endless line of "bytes" bytes, deaf stops reading, hush closes stdout and lives on, leave exits with 3.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-TOOLS = ["delete_repo", "write", "flood", "deaf", "mute", "leave"]
+TOOLS = ["delete_repo", "write", "flood", "deaf", "hush", "leave"]
 
 
 def put(data):
@@ -35,7 +35,7 @@ def call(message):
         reply(message, {"content": []})
         while True:
             time.sleep(3600)
-    elif name == "mute":
+    elif name == "hush":
         os.close(1)
         return
     elif name == "leave":

@@ -193,11 +193,11 @@ impl Gate {
                 Fate::Forward
             }
             // A server does not answer what was cancelled, or a moment too late.
-            Some(State::Passed | State::List { .. } | State::Running(_)) => {
+            Some(State::Passed | State::List { .. } | State::Running(_) | State::TakenBack) => {
                 if let Some(State::Running(call)) = self.requests.take(&id.key) {
                     self.log_passed(call, Outcome::Unknown, now);
                 }
-                self.put(&id.key, State::Passed, now);
+                self.put(&id.key, State::TakenBack, now);
                 Fate::Forward
             }
             None => Fate::Forward,

@@ -188,6 +188,11 @@ impl Gate {
         self.requests.has_begun()
     }
 
+    /// Whether the server has been given a request whose answer its client waits for.
+    pub fn awaits_answer(&self) -> bool {
+        !self.server_gone && self.requests.is_any_awaited()
+    }
+
     /// Whether a line that cannot be read must not pass: it may be an answer to a held call, or a tool list.
     pub fn drops_noise(&self) -> bool {
         self.requests.held_count() + self.requests.lists() > 0
@@ -338,7 +343,7 @@ impl Gate {
             State::Paused(paused) => self.report(&paused.released, Outcome::Unknown, now),
             // What it shows will not be read.
             State::List { .. } => self.forget_tools(),
-            State::Held(_) | State::Passed | State::Ended { .. } => {}
+            State::Held(_) | State::Passed | State::TakenBack | State::Ended { .. } => {}
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) enum State {
     },
     /// A call that passed.
     Running(Passing),
+    /// A request that passed and that its client took back: its answer comes never, or a moment too late.
+    TakenBack,
     /// A gated call that waits.
     Held(Box<Held>),
     /// A gated call that the server has been given.
@@ -60,7 +62,7 @@ enum Kind {
 impl State {
     fn kind(&self) -> Kind {
         match self {
-            Self::Passed | Self::Running(_) => Kind::Passed,
+            Self::Passed | Self::Running(_) | Self::TakenBack => Kind::Passed,
             Self::List { .. } => Kind::List,
             Self::Held(_) => Kind::Held,
             Self::Released(_) => Kind::Released,
@@ -72,6 +74,15 @@ impl State {
     /// Whether an answer would be taken for that of a call that needs approval.
     pub(super) fn is_open_gated(&self) -> bool {
         matches!(self, Self::Held(_) | Self::Released(_))
+    }
+
+    /// Whether the server has been given it, and its client waits for the answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Passed | Self::List { .. } | Self::Running(_) => true,
+            Self::Released(released) => !released.cancelled,
+            Self::TakenBack | Self::Held(_) | Self::Paused(_) | Self::Ended { .. } => false,
+        }
     }
 
     /// Whether the server has answered it, or never will.
@@ -110,6 +121,11 @@ impl Requests {
     /// Whether there has been any.
     pub(super) fn has_begun(&self) -> bool {
         self.next > 0
+    }
+
+    /// Whether the server owes an answer that its client waits for. Looks at every entry.
+    pub(super) fn is_any_awaited(&self) -> bool {
+        self.entries.values().any(|entry| entry.state.is_awaited())
     }
 
     /// Whether what the server says may matter for what passes.

@@ -91,7 +91,7 @@ impl Gate {
                     Err(Ambiguous) => self.drop_server_line("a tool list that readers take differently"),
                 }
             }
-            Some(State::Passed | State::Running(_)) => {
+            Some(State::Passed | State::Running(_) | State::TakenBack) => {
                 self.on_passing_response(id, result, now);
                 Fate::Forward
             }

@@ -135,7 +135,9 @@ fn a_list_that_the_client_took_back_is_not_waited_for() {
     stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
     assert!(stand.gate.watches_server());
     let taken_back = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert!(stand.gate.awaits_answer());
     assert_eq!(stand.client(taken_back), Fate::Forward);
+    assert!(!stand.gate.awaits_answer());
     assert_eq!(stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#), Fate::Forward);
     stand.pass_time(1);
     assert_eq!(stand.asks(), [], "its client does not look at it either");

@@ -43,9 +43,12 @@ fn cancel_of_a_released_call_is_forwarded_and_its_answer_suppressed() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
     stand.approve(&request);
+    assert!(!stand.gate.awaits_answer(), "the server knows nothing of it yet");
     stand.go(&request);
+    assert!(stand.gate.awaits_answer());
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     assert_eq!(stand.client(cancel), Fate::Forward);
+    assert!(!stand.gate.awaits_answer(), "nobody waits any more");
     stand.actions();
     assert_eq!(stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#), Fate::Consumed);
     let asks = stand.asks();
