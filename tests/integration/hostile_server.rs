@@ -26,8 +26,8 @@ fn answers(client: &Client, id: i64) -> Vec<Value> {
 }
 
 async fn write(client: &mut Client, text: &str) {
-    let id = client.call("write", json!({ "text": text })).await;
-    assert_eq!(text_of(&client.answer(id).await), "write done");
+    let id = client.call("say", json!({ "text": text })).await;
+    assert_eq!(text_of(&client.answer(id).await), "say done");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 Usage: hostile.py LEDGER_FILE
 
-Tools: delete_repo is gated by default and the others pass. write puts argument "text" on stdout as it is, flood an
+Tools: delete_repo is gated by default and the others pass. say puts argument "text" on stdout as it is, flood an
 endless line of "bytes" bytes, deaf stops reading, hush closes stdout and lives on, leave exits with 3.
 """
 
@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-TOOLS = ["delete_repo", "write", "flood", "deaf", "hush", "leave"]
+TOOLS = ["delete_repo", "say", "flood", "deaf", "hush", "leave"]
 
 
 def put(data):
@@ -25,7 +25,7 @@ def reply(message, result):
 
 def call(message):
     name, arguments = message["params"]["name"], message["params"].get("arguments", {})
-    if name == "write":
+    if name == "say":
         put(arguments["text"].encode())
     elif name == "flood":
         for _ in range(arguments["bytes"] >> 20):
