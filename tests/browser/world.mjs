@@ -204,7 +204,14 @@ async function realHub(config) {
     // With `tools`, these are what its server lists; with `token`, it is an agent that is there already.
     async shim(
       server,
-      { agent = `laptop-${++agents}`, user = "ada", client = { name: "test-client", version: "1.0" }, tools, token },
+      {
+        agent = `laptop-${++agents}`,
+        user = "ada",
+        client = { name: "test-client", version: "1.0" },
+        tools,
+        token,
+        env: more = {},
+      },
     ) {
       token ??= await cli(["agent", "add", agent, "--user", user]);
       const file = tools && join(data, `tools-${++agents}.json`);
@@ -213,7 +220,7 @@ async function realHub(config) {
         join(bin, "hitl-wrap"),
         server,
         client,
-        { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token },
+        { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token, ...more },
         file,
       );
       return { ...shim, token };
