@@ -420,7 +420,7 @@ pub struct ActivityRow {
 }
 
 /// Tells an absent field from an explicit `null`.
-pub(in crate::hub) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,
