@@ -27,8 +27,8 @@ pub(in crate::hub) struct Shim {
     pub(in crate::hub) instance: InstanceId,
     pub(in crate::hub) server: String,
     pub(in crate::hub) client: ClientInfo,
-    /// As the agent's account says, else as the shim says; shown, never decided on.
-    pub(in crate::hub) user: Option<String>,
+    /// Whose account it runs under, as the shim says; shown as a claim, never decided on.
+    pub(in crate::hub) claimed_user: Option<String>,
 }
 
 /// How a decision came in.
