@@ -27,8 +27,8 @@ pub(super) struct Shim {
     pub(super) instance: InstanceId,
     pub(super) server: String,
     pub(super) client: ClientInfo,
-    /// As the agent's account says, else as the shim says; shown, never decided on.
-    pub(super) user: Option<String>,
+    /// Whose account it runs under, as the shim says; shown as a claim, never decided on.
+    pub(super) claimed_user: Option<String>,
 }
 
 /// How a decision came in.

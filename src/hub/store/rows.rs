@@ -119,6 +119,7 @@ pub(in crate::hub) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
         agent: AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? },
         client: ClientInfo { name: text(row, "client_name")?, version: text(row, "client_version")? },
         user: optional(row, "user_name")?,
+        claimed_user: optional(row, "claimed_user")?,
         reasons: json(&text(row, "reasons")?, "reasons")?,
         arguments: text(row, "arguments")?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),

@@ -66,7 +66,7 @@ impl Desk {
             instance: InstanceId::from("shim-1"),
             server: "github".into(),
             client: ClientInfo { name: "cursor".into(), version: "1".into() },
-            user: None,
+            claimed_user: None,
         };
         assert_eq!(hub.shims.meet(&shim, &["server".into()]).await.unwrap(), Met::Known);
         Self { hub, clock, admin, approver, agent, token, shim, fresh }
