@@ -40,6 +40,11 @@ pub async fn dial(base: &str, way: &Way) -> anyhow::Result<Stream> {
     Ok(MaybeTlsStream::Rustls(stream))
 }
 
+/// The hub's certificate is nobody's that is believed here; why, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CertificateFault(String);
+
 /// How the way is said where it is not plain.
 pub fn by_way_of(way: &Way) -> String {
     let proxy = way.proxy.as_ref();
@@ -88,12 +93,13 @@ fn in_words(error: &io::Error, way: &Way) -> anyhow::Error {
             "its certificate comes from an authority that this machine does not know; if it is your own, name that \
              authority's certificate with ca_file in config.toml, or HITL_CA_FILE"
         }
+        Some(rustls::Error::InvalidCertificate(_)) => return CertificateFault(error.to_string()).into(),
         Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-            "what answers there does not speak TLS; perhaps its URL begins with http://"
+            return anyhow::anyhow!("what answers there does not speak TLS; perhaps its URL begins with http://");
         }
         _ => return anyhow::anyhow!("{error}"),
     };
-    anyhow::anyhow!("{why}")
+    CertificateFault(why.to_owned()).into()
 }
 
 /// What is believed: read once and on a thread of its own, because that takes long.

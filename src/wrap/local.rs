@@ -57,7 +57,7 @@ impl Local {
     }
 
     /// Whether a hub of this data dir lives.
-    fn runs(&self) -> bool {
+    pub fn runs(&self) -> bool {
         let lock = File::open(paths::hub_lock(&self.data_dir));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }

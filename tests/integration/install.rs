@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Hub, Ledger, Wrap, binary, text_of};
+use crate::support::{Hub, Ledger, Wrap, binary, eventually, is_alive, test_file, text_of};
 
 struct Machine {
     home: TempDir,
@@ -304,6 +304,70 @@ fn doctor_finds_settings_that_cannot_be_used() {
         machine.file(config, &format!("hub = \"http://192.0.2.1:1\"\nagent_token_file = {}\n", json!(token)));
     };
     planted(plain, "plain_text");
+}
+
+/// The shim's settings name this hub, and this token.
+fn uses(machine: &Machine, hub: &Hub, token: &str) {
+    let file = machine.file("token", token);
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let text = format!("hub = {}\nagent_token_file = {}\n", json!(hub.url), json!(file));
+    machine.file(".config/hitl/config.toml", &text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_asks_the_hub_as_the_shim_does() {
+    let (machine, hub) = (Machine::new(), Hub::start().await);
+    uses(&machine, &hub, &hub.add_agent("claude").await);
+    let about_hub = |machine: &Machine| -> Vec<Value> {
+        machine.findings(&[]).into_iter().filter(|finding| finding["about"] == json!(hub.url)).collect()
+    };
+    assert_eq!(about_hub(&machine), Vec::<Value>::new());
+    hub.run(&["agent", "revoke", "claude"]).await;
+    let found = about_hub(&machine);
+    assert!(found.len() == 1 && found[0]["kind"] == "token_refused", "{found:?}");
+    assert!(found[0]["text"].as_str().unwrap().contains("revoked"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_a_certificate_that_nobody_vouches_for() {
+    let (certificate, key) = (test_file("tls/hub.pem"), test_file("tls/hub.key"));
+    let tls = [("HITL_TLS_CERT", certificate.as_str()), ("HITL_TLS_KEY", key.as_str())];
+    let (machine, hub) = (Machine::new(), Hub::start_with(&tls).await);
+    uses(&machine, &hub, "hitl_a_x\n");
+    let found = machine.findings(&[]);
+    let finding = found.iter().find(|finding| finding["kind"] == "certificate");
+    assert!(finding.is_some_and(|finding| finding["text"].to_string().contains("authority")), "{found:?}");
+}
+
+#[test]
+fn doctor_finds_settings_that_clients_do_not_hand_on() {
+    let output = Machine::new().run_with(&["doctor", "--json"], &[("HITL_HOLD_FOR", "30")]);
+    let found: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let of_it = |finding: &&Value| finding["kind"] == "stripped_variable" && finding["about"] == "HITL_HOLD_FOR";
+    assert_eq!(found.iter().filter(of_it).count(), 1, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_what_the_hub_alone_knows_and_uninstall_ends_that_hub() {
+    let (machine, ledger) = (Machine::new(), Ledger::new());
+    let data = machine.home.path().join(".local/share/hitl");
+    let wrap = Wrap::around(ledger.server()).named("by-hand").env("HITL_DATA_DIR", data.to_str().unwrap());
+    let mut client = wrap.start();
+    client.initialize().await;
+    client.list_tools().await;
+    let known = || async { text(&machine.run(&["status"])).contains("hub only   by-hand").then_some(()) };
+    eventually("the server that only the hub knows", known).await;
+    client.close();
+    client.wait().await;
+
+    machine.file(".cursor/mcp.json", "{\"mcpServers\":{\"a\":{\"command\":\"sh\"}}}");
+    assert!(machine.run(&["install", "--yes"]).status.success());
+    let process: u32 = std::fs::read_to_string(data.join("hub.lock")).unwrap().parse().unwrap();
+    let gone = machine.run(&["uninstall", "--yes"]);
+    assert!(gone.status.success() && text(&gone).contains("has ended"), "{}", text(&gone));
+    assert!(text(&gone).contains("~/.local/share/hitl; remove"), "{}", text(&gone));
+    eventually("its end", || async { (!is_alive(process)).then_some(()) }).await;
+    assert!(text(&machine.run(&["uninstall", "--yes"])).contains("nothing to do"));
 }
 
 #[test]

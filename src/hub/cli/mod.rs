@@ -9,6 +9,8 @@ mod audit;
 mod client;
 mod configure;
 mod open;
+mod server;
+mod stop;
 mod terminal;
 mod user;
 mod watch;
@@ -72,12 +74,17 @@ enum Command {
         #[arg(long)]
         no_browser: bool,
     },
+    /// End the hub that runs on the data dir
+    Stop,
     /// The people who may sign in
     #[command(subcommand)]
     User(user::Command),
     /// The identities that shims connect with
     #[command(subcommand)]
     Agent(agent::Command),
+    /// The MCP servers that shims have named
+    #[command(subcommand)]
+    Server(server::Command),
     /// See and decide what waits, over the hub's API
     Approvals(approvals::Approvals),
     /// The chained record of decisions and changes
@@ -116,8 +123,10 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             serve::run(settings, local, accept_rollback).await?;
         }
         Command::Open { no_browser } => open::open(&place.settings(None)?, no_browser).await?,
+        Command::Stop => stop::stop(&place.settings(None)?).await?,
         Command::User(command) => user::run(command, &place.settings(None)?).await?,
         Command::Agent(command) => agent::run(command, &place.settings(None)?).await?,
+        Command::Server(command) => server::run(command, &place.settings(None)?).await?,
         Command::Approvals(approvals) => approvals::run(approvals, &place).await?,
         Command::Audit(command) => return audit::run(command, &place.settings(None)?).await,
         Command::Config(command) => configure::run(&command, &place)?,

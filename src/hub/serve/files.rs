@@ -95,8 +95,13 @@ impl DataDir {
         }
     }
 
+    /// The process of the hub that lives, by its lock file.
+    pub fn process(&self) -> Option<i32> {
+        fs::read_to_string(paths::hub_lock(&self.0)).ok()?.trim().parse().ok().filter(|process| *process > 0)
+    }
+
     /// Whether a hub of this data dir lives.
-    fn is_served(&self) -> bool {
+    pub fn is_served(&self) -> bool {
         let lock = File::open(paths::hub_lock(&self.0));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
@@ -139,12 +144,14 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Held for as long as a hub serves; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+pub struct Lock(File);
 
 impl Lock {
     /// The locks of a hub: on its data dir, and on its SQLite store, beside the one real file whatever leads there.
     pub fn of_hub(dir: &DataDir, database: &Database) -> anyhow::Result<Vec<Self>> {
-        let mut locks = vec![Self::take(&paths::hub_lock(dir.path()), dir.path())?];
+        let mut own = Self::take(&paths::hub_lock(dir.path()), dir.path())?;
+        own.sign().with_context(|| format!("cannot write {}", paths::hub_lock(dir.path()).display()))?;
+        let mut locks = vec![own];
         if let Database::Sqlite(path) = database {
             let real =
                 store::private_file(path).with_context(|| format!("cannot open the store {}", path.display()))?;
@@ -153,6 +160,12 @@ impl Lock {
             locks.push(Self::take(Path::new(&lock), &real)?);
         }
         Ok(locks)
+    }
+
+    /// Says in the file whose it is, so that `hitl-hub stop` finds the process.
+    fn sign(&mut self) -> io::Result<()> {
+        self.0.set_len(0)?;
+        write!(self.0, "{}", std::process::id())
     }
 
     fn take(path: &Path, of: &Path) -> anyhow::Result<Self> {

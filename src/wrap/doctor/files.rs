@@ -8,6 +8,24 @@ use crate::wrap::install::show::tilde;
 use crate::wrap::install::survey::Site;
 use crate::wrap::install::tree::Dialect;
 
+/// What the shim reads from its environment.
+const OF_THE_SHIM: [&str; 14] = [
+    "HITL_HUB",
+    "HITL_SERVER",
+    "HITL_CLIENT",
+    "HITL_CONFIG",
+    "HITL_AGENT_TOKEN",
+    "HITL_AGENT_TOKEN_FILE",
+    "HITL_HUB_WAIT",
+    "HITL_HOLD_FOR",
+    "HITL_DATA_DIR",
+    "HITL_LOG",
+    "HITL_LOG_FORMAT",
+    "HITL_CA_FILE",
+    "HITL_PROXY",
+    "HITL_DATABASE",
+];
+
 /// The journal cannot be read.
 pub(super) fn broken_journal(error: &anyhow::Error) -> Finding {
     Finding::wrong(
@@ -48,6 +66,7 @@ pub(super) fn check(looked: &Looked<'_>) -> Vec<Finding> {
     findings.extend(shadowed(looked));
     findings.extend(wiped(looked));
     findings.extend(same_name(looked));
+    findings.extend(stripped());
     findings
 }
 
@@ -116,22 +135,6 @@ fn client_approves(about: &str, entry: &Entry) -> Option<Finding> {
 }
 
 fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
-    const KNOWN: [&str; 14] = [
-        "HITL_HUB",
-        "HITL_SERVER",
-        "HITL_CLIENT",
-        "HITL_CONFIG",
-        "HITL_AGENT_TOKEN",
-        "HITL_AGENT_TOKEN_FILE",
-        "HITL_HUB_WAIT",
-        "HITL_HOLD_FOR",
-        "HITL_DATA_DIR",
-        "HITL_LOG",
-        "HITL_LOG_FORMAT",
-        "HITL_CA_FILE",
-        "HITL_PROXY",
-        "HITL_DATABASE",
-    ];
     let names =
         ["env", "envs", "environment"].iter().filter_map(|key| entry.node.get(key)).flat_map(|env| env.members());
     let ours = names.map(|member| member.name.as_str()).filter(|name| name.starts_with("HITL_"));
@@ -142,7 +145,7 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
             "the agent's token stands in the client's file, which others may read",
             "put it into a file of mode 0600 and name that with agent_token_file in config.toml",
         )),
-        name if !KNOWN.contains(&name) => Some(Finding::wrong(
+        name if !OF_THE_SHIM.contains(&name) => Some(Finding::wrong(
             "unknown_variable",
             about,
             format!("{name} is no setting, so it does nothing"),
@@ -151,6 +154,18 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
         _ => None,
     };
     ours.filter_map(finding).collect()
+}
+
+/// Settings in the environment of this shell, which clients do not hand on: the shim works by others than its user sees.
+fn stripped() -> Vec<Finding> {
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let ours = set.filter(|name| OF_THE_SHIM.contains(&name.as_str()) && name != "HITL_CONFIG");
+    let finding = |name: String| {
+        let text =
+            "it is set here, and most clients hand their own environment to no server, so the shim does not see it";
+        Finding::note("stripped_variable", name, text, "write it to config.toml, or into `env` of the server's entry")
+    };
+    ours.map(finding).collect()
 }
 
 /// The client gives up before a person can have decided.

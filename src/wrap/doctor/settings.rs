@@ -4,14 +4,18 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::files::shell;
 use super::{Finding, Looked};
 use crate::config::paths;
-use crate::config::wrap::{Flags, HubAt, Wrap};
+use crate::config::wrap::{Endpoint, Flags, HubAt, Wrap};
+use crate::wire;
+use crate::wrap::connect::{self, Failure, Refused};
+use crate::wrap::dial::{CertificateFault, dial};
+use crate::wrap::http::Answer;
+use crate::wrap::local::Local;
 
 /// How long a hub may take to answer.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -26,14 +30,14 @@ pub(super) async fn check(_: &Looked<'_>) -> Vec<Finding> {
         Err(error) => return vec![unusable(&format!("{error:#}"))],
     };
     match settings.hub {
-        HubAt::Local { data_dir, .. } => local(&data_dir),
+        HubAt::Local { data_dir, .. } => local(&data_dir).await,
         HubAt::Remote { endpoint } => {
             let mut findings = Vec::new();
             if endpoint.is_plain_text() {
                 let text = "the connection is not encrypted, and the token crosses the network in the clear";
                 findings.push(Finding::wrong("plain_text", &endpoint.base, text, "use https://"));
             }
-            findings.extend(hub(&endpoint.base).await);
+            findings.extend(hub(&endpoint).await);
             findings
         }
     }
@@ -57,11 +61,13 @@ fn unusable(text: &str) -> Finding {
     Finding::wrong(kind, "settings", text, mend)
 }
 
-fn local(data_dir: &Path) -> Vec<Finding> {
+async fn local(data_dir: &Path) -> Vec<Finding> {
     let mut findings: Vec<Finding> = data(data_dir).into_iter().collect();
-    let runs = crate::wrap::local::Local::new(data_dir.to_owned(), None).locate().is_ok();
-    let taken = || TcpListener::bind(("127.0.0.1", PORT)).is_err();
-    if !runs && taken() {
+    if let Ok(endpoint) = Local::new(data_dir.to_owned(), None).locate() {
+        findings.extend(hub(&endpoint).await);
+        return findings;
+    }
+    if TcpListener::bind(("127.0.0.1", PORT)).is_err() {
         let text = format!("port {PORT} is taken by another program, so the hub on this machine will choose another");
         findings.push(Finding::note(
             "port_taken",
@@ -70,15 +76,9 @@ fn local(data_dir: &Path) -> Vec<Finding> {
             "`hitl-hub open` finds it all the same",
         ));
     }
-    if !runs {
-        let text = "it does not run; the first wrapped server starts it";
-        findings.push(Finding::note(
-            "hub_not_running",
-            "hub on this machine",
-            text,
-            format!("its log is {}", paths::local_log(data_dir).display()),
-        ));
-    }
+    let text = "it does not run; the first wrapped server starts it";
+    let mend = format!("its log is {}", paths::local_log(data_dir).display());
+    findings.push(Finding::note("hub_not_running", "hub on this machine", text, mend));
     findings
 }
 
@@ -113,29 +113,43 @@ fn data(_: &Path) -> Option<Finding> {
     None
 }
 
-/// A hub elsewhere: whether it is there, and whether its clock is ours.
-async fn hub(base: &str) -> Vec<Finding> {
-    let Some((scheme, rest)) = base.split_once("://") else { return Vec::new() };
-    let host = rest.split('/').next().unwrap_or_default();
-    let port = if scheme == "https" { 443 } else { 80 };
-    let address = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        host.to_owned()
-    } else {
-        format!("{host}:{port}")
+/// A hub: whether it is there, is one, tells the time that we have, and lets us in.
+async fn hub(endpoint: &Endpoint) -> Vec<Finding> {
+    let base = &endpoint.base;
+    let mut findings = match within(alive(endpoint)).await {
+        Ok(answer) => of_answer(base, &answer, std::time::SystemTime::now()),
+        Err(error) if error.is::<CertificateFault>() => vec![untrusted(base, &error)],
+        Err(error) => vec![unreachable(base, &format!("{error:#}"))],
     };
-    let stream = match timeout(WITHIN, TcpStream::connect(&address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return vec![unreachable(base, &error.to_string())],
-        Err(_) => return vec![unreachable(base, "it does not answer")],
-    };
-    if scheme == "https" {
-        return Vec::new();
+    // Whoever is no hub is not shown a token.
+    if findings.iter().all(|finding| finding.kind == "clock") {
+        findings.extend(token(endpoint).await);
     }
-    match timeout(WITHIN, ask(stream, host)).await {
-        Ok(Ok(answer)) => of_answer(base, &answer, std::time::SystemTime::now()).into_iter().collect(),
-        Ok(Err(error)) => vec![unreachable(base, &error.to_string())],
-        Err(_) => vec![unreachable(base, "it takes the connection and says nothing")],
+    findings
+}
+
+/// Whether the token opens the connection that the shim would open.
+async fn token(endpoint: &Endpoint) -> Option<Finding> {
+    let base = &endpoint.base;
+    match timeout(WITHIN, connect::open(endpoint)).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(Failure::Refused(refused, said))) => {
+            let kind = if refused == Refused::Version { "versions_apart" } else { "token_refused" };
+            let text = refused.advice(&format!("the hub at {base}"), &said, false);
+            Some(Finding::wrong(kind, base, text, "hitl-wrap login URL makes and stores another token"))
+        }
+        Ok(Err(Failure::Unreachable(why))) => Some(unreachable(base, &why)),
+        Err(_) => Some(unreachable(base, "it takes the connection and says nothing")),
     }
+}
+
+async fn within<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    timeout(WITHIN, asking).await.unwrap_or_else(|_| Err(anyhow::anyhow!("it does not answer")))
+}
+
+fn untrusted(base: &str, error: &anyhow::Error) -> Finding {
+    let text = format!("{error:#}; gated calls are refused meanwhile");
+    Finding::wrong("certificate", base, text, "name the authority's certificate with ca_file in config.toml")
 }
 
 fn unreachable(base: &str, why: &str) -> Finding {
@@ -143,32 +157,28 @@ fn unreachable(base: &str, why: &str) -> Finding {
     Finding::wrong("hub_unreachable", base, text, "start the hub, or correct `hub` in config.toml")
 }
 
-async fn ask(mut stream: TcpStream, host: &str) -> std::io::Result<String> {
-    let request = format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+async fn alive(endpoint: &Endpoint) -> anyhow::Result<Answer> {
+    let (_, rest) = endpoint.base.split_once("://").unwrap_or_default();
+    let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let mut stream = dial(&endpoint.base, &endpoint.way).await?;
+    let request = format!("GET {path}/livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(16 << 10).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    stream.flush().await?;
+    Ok(Answer::read(&mut stream).await?)
 }
 
-fn of_answer(base: &str, answer: &str, now: std::time::SystemTime) -> Option<Finding> {
-    let status = answer.lines().next().unwrap_or_default();
-    if !status.contains(" 200 ") {
-        let text = format!("what answers there is no hub, or not under this name: {status}");
-        return Some(Finding::wrong(
-            "not_a_hub",
-            base,
-            text,
-            "correct `hub` in config.toml, or `public_url` of the hub",
-        ));
+fn of_answer(base: &str, answer: &Answer, now: std::time::SystemTime) -> Vec<Finding> {
+    if answer.status != 200 || answer.header(wire::HUB_HEADER).is_none() {
+        let text = format!("what answers there is no hub, or not under this name ({})", answer.status);
+        let mend = "correct `hub` in config.toml, or `public_url` of the hub";
+        return vec![Finding::wrong("not_a_hub", base, text, mend)];
     }
-    let date =
-        answer.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("date")))?.1;
-    let apart = apart(date.trim(), now)?;
-    (apart > APART_SECONDS).then(|| {
-        let text = format!("its clock and this machine's are {apart} seconds apart");
-        Finding::wrong("clock", base, text, "set both by NTP; deadlines go by the hub's")
-    })
+    let apart = answer.header("date").and_then(|date| apart(date.trim(), now)).unwrap_or_default();
+    if apart <= APART_SECONDS {
+        return Vec::new();
+    }
+    let text = format!("its clock and this machine's are {apart} seconds apart");
+    vec![Finding::wrong("clock", base, text, "set both by NTP; deadlines go by the hub's")]
 }
 
 /// Seconds between a `Date` of HTTP, such as `Sat, 28 Nov 2026 01:00:00 GMT`, and now.
@@ -190,16 +200,20 @@ fn apart(date: &str, now: std::time::SystemTime) -> Option<u64> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_hub_whose_clock_is_apart_is_told_of() {
+    #[tokio::test]
+    async fn a_hub_whose_clock_is_apart_is_told_of() {
         let now = std::time::UNIX_EPOCH + Duration::from_secs(1_795_827_600);
         assert_eq!(apart("Sat, 28 Nov 2026 01:00:00 GMT", now), Some(0));
         assert_eq!(apart("Thu, 01 Jan 1970 00:00:10 GMT", std::time::UNIX_EPOCH), Some(10));
-        let answer = |date: &str| format!("HTTP/1.1 200 OK\r\ndate: {date}\r\n\r\nok\n");
-        assert_eq!(of_answer("h", &answer("Sat, 28 Nov 2026 00:59:30 GMT"), now), None);
-        assert_eq!(of_answer("h", &answer("Sat, 28 Nov 2026 00:50:00 GMT"), now).unwrap().kind, "clock");
-        assert_eq!(of_answer("h", "HTTP/1.1 403 Forbidden\r\n\r\n", now).unwrap().kind, "not_a_hub");
-        assert_eq!(of_answer("h", "SSH-2.0\r\n", now).unwrap().kind, "not_a_hub");
+        let found = async |head: &str| {
+            let answer = Answer::read(&mut format!("{head}\r\n\r\n").as_bytes()).await.unwrap();
+            of_answer("h", &answer, now).first().map(|finding| finding.kind)
+        };
+        let dated = |date: &str| format!("HTTP/1.1 200 OK\r\nhitl-hub: 1\r\ndate: {date}");
+        assert_eq!(found(&dated("Sat, 28 Nov 2026 00:59:30 GMT")).await, None);
+        assert_eq!(found(&dated("Sat, 28 Nov 2026 00:50:00 GMT")).await, Some("clock"));
+        assert_eq!(found("HTTP/1.1 403 Forbidden").await, Some("not_a_hub"));
+        assert_eq!(found("HTTP/1.1 200 OK\r\nserver: nginx").await, Some("not_a_hub"));
     }
 
     #[test]
@@ -213,12 +227,6 @@ mod tests {
         ] {
             assert_eq!(unusable(text).kind, kind, "{text}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_hub_that_is_not_there_is_told_of() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(hub(&format!("http://{free}")).await[0].kind, "hub_unreachable");
     }
 
     #[cfg(unix)]

@@ -13,6 +13,8 @@ use super::status;
 use super::survey::{Choice, Site, survey};
 use super::{show, tree};
 use crate::config::paths;
+use crate::config::wrap::{Flags, HubAt, Wrap};
+use crate::wrap::local::{Local, hub_program};
 
 /// Which files and servers.
 #[derive(Args, Clone, Debug, Default)]
@@ -104,6 +106,7 @@ pub fn uninstall(selection: Selection, manner: Manner) -> anyhow::Result<u8> {
     let plan = Plan::make(sites, &choice, Action::Uninstall, &journal);
     let done = carry_out(&plan, &mut journal, manner, &home, "take the shim away from")?;
     if done == Some(FINE) && journal.records().is_empty() {
+        print(&hub_ended())?;
         print(&what_remains(&home))?;
     }
     Ok(done.unwrap_or(FINE))
@@ -115,6 +118,9 @@ pub fn status(selection: Selection, json: bool) -> anyhow::Result<u8> {
     let sites = with_surroundings(&home, |here| survey(here, &choice))?;
     let sites: Vec<Site> = sites.into_iter().filter(|site| site.client.dialect != tree::Dialect::Yaml).collect();
     let mut rows = status::rows(&sites);
+    if choice.is_everything() {
+        rows.extend(status::elsewhere(&rows, &known_to_the_hub()));
+    }
     rows.retain(|row| {
         choice.servers.is_empty() || row.server.as_ref().is_some_and(|name| choice.servers.contains(name))
     });
@@ -197,11 +203,40 @@ fn shim() -> anyhow::Result<String> {
     path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("this program's path {path:?} is not UTF-8"))
 }
 
+/// Ends this user's own hub, which nobody needs any more; what it says, if it ran.
+fn hub_ended() -> String {
+    let Some(data) = local_data().filter(|data| Local::new(data.clone(), None).runs()) else { return String::new() };
+    match std::process::Command::new(hub_program()).arg("stop").arg("--data-dir").arg(data).output() {
+        Ok(output) => format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+        Err(error) => format!("the hub on this machine goes on: cannot run hitl-hub stop ({error})\n"),
+    }
+}
+
+/// The servers that this user's own hub has a policy for; none where there is no such hub, or where it cannot be asked.
+fn known_to_the_hub() -> Vec<String> {
+    let Some(data) = local_data().filter(|data| data.exists()) else { return Vec::new() };
+    let mut list = std::process::Command::new(hub_program());
+    let listed = list.args(["server", "list", "--json", "--data-dir"]).arg(data).output();
+    listed.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default()
+}
+
+/// Where this user's own hub keeps its data; `None` where the shim is told of a hub elsewhere.
+fn local_data() -> Option<PathBuf> {
+    let settings = Wrap::load(Flags::default(), "server", &|name| std::env::var(name).ok()).ok()?;
+    match settings.hub {
+        HubAt::Local { data_dir, .. } => Some(data_dir),
+        HubAt::Remote { .. } => None,
+    }
+}
+
 fn what_remains(home: &Path) -> String {
-    let data = paths::data_dir().map(|path| show::tilde(&path, home)).unwrap_or_default();
+    let data = local_data().filter(|data| data.exists()).map(|path| show::tilde(&path, home));
+    let data = data.map_or_else(String::new, |data| {
+        format!("The hub's approvals and record stay in {data}; remove that directory if you want them gone.\n")
+    });
     format!(
-        "No client starts the shim any more; restart those that run.\n\
-         The hub's approvals and record stay in {data}; remove that directory if you want them gone.\n\
+        "No client starts the shim any more; restart those that run, or they start the hub again.\n\
+         {data}\
          The programs are removed with `cargo uninstall hitl`, or as they were installed.\n"
     )
 }

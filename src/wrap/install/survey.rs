@@ -43,6 +43,11 @@ impl Choice {
         client && self.scope.is_none_or(|scope| scope == place.scope)
     }
 
+    /// Whether nothing was left out.
+    pub fn is_everything(&self) -> bool {
+        self.clients.is_empty() && self.servers.is_empty() && self.scope.is_none() && self.file.is_none()
+    }
+
     /// Whether this server is meant.
     pub fn means(&self, entry: &Entry) -> bool {
         self.servers.is_empty() || self.servers.contains(&entry.name)
