@@ -132,6 +132,8 @@ create table approvals (
     client_id text not null,
     agent_name text not null,
     user_name text,
+    -- Whose account the shim says it runs under, where no user is known.
+    claimed_user text,
     client_name text not null,
     client_version text not null,
     server text not null,

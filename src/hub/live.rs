@@ -21,7 +21,7 @@ const MAX_NAME: usize = 200;
 
 /// News for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Wake {
+pub(super) enum Wake {
     /// Something happened to one of its approvals.
     Approval(ApprovalId),
     /// Its policy may have changed.
@@ -30,7 +30,7 @@ pub(in crate::hub) enum Wake {
 
 /// Why the hub ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Cut {
+pub(super) enum Cut {
     /// Its agent is revoked.
     Revoked,
     /// Its agent may not stand in front of this server any more.
@@ -47,7 +47,7 @@ type Key = (ClientId, InstanceId);
 
 /// See the module.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct Live(Arc<Mutex<Shims>>);
+pub(super) struct Live(Arc<Mutex<Shims>>);
 
 #[derive(Default)]
 struct Shims {
@@ -76,10 +76,10 @@ struct Connected {
 }
 
 /// A session's end of its entry.
-pub(in crate::hub) struct Joined {
-    pub(in crate::hub) number: u64,
-    pub(in crate::hub) wakes: mpsc::Receiver<Wake>,
-    pub(in crate::hub) cut: watch::Receiver<Option<Cut>>,
+pub(super) struct Joined {
+    pub(super) number: u64,
+    pub(super) wakes: mpsc::Receiver<Wake>,
+    pub(super) cut: watch::Receiver<Option<Cut>>,
 }
 
 impl Connected {
@@ -97,7 +97,7 @@ impl Live {
     }
 
     /// A shim is there; an older connection of the same instance ends.
-    pub(in crate::hub) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
+    pub(super) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
         let (wake, wakes) = mpsc::channel(WAKES);
         let (cut, cut_seen) = watch::channel(None);
         let mut shims = self.shims();
@@ -118,13 +118,13 @@ impl Live {
     }
 
     /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
-    pub(in crate::hub) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
+    pub(super) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
         let mut shims = self.shims();
         leave(&mut shims, &(client_id.clone(), instance.clone()), number)
     }
 
     /// A session was lost, and its shim may come back until then; `false`: a newer one speaks for the instance.
-    pub(in crate::hub) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
+    pub(super) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
         let mut shims = self.shims();
         let key = (shim.client_id.clone(), shim.instance.clone());
         let Some(seen) = leave(&mut shims, &key, number) else { return false };
@@ -133,7 +133,7 @@ impl Live {
     }
 
     /// A shim that another hub or run of this one knew may come back until then; `false`: it is here, or expected.
-    pub(in crate::hub) fn expect_back(&self, client_id: &ClientId, instance: &InstanceId, until: i64) -> bool {
+    pub(super) fn expect_back(&self, client_id: &ClientId, instance: &InstanceId, until: i64) -> bool {
         let mut shims = self.shims();
         let key = (client_id.clone(), instance.clone());
         if shims.connected.contains_key(&key) || shims.away.contains_key(&key) {
@@ -144,36 +144,36 @@ impl Live {
     }
 
     /// Whether a shim is connected, or may still come back.
-    pub(in crate::hub) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         let (shims, key) = (self.shims(), (client_id.clone(), instance.clone()));
         shims.connected.contains_key(&key) || shims.away.contains_key(&key)
     }
 
     /// When the first lost shim is given up.
-    pub(in crate::hub) fn next_given_up(&self) -> Option<i64> {
+    pub(super) fn next_given_up(&self) -> Option<i64> {
         self.shims().away.values().map(|away| away.until).min()
     }
 
     /// Lost shims whose time is up, with the session that people saw; they stay listed until
     /// [`forget`](Self::forget), so that a store that fails now is asked again.
-    pub(in crate::hub) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
+    pub(super) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
         let shims = self.shims();
         let over = shims.away.iter().filter(|(_, away)| away.until <= now);
         over.map(|((client_id, instance), away)| (client_id.clone(), instance.clone(), away.shown.clone())).collect()
     }
 
     /// A lost shim is dealt with.
-    pub(in crate::hub) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
+    pub(super) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
         self.shims().away.remove(&(client_id.clone(), instance.clone()));
     }
 
     /// Whether the shim is connected now.
-    pub(in crate::hub) fn is_connected(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn is_connected(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         self.shims().connected.contains_key(&(client_id.clone(), instance.clone()))
     }
 
     /// From now on the session is shown; whether it was not before.
-    pub(in crate::hub) fn count(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn count(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         let mut shims = self.shims();
         let connected = shims.connected.get_mut(&(client_id.clone(), instance.clone()));
         connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
@@ -198,17 +198,17 @@ impl Live {
     }
 
     /// How many connections an agent has, in front of whatever server.
-    pub(in crate::hub) fn of_agent(&self, agent: &ClientId) -> usize {
+    pub(super) fn of_agent(&self, agent: &ClientId) -> usize {
         self.shims().connected.keys().filter(|(client_id, _)| client_id == agent).count()
     }
 
     /// Whether any shim stands in front of a server.
-    pub(in crate::hub) fn is_served(&self, server: &str) -> bool {
+    pub(super) fn is_served(&self, server: &str) -> bool {
         self.shims().connected.values().any(|connected| connected.server == server)
     }
 
     /// How many shown sessions each server has.
-    pub(in crate::hub) fn sessions(&self) -> HashMap<String, u64> {
+    pub(super) fn sessions(&self) -> HashMap<String, u64> {
         let mut sessions = HashMap::new();
         for connected in self.shims().connected.values().filter(|connected| connected.counts) {
             *sessions.entry(connected.server.clone()).or_insert(0) += 1;
@@ -217,7 +217,7 @@ impl Live {
     }
 
     /// Wakes the sessions that a record concerns.
-    pub(in crate::hub) fn hear(&self, target: &Target) {
+    pub(super) fn hear(&self, target: &Target) {
         match target {
             Target::Pages => {}
             Target::Approval { id, client_id, instance } => {

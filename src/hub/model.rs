@@ -78,8 +78,10 @@ pub struct Approval {
     pub agent: AgentRef,
     /// The client as it names itself.
     pub client: ClientInfo,
-    /// The person the agent works for, where known.
+    /// The person the agent works for, where an administrator said so.
     pub user: Option<String>,
+    /// Else whose account the shim says it runs under: a claim, which anybody can make.
+    pub claimed_user: Option<String>,
     /// Why it is gated, in words.
     pub reasons: Vec<String>,
     /// The raw JSON text of the arguments, exactly as they will run.
@@ -431,7 +433,7 @@ pub struct ActivityRow {
 }
 
 /// Tells an absent field from an explicit `null`.
-pub(in crate::hub) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

@@ -113,6 +113,9 @@ impl Link {
                 End::Bye => return,
                 End::Lost(why) => {
                     self.away(&why);
+                    if !welcomed && !self.tell_away(why).await {
+                        return;
+                    }
                     backoff.lost()
                 }
                 End::Draining => backoff.lost(),
@@ -121,7 +124,11 @@ impl Link {
                         return;
                     }
                     let local = matches!(self.at, At::Local(_));
-                    self.say_once(refused.advice(&self.name(), &reason, local));
+                    let advice = refused.advice(&self.name(), &reason, local);
+                    if !refused.is_about_us() && !self.tell_away(advice.clone()).await {
+                        return;
+                    }
+                    self.say_once(advice);
                     backoff.refused()
                 }
             };
@@ -153,10 +160,11 @@ impl Link {
             }
             Err(connect::Failure::Refused(refused, said)) => (End::Refused(refused, said), false),
             Err(connect::Failure::Unreachable(why)) => {
-                if let At::Local(local) = &mut self.at {
-                    local.unreachable();
-                }
-                (End::Lost(why), false)
+                let own = match &mut self.at {
+                    At::Local(local) => local.unreachable(),
+                    At::Remote(_) => None,
+                };
+                (End::Lost(own.unwrap_or(why)), false)
             }
         }
     }
@@ -332,6 +340,11 @@ impl Link {
             let name = self.name();
             self.say_once(format!("{name} cannot be reached ({why}); calls that need approval wait for it"));
         }
+    }
+
+    /// The refusals of calls that wait in vain say why; `false` when the relay is done.
+    async fn tell_away(&self, why: String) -> bool {
+        self.to_relay.send(FromHub::Answer(Answer::Away(why))).await.is_ok()
     }
 
     fn say_once(&mut self, text: String) {

@@ -41,6 +41,22 @@ async function approve(page, card) {
   await card.locator(".approve").click();
 }
 
+test("whom a machine claims to work for is told apart from whom an admin named", { skip: mocked }, async () => {
+  const env = { USER: "ceo" };
+  const claiming = await world.shim("github", { user: null, env });
+  const known = await world.shim("github", { user: "ada", env });
+  claiming.call("delete_repo", '{"repo":"claimed"}');
+  known.call("delete_repo", '{"repo":"known"}');
+  const page = await world.open();
+  const who = (mark) => page.locator("article.card", { hasText: mark }).locator(".who");
+  await who('"claimed"').getByText("ceo").waitFor();
+  assert.match(await who('"claimed"').innerText(), /for\s+ceo\s+claimed/);
+  assert.match(await who('"known"').innerText(), /for\s+ada/);
+  assert.doesNotMatch(await who('"known"').innerText(), /ceo|claimed/);
+  claiming.close();
+  known.close();
+});
+
 test("approved with the mouse, the call runs, and only after the hub's answer does the page say so", async () => {
   const page = await world.open();
   const { card, answer } = hold(page);

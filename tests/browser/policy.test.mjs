@@ -196,6 +196,42 @@ test(
 );
 
 test(
+  "a tool that the server writes in another order at each start is named so, and passes once that may vary",
+  real,
+  async () => {
+    const sorted = (list) => [{ ...item("pick"), inputSchema: { type: "object", default: list } }, item("stay")];
+    const first = await world.shim("shuffling", { agent: "shuffler", tools: sorted(["a", "b", "c"]) });
+    const again = (list) => world.shim("shuffling", { token: first.token, tools: sorted(list) });
+    const page = await world.open("/servers/shuffling");
+    assert.match(await fate(page, first, "pick"), /^ran/);
+    first.close();
+    const second = await again(["b", "a", "c"]);
+    await page.reload();
+    const pick = page.locator(".tool-row", { hasText: "pick" });
+    await pick.getByText("gated: changed").waitFor();
+    await pick.getByRole("button", { name: "reordered" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Only the order of lists differs, in /inputSchema/default").waitFor();
+    await clean(page, "a reordered tool");
+    await dialog.getByRole("button", { name: "Let it vary there" }).click();
+    await pick.getByText("Accepted however it varies in /inputSchema/default").waitFor();
+    assert.match(await fate(page, second, "pick"), /^ran/);
+    second.close();
+    const third = await again(["c", "a", "b"]);
+    assert.match(await fate(page, third, "pick"), /^ran/);
+    await page.reload();
+    await pick.getByText("Accepted however it varies in /inputSchema/default").waitFor();
+    await clean(page, "a tool that may vary");
+    third.close();
+
+    await pick.getByRole("button", { name: "Accept each change instead" }).click();
+    await pick.getByText("Accepted however it varies").waitFor({ state: "detached" });
+    await again(["a", "c", "b"]);
+    await pick.getByText("gated: changed").waitFor();
+  },
+);
+
+test(
   "an agent is let through with why and until when, its last use is shown, and it can be taken off again",
   real,
   async () => {

@@ -15,7 +15,7 @@ const { csv, cell, jsonl } = await from("rules/csv");
 const { difference } = await from("rules/difference");
 const { insights } = await from("rules/insights");
 const { parser } = await from("hub/sse");
-const { countdown, duration, ago, actionWords } = await from("rules/format");
+const { countdown, duration, ago, actionWords, forWhom } = await from("rules/format");
 
 const values = (raw) =>
   tokenize(raw)
@@ -251,6 +251,22 @@ test("the filter looks at names and arguments", () => {
   const nothing = { server: "", agent: "", trust: "", text: "" };
   assert.equal(visibleCards(cards, { ...nothing, text: "needle" }).length, 1);
   assert.equal(visibleCards(cards, { ...nothing, server: "x", trust: "low" }).length, 0);
+});
+
+test("a claimed user is never written like a known one", () => {
+  const [known, claimed] = [{ user: "ada" }, { user: null, claimed_user: "ceo" }].map((given) => approval(given));
+  assert.deepEqual([known, claimed].map(forWhom), [" for ada", " for ceo (claimed)"]);
+  const [names, ...cells] = csv([known, claimed])
+    .split("\r\n")
+    .map((line) => line.split(","));
+  const column = (name) => cells.slice(0, 2).map((row) => row[names.indexOf(name)]);
+  assert.deepEqual(
+    [column("user"), column("claimed_user")],
+    [
+      ["ada", ""],
+      ["", "ceo"],
+    ],
+  );
 });
 
 test("a spreadsheet shows cells and runs none", () => {

@@ -201,6 +201,7 @@ async function realHub(config) {
     },
     password: PASSWORD,
     // An agent of its own each: the hub takes only so many calls a minute from one.
+    // Without a user, nobody is known to stand behind it.
     // With `tools`, these are what its server lists; with `token`, it is an agent that is there already.
     async shim(
       server,
@@ -210,17 +211,17 @@ async function realHub(config) {
         client = { name: "test-client", version: "1.0" },
         tools,
         token,
-        env: more = {},
+        env: more,
       },
     ) {
-      token ??= await cli(["agent", "add", agent, "--user", user]);
+      token ??= await cli(["agent", "add", agent, ...(user ? ["--user", user] : [])]);
       const file = tools && join(data, `tools-${++agents}.json`);
       if (tools) writeFileSync(file, JSON.stringify(tools));
       const shim = await realShim(
         join(bin, "hitl-wrap"),
         server,
         client,
-        { ...env, HITL_HUB: address, HITL_AGENT_TOKEN: token, ...more },
+        { ...env, ...more, HITL_HUB: address, HITL_AGENT_TOKEN: token },
         file,
       );
       return { ...shim, token };

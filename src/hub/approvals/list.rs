@@ -20,11 +20,11 @@ pub struct ApprovalFilter {
     pub tool: Option<String>,
     /// An agent's client id or name.
     pub agent: Option<String>,
-    /// The person the agent works for.
+    /// The person the agent works for, as an administrator set it.
     pub user: Option<String>,
     /// Who decided.
     pub decided_by: Option<String>,
-    /// Words to be found in tool, server, agent, user, arguments or the reason of the decision.
+    /// Words to be found in tool, server, agent, user (claimed ones too), arguments or the reason of the decision.
     pub q: Option<String>,
     /// Registered at this time or later.
     pub from: Option<i64>,
@@ -37,7 +37,8 @@ pub struct ApprovalFilter {
 }
 
 /// Where words are looked for; column by column, because putting them together takes longer than looking.
-const SEARCHED: [&str; 7] = ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "reason"];
+const SEARCHED: [&str; 8] =
+    ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
 enum Value {
     Text(String),

@@ -231,13 +231,14 @@ fn is_for(hub: &Approvals, shim: &Shim, subject: &Subject, request: &Request, ke
     let own = kept.instance == shim.instance || !hub.live.is_about(&shim.client_id, &kept.instance);
     let client = request.client.as_ref().unwrap_or(&shim.client);
     own && kept.approval.client.name == shown(client).name
-        && kept.approval.user == user(shim, subject)
+        && kept.approval.user == subject.user
+        && kept.approval.claimed_user == claimed_user(shim, subject)
         && kept.approval.extra == request.extra
 }
 
-/// For whom an agent calls.
-fn user(shim: &Shim, subject: &Subject) -> Option<String> {
-    subject.user.clone().or_else(|| shim.user.clone())
+/// For whom the shim says that it calls, where nobody who may know has said it.
+fn claimed_user(shim: &Shim, subject: &Subject) -> Option<String> {
+    if subject.user.is_some() { None } else { shim.claimed_user.clone() }
 }
 
 fn identity(shim: &Shim, request: &Request) -> Digest {
@@ -289,15 +290,15 @@ async fn insert(
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \
-         created_at, deadline_at, outcome, identity, drift, extra) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $22, $15, $16, $17, $18, 'waiting', $19, $20, $21) \
+         created_at, deadline_at, outcome, identity, drift, extra, claimed_user) values ($1, $1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $22, $15, $16, $17, $18, 'waiting', $19, $20, $21, $23) \
          returning *",
     )
     .bind(request.id.as_str())
     .bind(shim.instance.as_str())
     .bind(shim.client_id.as_str())
     .bind(subject.agent_name.as_str())
-    .bind(user(shim, subject))
+    .bind(subject.user.clone())
     .bind(name)
     .bind(version)
     .bind(shim.server.as_str())
@@ -315,6 +316,7 @@ async fn insert(
     .bind(drift.map(|drift| json!(drift).to_string()))
     .bind(request.extra)
     .bind(description)
+    .bind(claimed_user(shim, subject))
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);

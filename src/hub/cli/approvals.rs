@@ -142,7 +142,7 @@ fn card(approval: &Value) -> String {
         ("tool", format!("{} on {}", text(&approval["tool"]), text(&approval["server"]))),
         ("trust", text(&approval["trust"])),
         ("agent", format!("{} ({})", text(&approval["agent"]["name"]), text(&approval["agent"]["client_id"]))),
-        ("user", text(&approval["user"])),
+        ("user", user(approval)),
         ("gated by", reasons.unwrap_or_default()),
         ("created", time("created_at")),
         ("deadline", time("deadline_at")),
@@ -155,6 +155,14 @@ fn card(approval: &Value) -> String {
     ];
     let known = rows.into_iter().filter(|(name, value)| *name != "decided" || !value.is_empty());
     terminal::table(&known.map(|(name, value)| vec![name.to_owned(), value]).collect::<Vec<_>>())
+}
+
+/// For whom the agent calls; what is only claimed is said to be.
+fn user(approval: &Value) -> String {
+    match approval["claimed_user"].as_str() {
+        Some(claimed) => format!("{} (claimed)", terminal::inert(claimed)),
+        None => text(&approval["user"]),
+    }
 }
 
 /// What became of the call, and whether it has to come again before anything can.

@@ -30,6 +30,7 @@ pub(super) struct Notice {
     pub(super) agent: String,
     pub(super) client: ClientInfo,
     pub(super) user: Option<String>,
+    pub(super) claimed_user: Option<String>,
     pub(super) arguments_sha256: Digest,
     pub(super) created_at: i64,
     pub(super) deadline_at: i64,
@@ -52,6 +53,7 @@ impl Notice {
             agent: approval.agent.name.clone(),
             client: approval.client.clone(),
             user: approval.user.clone(),
+            claimed_user: approval.claimed_user.clone(),
             arguments_sha256: approval.arguments_sha256.clone(),
             created_at: approval.created_at,
             deadline_at: approval.deadline_at,
@@ -74,6 +76,7 @@ impl Notice {
             agent: "example agent".to_owned(),
             client: ClientInfo { name: "example".to_owned(), version: "1".to_owned() },
             user: None,
+            claimed_user: None,
             arguments_sha256: Digest::of(b"{}"),
             created_at: now,
             deadline_at: now + 300_000,
@@ -141,7 +144,7 @@ impl Message {
             ("Tool", self.tool()),
             ("Server", self.server()),
             ("Agent", plain(&self.notice.agent, NAME)),
-            ("User", self.notice.user.as_deref().map_or_else(|| "unknown".to_owned(), |user| plain(user, NAME))),
+            ("User", self.user()),
             ("Trust", self.notice.trust.to_string()),
         ];
         match (self.event, &self.notice.decided_by) {
@@ -150,6 +153,15 @@ impl Message {
             _ => {}
         }
         facts
+    }
+
+    /// For whom the agent calls; what is only claimed is said to be.
+    fn user(&self) -> String {
+        match (&self.notice.user, &self.notice.claimed_user) {
+            (Some(known), _) => plain(known, NAME),
+            (None, Some(claimed)) => format!("{} (claimed)", plain(claimed, NAME)),
+            (None, None) => "unknown".to_owned(),
+        }
     }
 
     fn time_left(&self) -> String {
@@ -195,5 +207,33 @@ impl Message {
             (_, 0) => "Open the approval",
             _ => "Open the queue",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_user_is_not_told_as_a_known_one() {
+        let told = |user: Option<&str>, claimed_user: Option<&str>| {
+            let (user, claimed_user) = (user.map(str::to_owned), claimed_user.map(str::to_owned));
+            let notice = Notice { user, claimed_user, ..Notice::example(0) };
+            let message = Message {
+                id: String::new(),
+                event: Event::Created,
+                notice,
+                more: 0,
+                recipient: String::new(),
+                arguments: None,
+                test: false,
+                base: String::new(),
+                now: 0,
+            };
+            message.user()
+        };
+        assert_eq!(told(Some("ada"), None), "ada");
+        assert_eq!(told(None, Some("ceo")), "ceo (claimed)");
+        assert_eq!(told(None, None), "unknown");
     }
 }

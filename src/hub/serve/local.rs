@@ -1,6 +1,7 @@
 //! Local mode: a hub of one person on one machine, whose shims need no set-up.
 
 use std::fs;
+use std::process::Stdio;
 
 use anyhow::bail;
 
@@ -29,7 +30,7 @@ pub async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
     if hub.agents.agent(AGENT).await?.is_some() {
         hub.agents.revoke_agent(AGENT, &Actor::Operator).await?;
     }
-    let (_, token) = hub.agents.add_agent(AGENT, Some(&os_user()), &Actor::Operator).await?;
+    let (_, token) = hub.agents.add_agent(AGENT, account().await.as_deref(), &Actor::Operator).await?;
     write_private(&path, &token)
 }
 
@@ -62,12 +63,20 @@ pub async fn first_admin(hub: &Hub) -> anyhow::Result<User> {
     bail!("there is no administrator, and every name for one is taken; add one with `hitl-hub user add`")
 }
 
+/// Whose account this is, as the system says. The environment says what the client wants that started this hub first.
+async fn account() -> Option<String> {
+    let said = tokio::process::Command::new("id").arg("-un").stdin(Stdio::null()).output().await.ok()?;
+    String::from_utf8(said.stdout).ok().map(|name| name.trim().to_owned()).filter(|name| fits(name))
+}
+
 /// The operating system's name for this user, as far as it can be a name here.
 pub fn os_user() -> String {
     let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
-    let plain = |name: &String| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        !name.is_empty() && name.len() <= 64 && name.chars().all(fits)
-    };
-    names.into_iter().find(plain).unwrap_or_else(|| "admin".to_owned())
+    names.into_iter().find(|name| fits(name)).unwrap_or_else(|| "admin".to_owned())
+}
+
+/// Whether a name of the system can be one here.
+fn fits(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && name.len() <= 64 && name.chars().all(plain)
 }

@@ -185,7 +185,8 @@ impl Shims {
         self.store
             .write_in(Turn::Report(shim.client_id.clone()), 1, move |tx| {
                 Box::pin(async move {
-                    let mut detail = json!({ "client": shim.client, "user": shim.user, "instance": shim.instance });
+                    let mut detail =
+                        json!({ "client": shim.client, "claimed_user": shim.claimed_user, "instance": shim.instance });
                     if left_out > 0 {
                         detail["left_out"] = left_out.into();
                     }

@@ -1,6 +1,6 @@
 //! Shims: their sessions, who is connected, and what they may make the hub write.
 
-pub(in crate::hub) mod meeting;
+pub(super) mod meeting;
 pub mod meter;
 pub mod session;
 
@@ -25,21 +25,21 @@ use crate::hub::store::{Store, StoreError};
 /// The room of shims; clones are the same.
 #[derive(Clone)]
 pub struct Shims {
-    pub(in crate::hub) store: Store,
-    pub(in crate::hub) clock: Clock,
-    pub(in crate::hub) live: Live,
-    pub(in crate::hub) budgets: Budgets,
-    pub(in crate::hub) room: Room,
-    pub(in crate::hub) approvals: Approvals,
-    pub(in crate::hub) servers: Servers,
-    pub(in crate::hub) agents: Agents,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) live: Live,
+    pub(super) budgets: Budgets,
+    pub(super) room: Room,
+    pub(super) approvals: Approvals,
+    pub(super) servers: Servers,
+    pub(super) agents: Agents,
     /// The threshold of a server seen for the first time.
-    pub(in crate::hub) new_server_threshold: Option<Level>,
+    pub(super) new_server_threshold: Option<Level>,
     /// How long a shim that lost its connection may stay away, in milliseconds.
-    pub(in crate::hub) resume_within_ms: i64,
-    pub(in crate::hub) base_url: BaseUrl,
-    pub(in crate::hub) shutdown: CancellationToken,
-    pub(in crate::hub) sessions: TaskTracker,
+    pub(super) resume_within_ms: i64,
+    pub(super) base_url: BaseUrl,
+    pub(super) shutdown: CancellationToken,
+    pub(super) sessions: TaskTracker,
 }
 
 impl Shims {

@@ -1,8 +1,9 @@
 //! Registering and deciding: one winner, the hub's clock, the caps, the lists.
 
 use super::desk::{Desk, START, listed, request, tool};
+use super::hand_off::hold_as;
 use crate::core::approval::{Outcome, Status};
-use crate::core::ids::{Digest, InstanceId};
+use crate::core::ids::{ClientId, Digest, InstanceId};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
@@ -223,6 +224,26 @@ async fn filters_narrow_and_search_takes_percent_signs_literally() {
         assert_eq!(found(bob).await, std::slice::from_ref(&plain.id));
         let decided = vec![Status::Rejected, Status::Approved];
         assert_eq!(found(ApprovalFilter { status: decided, ..Default::default() }).await, [plain.id]);
+    }
+}
+
+#[tokio::test]
+async fn whom_a_shim_claims_to_work_for_is_never_a_known_user() {
+    for desk in Desk::everywhere().await {
+        let (agent, _) = desk.hub.agents.add_agent("laptop", None, &Actor::Operator).await.unwrap();
+        let claims = |client_id: &ClientId| Shim {
+            client_id: client_id.clone(),
+            claimed_user: Some("ceo".into()),
+            ..desk.shim.clone()
+        };
+        let call = async |shim: Shim| hold_as(&desk, &shim, request(&shim, "delete_repo", "{}")).await;
+        let stranger = call(claims(&agent.client_id)).await;
+        assert_eq!((stranger.user, stranger.claimed_user.as_deref()), (None, Some("ceo")));
+        let known = call(claims(&desk.agent.client_id)).await;
+        assert_eq!((known.user.as_deref(), known.claimed_user), (Some("eve"), None));
+        let by = |filter: ApprovalFilter| async { all_pages(&desk, filter).await };
+        assert!(by(ApprovalFilter { user: Some("ceo".into()), ..Default::default() }).await.is_empty());
+        assert_eq!(by(ApprovalFilter { q: Some("ceo".into()), ..Default::default() }).await, [stranger.id]);
     }
 }
 

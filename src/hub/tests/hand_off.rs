@@ -32,7 +32,7 @@ async fn held_and_handed_off(desk: &Desk) -> Approval {
     held
 }
 
-async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
+pub(super) async fn hold_as(desk: &Desk, shim: &Shim, request: Request) -> Approval {
     match desk.hub.approvals.register(shim, request, &Opinion::None).await.unwrap() {
         Registration::Held(held) => held.approval,
         other => panic!("not held: {other:?}"),

@@ -88,6 +88,7 @@ fn body(message: &Message) -> Value {
             "agent": { "client_id": notice.client_id, "name": notice.agent },
             "client": notice.client,
             "user": notice.user,
+            "claimed_user": notice.claimed_user,
             "arguments_sha256": notice.arguments_sha256,
             "created_at": notice.created_at,
             "deadline_at": notice.deadline_at,

@@ -127,6 +127,6 @@ fn shim(agent: &Agent, hello: &Hello) -> Shim {
         instance: hello.instance.clone(),
         server: hello.server.clone(),
         client: ClientInfo { name: cut(&client.name), version: cut(&client.version) },
-        user: agent.user.clone().or_else(|| hello.user.as_deref().map(cut)),
+        claimed_user: hello.user.as_deref().map(cut),
     }
 }

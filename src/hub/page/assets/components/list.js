@@ -14,6 +14,7 @@ import { Card, toggle } from "./card.js";
 import { Ago, Risk } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Name, Text } from "./text.js";
+import { ForWhom } from "./who.js";
 
 /** @typedef {import("../rules/types.js").Item} Item */
 
@@ -68,7 +69,7 @@ const brief = (approval) => visible(approval.arguments.slice(0, BRIEF).replace(/
 
 /** What its group says already is not said in every row. @param {{item: Item, marked: boolean, alike: boolean}} props */
 function Row({ item: { approval }, marked, alike }) {
-  const { id, tool, server, trust, status, agent, user } = approval;
+  const { id, tool, server, trust, status, agent } = approval;
   const row = useRef(/** @type {HTMLElement|null} */ (null));
   const selected = useStore((state) => state.selected.has(id));
   const { risky } = shapeOf(approval);
@@ -84,7 +85,7 @@ function Row({ item: { approval }, marked, alike }) {
       <span class="row-line">
         ${risky.length > 0 && html`<span class="row-risky mono">${risky.slice(0, 3).join(", ")}</span>`}
         <span class="row-brief mono">${brief(approval)}</span>
-        <span class="row-who quiet">${!alike && html`<${Text} of=${agent.name} />${user && html` for <${Text} of=${user} />`}, `}<${Ago} at=${approval.created_at} /></span>
+        <span class="row-who quiet">${!alike && html`<${Text} of=${agent.name} />${" "}<${ForWhom} approval=${approval} />, `}<${Ago} at=${approval.created_at} /></span>
       </span>
     </button>
     ${pending ? html`<${Countdown} approval=${approval} />` : html`<span class="quiet">${statusWords[status]}</span>`}

@@ -4,13 +4,20 @@ import { html } from "../browser/ui.js";
 import { Text, Name } from "./text.js";
 
 /** @param {{approval: import("../rules/types.js").Approval}} props */
-export function Who({ approval: { agent, client, user } }) {
+export function Who({ approval }) {
+  const { agent, client } = approval;
   return html`<p class="who">
     <span class="who-part"><${Text} of=${agent.name} class="strong" /> <${Name} of=${agent.client_id} class="quiet small" /></span>
     ${client?.name && html`<span class="who-part"><span class="quiet">via</span> <${Text} of=${client.name} /> <${Text} of=${client.version} class="quiet" /></span>`}
-    ${user && html`<span class="who-part"><span class="quiet">for</span> <${Text} of=${user} class="strong" /></span>`}
+    <${ForWhom} approval=${approval} />
   </p>`;
 }
+
+/** For whom the agent calls: what an admin said, else what the machine says of itself, which is told apart. @param {{approval: import("../rules/types.js").Approval}} props */
+export const ForWhom = ({ approval: { user, claimed_user: claimed } }) =>
+  user || claimed
+    ? html`<span class="who-part"><span class="quiet">for</span> <${Text} of=${user ?? claimed} class=${user && "strong"} />${!user && html` <span class="badge claimed" title="The machine says so. Nobody has checked it.">claimed</span>`}</span>`
+    : null;
 
 /** Why it is gated. @param {{reasons: string[]}} props */
 export const Why = ({ reasons }) =>

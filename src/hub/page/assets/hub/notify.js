@@ -3,6 +3,7 @@
 import * as prefs from "../browser/prefs.js";
 import * as push from "./push.js";
 import { get } from "../browser/store.js";
+import { forWhom } from "../rules/format.js";
 import { visible } from "../rules/glyphs.js";
 import { waiting } from "../rules/queue.js";
 import { navigate } from "../browser/router.js";
@@ -26,7 +27,7 @@ export function announce(approval) {
   const count = waiting(get().queue).length;
   const many = count > 3;
   const title = many ? `${count} approvals are waiting` : `${visible(approval.tool)} on ${visible(approval.server)}`;
-  const who = `${visible(approval.agent.name)}${approval.user ? ` for ${visible(approval.user)}` : ""}`;
+  const who = visible(approval.agent.name) + forWhom(approval);
   const body = many ? "Open the queue to decide." : `${who} asks for approval, ${approval.trust} risk.`;
   const path = many ? "/approvals" : `/approvals/${encodeURIComponent(approval.id)}`;
   void show(title, { body, tag: many ? "hitl-queue" : `hitl-${approval.id}`, icon: "/assets/icons/app-192.png" }, path);

@@ -14,6 +14,7 @@ const columns = [
   ["agent", (row) => row.agent.name],
   ["client_id", (row) => row.agent.client_id],
   ["user", (row) => row.user],
+  ["claimed_user", (row) => row.claimed_user],
   ["decided_by", (row) => row.decided_by],
   ["reason", (row) => row.reason],
   ["outcome", (row) => row.outcome],

@@ -1,4 +1,6 @@
-// Numbers and times as people read them.
+// Numbers, times and names as people read them.
+
+import { visible } from "./glyphs.js";
 
 const count = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -69,6 +71,12 @@ export const outcomeWords = {
   failed: "failed",
   unknown: "outcome unknown",
 };
+
+/** For whom an agent calls, and whether that is only claimed. @param {{user: string|null, claimed_user: string|null}} of */
+export function forWhom({ user, claimed_user: claimed }) {
+  if (user) return ` for ${visible(user)}`;
+  return claimed ? ` for ${visible(claimed)} (claimed)` : "";
+}
 
 /** What became of an approved call. @param {{outcome: import("./types.js").Outcome, handed_off?: boolean}} of */
 export const outcomeOf = ({ outcome, handed_off: away }) =>

@@ -78,7 +78,7 @@ function matching(queue, filter) {
       approval.server,
       approval.agent.name,
       approval.agent.client_id,
-      approval.user ?? "",
+      approval.user ?? approval.claimed_user ?? "",
       approval.arguments,
     ];
     return !text || words.some((word) => word.toLowerCase().includes(text));

@@ -18,7 +18,8 @@
  * @property {Level} trust
  * @property {AgentRef} agent
  * @property {{name: string, version: string}} client
- * @property {string|null} user
+ * @property {string|null} user          whom the agent works for, as an admin said
+ * @property {string|null} claimed_user  else whose account its shim says it runs under
  * @property {string[]} reasons
  * @property {string} arguments  raw JSON text
  * @property {string} arguments_sha256

@@ -64,7 +64,7 @@ export function Enrol() {
 function Confirm({ machine, onYes, onNo }) {
   const { data: servers } = useLoad(api.servers, []);
   const [name, setName] = useState(machine.host ?? "");
-  const [user, setUser] = useState(machine.user ?? "");
+  const [user, setUser] = useState("");
   const [some, setSome] = useState(false);
   const [chosen, choose] = useState(/** @type {string[]} */ ([]));
   const [typed, setTyped] = useState("");
@@ -87,7 +87,7 @@ function Confirm({ machine, onYes, onNo }) {
     <p>Does the machine show exactly this code?</p>
     <p class="enrol-code mono">${machine.code}</p>
     ${machine.key && html`<p class="quiet small">If it shows the hub's key, too, it must be <span class="mono">${machine.key}</span>: another one means that somebody stands in between.</p>`}
-    <p class="quiet small">It says that it is <${Name} of=${machine.host ?? "unnamed"} />, used by <${Name} of=${machine.user ?? "nobody"} />, and connects from <${Name} of=${machine.address} />.</p>
+    <p class="quiet small">It says that it is <${Name} of=${machine.host ?? "unnamed"} />, used by <${Name} of=${machine.user ?? "nobody"} /> <span class="badge claimed" title="The machine says so. Nobody has checked it.">claimed</span>, and connects from <${Name} of=${machine.address} />.</p>
     <label>Name of the agent<input required maxlength="64" autocomplete="off" value=${name} onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
     <label>User it works for (optional)<input maxlength="64" autocomplete="off" value=${user} onInput=${(/** @type {any} */ e) => setUser(e.target.value)} /></label>
     <label>Servers<select value=${some ? "some" : "all"} onChange=${(/** @type {any} */ e) => setSome(e.target.value === "some")}><option value="all" selected=${!some}>every server</option><option value="some" selected=${some}>only these</option></select></label>

@@ -7,6 +7,7 @@ import { useLoad, useDraft } from "../hub/load.js";
 import { duration, plural, statusWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
+import { ForWhom } from "../components/who.js";
 import { Select } from "../components/filters.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Export } from "../components/export.js";
@@ -126,7 +127,7 @@ function Row({ row, me }) {
   return html`<tr>
     <td data-th="Asked"><${When} at=${row.created_at} /></td>
     <td data-th="Tool"><a href=${`/approvals/${encodeURIComponent(row.id)}`}><${Name} of=${row.tool} /></a><div class="quiet small"><${Name} of=${row.server} /></div></td>
-    <td data-th="Agent"><${Text} of=${row.agent.name} />${row.user && html`<div class="quiet small">for <${Text} of=${row.user} /></div>`}</td>
+    <td data-th="Agent"><${Text} of=${row.agent.name} /><div class="quiet small"><${ForWhom} approval=${row} /></div></td>
     <td data-th="Outcome"><${Status} status=${row.status} />${row.reason && html`<div class="reason small"><${Text} of=${row.reason} /></div>`}</td>
     <td data-th="Decided by">${row.decided_by ? (row.decided_by === me ? "you" : html`<${Text} of=${row.decided_by} />`) : html`<span class="quiet">nobody</span>`}</td>
     <td data-th="Took" class="num">${took}</td>
