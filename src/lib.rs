@@ -72,6 +72,9 @@
 //! | When in doubt a gated call is refused with a sentence | [`core::weigh`] and [`core::reply`] | `core/weigh_table.rs`; `tests/integration/faults.rs` |
 //! | A row that contradicts itself is an error | `TryFrom<Columns>` of [`core::approval::Life`] | `rows_that_contradict_themselves_are_no_life` |
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make their own surroundings"))]
+
+pub mod chance;
 pub mod config;
 pub mod core;
 #[cfg(feature = "hub")]

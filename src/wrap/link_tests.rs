@@ -1,6 +1,6 @@
 //! The connection against a hub of a few lines, over real sockets.
 
-#![allow(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
+#![expect(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
 
 use futures_util::FutureExt as _;
 use tokio::net::{TcpListener, TcpStream};

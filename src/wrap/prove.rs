@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use crate::chance;
 use crate::core::ids::hex;
 use crate::core::proof::{self, Fingerprint};
 use crate::wire::{HUB_PATH, Proof};
@@ -41,9 +42,7 @@ async fn ask<S>(stream: &mut S, base: &str, peer: SocketAddr) -> anyhow::Result<
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).context("the system has no random numbers")?;
-    let (nonce, (host, path)) = (hex(&nonce), place(base, peer));
+    let (nonce, (host, path)) = (hex(&chance::bytes::<16>()?), place(base, peer));
     let request = format!("GET {path}{HUB_PATH}?nonce={nonce} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
