@@ -38,7 +38,7 @@
 //!       │                │
 //!    wrap::*          hub::*            tokio, sockets, children, SQL     (they never see each other)
 //!       └──────┬─────────┘
-//!    config · telemetry · wire          files and environment · logs · what wrap and hub say to each other
+//!    config · chance · telemetry · wire      files and environment · random numbers · logs · what the two say
 //!              │
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
