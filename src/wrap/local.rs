@@ -85,6 +85,11 @@ impl Local {
         self.trouble.clone()
     }
 
+    /// Whether something keeps a hub from starting, and was said.
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     fn on_its_way(&mut self) -> bool {
         let Some(started) = &mut self.started else { return false };
         match started.process.try_wait() {
