@@ -23,6 +23,7 @@ pub mod link;
 pub mod local;
 pub mod login;
 pub mod long;
+pub mod neighbours;
 pub mod program;
 pub mod prove;
 pub mod reap;

@@ -2,7 +2,8 @@
 
 import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
@@ -473,4 +474,31 @@ test("a decision point that is down is said on every server's page, and that cal
 
 test("nothing on these pages broke the content security policy or threw", () => {
   assert.deepEqual(world.violations, []);
+});
+
+test("servers that the same client starts without a shim are told of once, with what mends it", real, async () => {
+  const home = mkdtempSync(join(tmpdir(), "hitl-home-"));
+  const servers = {
+    nudged: { command: "hitl-wrap", args: ["--server", "nudged", "--", "node"] },
+    files: { command: "npx" },
+    git: { command: "uvx" },
+  };
+  mkdirSync(join(home, ".cursor"));
+  writeFileSync(join(home, ".cursor/mcp.json"), JSON.stringify({ mcpServers: servers }));
+  try {
+    await world.shim("nudged", { agent: "cursor-laptop", env: { HOME: home } });
+    const page = await world.open("/servers");
+    const told = page.getByRole("complementary", { name: "Not gated" });
+    await told.getByText("cursor-laptop also starts 2 servers without hitl-wrap").waitFor();
+    await told.getByText("files, git").waitFor();
+    await told.getByText("hitl-wrap install --client cursor").waitFor();
+    await clean(page, "servers with a word on those that are not gated");
+    await told.getByRole("button", { name: "Do not say this again" }).click();
+    await told.waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByRole("link", { name: "nudged" }).waitFor();
+    assert.equal(await told.count(), 0);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });
