@@ -3,17 +3,21 @@
 //! A session is known by its agent and its instance, so that no agent can meddle with another's by naming its
 //! instance. A lock is held for a moment and never across an await.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::messages::Ungated;
 use crate::hub::store::bus::Target;
 use crate::hub::who::Shim;
 
 /// How much news may wait for one session; a session that falls further behind is cut.
 const WAKES: usize = 256;
+/// So many servers without a shim are kept of a session, each with names of so many bytes.
+const MAX_UNGATED: usize = 50;
+const MAX_NAME: usize = 200;
 
 /// News for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ struct Connected {
     cut: watch::Sender<Option<Cut>>,
     /// It has listed tools or asked for something, so people may see it.
     counts: bool,
+    /// What its client starts without a shim.
+    ungated: Vec<Ungated>,
 }
 
 /// A session's end of its entry.
@@ -104,7 +110,10 @@ impl Live {
         // An older connection's entry is dropped here, and with it what wakes that session: it ends.
         let older = shims.connected.remove(&key);
         let counts = before || older.is_some_and(|older| older.counts && older.server == server);
-        shims.connected.insert(key, Connected { number, server: server.to_owned(), wakes: wake, cut, counts });
+        shims.connected.insert(
+            key,
+            Connected { number, server: server.to_owned(), wakes: wake, cut, counts, ungated: Vec::new() },
+        );
         Joined { number, wakes, cut: cut_seen }
     }
 
@@ -168,6 +177,24 @@ impl Live {
         let mut shims = self.shims();
         let connected = shims.connected.get_mut(&(client_id.clone(), instance.clone()));
         connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
+    }
+
+    /// What the session's client starts without a shim, as far as a page has room for it.
+    pub(in crate::hub) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
+        items.retain(|item| item.client.len() <= MAX_NAME && item.server.len() <= MAX_NAME);
+        items.truncate(MAX_UNGATED);
+        if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
+            connected.ungated = items;
+        }
+    }
+
+    /// The same of all sessions, by agent, each once.
+    pub(in crate::hub) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
+        let shims = self.shims();
+        let all = shims.connected.iter().flat_map(|((client_id, _), connected)| {
+            connected.ungated.iter().map(|item| (client_id.clone(), item.clone()))
+        });
+        all.collect()
     }
 
     /// How many connections an agent has, in front of whatever server.

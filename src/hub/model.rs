@@ -144,6 +144,17 @@ pub struct AgentRef {
     pub name: String,
 }
 
+/// A server that a client starts without a shim, where it starts another through one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UngatedServer {
+    /// The agent whose shim says so.
+    pub agent: AgentRef,
+    /// The client, as `hitl-wrap install --client` takes it.
+    pub client: String,
+    /// The server's name in the client's file.
+    pub server: String,
+}
+
 /// An agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Agent {

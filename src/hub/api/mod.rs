@@ -126,7 +126,7 @@ impl Api {
 type Route = (&'static str, fn() -> MethodRouter<Api>);
 
 /// The routes of the JSON API for those who are signed in.
-const PRIVATE: [Route; 33] = [
+const PRIVATE: [Route; 34] = [
     ("/session", || get(session::show).delete(session::sign_out)),
     ("/sessions", || get(session::list)),
     ("/sessions/{id}", || delete(session::end)),
@@ -147,6 +147,7 @@ const PRIVATE: [Route; 33] = [
     ("/servers/{name}/tools/{tool}/accept", || post(servers::accept)),
     ("/servers/{name}/simulate", || post(servers::simulate)),
     ("/servers/{name}/coverage", || get(servers::coverage)),
+    ("/ungated", || get(servers::ungated)),
     ("/health", || get(ops::health)),
     ("/agents", || get(agents::list).post(agents::add)),
     ("/agents/{client_id}", || get(agents::show).put(agents::change).delete(agents::revoke)),

@@ -4,19 +4,23 @@ pub(super) mod meeting;
 pub mod meter;
 pub mod session;
 
+use std::collections::HashMap;
+
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::core::messages::Ungated;
 use crate::core::trust::Level;
 use crate::hub::agents::Agents;
 use crate::hub::approvals::Approvals;
 use crate::hub::base_url::BaseUrl;
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
+use crate::hub::model::{AgentRef, UngatedServer};
 use crate::hub::servers::Servers;
 use crate::hub::shims::meter::Room;
-use crate::hub::store::Store;
 use crate::hub::store::budget::Budgets;
+use crate::hub::store::{Store, StoreError};
 
 /// The room of shims; clones are the same.
 #[derive(Clone)]
@@ -39,6 +43,21 @@ pub struct Shims {
 }
 
 impl Shims {
+    /// The servers that clients of connected shims start without one, by agent and client.
+    pub async fn ungated(&self) -> Result<Vec<UngatedServer>, StoreError> {
+        let ungated = self.live.ungated();
+        if ungated.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: HashMap<_, _> =
+            self.agents.agents().await?.into_iter().map(|agent| (agent.client_id, agent.name)).collect();
+        let of_agent = ungated.into_iter().filter_map(|(client_id, Ungated { client, server })| {
+            let name = names.get(&client_id)?.clone();
+            Some(UngatedServer { agent: AgentRef { client_id, name }, client, server })
+        });
+        Ok(of_agent.collect())
+    }
+
     fn now(&self) -> i64 {
         self.clock.now()
     }

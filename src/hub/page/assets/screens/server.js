@@ -11,7 +11,7 @@ import { Switch, Risk, Trouble, Ago } from "../components/controls.js";
 import { PolicyCard } from "../components/policy.js";
 import { Rules } from "../components/rules.js";
 import { Simulate, Coverage } from "../components/simulate.js";
-import { Drift } from "../components/drift.js";
+import { Drift, Varies } from "../components/drift.js";
 import { Removal } from "../components/removal.js";
 
 /** @typedef {import("../rules/types.js").Tool} Tool */
@@ -119,6 +119,7 @@ function OneTool({ server, tool, words, admin, onChange, onAccepted }) {
       <p><${Name} of=${tool.name} class="strong" /> <${Risk} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
       ${tool.description && html`<details class="claim"><summary>${visible(tool.description.slice(0, 140).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
       <${Note} tool=${tool} admin=${admin} onChange=${change}>${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")}` : ""}</${Note}>
+      <${Varies} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} />
     </div>
     <span class=${words === "passes" ? "verdict" : "verdict gated"}>${words}</span>
     <select aria-label=${`Trust level of ${shown}`} disabled=${!admin || busy} value=${level} onChange=${(/** @type {any} */ e) => change({ trust: e.target.value || null })}>
