@@ -10,6 +10,7 @@ pub mod file;
 pub mod hub;
 pub mod notify;
 pub mod paths;
+pub mod private;
 pub mod secret;
 pub mod way;
 #[cfg(feature = "wrap")]

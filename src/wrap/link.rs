@@ -338,8 +338,14 @@ impl Link {
         tracing::debug!(attempt = self.failures, why, "no connection to the hub");
         if self.failures == AWAY_AFTER {
             let name = self.name();
-            self.say_once(format!("{name} cannot be reached ({why}); calls that need approval wait for it"));
+            // What keeps a local one from starting was said when it was found out.
+            let why = if self.is_troubled() { String::new() } else { format!(" ({why})") };
+            self.say_once(format!("{name} cannot be reached{why}; calls that need approval wait for it"));
         }
+    }
+
+    fn is_troubled(&self) -> bool {
+        matches!(&self.at, At::Local(local) if local.is_troubled())
     }
 
     /// The refusals of calls that wait in vain say why; `false` when the relay is done.

@@ -1,6 +1,7 @@
 //! What the clients' files say: servers that are not gated, wiped, shadowed, doubled, or let through by the client.
 
 use super::{Finding, Looked};
+use crate::config::env;
 use crate::wrap::install::clients::Client;
 use crate::wrap::install::entry::{Entry, State, words};
 use crate::wrap::install::place::Scope;
@@ -158,7 +159,7 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
 
 /// Settings in the environment of this shell, which clients do not hand on: the shim works by others than its user sees.
 fn stripped() -> Vec<Finding> {
-    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let set = env::all().filter_map(|(name, _)| name.into_string().ok());
     let ours = set.filter(|name| OF_THE_SHIM.contains(&name.as_str()) && name != "HITL_CONFIG");
     let finding = |name: String| {
         let text =
@@ -185,7 +186,7 @@ fn unset_variables(about: &str, entry: &Entry) -> Vec<Finding> {
     let plain = named.map(|name| name.strip_prefix("env:").unwrap_or(name));
     let plain =
         plain.filter(|name| !name.is_empty() && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
-    let unset = plain.filter(|name| std::env::var_os(name).is_none());
+    let unset = plain.filter(|name| env::os(name).is_none());
     let finding = |name: &str| {
         let text = format!("its environment takes {name} from the client's, where it is not set");
         Finding::note(
