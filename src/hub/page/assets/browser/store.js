@@ -24,6 +24,7 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
  * @property {import("../rules/queue.js").Filter} filter
  * @property {Record<string, number>} changes      per kind of event, how many there were
+ * @property {import("../rules/types.js").Look[]} looking   who has which approval before them
  * @property {Toast[]} toasts
  * @property {string} spoken                       the last words for the live region
  * @property {"help"|"notify"|"password"|null} dialog
@@ -47,6 +48,7 @@ let state = {
   opened: new Map(),
   filter: { server: "", agent: "", trust: "", text: "", order: "oldest", grouped: false },
   changes: {},
+  looking: [],
   toasts: [],
   spoken: "",
   dialog: null,

@@ -86,6 +86,8 @@
  * @property {{waiting: number, given_up: number, last_at: number|null, last_error: string|null}} state
  */
 
+/** @typedef {{user: string, approval: string, until: number}} Look */
+
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
 /**
