@@ -359,7 +359,7 @@ test("others see who has a card before them, and no more once they have not", { 
   const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
   const { mark, card } = hold(lin);
   const other = grace.locator("article.card", { hasText: mark });
-  await other.waitFor();
+  await Promise.all([card.waitFor(), other.waitFor()]);
   await lin.keyboard.press("j");
   await lin.clock.fastForward(1100);
   await other.getByText("lin is looking at this").waitFor();
@@ -372,7 +372,7 @@ test("others see who has a card before them, and no more once they have not", { 
   await lin.keyboard.press("j");
   await lin.clock.fastForward(1100);
   await other.getByText("lin is looking at this").waitFor();
-  await lin.context().close();
+  await lin.goto("about:blank");
   await grace.clock.fastForward(46_000);
   await other.getByText("lin is looking at this").waitFor({ state: "detached" });
 });
