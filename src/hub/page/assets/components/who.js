@@ -39,10 +39,10 @@ export const ForWhom = ({ approval: { user, claimed_user: claimed } }) =>
     ? html`<span class="who-part"><span class="quiet">for</span> <${Text} of=${user ?? claimed} class=${user && "strong"} />${!user && html` <span class="badge claimed" title="The machine says so. Nobody has checked it.">claimed</span>`}</span>`
     : null;
 
-/** Why it is gated. @param {{reasons: string[]}} props */
+/** Why it waits. @param {{reasons: string[]}} props */
 export const Why = ({ reasons }) =>
   reasons.length
-    ? html`<p class="why"><span class="quiet">Gated because</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>`
+    ? html`<p class="why"><span class="quiet">Needs approval:</span> ${reasons.map((reason, i) => html`${i > 0 && " · "}<${Text} of=${reason} />`)}</p>`
     : null;
 
 /** That nobody waits for the answer at this moment. @param {{approval: import("../rules/types.js").Approval}} props */
