@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{
-    Activity, CallOutcome, Cancel, ClientInfo, Continued, Decided, Extended, Registered, Release, Request, Ruled, Tools,
+    Activity, CallOutcome, Cancel, ClientInfo, Continued, Decided, Extended, Registered, Release, Request, Ruled,
+    Tools, Ungated,
 };
 use crate::core::policy::Table;
 
@@ -89,6 +90,11 @@ pub enum ToHub {
         /// How many were dropped since the last batch because the queue was full.
         #[serde(default)]
         dropped: u64,
+    },
+    /// What the shim's own client starts without a shim; a later message replaces it.
+    Ungated {
+        /// The servers.
+        items: Vec<Ungated>,
     },
     /// The shim ends: cancel what it holds.
     Bye,
@@ -180,7 +186,8 @@ pub trait Messages: DeserializeOwned {
 }
 
 impl Messages for ToHub {
-    const TYPES: &[&str] = &["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "bye"];
+    const TYPES: &[&str] =
+        &["hello", "tools", "request", "cancel", "release", "continued", "outcome", "calls", "ungated", "bye"];
 }
 
 impl Messages for ToWrap {

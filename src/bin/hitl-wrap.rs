@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let code = match cli.command {
         Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Install { selection, manner }) => install::command::install(selection, manner),
+        Some(Command::Install { selection, remote, manner }) => install::command::install(selection, remote, manner),
         Some(Command::Uninstall { selection, manner }) => install::command::uninstall(selection, manner),
         Some(Command::Status { selection, json }) => install::command::status(selection, json),
         Some(Command::Doctor { selection, json, start_servers }) => {

@@ -3,6 +3,8 @@
 //! In local mode the shim and the user's own hub find each other through two files under the data dir, both 0600:
 //! [`local_url`] (present while the hub runs) and [`local_agent_token`].
 
+#[cfg(unix)]
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,9 +21,39 @@ pub fn config_file() -> anyhow::Result<PathBuf> {
     Ok(project()?.config_dir().join("config.toml"))
 }
 
-/// The hub's data dir when nothing else is said.
+/// The hub's data dir when nothing else is said. A user without a home, as some containers have, is given one among the
+/// temporary files.
 pub fn data_dir() -> anyhow::Result<PathBuf> {
-    Ok(project()?.data_local_dir().to_path_buf())
+    match project() {
+        Ok(project) => Ok(project.data_local_dir().to_path_buf()),
+        Err(homeless) => make_temporary_dir().context(homeless),
+    }
+}
+
+/// The data dir of a user without a home.
+#[cfg(unix)]
+pub fn temporary_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("hitl-{}", rustix::process::geteuid().as_raw()))
+}
+
+/// Makes it this user's alone, whoever else may make directories there.
+#[cfg(unix)]
+fn make_temporary_dir() -> anyhow::Result<PathBuf> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+    let dir = temporary_dir();
+    let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
+    let found = made.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) });
+    found.with_context(|| format!("cannot make {}", dir.display()))?;
+    let there = dir.symlink_metadata()?;
+    let own = rustix::process::geteuid().as_raw();
+    let is_ours = there.is_dir() && there.uid() == own && there.mode() & 0o077 == 0;
+    anyhow::ensure!(is_ours, "{} is not this user's alone", dir.display());
+    Ok(dir)
+}
+
+#[cfg(not(unix))]
+fn make_temporary_dir() -> anyhow::Result<PathBuf> {
+    anyhow::bail!("and temporary files are no place for it")
 }
 
 /// Where the shim keeps what it changed in the files of clients.

@@ -18,6 +18,8 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// The longest integer id, in digits.
 pub const MAX_ID_DIGITS: usize = 40;
 
+/// A line with more values is nobody's we know.
+const MAX_VALUES: usize = 16;
 /// Some writers begin each line with it.
 const BOM: char = '\u{feff}';
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -125,6 +127,21 @@ type Wrong = (i32, String);
 /// Reads a client's line, without its line end, by the strict profile.
 pub fn read_client(line: &[u8]) -> Result<ClientFrame<'_>, Refused> {
     client_frame(line).map_err(|(code, why)| Refused::new(code, why, outline::owed(line)))
+}
+
+/// The objects of a line that holds several, one behind the other, by the same profile; else nothing.
+pub fn values(line: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut rest, mut values) = (std::str::from_utf8(line).ok()?, Vec::new());
+    while let Err((Fault::Trailing(at), _)) = json::object(rest, Mode::Strict, &[]) {
+        if values.len() + 1 == MAX_VALUES {
+            return None;
+        }
+        let (value, behind) = rest.split_at(at);
+        values.push(value.as_bytes());
+        rest = behind;
+    }
+    values.push(rest.as_bytes());
+    (values.len() > 1).then_some(values)
 }
 
 fn client_frame(line: &[u8]) -> Result<ClientFrame<'_>, Wrong> {

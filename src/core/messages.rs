@@ -115,6 +115,15 @@ pub struct CallOutcome {
     pub duration_ms: u64,
 }
 
+/// A server that the shim's own client starts without a shim, as that client's file says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ungated {
+    /// The client, as `hitl-wrap install --client` takes it.
+    pub client: String,
+    /// The server's name in the file.
+    pub server: String,
+}
+
 /// One call for the activity log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {

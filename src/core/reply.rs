@@ -51,6 +51,11 @@ impl HubName {
     }
 }
 
+/// A reason behind what it is the reason of.
+fn in_brackets(why: &str) -> String {
+    format!(" ({})", clip(&inert(why), MAX_MESSAGE_CHARS))
+}
+
 /// Why a call was not executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -73,6 +78,8 @@ pub enum Refusal {
     HubAway {
         /// The hub.
         hub: HubName,
+        /// Why, in words that may be a stranger's.
+        why: Option<String>,
     },
     /// The hub took it off the list, or an approval was not used in time.
     Cancelled {
@@ -146,9 +153,10 @@ impl Refusal {
                  contact your admin if you need it.",
                 reasons.join("; ")
             ),
-            Self::HubAway { hub } => format!(
-                "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached. It was not executed. \
-                 {}, then call the tool again.",
+            Self::HubAway { hub, why } => format!(
+                "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached{}. It was not \
+                 executed. {}, then call the tool again.",
+                why.as_deref().map(in_brackets).unwrap_or_default(),
                 hub.advice()
             ),
             Self::Cancelled { reason } => format!(

@@ -27,7 +27,7 @@ fn every_refusal_says_that_nothing_ran() {
         Refusal::Rejected { reason: None },
         Refusal::TimedOut { after_seconds: 5 },
         Refusal::Denied { reasons: vec!["why".into()] },
-        Refusal::HubAway { hub: "http://h".into() },
+        Refusal::HubAway { hub: "http://h".into(), why: None },
         Refusal::Cancelled { reason: "why".into() },
         Refusal::NoRuling,
         Refusal::Mismatch,
@@ -67,11 +67,14 @@ fn a_tools_name_cannot_write_on_the_users_terminal() {
 
 #[test]
 fn a_hub_is_named_by_where_it_is_and_what_helps() {
-    let text = |hub: HubName| Refusal::HubAway { hub }.text("t");
+    let text = |hub: HubName| Refusal::HubAway { hub, why: None }.text("t");
     let there = text("http://h".into());
     assert!(there.contains("hub at http://h cannot") && there.contains("hitl-hub is running there, then"), "{there}");
     let here = text(HubName::Here("/d/hub.log".into()));
-    assert!(here.contains("hub on this machine cannot be reached") && here.contains("/d/hub.log"), "{here}");
+    assert!(here.contains("hub on this machine cannot be reached.") && here.contains("/d/hub.log"), "{here}");
+    let why = Some(format!("it answered \u{1b}[2J{}", "x".repeat(300)));
+    let told = Refusal::HubAway { hub: "http://h".into(), why }.text("t");
+    assert!(told.contains("cannot be reached (it answered \\u{1b}[2Jxxx") && told.len() < 500, "{told}");
 }
 
 #[test]

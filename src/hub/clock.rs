@@ -16,11 +16,11 @@ const WORTH_A_WORD_MS: i64 = 5_000;
 
 /// What a store says of time when it is opened, in unix milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::hub) struct Times {
+pub(super) struct Times {
     /// Its database's own clock, where it has one.
-    pub(in crate::hub) here: Option<i64>,
+    pub(super) here: Option<i64>,
     /// The newest time in it.
-    pub(in crate::hub) newest: i64,
+    pub(super) newest: i64,
 }
 
 /// Unix milliseconds, and sleeping by them.
@@ -43,7 +43,7 @@ impl Clock {
     /// Never behind what was recorded: deadlines and the record's order must not depend on what this machine's clock
     /// was set to between two runs. Where the store has a clock of its own, all its hubs go by that.
     #[must_use]
-    pub(in crate::hub) fn going_on_from(self, Times { here, newest }: Times) -> Self {
+    pub(super) fn going_on_from(self, Times { here, newest }: Times) -> Self {
         match self.0 {
             Kind::Real { .. } => {
                 let (now, steady) = (here.unwrap_or_else(|| self.now()), steady_ms());

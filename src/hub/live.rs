@@ -3,21 +3,25 @@
 //! A session is known by its agent and its instance, so that no agent can meddle with another's by naming its
 //! instance. A lock is held for a moment and never across an await.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
+use crate::core::messages::Ungated;
 use crate::hub::store::bus::Target;
 use crate::hub::who::Shim;
 
 /// How much news may wait for one session; a session that falls further behind is cut.
 const WAKES: usize = 256;
+/// So many servers without a shim are kept of a session, each with names of so many bytes.
+const MAX_UNGATED: usize = 50;
+const MAX_NAME: usize = 200;
 
 /// News for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Wake {
+pub(super) enum Wake {
     /// Something happened to one of its approvals.
     Approval(ApprovalId),
     /// Its policy may have changed.
@@ -26,7 +30,7 @@ pub(in crate::hub) enum Wake {
 
 /// Why the hub ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Cut {
+pub(super) enum Cut {
     /// Its agent is revoked.
     Revoked,
     /// Its agent may not stand in front of this server any more.
@@ -43,7 +47,7 @@ type Key = (ClientId, InstanceId);
 
 /// See the module.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct Live(Arc<Mutex<Shims>>);
+pub(super) struct Live(Arc<Mutex<Shims>>);
 
 #[derive(Default)]
 struct Shims {
@@ -67,13 +71,15 @@ struct Connected {
     cut: watch::Sender<Option<Cut>>,
     /// It has listed tools or asked for something, so people may see it.
     counts: bool,
+    /// What its client starts without a shim.
+    ungated: Vec<Ungated>,
 }
 
 /// A session's end of its entry.
-pub(in crate::hub) struct Joined {
-    pub(in crate::hub) number: u64,
-    pub(in crate::hub) wakes: mpsc::Receiver<Wake>,
-    pub(in crate::hub) cut: watch::Receiver<Option<Cut>>,
+pub(super) struct Joined {
+    pub(super) number: u64,
+    pub(super) wakes: mpsc::Receiver<Wake>,
+    pub(super) cut: watch::Receiver<Option<Cut>>,
 }
 
 impl Connected {
@@ -91,7 +97,7 @@ impl Live {
     }
 
     /// A shim is there; an older connection of the same instance ends.
-    pub(in crate::hub) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
+    pub(super) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
         let (wake, wakes) = mpsc::channel(WAKES);
         let (cut, cut_seen) = watch::channel(None);
         let mut shims = self.shims();
@@ -104,18 +110,21 @@ impl Live {
         // An older connection's entry is dropped here, and with it what wakes that session: it ends.
         let older = shims.connected.remove(&key);
         let counts = before || older.is_some_and(|older| older.counts && older.server == server);
-        shims.connected.insert(key, Connected { number, server: server.to_owned(), wakes: wake, cut, counts });
+        shims.connected.insert(
+            key,
+            Connected { number, server: server.to_owned(), wakes: wake, cut, counts, ungated: Vec::new() },
+        );
         Joined { number, wakes, cut: cut_seen }
     }
 
     /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
-    pub(in crate::hub) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
+    pub(super) fn leave(&self, client_id: &ClientId, instance: &InstanceId, number: u64) -> Option<bool> {
         let mut shims = self.shims();
         leave(&mut shims, &(client_id.clone(), instance.clone()), number)
     }
 
     /// A session was lost, and its shim may come back until then; `false`: a newer one speaks for the instance.
-    pub(in crate::hub) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
+    pub(super) fn lose(&self, shim: &Shim, number: u64, until: i64) -> bool {
         let mut shims = self.shims();
         let key = (shim.client_id.clone(), shim.instance.clone());
         let Some(seen) = leave(&mut shims, &key, number) else { return false };
@@ -124,7 +133,7 @@ impl Live {
     }
 
     /// A shim that another hub or run of this one knew may come back until then; `false`: it is here, or expected.
-    pub(in crate::hub) fn expect_back(&self, client_id: &ClientId, instance: &InstanceId, until: i64) -> bool {
+    pub(super) fn expect_back(&self, client_id: &ClientId, instance: &InstanceId, until: i64) -> bool {
         let mut shims = self.shims();
         let key = (client_id.clone(), instance.clone());
         if shims.connected.contains_key(&key) || shims.away.contains_key(&key) {
@@ -135,53 +144,71 @@ impl Live {
     }
 
     /// Whether a shim is connected, or may still come back.
-    pub(in crate::hub) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         let (shims, key) = (self.shims(), (client_id.clone(), instance.clone()));
         shims.connected.contains_key(&key) || shims.away.contains_key(&key)
     }
 
     /// When the first lost shim is given up.
-    pub(in crate::hub) fn next_given_up(&self) -> Option<i64> {
+    pub(super) fn next_given_up(&self) -> Option<i64> {
         self.shims().away.values().map(|away| away.until).min()
     }
 
     /// Lost shims whose time is up, with the session that people saw; they stay listed until
     /// [`forget`](Self::forget), so that a store that fails now is asked again.
-    pub(in crate::hub) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
+    pub(super) fn given_up(&self, now: i64) -> Vec<(ClientId, InstanceId, Option<Shim>)> {
         let shims = self.shims();
         let over = shims.away.iter().filter(|(_, away)| away.until <= now);
         over.map(|((client_id, instance), away)| (client_id.clone(), instance.clone(), away.shown.clone())).collect()
     }
 
     /// A lost shim is dealt with.
-    pub(in crate::hub) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
+    pub(super) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
         self.shims().away.remove(&(client_id.clone(), instance.clone()));
     }
 
     /// Whether the shim is connected now.
-    pub(in crate::hub) fn is_connected(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn is_connected(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         self.shims().connected.contains_key(&(client_id.clone(), instance.clone()))
     }
 
     /// From now on the session is shown; whether it was not before.
-    pub(in crate::hub) fn count(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
+    pub(super) fn count(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         let mut shims = self.shims();
         let connected = shims.connected.get_mut(&(client_id.clone(), instance.clone()));
         connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
     }
 
+    /// What the session's client starts without a shim, as far as a page has room for it.
+    pub(in crate::hub) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
+        items.retain(|item| item.client.len() <= MAX_NAME && item.server.len() <= MAX_NAME);
+        items.truncate(MAX_UNGATED);
+        if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
+            connected.ungated = items;
+        }
+    }
+
+    /// The same of all sessions, by agent, each once.
+    pub(in crate::hub) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
+        let shims = self.shims();
+        let all = shims.connected.iter().flat_map(|((client_id, _), connected)| {
+            connected.ungated.iter().map(|item| (client_id.clone(), item.clone()))
+        });
+        all.collect()
+    }
+
     /// How many connections an agent has, in front of whatever server.
-    pub(in crate::hub) fn of_agent(&self, agent: &ClientId) -> usize {
+    pub(super) fn of_agent(&self, agent: &ClientId) -> usize {
         self.shims().connected.keys().filter(|(client_id, _)| client_id == agent).count()
     }
 
     /// Whether any shim stands in front of a server.
-    pub(in crate::hub) fn is_served(&self, server: &str) -> bool {
+    pub(super) fn is_served(&self, server: &str) -> bool {
         self.shims().connected.values().any(|connected| connected.server == server)
     }
 
     /// How many shown sessions each server has.
-    pub(in crate::hub) fn sessions(&self) -> HashMap<String, u64> {
+    pub(super) fn sessions(&self) -> HashMap<String, u64> {
         let mut sessions = HashMap::new();
         for connected in self.shims().connected.values().filter(|connected| connected.counts) {
             *sessions.entry(connected.server.clone()).or_insert(0) += 1;
@@ -190,7 +217,7 @@ impl Live {
     }
 
     /// Wakes the sessions that a record concerns.
-    pub(in crate::hub) fn hear(&self, target: &Target) {
+    pub(super) fn hear(&self, target: &Target) {
         match target {
             Target::Pages => {}
             Target::Approval { id, client_id, instance } => {

@@ -144,6 +144,17 @@ pub struct AgentRef {
     pub name: String,
 }
 
+/// A server that a client starts without a shim, where it starts another through one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UngatedServer {
+    /// The agent whose shim says so.
+    pub agent: AgentRef,
+    /// The client, as `hitl-wrap install --client` takes it.
+    pub client: String,
+    /// The server's name in the client's file.
+    pub server: String,
+}
+
 /// An agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Agent {
@@ -426,7 +437,7 @@ pub struct ActivityRow {
 }
 
 /// Tells an absent field from an explicit `null`.
-pub(in crate::hub) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Deserialize<'de>,

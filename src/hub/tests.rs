@@ -7,7 +7,7 @@ mod audit;
 mod bounds;
 mod decision_point;
 mod decisions;
-pub(in crate::hub) mod desk;
+pub(super) mod desk;
 mod hand_off;
 mod leases;
 mod life;

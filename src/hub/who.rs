@@ -11,24 +11,24 @@ use crate::hub::model::{Approval, Role, User};
 use crate::hub::store::{StoreError, Tx};
 
 /// The actor of what happens by itself.
-pub(in crate::hub) const HUB: &str = "hub";
+pub(super) const HUB: &str = "hub";
 /// Whoever has access to the data dir.
-pub(in crate::hub) const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 /// Names that stand for something else in the audit record.
 const RESERVED: [&str; 2] = [HUB, OPERATOR];
 /// How client ids begin; no name may look like one.
-pub(in crate::hub) const CLIENT_ID_PREFIX: &str = "agent-";
+pub(super) const CLIENT_ID_PREFIX: &str = "agent-";
 
 /// Whom a session speaks for.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Shim {
-    pub(in crate::hub) client_id: ClientId,
-    pub(in crate::hub) agent_name: String,
-    pub(in crate::hub) instance: InstanceId,
-    pub(in crate::hub) server: String,
-    pub(in crate::hub) client: ClientInfo,
+pub(super) struct Shim {
+    pub(super) client_id: ClientId,
+    pub(super) agent_name: String,
+    pub(super) instance: InstanceId,
+    pub(super) server: String,
+    pub(super) client: ClientInfo,
     /// Whose account it runs under, as the shim says; shown as a claim, never decided on.
-    pub(in crate::hub) claimed_user: Option<String>,
+    pub(super) claimed_user: Option<String>,
 }
 
 /// How a decision came in.
@@ -65,7 +65,7 @@ pub struct Saw {
 
 impl Saw {
     /// Whether it is this one.
-    pub(in crate::hub) fn is(&self, approval: &Approval) -> bool {
+    pub(super) fn is(&self, approval: &Approval) -> bool {
         self.digest.as_ref().is_none_or(|digest| *digest == approval.digest)
             && self.arguments_sha256.as_ref().is_none_or(|digest| *digest == approval.arguments_sha256)
     }
@@ -73,7 +73,7 @@ impl Saw {
 
 impl Decider {
     /// The detail of a record, with how the decision came in.
-    pub(in crate::hub) fn told(&self, mut detail: serde_json::Value) -> serde_json::Value {
+    pub(super) fn told(&self, mut detail: serde_json::Value) -> serde_json::Value {
         if let Some(via) = self.via {
             detail["via"] = serde_json::json!(via);
         }
@@ -122,14 +122,14 @@ impl Actor {
 }
 
 /// The role of whoever has this name, as it is now.
-pub(in crate::hub) async fn role_of(tx: &mut Tx, name: &str) -> Result<Option<Role>, StoreError> {
+pub(super) async fn role_of(tx: &mut Tx, name: &str) -> Result<Option<Role>, StoreError> {
     let role: Option<String> =
         sqlx::query_scalar("select role from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
     Ok(role.and_then(|role| Role::from_name(&role)))
 }
 
 /// Refuses whoever is no administrator now, whatever they were when they were looked up.
-pub(in crate::hub) async fn admin(tx: &mut Tx, by: &Actor) -> Result<(), ChangeError> {
+pub(super) async fn admin(tx: &mut Tx, by: &Actor) -> Result<(), ChangeError> {
     match by {
         Actor::User(user) if role_of(tx, &user.name).await? != Some(Role::Admin) => Err(ChangeError::Forbidden),
         _ => Ok(()),
@@ -137,7 +137,7 @@ pub(in crate::hub) async fn admin(tx: &mut Tx, by: &Actor) -> Result<(), ChangeE
 }
 
 /// Names of servers that limits are set for; they need not be known yet.
-pub(in crate::hub) fn check_limits<'n>(servers: impl Iterator<Item = &'n String>) -> Result<(), ChangeError> {
+pub(super) fn check_limits<'n>(servers: impl Iterator<Item = &'n String>) -> Result<(), ChangeError> {
     let (mut count, bad) = (0, |name: &String| name.is_empty() || name.chars().count() > 128 || name.contains('\0'));
     for name in servers {
         count += 1;
@@ -149,7 +149,7 @@ pub(in crate::hub) fn check_limits<'n>(servers: impl Iterator<Item = &'n String>
 }
 
 /// A name that can be typed, shown and told from the others.
-pub(in crate::hub) fn check_name(name: &str) -> Result<(), ChangeError> {
+pub(super) fn check_name(name: &str) -> Result<(), ChangeError> {
     let fits = (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(deceives);
     if !fits {
         return Err(ChangeError::Invalid("a name is 1 to 64 visible characters without blanks around them".to_owned()));

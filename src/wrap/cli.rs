@@ -65,6 +65,9 @@ pub enum Command {
         /// Which files and servers.
         #[command(flatten)]
         selection: Selection,
+        /// Servers that lie elsewhere, too: they are started through mcp-remote, which signs in to them by itself
+        #[arg(long)]
+        remote: bool,
         /// How to go about it.
         #[command(flatten)]
         manner: Manner,

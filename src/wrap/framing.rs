@@ -1,10 +1,20 @@
 //! The header in front of a message that is no line: `Content-Length`, as the Language Server Protocol has it.
 //!
-//! Only the one form that every reader of such headers takes alike is one; anything else is read as lines.
+//! Only the one form that every reader of such headers takes alike is one, with one kind of line end; anything else is
+//! read as lines.
 
 /// A longer header is none.
 const MAX_HEADER_BYTES: usize = 256;
-const END: &[u8] = b"\r\n\r\n";
+
+/// How the messages of a side are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// By line feeds.
+    #[default]
+    Lines,
+    /// By headers, whose lines end in this.
+    Headers(&'static str),
+}
 
 /// What stands at the beginning of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +29,8 @@ pub enum Header {
         bytes: usize,
         /// The length of the message behind it.
         length: usize,
+        /// What its lines end in.
+        line_end: &'static str,
     },
 }
 
@@ -28,26 +40,38 @@ pub fn header(bytes: &[u8]) -> Header {
         return Header::None;
     }
     let head = &bytes[..bytes.len().min(MAX_HEADER_BYTES)];
-    match memchr::memmem::find(head, END) {
-        Some(end) if bytes.get(end + END.len()).is_some_and(|first| !b"{[ \t\r\n".contains(first)) => Header::None,
-        Some(end) => {
-            length(&head[..end]).map_or(Header::None, |length| Header::Whole { bytes: end + END.len(), length })
-        }
-        None if head.len() < MAX_HEADER_BYTES && may_begin(head) => Header::Begun,
+    let line_end = line_end(head);
+    let end = memchr::memmem::find(head, line_end.repeat(2).as_bytes());
+    match end.map(|end| (end, end + 2 * line_end.len())) {
+        Some((_, after)) if bytes.get(after).is_some_and(|first| !b"{[ \t\r\n".contains(first)) => Header::None,
+        Some((end, after)) => length(&head[..end], line_end).map_or(Header::None, |length| Header::Whole {
+            bytes: after,
+            length,
+            line_end,
+        }),
+        None if head.len() < MAX_HEADER_BYTES && may_begin(head, line_end) => Header::Begun,
         None => Header::None,
     }
 }
 
+/// What the first line ends in, and so all that follow.
+fn line_end(head: &[u8]) -> &'static str {
+    match memchr::memchr(b'\n', head) {
+        Some(feed) if feed == 0 || head[feed - 1] != b'\r' => "\n",
+        _ => "\r\n",
+    }
+}
+
 /// The length that a whole header gives, once.
-fn length(header: &[u8]) -> Option<usize> {
-    let fields: Option<Vec<_>> = fields(header).map(field).collect();
+fn length(header: &[u8], line_end: &str) -> Option<usize> {
+    let fields: Option<Vec<_>> = fields(header, line_end).map(field).collect();
     let [length] = fields?.into_iter().flatten().collect::<Vec<_>>()[..] else { return None };
     Some(length)
 }
 
 /// Whether all fields but the last one, which is not whole, are such of a header.
-fn may_begin(head: &[u8]) -> bool {
-    let fields: Vec<&[u8]> = fields(head).collect();
+fn may_begin(head: &[u8], line_end: &str) -> bool {
+    let fields: Vec<&[u8]> = fields(head, line_end).collect();
     let Some((last, whole)) = fields.split_last() else { return false };
     let last = last.strip_suffix(b"\r").unwrap_or(last);
     !last.contains(&b'\n')
@@ -55,12 +79,12 @@ fn may_begin(head: &[u8]) -> bool {
         && whole.iter().all(|whole| whole.is_empty() || field(whole).is_some())
 }
 
-fn fields(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn fields<'a>(header: &'a [u8], line_end: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {
         let bytes = rest?;
-        let end = memchr::memmem::find(bytes, b"\r\n");
-        rest = end.map(|end| &bytes[end + 2..]);
+        let end = memchr::memmem::find(bytes, line_end.as_bytes());
+        rest = end.map(|end| &bytes[end + line_end.len()..]);
         Some(&bytes[..end.unwrap_or(bytes.len())])
     })
 }
@@ -91,9 +115,14 @@ mod tests {
             ("content-length:12\r\n\r\n", 12),
             ("Content-Length: 7\r\nContent-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n", 7),
             ("Content-Type: a\r\nContent-Length: 9999999999\r\n\r\n", 9_999_999_999),
+            ("Content-Length: 7\n\n{}", 7),
+            ("Content-Type: a\nContent-Length: 7\n\n", 7),
         ] {
-            let bytes = text.rfind("\r\n\r\n").unwrap() + 4;
-            assert_eq!(header(text.as_bytes()), Header::Whole { bytes, length }, "{text:?}");
+            let (line_end, bytes) = match text.rfind("\r\n\r\n") {
+                Some(end) => ("\r\n", end + 4),
+                None => ("\n", text.rfind("\n\n").unwrap() + 2),
+            };
+            assert_eq!(header(text.as_bytes()), Header::Whole { bytes, length, line_end }, "{text:?}");
             for end in 1..bytes {
                 assert_eq!(header(&text.as_bytes()[..end]), Header::Begun, "{:?}", &text[..end]);
             }
@@ -102,8 +131,10 @@ mod tests {
             "",
             "{}",
             " Content-Length: 7\r\n\r\n",
-            "Content-Length: 7\n\n",
-            "Content-Length: 7\n",
+            "Content-Length: 7\n\r\n",
+            "Content-Length: 7\r\n\n",
+            "Content-Length: 7\nContent-Type: a\r\n",
+            "Content-Length: 7\n{}\n",
             "Content-Length: 07\r\n\r\n",
             "Content-Length: 0\r\n\r\n",
             "Content-Length: +7\r\n\r\n",

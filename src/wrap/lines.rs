@@ -28,6 +28,8 @@ pub enum Found {
         whole: Range<usize>,
         /// The message.
         body: Range<usize>,
+        /// What the lines of the header end in.
+        line_end: &'static str,
     },
     /// A part of a message over the limit.
     Part {
@@ -97,7 +99,7 @@ impl Lines {
             None => match header(&self.buffer[self.start..]) {
                 Header::None => self.whole_line(),
                 Header::Begun => None,
-                Header::Whole { bytes, length } => self.framed(bytes, length),
+                Header::Whole { bytes, length, line_end } => self.framed(bytes, length, line_end),
             },
         }
     }
@@ -130,7 +132,7 @@ impl Lines {
         (!bytes.is_empty()).then(|| Found::Part { bytes, ends: feed.is_some(), framed: false })
     }
 
-    fn framed(&mut self, header: usize, length: usize) -> Option<Found> {
+    fn framed(&mut self, header: usize, length: usize, line_end: &'static str) -> Option<Found> {
         if length > self.limit {
             self.long = Some(Long::Framed(header + length));
             return self.part_of_framed(header + length);
@@ -140,7 +142,7 @@ impl Lines {
             return None;
         }
         self.take(whole.end);
-        Some(Found::Framed { body: whole.start + header..whole.end, whole })
+        Some(Found::Framed { body: whole.start + header..whole.end, whole, line_end })
     }
 
     fn part_of_framed(&mut self, left: usize) -> Option<Found> {
@@ -308,13 +310,18 @@ mod tests {
     async fn a_message_behind_a_header_is_taken_whole_and_lines_go_on_behind_it() {
         let (mut lines, mut writer) = pipe(100);
         writer.write_all(b"one\nContent-Length: 7\r\n\r\n{\"a\n\":}two\ncontent-LENGTH:2\r\n").unwrap();
-        writer.write_all(b"Content-Type: a/b\r\n\r\n{}Content-Length: 2\nContent-Length: 300\r\n\r\n").unwrap();
+        writer
+            .write_all(
+                b"Content-Type: a/b\r\n\r\n{}Content-Length: 3\n\n{ }Content-Length: 2\nContent-Length: 300\r\n\r\n",
+            )
+            .unwrap();
         writer.write_all(&b"{".repeat(300)).unwrap();
         writer.write_all(b"last\n").unwrap();
         drop(writer);
         let seen = all(&mut lines).await;
-        let framed = ["one\n", "<{\"a\n\":}>", "two\n", "<{}>", "Content-Length: 2\n", "<part of 323 true>", "last\n"];
-        assert_eq!(seen[..7], framed);
+        let framed =
+            ["one\n", "<{\"a\n\":}>", "two\n", "<{}>", "<{ }>", "Content-Length: 2\n", "<part of 323 true>", "last\n"];
+        assert_eq!(seen[..8], framed);
     }
 
     #[tokio::test]
@@ -327,7 +334,8 @@ mod tests {
         }
         writer.write_all(b"\n").unwrap();
         lines.fill().await.unwrap();
-        assert_eq!(lines.next_line(), Some(Found::Framed { whole: 0..25, body: 21..25 }));
+        let found = Found::Framed { whole: 0..25, body: 21..25, line_end: "\r\n" };
+        assert_eq!(lines.next_line(), Some(found));
     }
 
     #[tokio::test]

@@ -15,11 +15,12 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use super::backoff::Backoff;
 use super::connect::{self, Refused, Socket};
 use super::local::Local;
+use super::neighbours::Neighbours;
 use super::say::say;
 use crate::config::wrap::{Endpoint, HubAt};
 use crate::core::gate::{Answer, MAX_HELD, MAX_OUTCOMES_AWAY};
 use crate::core::inert::inert;
-use crate::core::messages::Ruled;
+use crate::core::messages::{Ruled, Ungated};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust::Level;
 use crate::wire::{self, DEAD_SECONDS, DecodeError, MAX_MESSAGE_BYTES, PING_SECONDS, ToHub, ToWrap, Welcome};
@@ -65,6 +66,7 @@ pub struct Link {
     failures: u32,
     /// What was said on stderr last, so that it is said once.
     said: Option<String>,
+    neighbours: Neighbours,
 }
 
 /// How a connection ended.
@@ -93,7 +95,7 @@ impl Link {
             HubAt::Remote { endpoint } => At::Remote(endpoint),
             HubAt::Local { data_dir, config } => At::Local(Box::new(Local::new(data_dir, config))),
         };
-        Self { at, to_relay, from_relay, reset, failures: 0, said: None }
+        Self { at, to_relay, from_relay, reset, failures: 0, said: None, neighbours: Neighbours::default() }
     }
 
     /// Connects again and again until the relay is done.
@@ -111,6 +113,9 @@ impl Link {
                 End::Bye => return,
                 End::Lost(why) => {
                     self.away(&why);
+                    if !welcomed && !self.tell_away(why).await {
+                        return;
+                    }
                     backoff.lost()
                 }
                 End::Draining => backoff.lost(),
@@ -119,7 +124,11 @@ impl Link {
                         return;
                     }
                     let local = matches!(self.at, At::Local(_));
-                    self.say_once(refused.advice(&self.name(), &reason, local));
+                    let advice = refused.advice(&self.name(), &reason, local);
+                    if !refused.is_about_us() && !self.tell_away(advice.clone()).await {
+                        return;
+                    }
+                    self.say_once(advice);
                     backoff.refused()
                 }
             };
@@ -151,10 +160,11 @@ impl Link {
             }
             Err(connect::Failure::Refused(refused, said)) => (End::Refused(refused, said), false),
             Err(connect::Failure::Unreachable(why)) => {
-                if let At::Local(local) = &mut self.at {
-                    local.unreachable();
-                }
-                (End::Lost(why), false)
+                let own = match &mut self.at {
+                    At::Local(local) => local.unreachable(),
+                    At::Remote(_) => None,
+                };
+                (End::Lost(own.unwrap_or(why)), false)
             }
         }
     }
@@ -172,6 +182,7 @@ impl Link {
                 Err(_) => return (End::Lost("the relay did not introduce itself".to_owned()), false),
             }
         };
+        let server = hello.server.clone();
         if let Err(end) = send(&mut socket, &ToHub::Hello(hello)).await {
             return (end, false);
         }
@@ -194,7 +205,7 @@ impl Link {
                 return (end, true);
             }
         }
-        (self.talk(socket).await, true)
+        (self.talk(socket, &server).await, true)
     }
 
     /// The hub's answer to `hello`. What the relay says before it comes waits in `early`, except its goodbye: the end
@@ -218,16 +229,17 @@ impl Link {
         }
     }
 
-    async fn talk(&mut self, mut socket: Socket) -> End {
+    async fn talk(&mut self, mut socket: Socket, server: &str) -> End {
         let period = Duration::from_secs(PING_SECONDS);
         let mut ping = interval_at(tokio::time::Instant::now() + period, period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
+        let (mut heard, mut told) = (Instant::now(), false);
         loop {
             let event = tokio::select! {
                 message = next(&mut socket) => Event::FromHub(message),
                 message = self.from_relay.recv() => Event::ToHub(message.unwrap_or(ToHub::Bye)),
                 _ = ping.tick() => Event::Ping,
+                items = self.neighbours.of(server), if !told => Event::Neighbours(items),
                 () = self.reset.notified() => return End::Lost("it does not keep up".to_owned()),
             };
             let done = match event {
@@ -239,6 +251,10 @@ impl Link {
                     }
                 }
                 Event::ToHub(message) => self.say_to(&mut socket, message).await,
+                Event::Neighbours(items) => {
+                    told = true;
+                    self.tell_of(&mut socket, items).await
+                }
                 Event::Ping if heard.elapsed() >= Duration::from_secs(DEAD_SECONDS) => {
                     Err(End::Lost("it went silent".to_owned()))
                 }
@@ -248,6 +264,10 @@ impl Link {
                 return end;
             }
         }
+    }
+
+    async fn tell_of(&mut self, socket: &mut Socket, items: Vec<Ungated>) -> Result<(), End> {
+        if items.is_empty() { Ok(()) } else { self.say_to(socket, ToHub::Ungated { items }).await }
     }
 
     /// Passes a message of the hub on.
@@ -318,8 +338,19 @@ impl Link {
         tracing::debug!(attempt = self.failures, why, "no connection to the hub");
         if self.failures == AWAY_AFTER {
             let name = self.name();
-            self.say_once(format!("{name} cannot be reached ({why}); calls that need approval wait for it"));
+            // What keeps a local one from starting was said when it was found out.
+            let why = if self.is_troubled() { String::new() } else { format!(" ({why})") };
+            self.say_once(format!("{name} cannot be reached{why}; calls that need approval wait for it"));
         }
+    }
+
+    fn is_troubled(&self) -> bool {
+        matches!(&self.at, At::Local(local) if local.is_troubled())
+    }
+
+    /// The refusals of calls that wait in vain say why; `false` when the relay is done.
+    async fn tell_away(&self, why: String) -> bool {
+        self.to_relay.send(FromHub::Answer(Answer::Away(why))).await.is_ok()
     }
 
     fn say_once(&mut self, text: String) {
@@ -340,6 +371,7 @@ impl Link {
 enum Event {
     FromHub(Result<Option<ToWrap>, End>),
     ToHub(ToHub),
+    Neighbours(Vec<Ungated>),
     Ping,
 }
 

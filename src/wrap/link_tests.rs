@@ -300,3 +300,18 @@ async fn a_goodbye_to_nobody_does_not_wait() {
     let client = HubClient::start(HubAt::Remote { endpoint });
     assert_eq!(client.goodbye().now_or_never(), Some(()));
 }
+
+#[tokio::test]
+async fn why_there_is_no_connection_is_told_to_those_who_wait_for_it() {
+    let (hub, endpoint) = Hub::start().await;
+    drop(hub);
+    let mut client = HubClient::start(HubAt::Remote { endpoint });
+    let told = answer(&mut client).await;
+    assert!(matches!(&told, Answer::Away(why) if why.contains("refused")), "{told:?}");
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("local"), "no directory").unwrap();
+    let mut client = HubClient::start(HubAt::Local { data_dir: dir.path().to_owned(), config: None });
+    let told = answer(&mut client).await;
+    assert!(matches!(&told, Answer::Away(why) if why.contains("HITL_DATA_DIR")), "{told:?}");
+}

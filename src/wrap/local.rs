@@ -28,7 +28,8 @@ pub struct Local {
     config: Option<PathBuf>,
     started: Option<Started>,
     next_start: Option<Instant>,
-    complained: bool,
+    /// What keeps a hub from starting, said once.
+    trouble: Option<String>,
 }
 
 /// A hub on its way up. Dropping it leaves the hub alone.
@@ -42,7 +43,7 @@ struct Started {
 impl Local {
     /// Looks in `data_dir`; a hub that has to be started is given `config`.
     pub fn new(data_dir: PathBuf, config: Option<PathBuf>) -> Self {
-        Self { data_dir, config, started: None, next_start: None, complained: false }
+        Self { data_dir, config, started: None, next_start: None, trouble: None }
     }
 
     /// Where the running hub says it is. What a hub said that was killed is not believed: somebody else may listen
@@ -65,22 +66,28 @@ impl Local {
     pub fn connected(&mut self) {
         // It stays our child, and tokio reaps it if it ends before us.
         self.started = None;
-        self.complained = false;
+        self.trouble = None;
     }
 
-    /// The hub cannot be reached: start one, unless one is on its way.
-    pub fn unreachable(&mut self) {
+    /// The hub cannot be reached: start one, unless one is on its way. Returns what keeps it from starting, if anything.
+    pub fn unreachable(&mut self) -> Option<String> {
         let now = Instant::now();
         if self.on_its_way() || self.next_start.is_some_and(|at| now < at) {
-            return;
+            return self.trouble.clone();
         }
         match self.start() {
             Ok(started) => self.started = started,
-            Err(error) => self.complain(&format!("cannot start a hub on this machine: {error:#}")),
+            Err(error) => self.complain(format!("cannot start a hub on this machine: {error:#}")),
         }
-        if self.started.is_some() || self.complained {
+        if self.started.is_some() || self.trouble.is_some() {
             self.next_start = Some(now + START_AGAIN_AFTER);
         }
+        self.trouble.clone()
+    }
+
+    /// Whether something keeps a hub from starting, and was said.
+    pub fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
     }
 
     fn on_its_way(&mut self) -> bool {
@@ -90,7 +97,7 @@ impl Local {
             Ok(Some(status)) => {
                 self.started = None;
                 let log = paths::local_log(&self.data_dir);
-                self.complain(&format!("the hub on this machine ended ({status}); its log is {}", log.display()));
+                self.complain(format!("the hub on this machine ended ({status}); its log is {}", log.display()));
                 false
             }
             Err(_) => false,
@@ -102,7 +109,9 @@ impl Local {
         let data_dir = std::path::absolute(&self.data_dir)?;
         let log = paths::local_log(&data_dir);
         let dir = log.parent().unwrap_or(&data_dir);
-        make_private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        make_private_dir(dir).with_context(|| {
+            format!("cannot make {}; name another directory with data_dir or HITL_DATA_DIR", dir.display())
+        })?;
         let path = dir.join("start.lock");
         let lock = private_file(&path)?;
         match lock.try_lock() {
@@ -139,10 +148,11 @@ impl Local {
         Ok(command)
     }
 
-    fn complain(&mut self, text: &str) {
-        if !std::mem::replace(&mut self.complained, true) {
-            say(text);
+    fn complain(&mut self, text: String) {
+        if self.trouble.is_none() {
+            say(&text);
         }
+        self.trouble = Some(text);
     }
 }
 

@@ -23,6 +23,7 @@ pub mod link;
 pub mod local;
 pub mod login;
 pub mod long;
+pub mod neighbours;
 pub mod program;
 pub mod prove;
 pub mod reap;
@@ -55,6 +56,8 @@ pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
     match Child::spawn(&command) {
         Ok((child, streams)) => {
             warn_of_plain_text(&settings.hub);
+            #[cfg(unix)]
+            warn_of_no_home(&settings.hub);
             hint_at_name(&settings, &command);
             reap::start();
             Ok(relay(settings, &command, child, streams)?.run().await)
@@ -95,6 +98,17 @@ fn warn_of_plain_text(hub: &HubAt) {
         && endpoint.is_plain_text()
     {
         say::say(&format!("the connection to the hub at {} is not encrypted; use https://", endpoint.base));
+    }
+}
+
+/// What people decide should outlive the next start of the machine.
+#[cfg(unix)]
+fn warn_of_no_home(hub: &HubAt) {
+    if let HubAt::Local { data_dir, .. } = hub
+        && *data_dir == paths::temporary_dir()
+    {
+        let dir = data_dir.display();
+        say::say(&format!("this user has no home: its hub keeps everything in {dir}; set HOME or HITL_DATA_DIR"));
     }
 }
 

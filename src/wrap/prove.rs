@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use super::http::Answer;
 use crate::core::ids::hex;
 use crate::core::proof::{self, Fingerprint};
 use crate::wire::{HUB_PATH, Proof};
@@ -74,13 +75,12 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> anyhow::Result<Vec<u8>>
         ensure!(head.len() < MAX_ANSWER, "its answer has no end");
         head.push(stream.read_u8().await?);
     }
-    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-    ensure!(status == "200", "it answered {:?}", status.chars().take(3).collect::<String>());
-    let length = lines.filter_map(|line| line.strip_prefix("content-length:")).next();
-    let Some(length) = length.and_then(|length| length.trim().parse().ok()).filter(|length| *length <= MAX_ANSWER)
-    else {
+    let answer = Answer::read(&mut head.as_slice()).await?;
+    if answer.status != 200 {
+        bail!("it answered {}", answer.in_words(stream).await);
+    }
+    let length = answer.header("content-length").and_then(|length| length.trim().parse().ok());
+    let Some(length) = length.filter(|length| *length <= MAX_ANSWER) else {
         bail!("its answer says no length");
     };
     let mut body = vec![0; length];
@@ -152,6 +152,7 @@ mod tests {
     async fn what_is_no_hub_is_said_to_be_none() {
         for answer in [
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nsign in first",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
@@ -160,6 +161,7 @@ mod tests {
             let (expected, _) = asked(|_| answer.to_owned()).await;
             let error = format!("{:#}", expected.unwrap_err());
             assert!(error.contains("127.0.0.1:7420 is no hub"), "{answer}: {error}");
+            assert_eq!(answer.contains("403"), error.contains("403 Forbidden: sign in"), "{error}");
         }
     }
 

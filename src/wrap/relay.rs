@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 use super::activity::Activities;
 use super::child::{self, Child, Signal, Streams};
 use super::ends::{Sink, Source};
+use super::framing::Framing;
 use super::hub_client::HubClient;
 use super::identity::Identity;
 use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
@@ -53,8 +54,8 @@ pub struct Relay {
     to_client: Writer,
     from_server: Lines,
     to_server: Writer,
-    /// The client puts a `Content-Length` header before its messages.
-    is_framed: bool,
+    /// How the client tells its messages apart.
+    framing: Framing,
     /// A line of the client that is over the limit.
     long_client: Option<Outline>,
     /// The same of the server, and what we have to say to the client behind it.
@@ -140,7 +141,7 @@ impl Relay {
             to_client: Writer::new(parts.stdout),
             from_server: Lines::new(parts.streams.stdout, LIMIT),
             to_server: Writer::new(parts.streams.stdin),
-            is_framed: false,
+            framing: Framing::default(),
             long_client: None,
             long_server: None,
             behind_long: Vec::new(),
@@ -225,16 +226,16 @@ impl Relay {
     fn on_client_lines(&mut self, now: Instant) {
         let mut run = Run::default();
         while let Some(found) = self.from_client.next_line() {
-            let (line, message, is_framed) = match found {
-                Found::Line(line) => (line.clone(), line, false),
-                Found::Framed { whole, body } => (whole, body, true),
+            let (line, message, framing) = match found {
+                Found::Line(line) => (line.clone(), line, Framing::Lines),
+                Found::Framed { whole, body, line_end } => (whole, body, Framing::Headers(line_end)),
                 Found::Part { bytes, ends, .. } => {
                     run.pass(&mut self.from_client, &mut self.to_server);
                     self.on_long_client_line(bytes, ends);
                     continue;
                 }
             };
-            self.on_client_line(line, message, is_framed, &mut run, now);
+            self.on_client_line(line, message, framing, &mut run, now);
         }
         run.pass(&mut self.from_client, &mut self.to_server);
         self.from_client.compact();
@@ -245,13 +246,13 @@ impl Relay {
         &mut self,
         line: Range<usize>,
         message: Range<usize>,
-        is_framed: bool,
+        framing: Framing,
         run: &mut Run,
         now: Instant,
     ) {
         let message = content(self.from_client.bytes(message));
         if !message.is_empty() {
-            self.is_framed = is_framed;
+            self.framing = framing;
         }
         match self.gate.handle_client(message, now) {
             Fate::Forward => {
@@ -298,7 +299,7 @@ impl Relay {
         while let Some(found) = self.from_server.next_line() {
             match found {
                 Found::Line(line) => self.on_server_line(line.clone(), line, &mut run, now),
-                Found::Framed { whole, body } => self.on_server_line(whole, body, &mut run, now),
+                Found::Framed { whole, body, .. } => self.on_server_line(whole, body, &mut run, now),
                 Found::Part { bytes, ends, framed } => {
                     run.pass(&mut self.from_server, &mut self.to_client);
                     self.on_long_server_line(bytes, framed);
@@ -392,18 +393,18 @@ impl Relay {
 
     /// A message as the client would have written it.
     fn tell_server(&mut self, message: Vec<u8>) {
-        match self.is_framed {
-            true => self.to_server.write_framed(&message),
-            false => self.to_server.write_line(message),
+        match self.framing {
+            Framing::Headers(line_end) => self.to_server.write_framed(&message, line_end),
+            Framing::Lines => self.to_server.write_line(message),
         }
     }
 
     /// A message of our own, as the client writes its own; never in the middle of one of the server.
     fn tell_client(&mut self, message: Vec<u8>) {
-        match self.is_framed {
+        match self.framing {
             _ if self.long_server.is_some() => self.behind_long.push(message),
-            true => self.to_client.write_framed(&message),
-            false => self.to_client.write_line(message),
+            Framing::Headers(line_end) => self.to_client.write_framed(&message, line_end),
+            Framing::Lines => self.to_client.write_line(message),
         }
     }
 
@@ -478,7 +479,7 @@ impl Relay {
             self.on_long_client_line(rest, true);
         } else if !rest.is_empty() {
             let mut run = Run::default();
-            self.on_client_line(rest.clone(), rest, self.is_framed, &mut run, now);
+            self.on_client_line(rest.clone(), rest, self.framing, &mut run, now);
             run.pass(&mut self.from_client, &mut self.to_server);
         }
         self.from_client.close();

@@ -85,9 +85,10 @@ impl Writer {
         self.queue_owned(line, written);
     }
 
-    /// Writes a message of our own behind a `Content-Length` header.
-    pub fn write_framed(&mut self, message: &[u8]) {
-        let framed = [format!("Content-Length: {}\r\n\r\n", message.len()).as_bytes(), message].concat();
+    /// Writes a message of our own behind a `Content-Length` header, whose lines end in `line_end`.
+    pub fn write_framed(&mut self, message: &[u8], line_end: &str) {
+        let header = format!("Content-Length: {}{line_end}{line_end}", message.len());
+        let framed = [header.as_bytes(), message].concat();
         let written = self.write_now(&framed);
         self.queue_owned(framed, written);
     }
@@ -205,14 +206,14 @@ mod tests {
     #[tokio::test]
     async fn messages_behind_headers_stand_side_by_side() {
         let (mut reader, mut writer) = pipe();
-        writer.write_framed(b"{}");
-        writer.write_framed(b"[1]");
+        writer.write_framed(b"{}", "\r\n");
+        writer.write_framed(b"[1]", "\n");
         writer.write_line(b"ours".to_vec());
         writer.finish();
         drain(&mut writer).await;
         let mut all = String::new();
         reader.read_to_string(&mut all).unwrap();
-        assert_eq!(all, "Content-Length: 2\r\n\r\n{}Content-Length: 3\r\n\r\n[1]\nours\n");
+        assert_eq!(all, "Content-Length: 2\r\n\r\n{}Content-Length: 3\n\n[1]\nours\n");
     }
 
     #[tokio::test]

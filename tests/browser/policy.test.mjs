@@ -2,7 +2,8 @@
 
 import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
@@ -191,6 +192,42 @@ test(
     await peek.getByText("passes").waitFor();
     assert.match(await fate(page, shim, "peek"), /^ran/);
     assert.equal(await fate(page, shim, "poke"), "waits");
+  },
+);
+
+test(
+  "a tool that the server writes in another order at each start is named so, and passes once that may vary",
+  real,
+  async () => {
+    const sorted = (list) => [{ ...item("pick"), inputSchema: { type: "object", default: list } }, item("stay")];
+    const first = await world.shim("shuffling", { agent: "shuffler", tools: sorted(["a", "b", "c"]) });
+    const again = (list) => world.shim("shuffling", { token: first.token, tools: sorted(list) });
+    const page = await world.open("/servers/shuffling");
+    assert.match(await fate(page, first, "pick"), /^ran/);
+    first.close();
+    const second = await again(["b", "a", "c"]);
+    await page.reload();
+    const pick = page.locator(".tool-row", { hasText: "pick" });
+    await pick.getByText("gated: changed").waitFor();
+    await pick.getByRole("button", { name: "reordered" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Only the order of lists differs, in /inputSchema/default").waitFor();
+    await clean(page, "a reordered tool");
+    await dialog.getByRole("button", { name: "Let it vary there" }).click();
+    await pick.getByText("Accepted however it varies in /inputSchema/default").waitFor();
+    assert.match(await fate(page, second, "pick"), /^ran/);
+    second.close();
+    const third = await again(["c", "a", "b"]);
+    assert.match(await fate(page, third, "pick"), /^ran/);
+    await page.reload();
+    await pick.getByText("Accepted however it varies in /inputSchema/default").waitFor();
+    await clean(page, "a tool that may vary");
+    third.close();
+
+    await pick.getByRole("button", { name: "Accept each change instead" }).click();
+    await pick.getByText("Accepted however it varies").waitFor({ state: "detached" });
+    await again(["a", "c", "b"]);
+    await pick.getByText("gated: changed").waitFor();
   },
 );
 
@@ -527,4 +564,31 @@ test("a decision point that is down is said on every server's page, and that cal
 
 test("nothing on these pages broke the content security policy or threw", () => {
   assert.deepEqual(world.violations, []);
+});
+
+test("servers that the same client starts without a shim are told of once, with what mends it", real, async () => {
+  const home = mkdtempSync(join(tmpdir(), "hitl-home-"));
+  const servers = {
+    nudged: { command: "hitl-wrap", args: ["--server", "nudged", "--", "node"] },
+    files: { command: "npx" },
+    git: { command: "uvx" },
+  };
+  mkdirSync(join(home, ".cursor"));
+  writeFileSync(join(home, ".cursor/mcp.json"), JSON.stringify({ mcpServers: servers }));
+  try {
+    await world.shim("nudged", { agent: "cursor-laptop", env: { HOME: home } });
+    const page = await world.open("/servers");
+    const told = page.getByRole("complementary", { name: "Not gated" });
+    await told.getByText("cursor-laptop also starts 2 servers without hitl-wrap").waitFor();
+    await told.getByText("files, git").waitFor();
+    await told.getByText("hitl-wrap install --client cursor").waitFor();
+    await clean(page, "servers with a word on those that are not gated");
+    await told.getByRole("button", { name: "Do not say this again" }).click();
+    await told.waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByRole("link", { name: "nudged" }).waitFor();
+    assert.equal(await told.count(), 0);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });

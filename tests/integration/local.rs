@@ -1,6 +1,8 @@
 //! Local mode: wrapping a server works with no set-up at all.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -76,7 +78,6 @@ async fn wrapping_works_without_any_set_up() {
 
 #[tokio::test]
 async fn secrets_of_the_local_hub_are_for_this_user_only() {
-    use std::os::unix::fs::PermissionsExt as _;
     let data = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
     let wrap = Wrap::around(ledger.server()).named("repos").env("HITL_DATA_DIR", data.path().to_str().unwrap());
@@ -105,7 +106,7 @@ async fn the_local_hub_keeps_nothing_of_the_server_that_started_it() {
     let mut command = tokio::process::Command::new("sh");
     command.args(["-c", &format!("exec 9>{}; flock -n 9; exec \"$0\" \"$@\"", lock.display())]).args(&line);
     command.env("HOME", data.path()).env("HITL_DATA_DIR", data.path()).env("GITHUB_TOKEN", "hunter2");
-    command.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    command.stdin(Stdio::piped()).stderr(Stdio::null());
     let mut shim = command.spawn().unwrap();
     let hub = LocalHub::of(data.path()).await;
     drop(shim.stdin.take());
@@ -115,4 +116,37 @@ async fn the_local_hub_keeps_nothing_of_the_server_that_started_it() {
     assert!(!environment.contains("hunter2") && environment.contains("PATH="), "{environment}");
     let lock = std::fs::File::open(lock).unwrap();
     lock.try_lock().expect("nobody holds the client's lock any more");
+}
+
+/// A shim of a user whom nobody knows on this machine, whose temporary files are in `dir`; only root can start one.
+fn homeless(dir: &Path) -> Option<tokio::process::Command> {
+    const STRANGER: u32 = 54321;
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let mut command = tokio::process::Command::new(binary("hitl-wrap"));
+    command.args(["--server", "a", "--", "cat"]).env_remove("HOME").env_remove("HITL_DATA_DIR").env("TMPDIR", dir);
+    command.uid(STRANGER).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(command)
+}
+
+#[tokio::test]
+async fn a_user_without_a_home_has_a_hub_too_unless_others_could_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(dir.path(), open_to_all.clone()).unwrap();
+    let Some(mut command) = homeless(dir.path()) else { return };
+    let mut shim = command.spawn().unwrap();
+    let data = dir.path().join("hitl-54321");
+    let hub = LocalHub::of(&data).await;
+    drop(shim.stdin.take());
+    let said = shim.wait_with_output().await.unwrap();
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stderr).contains("set HOME"), "{said:?}");
+    drop(hub);
+
+    std::fs::set_permissions(&data, open_to_all).unwrap();
+    let refused = command.spawn().unwrap().wait_with_output().await.unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("HITL_DATA_DIR") && said.contains("not this user's alone"), "{said}");
 }

@@ -23,7 +23,8 @@ def npm(source, target, *options):
     for name in ("package.json", "package-lock.json"):
         shutil.copy(source / name, target)
     quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(["npm", "ci", *quiet, *options], cwd=target, env=QUIET, check=True)
+    # Not `ci`, which fails where a registry lacks an optional package of another system.
+    subprocess.run(["npm", "install", "--no-save", *quiet, *options], cwd=target, env=QUIET, check=True)
     shutil.copy(lock, stamp)
 
 
@@ -57,9 +58,12 @@ def servers(rows):
             pypi(row["pypi"])
 
 
-def program(row, name):
-    """The path of a server's program."""
-    folder = PYTHON / row["pypi"] / "bin" if "pypi" in row else CACHE / "servers/node_modules/.bin"
+def program(row, name, quick=False):
+    """The path of a server's program; of a quick one, where tests/install puts it."""
+    if quick:
+        folder = CACHE / row["quick"] / ("bin" if "pypi" in row else "node_modules/.bin")
+    else:
+        folder = PYTHON / row["pypi"] / "bin" if "pypi" in row else CACHE / "servers/node_modules/.bin"
     return str(folder / name)
 
 

@@ -37,12 +37,13 @@ def built():
 
 
 class Place:
-    """A running hub; use it in a `with`."""
+    """A running hub, with settings of its own by their variables; use it in a `with`."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         built()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="hitl-lab-"))
         self.env = {"HOME": str(self.dir), "PATH": os.environ["PATH"], "HITL_DATA_DIR": str(self.dir / "hub")}
+        self.env |= settings
         self.run("user", "add", "ann", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n")
         self.token = self.run("agent", "add", "agent").splitlines()[-1]
         self.start()

@@ -11,7 +11,7 @@ use super::released::Spoken;
 use super::requests::{Number, State};
 use super::{Action, Fate, Gate, MAX_HELD, MAX_HELD_BYTES};
 use crate::core::approval::Outcome;
-use crate::core::frame::{Call, Id, Refused};
+use crate::core::frame::{self, Call, ClientFrame, Id, Refused};
 use crate::core::gate::Ask;
 use crate::core::messages::Continued;
 use crate::core::patience::{self, Ending};
@@ -201,6 +201,29 @@ impl Gate {
                 Fate::Forward
             }
             None => Fate::Forward,
+        }
+    }
+
+    /// Whether each of several values on a line passes, and so the line as it came: which of them a server reads is its
+    /// own affair. Without us it would not be answered either.
+    pub(super) fn pass_values(&mut self, line: &[u8], now: Instant) -> bool {
+        let Some(values) = frame::values(line) else { return false };
+        let passes = |value: &&[u8]| frame::read_client(value).is_ok_and(|frame| self.would_pass(&frame));
+        values.iter().all(passes) && values.iter().all(|value| self.handle_client(value, now) == Fate::Forward)
+    }
+
+    /// Whether a line with this alone would be forwarded.
+    fn would_pass(&mut self, frame: &ClientFrame<'_>) -> bool {
+        match frame {
+            ClientFrame::Call(call) => {
+                let verdict = self.policy.as_ref().map(|policy| verdict_on(&call.name, policy, &mut self.listing));
+                verdict == Some(Verdict::Pass) && !self.in_use(&call.id)
+            }
+            ClientFrame::ListTools { id, .. } | ClientFrame::Initialize { id, .. } | ClientFrame::Request { id } => {
+                !self.in_use(id)
+            }
+            ClientFrame::Cancelled { .. } => false,
+            ClientFrame::Other => true,
         }
     }
 

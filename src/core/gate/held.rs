@@ -220,7 +220,7 @@ impl Held {
     }
 
     /// The refusal when waiting ends without an answer of the hub.
-    pub(super) fn refusal_at(&self, now: Instant, connected: bool, hub: &HubName) -> Refusal {
+    pub(super) fn refusal_at(&self, now: Instant, connected: bool, hub: &HubName, away: Option<&str>) -> Refusal {
         let handed_off = self.hand_off.is_some_and(|at| at <= now);
         match &self.stage {
             Stage::Waiting { link, .. } if handed_off => Refusal::Pending { link: link.clone() },
@@ -229,7 +229,9 @@ impl Held {
                 Refusal::Cancelled { reason: "the hub did not confirm the approval in time".into() }
             }
             Stage::Asked if connected => Refusal::NoRuling,
-            Stage::Unruled | Stage::Asked | Stage::Releasing { .. } => Refusal::HubAway { hub: hub.clone() },
+            Stage::Unruled | Stage::Asked | Stage::Releasing { .. } => {
+                Refusal::HubAway { hub: hub.clone(), why: away.map(str::to_owned) }
+            }
         }
     }
 

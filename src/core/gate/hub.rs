@@ -17,6 +17,7 @@ impl Gate {
     pub(super) fn on_welcome(&mut self, agent: ClientId, policy: Table, now: Instant) {
         self.connected = true;
         self.refused = false;
+        self.away = None;
         self.agent = Some(agent);
         self.policy = Some(policy);
         self.actions.extend(self.listing.known().map(|tools| Action::ToHub(Ask::Tools(tools))));

@@ -95,6 +95,8 @@ pub struct Gate {
     connected: bool,
     /// The hub was reached last time and did not let this agent in.
     refused: bool,
+    /// Why it could not be reached last time, in words.
+    away: Option<String>,
     client: Option<ClientInfo>,
     requests: Requests,
     handed_off: HandedOff,
@@ -115,6 +117,7 @@ impl Gate {
             agent: None,
             connected: false,
             refused: false,
+            away: None,
             client: None,
             requests: Requests::default(),
             handed_off: HandedOff::default(),
@@ -143,6 +146,7 @@ impl Gate {
             Ok(ClientFrame::Request { id }) => self.begins(&id, State::Passed, now),
             Ok(ClientFrame::Other) => Fate::Forward,
             Err(_) if line.trim_ascii().is_empty() => Fate::Consumed,
+            Err(_) if self.pass_values(line, now) => Fate::Forward,
             Err(refused) => self.refuse_line(&refused),
         }
     }
@@ -214,6 +218,7 @@ impl Gate {
             }
             Answer::Seen(approval) => self.with_waiting(&approval, now, |_, seen| *seen = true),
             Answer::Lost => self.connected = false,
+            Answer::Away(why) => self.away = Some(why),
             Answer::Refused => self.on_refused(now),
         }
         self.schedule();
@@ -303,12 +308,12 @@ impl Gate {
     }
 
     fn give_up(&mut self, number: Number, now: Instant) {
-        let connected = self.connected;
+        let (connected, away) = (self.connected, self.away.as_deref());
         let Some(held) = self.requests.take_held(number) else { return };
+        let refusal = held.refusal_at(now, connected, &self.settings.hub, away);
         if held.doubtful {
             self.log_call(&held.tool, Verdict::Gate, Some(held.approval.clone()));
         }
-        let refusal = held.refusal_at(now, connected, &self.settings.hub);
         self.refuse(&held, &refusal, now);
         match refusal {
             Refusal::Pending { .. } => {

@@ -51,6 +51,8 @@ pub enum Answer {
     Seen(ApprovalId),
     /// The connection is lost; it will be made again.
     Lost,
+    /// It could not be made, and why, in words.
+    Away(String),
     /// The hub was reached and does not let this agent in: what it said before holds no longer.
     Refused,
 }

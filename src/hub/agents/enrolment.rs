@@ -25,7 +25,7 @@ const CODE_LETTERS: usize = 8;
 
 /// Machines that wait for a person.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct Enrolments(Arc<Mutex<HashMap<String, Waiting>>>);
+pub(super) struct Enrolments(Arc<Mutex<HashMap<String, Waiting>>>);
 
 struct Waiting {
     claims: Claims,

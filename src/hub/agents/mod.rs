@@ -49,7 +49,7 @@ pub struct AgentChange {
 
 impl Agents {
     /// The agents of a store.
-    pub(in crate::hub) fn new(store: Store, clock: Clock) -> Self {
+    pub(super) fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock, enrolments: Enrolments::default() }
     }
 

@@ -153,6 +153,7 @@ const PRIVATE: [Route; 34] = [
     ("/servers/{name}/tools/{tool}/accept", || post(servers::accept)),
     ("/servers/{name}/simulate", || post(servers::simulate)),
     ("/servers/{name}/coverage", || get(servers::coverage)),
+    ("/ungated", || get(servers::ungated)),
     ("/health", || get(ops::health)),
     ("/agents", || get(agents::list).post(agents::add)),
     ("/agents/{client_id}", || get(agents::show).put(agents::change).delete(agents::revoke)),

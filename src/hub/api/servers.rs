@@ -13,11 +13,16 @@ use super::who::{Admin, Viewer};
 use crate::core::ids::Digest;
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust::Level;
-use crate::hub::model::{Coverage, Page, PolicyChange, Server, Simulation, Tool, ToolChange};
+use crate::hub::model::{Coverage, Page, PolicyChange, Server, Simulation, Tool, ToolChange, UngatedServer};
 
 /// `GET /servers`
 pub async fn list(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<Server>>, Problem> {
     Ok(Json(Page { items: api.hub.servers.servers().await?, next_cursor: None }))
+}
+
+/// `GET /ungated`: what clients of connected shims start without one.
+pub async fn ungated(State(api): State<Api>, Viewer(_): Viewer) -> Result<Json<Page<UngatedServer>>, Problem> {
+    Ok(Json(Page { items: api.hub.shims.ungated().await?, next_cursor: None }))
 }
 
 /// `GET /servers/{name}`

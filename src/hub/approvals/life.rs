@@ -97,7 +97,7 @@ pub(in crate::hub) async fn extend(
 }
 
 /// An approver has it on the screen, for the first time.
-pub(in crate::hub) async fn see(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<(), StoreError> {
+pub(super) async fn see(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query("update approvals set seen_at = $2 where id = $1 and seen_at is null returning *")
         .bind(id.as_str())
         .bind(now)
@@ -309,7 +309,7 @@ pub(in crate::hub) async fn stretch(tx: &mut Tx, id: &ApprovalId, until: i64, no
 }
 
 /// Records what happened to an approval, writes whom to notify, and wakes the session that holds it.
-pub(in crate::hub) async fn record(
+pub(super) async fn record(
     tx: &mut Tx,
     held: &Held,
     actor: &str,

@@ -3,10 +3,10 @@
 mod decide;
 mod due;
 mod find;
-pub(in crate::hub) mod hold;
-pub(in crate::hub) mod life;
+pub(super) mod hold;
+pub(super) mod life;
 mod list;
-pub(in crate::hub) mod register;
+pub(super) mod register;
 mod rollback;
 
 pub use self::list::ApprovalFilter;
@@ -29,16 +29,16 @@ pub struct Approvals {
 
 /// How long an approval stays usable, in milliseconds.
 #[derive(Clone, Copy)]
-pub(in crate::hub) struct Times {
+pub(super) struct Times {
     /// After its decision, by an identical call that comes again.
-    pub(in crate::hub) grant_for_ms: i64,
+    pub(super) grant_for_ms: i64,
     /// While its shim is away.
-    pub(in crate::hub) resume_within_ms: i64,
+    pub(super) resume_within_ms: i64,
 }
 
 impl Approvals {
     /// Weighs calls with the policy of these servers.
-    pub(in crate::hub) fn new(
+    pub(super) fn new(
         servers: Servers,
         live: Live,
         budgets: Budgets,

@@ -20,7 +20,7 @@ mod view;
 
 pub use self::channels::{Change, Changed};
 pub(in crate::hub) use self::outbox::tell;
-pub(in crate::hub) use self::push::forget_user as forget_browsers;
+pub(super) use self::push::forget_user as forget_browsers;
 pub use self::push::{Browser, Keys, Subscription};
 pub use self::view::{State, View};
 

@@ -13,10 +13,10 @@ mod users;
 pub use self::browser_sessions::{BrowserSessions, USER_KEY, key as session_key};
 pub use self::personal::PersonalToken;
 pub use self::users::UserChange;
-pub(in crate::hub) use self::users::{find as find_user, insert as insert_user};
+pub(super) use self::users::{find as find_user, insert as insert_user};
 
 /// Names for the first administrator, the best one first.
-pub(in crate::hub) fn admin_names(best: &str) -> impl Iterator<Item = String> {
+pub(super) fn admin_names(best: &str) -> impl Iterator<Item = String> {
     let others = (2..100).map(|number| format!("admin-{number}"));
     let names = [best.to_owned(), "admin".to_owned()].into_iter().chain(others);
     names.filter(|name| check_name(name).is_ok())
@@ -34,7 +34,7 @@ pub struct People {
 
 impl People {
     /// The people of a store.
-    pub(in crate::hub) fn new(store: Store, clock: Clock) -> Self {
+    pub(super) fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock }
     }
 

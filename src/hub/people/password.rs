@@ -13,7 +13,7 @@ use crate::hub::store::StoreError;
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// Refuses what is too short to be a password, or too long to be hashed in good time.
-pub(in crate::hub) fn check(password: &str) -> Result<(), ChangeError> {
+pub(super) fn check(password: &str) -> Result<(), ChangeError> {
     if (8..=1024).contains(&password.chars().count()) {
         return Ok(());
     }
@@ -21,13 +21,13 @@ pub(in crate::hub) fn check(password: &str) -> Result<(), ChangeError> {
 }
 
 /// The PHC string to store.
-pub(in crate::hub) async fn hash(password: &str) -> Result<String, StoreError> {
+pub(super) async fn hash(password: &str) -> Result<String, StoreError> {
     let password = password.to_owned();
     aside(move || hash_now(&password)).await?
 }
 
 /// Whether it is the password; without a stored one, the same work and `false`.
-pub(in crate::hub) async fn verify(password: &str, stored: Option<String>) -> Result<bool, StoreError> {
+pub(super) async fn verify(password: &str, stored: Option<String>) -> Result<bool, StoreError> {
     let password = password.to_owned();
     aside(move || {
         let known = stored.is_some();

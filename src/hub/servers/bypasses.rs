@@ -22,7 +22,7 @@ const MAX_ID: usize = 128;
 
 /// An entry as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Wanted {
+pub(super) enum Wanted {
     /// As it is, or new without reason and expiry.
     Kept(ClientId),
     /// With this reason and expiry.
@@ -39,7 +39,7 @@ impl Wanted {
 }
 
 /// Reads a list as it came in JSON; a fault is named with its place.
-pub(in crate::hub) fn read(list: &[Value], now: i64) -> Result<Vec<Wanted>, ChangeError> {
+pub(super) fn read(list: &[Value], now: i64) -> Result<Vec<Wanted>, ChangeError> {
     if list.len() > MAX_ENTRIES {
         return Err(fault("bypass", format!("a bypass list has at most {MAX_ENTRIES} agents")));
     }
@@ -98,7 +98,7 @@ pub(super) async fn of_server(
 }
 
 /// Makes the list as it is wanted; what stays keeps its story.
-pub(in crate::hub) async fn store(
+pub(super) async fn store(
     tx: &mut Tx,
     server: &str,
     before: &[Bypass],

@@ -29,7 +29,7 @@ const FIRST_LIST_MS: i64 = 600_000;
 
 /// Whether there is anything to compare a server's tools with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Baseline {
+pub(super) enum Baseline {
     /// Its first list is still being read: everything is accepted.
     Open,
     /// There was one.
@@ -38,7 +38,7 @@ pub(in crate::hub) enum Baseline {
 
 impl Baseline {
     /// The first list is one agent's: nobody else adds to it.
-    pub(in crate::hub) async fn of(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Self, StoreError> {
+    pub(super) async fn of(tx: &mut Tx, shim: &Shim, now: i64) -> Result<Self, StoreError> {
         let open: Option<i64> = sqlx::query_scalar(
             "select 1 from servers where name = $1 and listed_at is null and not exists \
              (select 1 from tools where tools.server = $1 and (tools.first_seen < $2 or coalesce(tools.added_by, '') <> $3))",
@@ -53,7 +53,7 @@ impl Baseline {
 }
 
 /// A list was complete.
-pub(in crate::hub) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Result<(), StoreError> {
+pub(super) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Result<(), StoreError> {
     sqlx::query("update servers set listed_at = $2 where name = $1 and listed_at is null")
         .bind(server)
         .bind(now)
@@ -64,7 +64,7 @@ pub(in crate::hub) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Resul
 
 /// Whom a definition that this agent reports now is from, if nobody accepts it: `None`, if another agent's waits
 /// already.
-pub(in crate::hub) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Option<String>, StoreError> {
+pub(super) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Option<String>, StoreError> {
     let agent = shim.client_id.as_str();
     let Some(row) = row(tx, &shim.server, tool).await? else { return Ok(Some(agent.to_owned())) };
     let waits = rows::tool(&row)?.tool.drift.is_some();
@@ -73,7 +73,7 @@ pub(in crate::hub) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Re
 }
 
 /// The definition that waits was reported by a second agent.
-pub(in crate::hub) async fn share(tx: &mut Tx, server: &str, tool: &str) -> Result<(), StoreError> {
+pub(super) async fn share(tx: &mut Tx, server: &str, tool: &str) -> Result<(), StoreError> {
     sqlx::query("update tools set drift_by = null where server = $1 and name = $2")
         .bind(server)
         .bind(tool)
@@ -83,7 +83,7 @@ pub(in crate::hub) async fn share(tx: &mut Tx, server: &str, tool: &str) -> Resu
 }
 
 /// A tool has this definition now: accepts it, or notes since when and by whose word it waits to be.
-pub(in crate::hub) async fn compare(
+pub(super) async fn compare(
     tx: &mut Tx,
     shim: &Shim,
     tool: &str,
@@ -110,7 +110,7 @@ pub(in crate::hub) async fn compare(
 }
 
 /// Accepts the present definition of a tool if it differs from the accepted one only where it may; returns whether.
-pub(in crate::hub) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
+pub(super) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
     let Some(row) = row(tx, server, tool).await? else { return Ok(false) };
     let listed = rows::tool(&row)?;
     let texts: (Option<String>, Option<String>) = (row.try_get("accepted_definition")?, row.try_get("definition")?);

@@ -1,14 +1,14 @@
 //! Servers: their tools as shims reported them, and the policy that people set on them.
 
-pub(in crate::hub) mod bypasses;
+pub(super) mod bypasses;
 pub mod decision_point;
-pub(in crate::hub) mod definition;
-pub(in crate::hub) mod drift;
-pub(in crate::hub) mod lists;
-pub(in crate::hub) mod policies;
+pub(super) mod definition;
+pub(super) mod drift;
+pub(super) mod lists;
+pub(super) mod policies;
 mod record;
 mod removal;
-pub(in crate::hub) mod set;
+pub(super) mod set;
 mod simulate;
 
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Servers {
 
 impl Servers {
     /// The servers of a store; calls on them are also shown to the external decision point, if there is one.
-    pub(in crate::hub) fn new(
+    pub(super) fn new(
         decision_point: Option<DecisionPoint>,
         live: Live,
         budgets: Budgets,

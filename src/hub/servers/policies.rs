@@ -38,7 +38,7 @@ pub(in crate::hub) struct Subject {
     pub(in crate::hub) agent_name: String,
     pub(in crate::hub) user: Option<String>,
     /// When a bypass of this agent ends by itself.
-    pub(in crate::hub) until: Option<i64>,
+    pub(super) until: Option<i64>,
 }
 
 /// A table for a shim.
@@ -64,14 +64,14 @@ pub(in crate::hub) struct Question<'q> {
 
 /// Rules made ready, kept until their text changes; a server has one set.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct ReadyRules(Arc<Mutex<Ready>>);
+pub(super) struct ReadyRules(Arc<Mutex<Ready>>);
 
 /// By server: the text, and the rules made of it.
 type Ready = HashMap<String, (String, Arc<Rules>)>;
 
 impl ReadyRules {
     /// The server is no more.
-    pub(in crate::hub) fn forget(&self, server: &str) {
+    pub(super) fn forget(&self, server: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
     }
 
@@ -112,7 +112,7 @@ impl Servers {
     }
 
     /// The opinion before the external decision point was asked.
-    pub(in crate::hub) fn unasked(&self) -> Opinion {
+    pub(super) fn unasked(&self) -> Opinion {
         if self.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
     }
 
@@ -150,7 +150,7 @@ impl Servers {
     }
 
     /// What is kept of a server.
-    pub(in crate::hub) async fn kept(
+    pub(super) async fn kept(
         &self,
         connection: &mut AnyConnection,
         server: &str,
@@ -169,12 +169,12 @@ impl Servers {
 }
 
 /// A server's policy as it stands in the store.
-pub(in crate::hub) struct Kept {
-    pub(in crate::hub) policy: ServerPolicy,
-    pub(in crate::hub) entries: Vec<Bypass>,
-    pub(in crate::hub) rules: Arc<Rules>,
+pub(super) struct Kept {
+    pub(super) policy: ServerPolicy,
+    pub(super) entries: Vec<Bypass>,
+    pub(super) rules: Arc<Rules>,
     /// Whether a complete list of its tools was seen.
-    pub(in crate::hub) is_listed: bool,
+    pub(super) is_listed: bool,
 }
 
 impl Kept {
@@ -187,7 +187,7 @@ impl Kept {
 }
 
 /// A policy as people see it.
-pub(in crate::hub) fn shown(policy: &ServerPolicy, entries: Vec<Bypass>) -> Policy {
+pub(super) fn shown(policy: &ServerPolicy, entries: Vec<Bypass>) -> Policy {
     Policy {
         require_all: policy.require_all,
         threshold: policy.threshold,
@@ -207,7 +207,7 @@ fn ceiling(json: Option<String>, server: &str) -> Result<Level, StoreError> {
 }
 
 /// The ceiling of a person on a server.
-pub(in crate::hub) fn ceiling_of(ceilings: &BTreeMap<String, Level>, server: &str) -> Level {
+pub(super) fn ceiling_of(ceilings: &BTreeMap<String, Level>, server: &str) -> Level {
     ceilings.get(server).copied().unwrap_or(Level::High)
 }
 
@@ -220,7 +220,7 @@ fn weighed(listed: &Listed, shown: &Shown) -> weigh::Tool {
 }
 
 /// A server's tools, by name.
-pub(in crate::hub) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
+pub(super) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
     found.iter().map(rows::tool).collect()

@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::core::ids::ClientId;
 
 /// So many bytes of a message each connection may send without more ado.
-pub(in crate::hub) const SMALL: usize = 64 << 10;
+pub(super) const SMALL: usize = 64 << 10;
 /// Room is taken in steps of so many bytes.
-pub(in crate::hub) const STEP: usize = 64 << 10;
+pub(super) const STEP: usize = 64 << 10;
 /// So many steps there are for the messages of one agent, and of all: two of the longest messages, and eight.
 const OF_ONE: usize = 2 * LONGEST;
 const OF_ALL: usize = 8 * LONGEST;
@@ -37,7 +37,7 @@ impl Default for Room {
 
 impl Room {
     /// The room that this agent's connections share.
-    pub(in crate::hub) fn of(&self, agent: &ClientId) -> Shared {
+    pub(super) fn of(&self, agent: &ClientId) -> Shared {
         // Every change is a single insert or remove.
         let mut rooms = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let own = rooms.get(agent).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -115,7 +115,7 @@ impl Meter {
     }
 
     /// The connection is this agent's.
-    pub(in crate::hub) fn vouch(&self, shared: Shared) {
+    pub(super) fn vouch(&self, shared: Shared) {
         self.count().shared = Some(shared);
     }
 
@@ -146,7 +146,7 @@ impl Meter {
     }
 
     /// A whole message was dealt with; what it took is given back. Returns its size.
-    pub(in crate::hub) fn dealt_with(&self) -> usize {
+    pub(super) fn dealt_with(&self) -> usize {
         let mut count = self.count();
         count.steps = Vec::new();
         count.since = None;
@@ -154,13 +154,13 @@ impl Meter {
     }
 
     /// So much of what was read is part of no message.
-    pub(in crate::hub) fn forgive(&self, bytes: usize) {
+    pub(super) fn forgive(&self, bytes: usize) {
         let mut count = self.count();
         count.read = count.read.saturating_sub(bytes);
     }
 
     /// Whether a message takes too long to come.
-    pub(in crate::hub) fn is_overdue(&self) -> bool {
+    pub(super) fn is_overdue(&self) -> bool {
         self.count().since.is_some_and(|since| since.elapsed() > WHOLE_WITHIN)
     }
 }

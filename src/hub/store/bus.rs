@@ -11,9 +11,9 @@ use tokio::sync::{Notify, watch};
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
 /// A committed record, and whom it concerns.
-pub(in crate::hub) struct Notice {
-    pub(in crate::hub) seq: i64,
-    pub(in crate::hub) target: Target,
+pub(super) struct Notice {
+    pub(super) seq: i64,
+    pub(super) target: Target,
 }
 
 /// Whom a record concerns, apart from live pages.
@@ -52,7 +52,7 @@ struct Inner {
 }
 
 impl Bus {
-    pub(in crate::hub) fn new(newest: i64) -> Self {
+    pub(super) fn new(newest: i64) -> Self {
         Self(Arc::new(Inner {
             newest: watch::Sender::new(newest),
             subscribers: Mutex::default(),
@@ -73,12 +73,12 @@ impl Bus {
     }
 
     /// Changes to the newest record's number.
-    pub(in crate::hub) fn newest(&self) -> watch::Receiver<i64> {
+    pub(super) fn newest(&self) -> watch::Receiver<i64> {
         self.0.newest.subscribe()
     }
 
     /// After a commit of this process.
-    pub(in crate::hub) fn announce(&self, notices: Vec<Notice>, due: Option<i64>) {
+    pub(super) fn announce(&self, notices: Vec<Notice>, due: Option<i64>) {
         if let (Some(first), Some(last)) = (notices.first(), notices.last()) {
             self.note_newest(first.seq - 1);
             let last = last.seq;
@@ -127,7 +127,7 @@ impl Bus {
     }
 
     /// Wakes live pages without news.
-    pub(in crate::hub) fn wake_pages(&self) {
+    pub(super) fn wake_pages(&self) {
         self.0.newest.send_modify(|_| {});
     }
 

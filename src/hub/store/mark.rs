@@ -61,7 +61,7 @@ impl MarkFile {
         Self(path)
     }
 
-    pub(in crate::hub) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -77,7 +77,7 @@ impl MarkFile {
     }
 
     /// Notes a newer record; an older one than it holds changes nothing, because other processes note theirs, too.
-    pub(in crate::hub) fn note(&self, head: &Head) -> io::Result<()> {
+    pub(super) fn note(&self, head: &Head) -> io::Result<()> {
         let mut file = match OpenOptions::new().read(true).write(true).open(&self.0) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.set(head),
@@ -97,7 +97,7 @@ impl MarkFile {
     }
 
     /// Makes it hold this record, whatever it held.
-    pub(in crate::hub) fn set(&self, head: &Head) -> io::Result<()> {
+    pub(super) fn set(&self, head: &Head) -> io::Result<()> {
         let draft = self.0.with_extension("head-new");
         // One of a process that was killed.
         let _ = fs::remove_file(&draft);

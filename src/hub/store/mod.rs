@@ -5,22 +5,22 @@
 
 pub mod activity;
 pub mod audit;
-pub(in crate::hub) mod budget;
-pub(in crate::hub) mod bus;
+pub(super) mod budget;
+pub(super) mod bus;
 mod busy;
 mod chain;
 pub mod events;
 pub mod identity;
-pub(in crate::hub) mod leases;
+pub(super) mod leases;
 mod mark;
 mod migrations;
 mod open;
-pub(in crate::hub) mod paging;
+pub(super) mod paging;
 mod queue;
-pub(in crate::hub) mod rows;
-pub(in crate::hub) mod secret;
+pub(super) mod rows;
+pub(super) mod secret;
 #[cfg(test)]
-pub(in crate::hub) mod testing;
+pub(super) mod testing;
 mod writer;
 
 use std::sync::Arc;
@@ -50,10 +50,10 @@ use crate::hub::clock::Times;
 const TRY_EVERY: Duration = Duration::from_secs(1);
 const TRY_FOR: Duration = Duration::from_secs(5);
 /// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
-pub(in crate::hub) const ROW: &str = "row";
+pub(super) const ROW: &str = "row";
 
 /// How many rows of a kind are written at once, so that others get their turn between two pieces.
-pub(in crate::hub) const PIECE: usize = 250;
+pub(super) const PIECE: usize = 250;
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ impl Store {
     }
 
     /// The same, with a file that knows its newest record; see [`set_back`](Self::set_back).
-    pub(in crate::hub) async fn open_marked(database: &Database, mark: Option<MarkFile>) -> Result<Self, StoreError> {
+    pub(super) async fn open_marked(database: &Database, mark: Option<MarkFile>) -> Result<Self, StoreError> {
         let opened = open::open(database).await?;
         let head = open::head(&opened.readers).await?;
         let set_back = match &mark {
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Whether it takes changes; tried once a second at most, because anybody may ask.
-    pub(in crate::hub) async fn ready(&self, now: i64) -> Result<(), StoreError> {
+    pub(super) async fn ready(&self, now: i64) -> Result<(), StoreError> {
         // Who asks meanwhile waits for the same answer.
         let mut tried = self.0.tried.lock().await;
         if let Some((at, result)) = &*tried
@@ -184,53 +184,53 @@ impl Store {
     }
 
     /// For reading; SQLite refuses writes here.
-    pub(in crate::hub) fn read(&self) -> &AnyPool {
+    pub(super) fn read(&self) -> &AnyPool {
         &self.0.readers
     }
 
     /// The operator that finds a pattern whatever the case of its letters: the one word that the databases have not in
     /// common. Lower case made of both sides would do for both, and takes twice as long.
-    pub(in crate::hub) fn like(&self) -> &'static str {
+    pub(super) fn like(&self) -> &'static str {
         self.0.like
     }
 
     /// Whether other hubs may serve it, too.
-    pub(in crate::hub) fn is_shared(&self) -> bool {
+    pub(super) fn is_shared(&self) -> bool {
         self.0.shared
     }
 
     /// A view of the store as it is now, whatever is written meanwhile; for reading.
-    pub(in crate::hub) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
+    pub(super) async fn snapshot(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begin = if self.0.shared { "begin isolation level repeatable read read only" } else { "begin" };
         Ok(self.0.readers.begin_with(begin).await?)
     }
 
     /// How it was behind what its data dir knows of it when it was opened.
-    pub(in crate::hub) fn set_back(&self) -> Option<&SetBack> {
+    pub(super) fn set_back(&self) -> Option<&SetBack> {
         self.0.set_back.as_ref()
     }
 
     /// From here on its newest record is the one that is there.
-    pub(in crate::hub) async fn mark_anew(&self) -> Result<(), StoreError> {
+    pub(super) async fn mark_anew(&self) -> Result<(), StoreError> {
         let head = open::head(&self.0.readers).await?;
         let set = self.0.mark.as_ref().map_or(Ok(()), |mark| mark.set(&head));
         set.map_err(|error| StoreError::Failed(format!("the newest record cannot be noted: {error}")))
     }
 
     /// What it said of time when it was opened.
-    pub(in crate::hub) fn times(&self) -> Times {
+    pub(super) fn times(&self) -> Times {
         self.0.times
     }
 
     /// Who is woken after a commit.
-    pub(in crate::hub) fn bus(&self) -> &Bus {
+    pub(super) fn bus(&self) -> &Bus {
         &self.0.bus
     }
 
     /// Runs a job in the writer's next transaction; when this returns `Ok`, it is durable and announced.
     ///
     /// A job that fails, for whatever reason, leaves nothing behind and does not disturb the others in its transaction.
-    pub(in crate::hub) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -240,7 +240,7 @@ impl Store {
     }
 
     /// The same when its turn comes; its weight is what it writes, in rows or so.
-    pub(in crate::hub) async fn write_in<T, E, F>(&self, turn: Turn, weight: usize, work: F) -> Result<T, E>
+    pub(super) async fn write_in<T, E, F>(&self, turn: Turn, weight: usize, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -254,7 +254,7 @@ impl Store {
     }
 
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.
-    pub(in crate::hub) async fn close(&self) {
+    pub(super) async fn close(&self) {
         self.0.jobs.close();
         self.0.written.cancelled().await;
         self.0.readers.close().await;

@@ -92,7 +92,7 @@ fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
 
 /// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
 /// digest is a column of its own.
-pub(in crate::hub) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
+pub(super) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
     let mut columns: Vec<_> = row.columns().iter().filter(|column| column.name() != "arguments").collect();
     columns.sort_by_key(|column| column.name().to_owned());
     let mut fields = vec!["hitl.row.v1".to_owned()];
@@ -280,7 +280,7 @@ pub(in crate::hub) fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
 }
 
 /// A row of `activity`, with what its approval knows as `held`, `held_outcome` and `held_ms`.
-pub(in crate::hub) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
+pub(super) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
     let told = optional(row, "outcome")?;
     let duration_ms = match (&told, optional_number(row, "duration_ms")?) {
         (None, None) => optional_number(row, "held_ms")?,

@@ -19,28 +19,28 @@ use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 
 /// When the tests begin.
-pub(in crate::hub) const START: i64 = 1_800_000_000_000;
+pub(super) const START: i64 = 1_800_000_000_000;
 
 /// See the module.
 pub(in crate::hub) struct Desk {
     pub(in crate::hub) hub: Hub,
-    pub(in crate::hub) clock: Clock,
-    pub(in crate::hub) admin: User,
+    pub(super) clock: Clock,
+    pub(super) admin: User,
     pub(in crate::hub) approver: User,
-    pub(in crate::hub) agent: Agent,
-    pub(in crate::hub) token: String,
-    pub(in crate::hub) shim: Shim,
-    pub(in crate::hub) fresh: Fresh,
+    pub(super) agent: Agent,
+    pub(super) token: String,
+    pub(super) shim: Shim,
+    pub(super) fresh: Fresh,
 }
 
 impl Desk {
     /// On SQLite.
-    pub(in crate::hub) async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::on(sqlite().await).await
     }
 
     /// On every kind of store.
-    pub(in crate::hub) async fn everywhere() -> Vec<Self> {
+    pub(super) async fn everywhere() -> Vec<Self> {
         let mut desks = Vec::new();
         for fresh in every_store().await {
             desks.push(Self::on(fresh).await);
@@ -73,12 +73,12 @@ impl Desk {
     }
 
     /// The same store, served by another hub, as after a restart.
-    pub(in crate::hub) async fn restarted(self) -> Self {
+    pub(super) async fn restarted(self) -> Self {
         self.served_with(Settings::default()).await
     }
 
     /// The same store, served by a hub with these settings.
-    pub(in crate::hub) async fn served_with(self, settings: Settings) -> Self {
+    pub(super) async fn served_with(self, settings: Settings) -> Self {
         self.hub.shutdown().cancel();
         let store = crate::hub::store::Store::open(&self.fresh.url).await.unwrap();
         let hub = Hub::open(store, settings, self.clock.clone()).await.unwrap();
@@ -86,12 +86,12 @@ impl Desk {
     }
 
     /// The shim is connected from now on.
-    pub(in crate::hub) fn connect(&self) -> Joined {
+    pub(super) fn connect(&self) -> Joined {
         self.hub.live.join(&self.shim.client_id, &self.shim.instance, &self.shim.server)
     }
 
     /// The shim's connection is lost.
-    pub(in crate::hub) async fn lose(&self) {
+    pub(super) async fn lose(&self) {
         self.hub.shims.shim_lost(&self.shim, self.connect().number).await.unwrap();
     }
 
@@ -104,7 +104,7 @@ impl Desk {
     }
 
     /// A gated call with these arguments, as the shim would send it.
-    pub(in crate::hub) fn request(&self, arguments: &str) -> Request {
+    pub(super) fn request(&self, arguments: &str) -> Request {
         request(&self.shim, "delete_repo", arguments)
     }
 
@@ -114,7 +114,7 @@ impl Desk {
     }
 
     /// Registers this call.
-    pub(in crate::hub) async fn hold_request(&self, request: Request) -> Approval {
+    pub(super) async fn hold_request(&self, request: Request) -> Approval {
         match self.hub.approvals.register(&self.shim, request, &Opinion::None).await.unwrap() {
             Registration::Held(held) => held.approval,
             other => panic!("not held: {other:?}"),
@@ -122,7 +122,7 @@ impl Desk {
     }
 
     /// The table a shim of the agent would get.
-    pub(in crate::hub) async fn table(&self) -> Table {
+    pub(super) async fn table(&self) -> Table {
         match self.hub.servers.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
             Tabled::In(table, _) => table,
             Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
@@ -130,24 +130,24 @@ impl Desk {
     }
 
     /// The request to release this approval's call.
-    pub(in crate::hub) async fn release_of(&self, id: &ApprovalId) -> Release {
+    pub(super) async fn release_of(&self, id: &ApprovalId) -> Release {
         let held = self.hub.approvals.held(id).await.unwrap().unwrap();
         Release { approval: id.clone(), digest: held.digest }
     }
 
     /// The approval as it is now.
-    pub(in crate::hub) async fn now(&self, id: &ApprovalId) -> Approval {
+    pub(super) async fn now(&self, id: &ApprovalId) -> Approval {
         self.hub.approvals.approval(id).await.unwrap().unwrap()
     }
 }
 
 /// A fresh approval id.
-pub(in crate::hub) fn new_id() -> ApprovalId {
+pub(super) fn new_id() -> ApprovalId {
     ApprovalId(uuid::Uuid::now_v7().to_string())
 }
 
 /// A call as a shim would ask to hold it.
-pub(in crate::hub) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
+pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
     Request {
         id: new_id(),
         tool: tool.into(),
@@ -162,11 +162,11 @@ pub(in crate::hub) fn request(shim: &Shim, tool: &str, arguments: &str) -> Reque
 }
 
 /// A tool's entry in `tools/list`.
-pub(in crate::hub) fn tool(name: &str, rest: &str) -> ToolDefinition {
+pub(super) fn tool(name: &str, rest: &str) -> ToolDefinition {
     ToolDefinition { name: name.into(), definition: format!("{{\"name\":\"{name}\"{rest}}}") }
 }
 
 /// A whole list of tools.
-pub(in crate::hub) fn listed(items: Vec<ToolDefinition>) -> Tools {
+pub(super) fn listed(items: Vec<ToolDefinition>) -> Tools {
     Tools { items, complete: true }
 }

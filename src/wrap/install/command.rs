@@ -51,10 +51,14 @@ const FAULT: u8 = 1;
 /// `status`: something is not gated.
 const OPEN: u8 = 3;
 
+/// What changes with `--remote`.
+const BY_BRIDGE: &str = "Servers with a `url` are started through mcp-remote, which npx downloads: it signs in to them \
+                         in a browser by itself and keeps what it gets in ~/.mcp-auth, and needs Node.\n";
+
 /// `hitl-wrap install`
-pub fn install(selection: Selection, manner: Manner) -> anyhow::Result<u8> {
+pub fn install(selection: Selection, remote: bool, manner: Manner) -> anyhow::Result<u8> {
     let shim = shim()?;
-    let (home, choice) = (home()?, selection.choice());
+    let (home, choice) = (home()?, Choice { remote, ..selection.choice() });
     let mut journal = Journal::open(&paths::state_dir()?)?;
     let sites = with_surroundings(&home, |here| survey(here, &choice))?;
     for site in &sites {
@@ -66,6 +70,9 @@ pub fn install(selection: Selection, manner: Manner) -> anyhow::Result<u8> {
         return Ok(FINE);
     }
     let plan = Plan::make(sites, &choice, Action::Install(&shim), &journal);
+    if remote {
+        print(BY_BRIDGE)?;
+    }
     let done = carry_out(&plan, &mut journal, manner, &home, "put the shim in front of")?;
     if done == Some(FINE) && !plan.changes.is_empty() {
         let mut hints: Vec<_> =
@@ -137,7 +144,8 @@ pub fn status(selection: Selection, json: bool) -> anyhow::Result<u8> {
 impl Selection {
     /// The same for the survey.
     pub fn choice(self) -> Choice {
-        Choice { clients: self.clients, servers: self.servers, scope: self.scope, file: self.config }
+        let Self { clients, servers, scope, config: file } = self;
+        Choice { clients, servers, scope, file, remote: false }
     }
 }
 

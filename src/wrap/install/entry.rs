@@ -63,7 +63,8 @@ fn entry(path: &[String], member: &Member, shape: Shape) -> Entry {
 }
 
 fn state(node: &Node, shape: Shape) -> State {
-    if let Some(url) = ["url", "serverUrl", "httpUrl"].iter().find_map(|key| node.get(key).and_then(Node::text)) {
+    let address = node.members().iter().find(|member| is_address(&member.name)).and_then(|member| member.node.text());
+    if let Some(url) = address {
         return State::Remote(url.to_owned());
     }
     let Some(words) = words(node, shape) else {
@@ -78,6 +79,11 @@ fn state(node: &Node, shape: Shape) -> State {
         }
         None => State::Direct,
     }
+}
+
+/// Whether a member holds the address of a server.
+pub fn is_address(name: &str) -> bool {
+    matches!(name, "url" | "serverUrl" | "httpUrl")
 }
 
 /// Program and arguments, as the client starts them.

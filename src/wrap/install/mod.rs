@@ -5,11 +5,13 @@
 
 pub mod clients;
 pub mod command;
+pub mod edit;
 pub mod entry;
 pub mod file;
 pub mod journal;
 pub mod place;
 pub mod plan;
+pub mod remote;
 pub mod show;
 pub mod splice;
 pub mod status;

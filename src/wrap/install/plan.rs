@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
-use super::clients::Client;
+use super::clients::{Client, Shape};
 use super::entry::{Entry, State};
 use super::file::Found;
 use super::journal::{Journal, Record, Server};
 use super::place::Scope;
+use super::remote::{self, Remote};
 use super::splice::{self, Before, Front};
 use super::survey::{Choice, Site, servers};
 use crate::core::ids::Digest;
@@ -92,7 +93,12 @@ impl Plan {
                 if let State::LeftAlone(why) = &entry.state {
                     self.leave(site, Some(entry), (*why).to_owned(), false);
                 }
-                if !choice.means(entry) || !action.concerns(&entry.state) {
+                let is_remote = choice.remote && matches!(entry.state, State::Remote(_));
+                if let Some(why) = remote::obstacle(&entry.node).filter(|_| is_remote) {
+                    self.leave(site, Some(entry), why, false);
+                    continue;
+                }
+                if !choice.means(entry) || !action.concerns(&entry.state, choice) {
                     others += usize::from(matches!(entry.state, State::Gated(_)));
                     continue;
                 }
@@ -127,33 +133,18 @@ impl Plan {
 }
 
 impl Action<'_> {
-    fn concerns(self, state: &State) -> bool {
+    fn concerns(self, state: &State, choice: &Choice) -> bool {
         match self {
-            Self::Install(_) => *state == State::Direct,
+            Self::Install(_) => *state == State::Direct || choice.remote && matches!(state, State::Remote(_)),
             Self::Uninstall => matches!(state, State::Gated(_)),
         }
     }
 
     /// The file after one more server. Each step moves what stands behind it, so the entry is looked for again.
     fn step(self, text: &str, site: &Site, entry: &Entry, known: &[Server]) -> anyhow::Result<(String, Server)> {
-        let now = servers(text, site.client, &site.place)?;
-        let now = now.into_iter().find(|other| other.path == entry.path).context("it cannot be found again")?;
-        let path = entry.path.clone();
         match self {
-            Self::Install(shim) => {
-                // What a team shares must not name a directory of one of them.
-                let shim = if site.place.scope == Scope::Project { "hitl-wrap" } else { shim };
-                let server = hub_name(&entry.name);
-                let front = front(site.client, shim, &server);
-                let before = Before::of(text, &now, &front);
-                Ok((splice::wrap(text, &now, &front)?, Server { path, before }))
-            }
-            Self::Uninstall => {
-                let before = known.iter().find(|server| server.path == path).map(|server| server.before.clone());
-                let before = before.unwrap_or_default();
-                let changed = splice::unwrap(text, &now, &front(site.client, "", ""), &before)?;
-                Ok((changed, Server { path, before }))
-            }
+            Self::Install(shim) => install(text, site, entry, shim),
+            Self::Uninstall => uninstall(text, site, entry, known),
         }
     }
 
@@ -181,6 +172,44 @@ impl Change {
         let (file, client) = (file.clone(), self.client.id.to_owned());
         journal.note(Record { file, client, after: Digest::of(self.text.as_bytes()), servers: self.servers.clone() })
     }
+}
+
+fn install(text: &str, site: &Site, entry: &Entry, shim: &str) -> anyhow::Result<(String, Server)> {
+    let mut now = again(text, site, entry)?;
+    let (mut text, mut remote) = (std::borrow::Cow::Borrowed(text), None);
+    if let State::Remote(_) = now.state {
+        let (bridged, was) = bridged(&text, &now, site.client)?;
+        (text, remote) = (bridged.into(), Some(was));
+        now = again(&text, site, entry)?;
+    }
+    // What a team shares must not name a directory of one of them.
+    let shim = if site.place.scope == Scope::Project { "hitl-wrap" } else { shim };
+    let server = hub_name(&entry.name);
+    let front = front(site.client, shim, &server);
+    let before = Before { remote, ..Before::of(&text, &now, &front) };
+    Ok((splice::wrap(&text, &now, &front)?, Server { path: entry.path.clone(), before }))
+}
+
+fn bridged(text: &str, entry: &Entry, client: &Client) -> anyhow::Result<(String, Remote)> {
+    ensure!(client.shape == Shape::CommandAndArgs, "this client writes such servers in another way; do it by hand");
+    remote::bridged(text, entry, client.dialect)
+}
+
+fn uninstall(text: &str, site: &Site, entry: &Entry, known: &[Server]) -> anyhow::Result<(String, Server)> {
+    let now = again(text, site, entry)?;
+    let before = known.iter().find(|server| server.path == entry.path).map(|server| server.before.clone());
+    let before = before.unwrap_or_default();
+    let mut changed = splice::unwrap(text, &now, &front(site.client, "", ""), &before)?;
+    if let Some(was) = &before.remote {
+        changed = remote::restored(&changed, &again(&changed, site, entry)?, site.client.dialect, was)?;
+    }
+    Ok((changed, Server { path: entry.path.clone(), before }))
+}
+
+/// The entry in the file as it is by now.
+fn again(text: &str, site: &Site, entry: &Entry) -> anyhow::Result<Entry> {
+    let now = servers(text, site.client, &site.place)?;
+    now.into_iter().find(|other| other.path == entry.path).context("it cannot be found again")
 }
 
 fn front<'f>(client: &Client, shim: &'f str, server: &'f str) -> Front<'f> {

@@ -3,29 +3,20 @@
 //! Only `command`, `args` (or the one list) and the client's time limit change; every other byte stays, and what the
 //! client reads afterwards is compared with what it read before.
 
-use std::ops::Range;
-
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::clients::{Shape, Timeout};
+use super::edit::{Edit, apply, newline_before, removed, without};
 use super::entry::{Entry, State, words};
+use super::remote::Remote;
 use super::tree::{Dialect, Node, Value, parse, quoted};
 
 /// Seconds for which a client whose limit can be raised waits for a tool: as long as an approval can live.
 const WAIT_SECONDS: u32 = 3600;
 /// The shim answers a little before the client gives up.
 const ANSWER_BEFORE_SECONDS: u32 = 15;
-
-/// Bytes to exchange in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
-    /// What is replaced; empty where something is only inserted.
-    pub at: Range<usize>,
-    /// What stands there afterwards.
-    pub text: String,
-}
 
 /// How a shim is put in front of a server.
 #[derive(Clone, Debug)]
@@ -75,6 +66,9 @@ pub struct Before {
     /// How that limit was written; `None` where it was not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,
+    /// It lay elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
 }
 
 impl Before {
@@ -82,7 +76,7 @@ impl Before {
     pub fn of(text: &str, entry: &Entry, front: &Front<'_>) -> Self {
         let raised = front.timeout.filter(|timeout| is_short(&entry.node, *timeout));
         let limit = raised.and_then(|timeout| entry.node.get(timeout.key)).map(|node| text[node.at.clone()].to_owned());
-        Self { no_args: entry.node.get("args").is_none(), raised: raised.is_some(), limit }
+        Self { no_args: entry.node.get("args").is_none(), raised: raised.is_some(), limit, remote: None }
     }
 }
 
@@ -129,38 +123,6 @@ pub fn unwrap(text: &str, entry: &Entry, front: &Front<'_>, before: &Before) -> 
 /// Whether the client's limit is the one we set.
 fn is_ours(node: &Node, timeout: Timeout) -> bool {
     node.get(timeout.key).and_then(Node::number) == Some(f64::from(WAIT_SECONDS * timeout.per_second))
-}
-
-/// The bytes of a member and of what separates it from its neighbours.
-fn without(text: &str, node: &Node, name: &str) -> anyhow::Result<Range<usize>> {
-    let members = node.members();
-    let index = members.iter().position(|member| member.name == name).context("a member is missing")?;
-    let (member, own) = (&members[index], &members[index].node.at);
-    let name_at = member.name_at.clone().context("a member has no place")?;
-    if !matches!(node.value, Value::Table { braces: true, .. }) {
-        let start = text[..name_at.start].rfind('\n').map_or(0, |end| end + 1);
-        return Ok(match text[own.end..].find('\n') {
-            Some(length) => start..own.end + length + 1,
-            // The last line goes with the line feed before it.
-            None => text[..start].trim_end_matches('\n').trim_end_matches('\r').len()..text.len(),
-        });
-    }
-    let end_of = |member: &super::tree::Member| member.node.at.end;
-    match (index.checked_sub(1).map(|previous| &members[previous]), members.get(index + 1)) {
-        (Some(previous), _) => Ok(end_of(previous)..own.end),
-        (None, Some(next)) => Ok(name_at.start..next.name_at.clone().context("a member has no place")?.start),
-        (None, None) => Ok(name_at.start..own.end),
-    }
-}
-
-/// The edits, whose places are those of the file as it is.
-fn apply(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
-    let mut changed = text.to_owned();
-    for edit in edits.iter().rev() {
-        changed.replace_range(edit.at.clone(), &edit.text);
-    }
-    changed
 }
 
 /// A name that stands twice is read one way by the client and another by somebody else.
@@ -229,23 +191,9 @@ fn member(text: &str, node: &Node, dialect: Dialect, name: &str, value: &str) ->
         (Dialect::Toml, false) => {
             let key =
                 node.member("command").and_then(|member| member.name_at.clone()).context("its command has no place")?;
-            let line = text[..key.start].rfind('\n').map_or(0, |end| end + 1);
-            let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-            // What stands before the key in its line: indentation, and the rest of a dotted key.
-            Ok(format!("{newline}{}{name} = {value}", &text[line..key.start]))
+            Ok(format!("{}{name} = {value}", newline_before(text, key.start)))
         }
         _ => Ok(format!(", {}: {value}", quoted(name, dialect))),
-    }
-}
-
-/// The bytes of the first items of a list, with what separates them from the next.
-fn removed(list: &Node, count: usize) -> anyhow::Result<Range<usize>> {
-    let items = list.list().context("its arguments are no list")?;
-    let first = items.first().context("its arguments are too few")?;
-    match (items.get(count), items.get(count - 1)) {
-        (Some(next), _) => Ok(first.at.start..next.at.start),
-        (None, Some(last)) => Ok(first.at.start..last.at.end),
-        (None, None) => bail!("its arguments are too few"),
     }
 }
 

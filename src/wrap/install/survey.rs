@@ -21,6 +21,8 @@ pub struct Choice {
     pub scope: Option<Scope>,
     /// This file alone.
     pub file: Option<PathBuf>,
+    /// Servers that lie elsewhere are meant, too.
+    pub remote: bool,
 }
 
 /// A file in which a client keeps servers.

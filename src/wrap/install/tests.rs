@@ -67,6 +67,31 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
+fn a_server_that_lies_elsewhere_is_gated_when_that_is_asked_for_and_comes_back() {
+    let text = "{\n  \"mcpServers\": {\n    \"far\": { \"type\": \"http\",  \"url\": \"https://x.example/mcp\", \"disabled\": false },\n    \"own\": { \"url\": \"https://y.example\", \"headers\": { \"Authorization\": \"Bearer s\" } }\n  }\n}\n";
+    let home = Home::new();
+    let file = home.write(".cursor/mcp.json", text);
+    assert!(home.install().changes.is_empty(), "nobody asked");
+    let choice = Choice { remote: true, ..Choice::default() };
+    let plan = home.carry_out(&choice, Action::Install("/opt/hitl-wrap"));
+    assert!(plan.left.iter().any(|left| left.why.contains("`headers`") && !left.is_fault), "{:?}", plan.left);
+    let now: serde_json::Value = serde_json::from_str(&read(&file)).unwrap();
+    let words = ["--server", "far", "--", "npx", "-y", "mcp-remote@0.15.1", "https://x.example/mcp"];
+    let far = serde_json::json!({ "type": "stdio", "command": "/opt/hitl-wrap", "args": words, "disabled": false });
+    assert_eq!(now["mcpServers"]["far"], far);
+    assert_eq!(home.states(), [("far".to_owned(), "gated"), ("own".to_owned(), "remote")]);
+
+    // Somebody else changed the file meanwhile, so it is undone entry by entry.
+    let edited = read(&file).replace("\"disabled\": false", "\"disabled\": true");
+    std::fs::write(&file, edited).unwrap();
+    home.uninstall();
+    assert_eq!(read(&file), text.replace("\"disabled\": false", "\"disabled\": true"));
+    home.carry_out(&choice, Action::Install("/opt/hitl-wrap"));
+    home.uninstall();
+    assert_eq!(read(&file), text.replace("\"disabled\": false", "\"disabled\": true"));
+}
+
+#[test]
 fn every_client_of_the_table_is_gated_and_had_back_to_the_byte() {
     for client in clients::CLIENTS.iter().filter(|client| client.dialect != tree::Dialect::Yaml) {
         let home = Home::new();

@@ -31,8 +31,9 @@ fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
     let answers = stand.client_lines();
     assert!(answers.iter().all(|line| line["method"] == "notifications/progress"), "{answers:?}");
     assert!(answers[0]["params"]["message"].as_str().unwrap().contains("http://hub"));
+    stand.answer(Answer::Away("connection refused".into()));
     stand.pass_time(1);
-    assert!(text_of(&stand.client_lines()[0]).contains("http://hub cannot be reached"));
+    assert!(text_of(&stand.client_lines()[0]).contains("http://hub cannot be reached (connection refused)"));
     stand.welcome();
     assert_eq!(stand.actions(), [], "the refused call is gone");
 }

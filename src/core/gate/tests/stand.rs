@@ -89,7 +89,7 @@ impl Stand {
         std::iter::from_fn(|| self.gate.poll_action()).collect()
     }
 
-    pub(in crate::core::gate) fn server_lines(&mut self) -> Vec<String> {
+    pub(super) fn server_lines(&mut self) -> Vec<String> {
         let text = |action| match action {
             Action::ToServer(line) => Some(String::from_utf8(line).unwrap()),
             _ => None,
@@ -97,7 +97,7 @@ impl Stand {
         self.actions().into_iter().filter_map(text).collect()
     }
 
-    pub(in crate::core::gate) fn client_lines(&mut self) -> Vec<Value> {
+    pub(super) fn client_lines(&mut self) -> Vec<Value> {
         let value = |action| match action {
             Action::ToClient(line) => Some(serde_json::from_slice(&line).unwrap()),
             _ => None,
@@ -123,7 +123,7 @@ impl Stand {
         [errors, in_place]
     }
 
-    pub(in crate::core::gate) fn asks(&mut self) -> Vec<Ask> {
+    pub(super) fn asks(&mut self) -> Vec<Ask> {
         let ask = |action| match action {
             Action::ToHub(ask) => Some(ask),
             _ => None,

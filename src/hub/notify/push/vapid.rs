@@ -57,7 +57,7 @@ impl Notify {
     }
 
     /// The key; read once, and made by whichever hub on this store needs it first.
-    pub(in crate::hub) async fn push_key(&self) -> Result<Arc<Key>, StoreError> {
+    pub(super) async fn push_key(&self) -> Result<Arc<Key>, StoreError> {
         self.push_key.get_or_try_init(|| self.read_push_key()).await.cloned()
     }
 

@@ -294,6 +294,10 @@ impl Session<'_> {
                 }
                 Ok(self.hub.log_calls(self.shim, items, dropped).await?)
             }
+            ToHub::Ungated { items } => {
+                self.hub.live.tell_of(&self.shim.client_id, &self.shim.instance, items);
+                Ok(())
+            }
             ToHub::Bye => Err(End::Bye),
         }
     }

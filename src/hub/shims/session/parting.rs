@@ -11,7 +11,7 @@ use crate::hub::who::Shim;
 use crate::wire::close;
 
 /// What the end of a session means for what it held.
-pub(in crate::hub) async fn part(hub: &Shims, shim: &Shim, number: u64, end: &End) {
+pub(super) async fn part(hub: &Shims, shim: &Shim, number: u64, end: &End) {
     let live = &hub.live;
     let done = match end {
         End::Draining | End::Bye => match live.leave(&shim.client_id, &shim.instance, number) {

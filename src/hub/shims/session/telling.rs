@@ -11,7 +11,7 @@ use crate::wire::ToWrap;
 
 /// What the shim knows, per approval that is not over for it.
 #[derive(Default)]
-pub(in crate::hub) struct Told(HashMap<ApprovalId, Known>);
+pub(super) struct Told(HashMap<ApprovalId, Known>);
 
 struct Known {
     deadline_at: i64,
@@ -26,22 +26,22 @@ pub(super) fn remaining(deadline_at: i64, now: i64) -> u64 {
 
 impl Told {
     /// The shim was told that it is registered; what it does not know yet.
-    pub(in crate::hub) fn begin(&mut self, held: &Held, now: i64) -> Vec<ToWrap> {
+    pub(super) fn begin(&mut self, held: &Held, now: i64) -> Vec<ToWrap> {
         let known = Known { deadline_at: held.approval.deadline_at, seen: false, approved: false };
         self.0.insert(held.approval.id.clone(), known);
         self.news(held, now)
     }
 
-    pub(in crate::hub) fn knows(&self, id: &ApprovalId) -> bool {
+    pub(super) fn knows(&self, id: &ApprovalId) -> bool {
         self.0.contains_key(id)
     }
 
-    pub(in crate::hub) fn forget(&mut self, id: &ApprovalId) {
+    pub(super) fn forget(&mut self, id: &ApprovalId) {
         self.0.remove(id);
     }
 
     /// What the row says that the shim does not know.
-    pub(in crate::hub) fn news(&mut self, held: &Held, now: i64) -> Vec<ToWrap> {
+    pub(super) fn news(&mut self, held: &Held, now: i64) -> Vec<ToWrap> {
         let approval = &held.approval;
         let Some(known) = self.0.get_mut(&approval.id) else { return Vec::new() };
         let mut news = Vec::new();

@@ -16,23 +16,23 @@ const MAX: usize = 256;
 
 /// Questions under way; dropping it ends them.
 #[derive(Default)]
-pub(in crate::hub) struct Weighing {
+pub(super) struct Weighing {
     questions: JoinSet<Weighed>,
     open: HashMap<ApprovalId, AbortHandle>,
 }
 
 /// A question that was answered.
-pub(in crate::hub) struct Weighed {
-    pub(in crate::hub) request: Request,
-    pub(in crate::hub) opinion: Result<Opinion, StoreError>,
+pub(super) struct Weighed {
+    pub(super) request: Request,
+    pub(super) opinion: Result<Opinion, StoreError>,
 }
 
 /// There are too many already.
-pub(in crate::hub) struct Full(pub(in crate::hub) Request);
+pub(super) struct Full(pub(super) Request);
 
 impl Weighing {
     /// Asks about a call; one that is asked about already is not asked about again.
-    pub(in crate::hub) fn ask(&mut self, hub: &Shims, shim: &Shim, request: Request) -> Result<(), Box<Full>> {
+    pub(super) fn ask(&mut self, hub: &Shims, shim: &Shim, request: Request) -> Result<(), Box<Full>> {
         if self.open.contains_key(&request.id) {
             return Ok(());
         }
@@ -49,14 +49,14 @@ impl Weighing {
     }
 
     /// The call was taken back.
-    pub(in crate::hub) fn forget(&mut self, id: &ApprovalId) {
+    pub(super) fn forget(&mut self, id: &ApprovalId) {
         if let Some(question) = self.open.remove(id) {
             question.abort();
         }
     }
 
     /// The next answer; pends for ever when nothing is asked. Cancel safe.
-    pub(in crate::hub) async fn next(&mut self) -> Weighed {
+    pub(super) async fn next(&mut self) -> Weighed {
         loop {
             match self.questions.join_next().await {
                 // An answer that was on its way when its call was taken back is nobody's.

@@ -105,7 +105,7 @@ impl Wire {
     }
 
     /// The next message, or the close code.
-    pub(in crate::hub::tests) async fn next(&mut self) -> Result<ToWrap, u16> {
+    pub(super) async fn next(&mut self) -> Result<ToWrap, u16> {
         loop {
             match tokio::time::timeout(SOON, self.0.next()).await.expect("the hub says something") {
                 Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text).unwrap()),

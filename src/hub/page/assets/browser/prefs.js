@@ -1,12 +1,12 @@
-// What this browser remembers: theme, single keys, sound, notifications, its name for pushes, cards or list. Never anything of an approval.
+// What this browser remembers: theme, single keys, sound, notifications, its name for pushes, cards or list, what it need not be told again. Never anything of an approval.
 
 import { useState, useEffect } from "./ui.js";
 
-/** @typedef {{theme: "auto"|"light"|"dark", keys: boolean, sound: boolean, notify: boolean, push: string, view: "auto"|"cards"|"list"}} Prefs */
+/** @typedef {{theme: "auto"|"light"|"dark", keys: boolean, sound: boolean, notify: boolean, push: string, view: "auto"|"cards"|"list", seen: string[]}} Prefs */
 
 const KEY = "hitl.prefs";
 /** @type {Prefs} */
-const defaults = { theme: "auto", keys: true, sound: false, notify: true, push: "", view: "auto" };
+const defaults = { theme: "auto", keys: true, sound: false, notify: true, push: "", view: "auto", seen: [] };
 
 /** @returns {Prefs} */
 function load() {

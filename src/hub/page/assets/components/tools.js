@@ -8,7 +8,7 @@ import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "./text.js";
 import { Switch, Risk, Ago } from "./controls.js";
 import { Verdict } from "./simulate.js";
-import { Drift } from "./drift.js";
+import { Drift, Varies } from "./drift.js";
 import { Dialog } from "./dialog.js";
 
 /** @typedef {import("../rules/types.js").Tool} Tool */
@@ -57,7 +57,8 @@ function OneTool({ server, tool, admin, onChange, onAccepted }) {
     <div class="tool-main">
       <p><${Name} of=${tool.name} class="strong" /> <${Risk} level=${tool.trust} /> <span class="quiet small">${sources[tool.trust_from]}</span> <${Drift} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></p>
       ${tool.description && html`<details class="claim tool-more"><summary>${visible(tool.description.slice(0, 140).split("\n")[0] ?? "")}</summary><p><${Text} of=${tool.description} newlines /></p><p class="quiet small">The server's own words.</p></details>`}
-      <div class="tool-more"><${Note} tool=${tool} admin=${admin} onChange=${change}>${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")}` : ""}</${Note}></div>
+      <div class="tool-more"><${Note} tool=${tool} admin=${admin} onChange=${change}>${tool.calls ? html`${plural(tool.calls, "call")}, last <${Ago} at=${tool.last_used ?? 0} />` : "not called yet"}${tool.approvals ? ` · ${plural(tool.approvals, "approval")}` : ""}</${Note}>
+        <${Varies} server=${server} tool=${tool} admin=${admin} onDone=${onAccepted} /></div>
     </div>
     <${ComesTo} ruling=${tool.comes_to} />
     <select class="tool-more" aria-label=${`Trust level of ${shown}`} disabled=${!admin || busy} value=${level} onChange=${(/** @type {any} */ e) => change({ trust: e.target.value || null })}>

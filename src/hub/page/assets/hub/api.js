@@ -140,6 +140,8 @@ export const acceptTool = (name, tool, sha256) =>
 export const simulate = (name, body) => call("POST", `/servers/${seg(name)}/simulate`, body);
 /** @param {string} name @param {string} agent @returns {Promise<import("../rules/types.js").Coverage>} */
 export const coverage = (name, agent) => call("GET", `/servers/${seg(name)}/coverage${query({ agent })}`);
+/** @returns {Promise<import("../rules/types.js").UngatedServer[]>} */
+export const ungated = () => call("GET", "/ungated").then(items);
 /** @returns {Promise<{decision_point: {ok: boolean, trouble: string|null}|null}>} */
 export const health = () => call("GET", "/health");
 

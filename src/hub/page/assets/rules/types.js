@@ -5,6 +5,7 @@
 /** @typedef {"waiting"|"not_executed"|"released"|"succeeded"|"failed"|"unknown"} Outcome */
 /** @typedef {"viewer"|"approver"|"admin"} Role */
 /** @typedef {{client_id: string, name: string}} AgentRef */
+/** @typedef {{agent: AgentRef, client: string, server: string}} UngatedServer  a server that a client starts without a shim */
 /** @typedef {{kind: "new"|"changed", since: number, sha256: string, old?: string, new?: string, differs?: string[], flaps?: boolean}} ToolDrift */
 /** @typedef {{at: number, actor: string, action: string, detail: string|null}} TimelineEntry */
 

@@ -7,6 +7,7 @@ import { plural } from "../rules/format.js";
 import { Name } from "../components/text.js";
 import { Trouble, Command } from "../components/controls.js";
 import { gates, undescribed } from "../rules/gates.js";
+import { Ungated } from "../components/ungated.js";
 
 export function Servers() {
   const { data, error, reload } = useLoad(api.servers, [], ["policy", "sessions"]);
@@ -14,6 +15,7 @@ export function Servers() {
     <header class="screen-head"><h1 id="title">Servers</h1></header>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
+    <${Ungated} />
     ${data?.length === 0 && html`<${NoServers} />`}
     ${data && data.length > 0 && html`<ul class="tiles">${data.map((server) => html`<${Tile} key=${server.name} server=${server} />`)}</ul>`}
   </section>`;
