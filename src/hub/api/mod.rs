@@ -131,7 +131,7 @@ impl Api {
 type Route = (&'static str, fn() -> MethodRouter<Api>);
 
 /// The routes of the JSON API for those who are signed in.
-const PRIVATE: [Route; 34] = [
+const PRIVATE: &[Route] = &[
     ("/session", || get(session::show).delete(session::sign_out)),
     ("/sessions", || get(session::list)),
     ("/sessions/{id}", || delete(session::end)),

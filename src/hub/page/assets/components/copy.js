@@ -37,7 +37,10 @@ export function CopyPolicy({ server }) {
     setBusy(true);
     try {
       const tools = await copy(server, to);
-      toast("ok", `${visible(to)} has the policy of ${visible(server.name)}, and ${plural(tools, "tool")} of the same name.`);
+      toast(
+        "ok",
+        `${visible(to)} has the policy of ${visible(server.name)}, and ${plural(tools, "tool")} of the same name.`,
+      );
       setOpen(false);
     } catch (problem) {
       toast("error", problem instanceof Error ? problem.message : String(problem));

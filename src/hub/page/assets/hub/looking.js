@@ -46,7 +46,8 @@ export function watch() {
 
 /** What the hub tells of everybody. @param {import("../rules/types.js").Look[]} looking */
 export function takeLooks(looking) {
-  const names = (/** @type {typeof looking} */ all) => all.map(({ user, approval }) => `${approval} ${user}`).join("\n");
+  const names = (/** @type {typeof looking} */ all) =>
+    all.map(({ user, approval }) => `${approval} ${user}`).join("\n");
   // Where a name appears, cards grow.
   if (names(looking) !== names(get().looking)) shifted();
   set({ looking });
