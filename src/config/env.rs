@@ -5,14 +5,21 @@ use std::ffi::OsString;
 use super::meant::meant;
 
 /// A variable that is set and is text; a client config that passes an empty one means "not set".
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A variable as bytes, for what need not be text.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn os(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
+
+/// All of it.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+pub fn all() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
 
 /// Every setting that the environment may hold.
 const KNOWN: [&str; 31] = [
@@ -51,7 +58,7 @@ const KNOWN: [&str; 31] = [
 
 /// A sentence for each variable that looks like a setting and is none; those of the tests aside.
 pub fn unknown() -> Vec<String> {
-    let mut names: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let mut names: Vec<String> = all().filter_map(|(name, _)| name.into_string().ok()).collect();
     names.sort();
     names.iter().filter_map(|name| complaint(name)).collect()
 }

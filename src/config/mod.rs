@@ -11,6 +11,7 @@ pub mod hub;
 mod meant;
 pub mod notify;
 pub mod paths;
+pub mod private;
 pub mod secret;
 pub mod way;
 #[cfg(feature = "wrap")]

@@ -7,7 +7,8 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::call::{self, NO_ARGUMENTS};
+use super::call::NO_ARGUMENTS;
+use super::json::says_nothing;
 use super::pointer;
 
 /// The most rules a server may have.
@@ -216,7 +217,7 @@ impl Rules {
         }
         let concerned: Vec<&Ready> = self.ready.iter().filter(|rule| rule.tool.is_match(tool)).collect();
         let Some(first) = concerned.first() else { return Vec::new() };
-        let arguments = if call::say_nothing(arguments) { NO_ARGUMENTS } else { arguments };
+        let arguments = if says_nothing(arguments) { NO_ARGUMENTS } else { arguments };
         let Ok(arguments) = serde_json::from_str::<Value>(arguments) else {
             let denies = concerned.iter().find(|rule| rule.effect == Effect::Deny).unwrap_or(first);
             return vec![doubt(denies.effect, "the arguments could not be read by the argument rules".to_owned())];

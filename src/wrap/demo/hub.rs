@@ -10,9 +10,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
+use crate::config::private;
 use crate::wrap::child::{Signal, die_with_us, strip_environment};
 use crate::wrap::identity::new_id;
-use crate::wrap::local::{hub_program, make_private_dir};
+use crate::wrap::local::hub_program;
 
 /// How long the hub may take to listen, and to end.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -45,9 +46,9 @@ impl Hub {
     /// Starts a hub on a free port and waits until it listens.
     pub async fn start() -> anyhow::Result<Self> {
         let scratch = Scratch(std::env::temp_dir().join(format!("hitl-demo-{}", new_id())));
-        make_private_dir(&scratch.0).with_context(|| format!("cannot make {}", scratch.0.display()))?;
+        private::make_dir(&scratch.0).with_context(|| format!("cannot make {}", scratch.0.display()))?;
         // This user's own settings must not reach the demo: they may name a shared database.
-        std::fs::write(scratch.config(), "")?;
+        private::write(&scratch.config(), "")?;
         let mut command = scratch.hub(&["serve", "--local", "--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         die_with_us(&mut command);

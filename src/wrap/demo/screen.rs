@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::config::env;
+
 /// Who a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -35,7 +37,7 @@ pub struct Screen {
 impl Screen {
     /// Standard output as the user wants it.
     pub fn stdout() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let unwanted = env::os("NO_COLOR").is_some();
         Self { colours: !unwanted && std::io::stdout().is_terminal() }
     }
 
