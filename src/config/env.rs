@@ -20,6 +20,7 @@ pub fn os(name: &str) -> Option<OsString> {
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn all() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
+}
 
 /// Every setting that the environment may hold.
 const KNOWN: [&str; 31] = [
