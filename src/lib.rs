@@ -38,7 +38,7 @@
 //!       │                │
 //!    wrap::*          hub::*            tokio, sockets, children, SQL     (they never see each other)
 //!       └──────┬─────────┘
-//!    config · telemetry · wire          files and environment · logs · what wrap and hub say to each other
+//!    config · chance · telemetry · wire      files and environment · random numbers · logs · what the two say
 //!              │
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
@@ -72,6 +72,9 @@
 //! | When in doubt a gated call is refused with a sentence | [`core::weigh`] and [`core::reply`] | `core/weigh_table.rs`; `tests/integration/faults.rs` |
 //! | A row that contradicts itself is an error | `TryFrom<Columns>` of [`core::approval::Life`] | `rows_that_contradict_themselves_are_no_life` |
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make their own surroundings"))]
+
+pub mod chance;
 pub mod config;
 pub mod core;
 #[cfg(feature = "hub")]

@@ -26,6 +26,7 @@ pub fn json(default: &str) {
 }
 
 /// Levels by target; spans are not told apart, because that would take a regex engine into the shim.
+#[expect(clippy::disallowed_methods, reason = "logs begin before there are settings")]
 fn levels(default: &str) -> Targets {
     let wanted = std::env::var("HITL_LOG").ok();
     wanted.and_then(|text| text.parse().ok()).or_else(|| default.parse().ok()).unwrap_or_default()

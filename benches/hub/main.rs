@@ -2,16 +2,19 @@
 //!
 //! Both real programs and a real store; `benches/README.md` says how to read the numbers.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a bench is a program for its readers, and fails loudly"
+)]
 
 mod approver;
 mod crowd;
 mod decisions;
-#[allow(dead_code)] // shared with the other bench
 #[path = "../relay/echo.rs"]
 mod echo;
 mod flood;
-#[allow(dead_code)]
 #[path = "../relay/hub.rs"]
 mod hub;
 mod shim;

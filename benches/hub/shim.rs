@@ -3,7 +3,7 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use hitl::core::call;
 use hitl::core::ids::{ApprovalId, ClientId, InstanceId};
-use hitl::core::messages::{Era, Request};
+use hitl::core::messages::Request;
 use hitl::wire::{self, Hello, ToHub, ToWrap};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -48,9 +48,7 @@ impl Shim {
             definition: None,
             digest: call::digest(&call::Bound::plain(&self.client_id, SERVER, tool, None, arguments)),
             extra: None,
-            era: Era::Legacy,
             client: None,
-            hold_seconds: None,
         }))
         .await;
         self.wait(|message| matches!(message, ToWrap::Registered(_))).await;

@@ -5,10 +5,16 @@
 //! `--soak` sends a million calls through the shim instead, and looks at its memory.
 //! `benches/README.md` says how to read the numbers.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a bench is a program for its readers, and fails loudly"
+)]
 
 mod echo;
-#[allow(dead_code)] // shared with the other bench
+#[expect(dead_code, reason = "shared with the other bench")]
 mod hub;
 mod measure;
 mod relays;

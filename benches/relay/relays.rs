@@ -41,7 +41,7 @@ pub fn peek(command: &[String]) {
 
 /// What a relay that only looks must read of a message.
 #[derive(Deserialize)]
-#[allow(dead_code)] // parsed, and that is all
+#[expect(dead_code, reason = "parsed, and that is all")]
 struct Envelope<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
@@ -52,7 +52,7 @@ struct Envelope<'a> {
 }
 
 #[derive(Deserialize)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "parsed, and that is all")]
 struct Params<'a> {
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,

@@ -1,7 +1,7 @@
 //! Whatever a server answers to a call that passed: it passes, is logged once, and a look says what the reader says.
 #![no_main]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the other targets")]
 mod stand;
 
 use hitl::core::approval::Outcome;

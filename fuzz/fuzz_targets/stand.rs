@@ -8,7 +8,7 @@ use hitl::core::patience::HoldFor;
 use hitl::core::policy::{Ruling, Table, Verdict};
 use hitl::core::trust::Level;
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the other targets")]
 #[path = "../../src/core/gate/readers.rs"]
 pub mod readers;
 

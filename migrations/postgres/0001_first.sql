@@ -187,7 +187,6 @@ create table activity (
     server text not null,
     tool text not null,
     verdict text not null,
-    arguments_sha256 text,
     approval text,
     outcome text,
     duration_ms bigint,

@@ -8,8 +8,10 @@ pub mod env;
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod meant;
 pub mod notify;
 pub mod paths;
+pub mod private;
 pub mod secret;
 pub mod way;
 #[cfg(feature = "wrap")]

@@ -3,8 +3,6 @@
 //! In local mode the shim and the user's own hub find each other through two files under the data dir, both 0600:
 //! [`local_url`] (present while the hub runs) and [`local_agent_token`].
 
-#[cfg(unix)]
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -39,11 +37,9 @@ pub fn temporary_dir() -> PathBuf {
 /// Makes it this user's alone, whoever else may make directories there.
 #[cfg(unix)]
 fn make_temporary_dir() -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+    use std::os::unix::fs::MetadataExt as _;
     let dir = temporary_dir();
-    let made = std::fs::DirBuilder::new().mode(0o700).create(&dir);
-    let found = made.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) });
-    found.with_context(|| format!("cannot make {}", dir.display()))?;
+    super::private::make_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let there = dir.symlink_metadata()?;
     let own = rustix::process::geteuid().as_raw();
     let is_ours = there.is_dir() && there.uid() == own && there.mode() & 0o077 == 0;

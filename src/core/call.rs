@@ -1,21 +1,14 @@
 //! What a `tools/call` is, as far as an approval binds it.
 
 use super::ids::{ClientId, Digest};
-use super::json::canonical;
+use super::json::{canonical, says_nothing};
 
 /// The arguments of a call that carries none, as they are shown and digested.
 pub const NO_ARGUMENTS: &str = "{}";
 
 /// Whether a text may be a call's arguments: an object, or what says no more than none.
 pub fn may_be_arguments(json: &str) -> bool {
-    json.trim_ascii_start().starts_with('{') || say_nothing(json)
-}
-
-/// Whether arguments say no more than none: `null`, or the empty list that some languages make of an empty object.
-pub fn say_nothing(json: &str) -> bool {
-    let json = json.trim_ascii();
-    let list = json.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
-    json == "null" || list.is_some_and(|list| list.trim_ascii().is_empty())
+    json.trim_ascii_start().starts_with('{') || says_nothing(json)
 }
 
 /// Everything that an approval binds.

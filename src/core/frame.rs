@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::alike::{looks_like, looks_like_a_call};
 use super::extra::Extra;
 use super::json::{self, Fault, Kind, Member, Mode, Open, Wanted, member, present};
-use super::messages::{ClientInfo, Era};
+use super::messages::ClientInfo;
 use super::outline;
 
 /// The longest string id, tool name, in bytes.
@@ -86,8 +86,6 @@ pub struct Call<'a> {
     pub extra: Extra<'a>,
     /// `_meta.progressToken`.
     pub token: Option<Id<'a>>,
-    /// Decided by this request alone.
-    pub era: Era,
     /// The client as this request names itself (modern era).
     pub client: Option<ClientInfo>,
     /// It answers what an earlier call's result asked for (2026-07-28, multi round-trip requests).
@@ -220,7 +218,6 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
         None => Vec::new(),
     };
     look_alikes(&meta, &["progressToken"])?;
-    let modern = member(&meta, "io.modelcontextprotocol/protocolVersion").is_some();
     Ok(Call {
         id,
         name,
@@ -228,7 +225,6 @@ fn call<'a>(id: Id<'a>, params: &[Member<'a>]) -> Result<Call<'a>, String> {
         arguments: member(params, "arguments").map(|arguments| arguments.raw),
         // A token of another type is the client's mistake: the call counts, progress does not.
         token: member(&meta, "progressToken").and_then(|token| Id::read(token).ok()),
-        era: if modern { Era::Modern } else { Era::Legacy },
         client: client_info(member(&meta, "io.modelcontextprotocol/clientInfo")),
         continues: continues(params),
         extra: Extra::of(params, &meta),

@@ -23,7 +23,6 @@ fn a_call_is_read_as_sent() {
     assert_eq!(call.name, "echo");
     assert_eq!(call.arguments, Some(r#"{"n":1.0, "m":12345678901234567890}"#));
     assert_eq!(call.token.map(|token| token.raw), Some("0"));
-    assert_eq!(call.era, Era::Legacy);
 }
 
 #[test]
@@ -46,14 +45,13 @@ fn an_empty_string_is_a_token_and_a_fraction_is_none() {
 }
 
 #[test]
-fn the_era_is_the_requests_own() {
+fn a_request_names_its_client() {
     let line = concat!(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"e","_meta":{"#,
         r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","#,
         r#""io.modelcontextprotocol/clientInfo":{"name":"c","version":"1","title":"x"}}}}"#
     );
     let call = call_of(line);
-    assert_eq!(call.era, Era::Modern);
     assert_eq!(call.client.map(|client| client.name), Some("c".into()));
 }
 

@@ -95,13 +95,21 @@ impl Member<'_> {
     /// Whether it says no more than a member that is left out: `null`, or the empty list that some languages make of an
     /// empty object.
     pub fn is_void(&self) -> bool {
-        super::call::say_nothing(self.raw)
+        says_nothing(self.raw)
     }
 
     /// Whether it is `null`.
     pub fn is_null(&self) -> bool {
         self.raw == "null"
     }
+}
+
+/// Whether a value says no more than one that is left out: `null`, or the empty list that some languages make of an
+/// empty object.
+pub fn says_nothing(json: &str) -> bool {
+    let json = json.trim_ascii();
+    let list = json.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+    json == "null" || list.is_some_and(|list| list.trim_ascii().is_empty())
 }
 
 /// What is wanted of a member besides its raw text.

@@ -41,24 +41,9 @@ pub struct Request {
     pub definition: Option<Digest>,
     /// [`call_digest`](crate::core::call::digest) over all that an approval binds.
     pub digest: Digest,
-    /// The protocol era of this request.
-    pub era: Era,
     /// The client as this request names itself (modern era); shown, never decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientInfo>,
-    /// Seconds after which the shim will answer *pending, call again*; `None` holds as long as the approval lives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold_seconds: Option<u32>,
-}
-
-/// Which handshake a request belongs to (`mcp.md`, eras).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Era {
-    /// Revisions with `initialize`, up to 2025-11-25.
-    Legacy,
-    /// 2026-07-28 and later: every request names its protocol version.
-    Modern,
 }
 
 /// A client's name for itself.
@@ -136,9 +121,6 @@ pub struct Activity {
     /// It passed by the bypass list.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bypass: bool,
-    /// SHA-256 of the raw arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arguments_sha256: Option<Digest>,
     /// The approval, for a gated call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
@@ -200,13 +182,9 @@ pub enum Decision {
     Approved {
         /// What the approver saw.
         digest: Digest,
-        /// Who approved.
-        by: String,
     },
     /// No.
     Rejected {
-        /// Who rejected.
-        by: String,
         /// Their words, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

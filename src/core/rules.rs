@@ -7,7 +7,8 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::call::{self, NO_ARGUMENTS};
+use super::call::NO_ARGUMENTS;
+use super::json::says_nothing;
 use super::pointer;
 
 /// The most rules a server may have.
@@ -180,6 +181,25 @@ impl Rules {
         self.broken || self.ready.iter().any(|rule| rule.tool.is_match(tool))
     }
 
+    /// The rules that apply to every call of this tool, whatever its arguments.
+    pub fn always(&self, tool: &str) -> Vec<Hit> {
+        let always = self.ready.iter().filter(|rule| rule.when.is_empty() && rule.tool.is_match(tool));
+        always.map(|rule| Hit { effect: rule.effect, doubt: false, reason: rule.name.clone() }).collect()
+    }
+
+    /// What the rules that look at this tool may do to a call of it, in words.
+    pub fn prospects(&self, tool: &str) -> Vec<String> {
+        let concerned = self.ready.iter().filter(|rule| rule.tool.is_match(tool));
+        let words = |rule: &Ready| match rule.effect {
+            Effect::Gate => format!("waits where an argument rule matches: {}", rule.name),
+            Effect::Deny => format!("denied where an argument rule matches: {}", rule.name),
+        };
+        match self.broken {
+            true => vec!["this server's argument rules cannot be read".to_owned()],
+            false => concerned.map(words).collect(),
+        }
+    }
+
     /// Whether any rule may deny calls of this tool.
     pub fn may_deny(&self, tool: &str) -> bool {
         self.broken || self.ready.iter().any(|rule| rule.effect == Effect::Deny && rule.tool.is_match(tool))
@@ -197,7 +217,7 @@ impl Rules {
         }
         let concerned: Vec<&Ready> = self.ready.iter().filter(|rule| rule.tool.is_match(tool)).collect();
         let Some(first) = concerned.first() else { return Vec::new() };
-        let arguments = if call::say_nothing(arguments) { NO_ARGUMENTS } else { arguments };
+        let arguments = if says_nothing(arguments) { NO_ARGUMENTS } else { arguments };
         let Ok(arguments) = serde_json::from_str::<Value>(arguments) else {
             let denies = concerned.iter().find(|rule| rule.effect == Effect::Deny).unwrap_or(first);
             return vec![doubt(denies.effect, "the arguments could not be read by the argument rules".to_owned())];

@@ -1,7 +1,6 @@
 //! `tests/verdicts.jsonl` as values: servers, users and agents first, then calls with what they must come to.
 
-// A test file, though none that the lint knows for one: a row that makes no sense fails the test.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a row that makes no sense fails the test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

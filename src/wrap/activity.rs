@@ -66,7 +66,6 @@ mod tests {
             tool: tool.to_owned(),
             verdict: Verdict::Pass,
             bypass: false,
-            arguments_sha256: None,
             approval: None,
             outcome: None,
             duration_ms: None,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::chance::jittered;
+
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 /// After a refusal that a person must do something about.
@@ -31,12 +33,6 @@ impl Backoff {
         self.0 = LONGEST;
         jittered(REFUSED)
     }
-}
-
-/// Between half and all of it.
-fn jittered(wait: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    wait / 2 + wait.mul_f64(f64::from(random) / f64::from(u32::MAX)) / 2
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::ends::{Sink, Source};
 use super::{program, reap};
+use crate::config::env;
 
 /// A server that has nothing left to answer, and whose stdin is closed, may be silent this long.
 pub const GRACE_AFTER_EOF: Duration = Duration::from_secs(30);
@@ -175,7 +176,7 @@ fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Strea
 
 /// Our settings are not the server's business, least of all the agent token.
 pub fn strip_environment(command: &mut Command) {
-    for (key, _) in std::env::vars_os().filter(|(key, _)| key.as_encoded_bytes().starts_with(b"HITL_")) {
+    for (key, _) in env::all().filter(|(key, _)| key.as_encoded_bytes().starts_with(b"HITL_")) {
         command.env_remove(key);
     }
 }

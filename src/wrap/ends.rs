@@ -73,6 +73,7 @@ impl Sink {
         let shared = same_stream(fd.as_fd(), io::stderr().as_fd());
         // The sink alone holds the stream from here on: closing it ends it for the client, and no stray print of ours
         // can get in between.
+        #[expect(clippy::disallowed_methods, reason = "nothing is made")]
         let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
         rustix::stdio::dup2_stdout(nowhere)?;
         if shared {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::redact;
+use crate::config::env;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::wire::{Hello, VERSION};
@@ -50,8 +51,8 @@ pub fn new_id() -> String {
 /// This user's name on this machine.
 pub(super) fn user() -> Option<String> {
     // Clients that strip the environment leave these.
-    let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).or_else(user_id)
+    let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name));
+    named.or_else(user_id)
 }
 
 #[cfg(unix)]
@@ -73,5 +74,5 @@ pub(super) fn host() -> Option<String> {
 /// This machine's name.
 #[cfg(not(unix))]
 pub(super) fn host() -> Option<String> {
-    std::env::var("COMPUTERNAME").ok()
+    env::var("COMPUTERNAME")
 }

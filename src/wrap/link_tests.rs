@@ -1,6 +1,6 @@
 //! The connection against a hub of a few lines, over real sockets.
 
-#![allow(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
+#![expect(clippy::result_large_err, reason = "the library fixes the type of the callbacks")]
 
 use futures_util::FutureExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -148,9 +148,7 @@ async fn a_call_too_large_for_the_hub_is_denied() {
         extra: None,
         definition: None,
         digest: Digest::of(b""),
-        era: crate::core::messages::Era::Legacy,
         client: None,
-        hold_seconds: None,
     }));
     let Answer::Ruled(ruled) = answer(&mut client).await else { panic!("a ruling") };
     assert_eq!((ruled.id.as_str(), ruled.ruling.verdict), ("a", Verdict::Deny));

@@ -4,7 +4,6 @@
 //! Several shims may start at once: a lock file lets one of them start the hub, the others wait for it.
 
 use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,9 +13,9 @@ use tokio::process::{Child, Command};
 
 use super::reap;
 use super::say::say;
-use crate::config::paths;
 use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, base_url, read_token};
+use crate::config::{env, paths, private};
 
 /// A hub that ended is not started again before this has passed.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(20);
@@ -109,7 +108,7 @@ impl Local {
         let data_dir = std::path::absolute(&self.data_dir)?;
         let log = paths::local_log(&data_dir);
         let dir = log.parent().unwrap_or(&data_dir);
-        make_private_dir(dir).with_context(|| {
+        private::make_dir(dir).with_context(|| {
             format!("cannot make {}; name another directory with data_dir or HITL_DATA_DIR", dir.display())
         })?;
         let path = dir.join("start.lock");
@@ -140,7 +139,7 @@ impl Local {
             command.arg("--config").arg(std::path::absolute(config)?);
         }
         // The hub outlives us and serves other shims: it is in nobody's way to end, and keeps nothing of this one.
-        command.env_clear().envs(std::env::vars_os().filter(|(key, _)| is_the_hubs(&key.to_string_lossy())));
+        command.env_clear().envs(env::all().filter(|(key, _)| is_the_hubs(&key.to_string_lossy())));
         inherit_nothing(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir(data_dir);
         #[cfg(unix)]
@@ -237,19 +236,8 @@ pub fn hub_program() -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or_else(|| name.into())
 }
 
-/// Makes a directory that nobody else can enter, with its parents.
-pub fn make_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir)
-}
-
 fn private_file(path: &Path) -> anyhow::Result<File> {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.append(true).create(true).open(path).with_context(|| format!("cannot open {}", path.display()))
+    private::options().append(true).create(true).open(path).with_context(|| format!("cannot open {}", path.display()))
 }
 
 #[cfg(test)]
@@ -258,19 +246,13 @@ mod tests {
 
     use super::*;
 
-    fn write_private(path: &Path, text: &str) {
-        make_private_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
     #[test]
     fn the_running_hub_is_found_through_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let local = Local::new(dir.path().to_owned(), None);
         assert!(local.locate().is_err());
-        write_private(&paths::local_url(dir.path()), "http://127.0.0.1:7421\n");
-        write_private(&paths::local_agent_token(dir.path()), "hitl_a_x\n");
+        private::write(&paths::local_url(dir.path()), "http://127.0.0.1:7421\n").unwrap();
+        private::write(&paths::local_agent_token(dir.path()), "hitl_a_x\n").unwrap();
         assert!(local.locate().is_err(), "the hub that wrote them is gone");
         let lock = private_file(&paths::hub_lock(dir.path())).unwrap();
         assert!(local.locate().is_err(), "and left its lock file");
@@ -293,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_outlives_us_inherits_no_descriptor_of_our_client() {
-        let (ours, _other) = io::pipe().unwrap();
+        let (ours, _other) = std::io::pipe().unwrap();
         let number = std::os::fd::AsRawFd::as_raw_fd(&ours);
         rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::empty()).unwrap();
         let is_open = async |inherit: fn(&mut Command)| {
@@ -310,7 +292,7 @@ mod tests {
     fn only_one_of_several_shims_starts_the_hub() {
         let dir = tempfile::tempdir().unwrap();
         let lock = dir.path().join("local").join("start.lock");
-        make_private_dir(lock.parent().unwrap()).unwrap();
+        private::make_dir(lock.parent().unwrap()).unwrap();
         let held = private_file(&lock).unwrap();
         held.try_lock().unwrap();
         assert!(Local::new(dir.path().to_owned(), None).start().unwrap().is_none());

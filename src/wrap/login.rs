@@ -15,9 +15,9 @@ use super::identity;
 use super::say::say;
 use crate::config::env;
 use crate::config::file::File;
-use crate::config::paths;
 use crate::config::way::Way;
 use crate::config::wrap::{base_url, is_plain_text};
+use crate::config::{paths, private};
 use crate::core::proof::Fingerprint;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
@@ -56,8 +56,8 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
                     "the token is for another hub than the one at {base}; nothing was written. Revoke the agent {}",
                     plain(&name)
                 );
-                write_private(&token_file, &format!("{token}\n"))?;
-                write_private(&config, &after)?;
+                write(&token_file, &format!("{token}\n"))?;
+                write(&config, &after)?;
                 socket.send(Message::text(wire::encode(&FromEnrolling::Received))).await.context(UNHEARD)?;
                 let closed = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = socket.next().await {} }).await;
                 closed.context(UNHEARD)?;
@@ -136,22 +136,8 @@ fn with_key(text: &str, key: &str, value: &str) -> String {
     text.lines().map(|old| if sets(old) { format!("{line}\n") } else { format!("{old}\n") }).collect()
 }
 
-/// Writes beside the file and renames, so that it is never half there; 0600 from the start.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = std::fs::DirBuilder::new();
-    let mut options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    builder.recursive(true).create(dir).with_context(context)?;
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = options.write(true).create_new(true).open(&beside).with_context(context)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(context)?;
-    std::fs::rename(&beside, path).with_context(context)
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    private::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -175,19 +161,5 @@ mod tests {
         assert!(warning("http://hub.example.com").unwrap().contains("agent token"));
         assert_eq!(warning("https://hub.example.com"), None);
         assert_eq!(warning("http://127.0.0.1:7420"), None);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_token_is_nobody_elses_to_read() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hitl").join("agent-token");
-        std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, "old").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        write_private(&path, "hitl_a_x\n").unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

@@ -7,14 +7,16 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::config::env;
+
 /// What Windows completes a name with when `PATHEXT` is not set.
 const EXTENSIONS: &str = ".COM;.EXE;.BAT;.CMD";
 
 /// The program to start for `name`.
 pub fn find(name: &OsStr) -> OsString {
     if cfg!(windows) {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let extensions = std::env::var("PATHEXT").unwrap_or_else(|_| EXTENSIONS.to_owned());
+        let path = env::os("PATH").unwrap_or_default();
+        let extensions = env::var("PATHEXT").unwrap_or_else(|| EXTENSIONS.to_owned());
         return complete(name, std::env::split_paths(&path), &extensions, Path::is_file).into_os_string();
     }
     name.to_owned()

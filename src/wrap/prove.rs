@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::http::Answer;
+use crate::chance;
 use crate::core::ids::hex;
 use crate::core::proof::{self, Fingerprint};
 use crate::wire::{HUB_PATH, Proof};
@@ -42,9 +43,7 @@ async fn ask<S>(stream: &mut S, base: &str, peer: SocketAddr) -> anyhow::Result<
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).context("the system has no random numbers")?;
-    let (nonce, (host, path)) = (hex(&nonce), place(base, peer));
+    let (nonce, (host, path)) = (hex(&chance::bytes::<16>()?), place(base, peer));
     let request = format!("GET {path}{HUB_PATH}?nonce={nonce} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;

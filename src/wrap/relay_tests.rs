@@ -213,7 +213,7 @@ async fn a_gated_call_reaches_the_server_once_after_go_and_as_it_came() {
     let registered =
         Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
-    let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
+    let decision = Decision::Approved { digest: digest.clone() };
     stand.answer(Answer::Decided(Decided { approval: id, decision })).await;
     let release = stand.release().await;
     assert_eq!(release.digest, digest);
@@ -345,7 +345,7 @@ async fn messages_behind_headers_pass_as_they_came_and_are_gated_as_lines_are() 
     let registered =
         Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;
-    let decision = Decision::Approved { digest: digest.clone(), by: "root".into() };
+    let decision = Decision::Approved { digest: digest.clone() };
     stand.answer(Answer::Decided(Decided { approval: id.clone(), decision })).await;
     let release = stand.release().await;
     stand.answer(Answer::Go(release)).await;
@@ -486,7 +486,7 @@ async fn a_released_call_whose_server_dies_is_reported_as_unknown() {
     let mut stand = Stand::new("read -r _; exit 0").await;
     stand.write(&call(1, "gated")).await;
     let Request { id, digest, .. } = stand.request().await;
-    let decision = Decision::Approved { digest, by: "root".into() };
+    let decision = Decision::Approved { digest };
     let registered =
         Registered { id: id.clone(), approval: id.clone(), remaining_ms: 300_000, link: "l".into(), arguments: None };
     stand.answer(Answer::Registered(registered)).await;

@@ -2,8 +2,13 @@
 //!
 //! One binary, so that the product is linked once; each test has its own hub, data dir and ports.
 
-// clippy knows the body of a #[test] as test code, but not what it calls.
-#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub, missing_docs)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "clippy knows the body of a #[test] as test code, but not what it calls"
+)]
 
 mod support;
 

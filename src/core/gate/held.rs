@@ -8,7 +8,7 @@ use crate::core::call::{self, Bound, NO_ARGUMENTS};
 use crate::core::frame::Call;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::json::{canonical, range_in};
-use crate::core::messages::{ClientInfo, Era, Request};
+use crate::core::messages::{ClientInfo, Request};
 use crate::core::reply::{self, HubName, Refusal};
 
 /// A held call says something at least this often.
@@ -55,7 +55,6 @@ pub(super) struct Held {
     /// The same without what continues an earlier call.
     beside: Option<String>,
     pub(super) token: Option<Token>,
-    era: Era,
     /// As this request names it, else as `initialize` did.
     pub(super) client: Option<ClientInfo>,
     /// The request's own id at the hub.
@@ -106,7 +105,6 @@ impl Held {
             extra: call.extra.text(client),
             beside: call.extra.beside(client),
             token,
-            era: call.era,
             client: call.client.clone(),
             approval: request.clone(),
             request,
@@ -195,9 +193,7 @@ impl Held {
             extra: self.extra.clone(),
             definition: self.definition.clone(),
             digest: call::digest(&self.bound(agent, server, self.sent())),
-            era: self.era,
             client: self.client.clone(),
-            hold_seconds: self.hand_off.map(|at| seconds(at.saturating_duration_since(self.since))),
         }
     }
 
@@ -291,8 +287,4 @@ impl Held {
             token.next = now;
         }
     }
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }

@@ -105,7 +105,6 @@ proptest! {
         static LINES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
         let lines = LINES.get_or_init(|| corpus().iter().map(Case::line).filter(|line| line.len() < 4096).collect());
         let (first, second) = (&lines[first % lines.len()], &lines[second % lines.len()]);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let cut = (first.len() as f64 * cut) as usize;
         let mut line = [&first[..cut], glue.as_bytes(), second, &first[cut..]].concat();
         if let Some((index, byte)) = spoil && !line.is_empty() {

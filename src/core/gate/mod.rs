@@ -415,7 +415,6 @@ impl Gate {
             tool: tool.to_owned(),
             verdict,
             bypass: false,
-            arguments_sha256: None,
             approval,
             outcome,
             duration_ms: None,

@@ -33,7 +33,6 @@ impl Passing {
             tool: self.tool,
             verdict: Verdict::Pass,
             bypass: self.bypass,
-            arguments_sha256: None,
             approval: None,
             outcome: Some(outcome),
             duration_ms: matches!(outcome, Outcome::Succeeded | Outcome::Failed).then_some(age_ms),

@@ -199,12 +199,12 @@ impl Run {
                     if honest {
                         self.truth.approved.insert(request.id.clone());
                     }
-                    self.decide(request.id, Decision::Approved { digest, by: "a".into() });
+                    self.decide(request.id, Decision::Approved { digest });
                 }
             }
             Event::Reject(index) => {
                 if let Some(request) = pick(&self.truth, index) {
-                    self.decide(request.id, Decision::Rejected { by: "a".into(), reason: None });
+                    self.decide(request.id, Decision::Rejected { reason: None });
                 }
             }
             Event::TimeOut(index) => {

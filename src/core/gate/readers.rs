@@ -3,8 +3,7 @@
 //! A line is only as safe as its most forgiving reader: it is read as a whole, split at every kind of line end, as a
 //! stream of values, with folded names, with first and last duplicates, and with invalid bytes replaced.
 
-// The fuzz targets include this file.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, reason = "the fuzz targets include this file")]
 
 use std::fmt;
 
@@ -149,7 +148,7 @@ fn sees_a_gated_call(text: &str) -> bool {
 }
 
 /// Whether some reader could take a line of the server for the answer to this id, or for progress on this token.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "some fuzz targets have no use for it")]
 pub fn some_reader_sees_an_answer_to(line: &[u8], id: &str) -> bool {
     let text = String::from_utf8_lossy(line).replace('\0', "");
     let pieces = std::iter::once(text.as_str()).chain(text.split(['\n', '\r']));

@@ -73,7 +73,6 @@ impl Released {
     pub(super) fn falls_back(&self, token: &str, progress: Option<f64>) -> bool {
         let Some(Spoken { key, last: Some(last) }) = &self.token else { return false };
         // Thousandths of seconds left are far below the precision of a double.
-        #[allow(clippy::cast_precision_loss)]
         let last = *last as f64 / 1000.0;
         key == token && progress.is_none_or(|progress| progress <= last)
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::chance;
 use crate::hub::agents::AgentChange;
 use crate::hub::agents::Agents;
 use crate::hub::error::ChangeError;
@@ -169,12 +170,10 @@ fn canonical(code: &str) -> String {
 fn new_code() -> Result<String, StoreError> {
     let mut letters = String::new();
     while letters.len() < CODE_LETTERS {
-        let mut byte = [0];
-        getrandom::fill(&mut byte)
-            .map_err(|error| StoreError::Failed(format!("the system has no random numbers: {error}")))?;
+        let [byte] = chance::bytes()?;
         // 240 is the largest multiple of twenty in a byte: beyond it some letters would come more often.
-        if byte[0] < 240 {
-            letters.push(char::from(LETTERS[usize::from(byte[0]) % LETTERS.len()]));
+        if byte < 240 {
+            letters.push(char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
         }
     }
     Ok(canonical(&letters))

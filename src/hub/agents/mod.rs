@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::enrolment::Enrolments;
+use crate::chance;
 use crate::core::ids::{ClientId, hex};
 use crate::core::trust::Level;
 use crate::hub::approvals::hold;
@@ -173,10 +174,7 @@ impl Agents {
 }
 
 fn new_client_id() -> Result<ClientId, StoreError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StoreError::Failed(format!("the system has no random numbers: {error}")))?;
-    Ok(ClientId(format!("{CLIENT_ID_PREFIX}{}", hex(&bytes))))
+    Ok(ClientId(format!("{CLIENT_ID_PREFIX}{}", hex(&chance::bytes::<8>()?))))
 }
 
 fn taken(name: &str) -> ChangeError {

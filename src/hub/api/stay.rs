@@ -9,14 +9,13 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
 use super::problem::Problem;
+use crate::chance;
 use crate::core::ids::Digest;
 use crate::hub::Hub;
 use crate::hub::model::User;
@@ -95,7 +94,7 @@ pub async fn begin(
 ) -> Result<String, Problem> {
     session.clear().await;
     session.cycle_id().await?;
-    let half = random_token()?;
+    let half = chance::secret().map_err(|error| Problem::internal(&error))?;
     session.insert(USER_KEY, &user.name).await?;
     session
         .insert(STAY_KEY, Entry { half: Digest::of(half.as_bytes()), since: now, noted: now, address, browser })
@@ -107,10 +106,4 @@ impl Entry {
     pub(super) fn is_good(&self, now: i64) -> bool {
         now < self.since + LONGEST_MS && now < self.noted + IDLE_MS
     }
-}
-
-fn random_token() -> Result<String, Problem> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(&error))?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }

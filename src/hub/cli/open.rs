@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::proved;
 use super::{open_store, terminal};
+use crate::config::env;
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::people::links::LinkKind;
@@ -85,7 +86,7 @@ pub(super) fn base_url(settings: &Settings) -> anyhow::Result<String> {
 
 /// Whether a browser could show itself; macOS and Windows always have a screen.
 fn has_display() -> bool {
-    let set = |key: &str| std::env::var_os(key).is_some_and(|value| !value.is_empty());
+    let set = |key: &str| env::os(key).is_some();
     cfg!(any(target_os = "macos", windows)) || set("DISPLAY") || set("WAYLAND_DISPLAY")
 }
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::chance;
 use crate::config::way::Way as Route;
 use crate::core::ids::hex;
 use crate::core::proof::{self, Fingerprint};
@@ -132,9 +133,7 @@ async fn at(base: &Url, addr: SocketAddr, key: Option<&Fingerprint>) -> anyhow::
 
 /// The key of the hub at the other end.
 async fn prove(sender: &mut SendRequest<Full<Bytes>>, base: &Url, addr: SocketAddr) -> anyhow::Result<Fingerprint> {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).context("the system has no random numbers")?;
-    let (nonce, host) = (hex(&nonce), asked_under(base, addr));
+    let (nonce, host) = (hex(&chance::bytes::<16>()?), asked_under(base, addr));
     let mut url = below(base, HUB_PATH)?;
     url.set_query(Some(&format!("nonce={nonce}")));
     let request = Request::builder().uri(target(&url)).header(header::HOST, host.as_str()).body(Full::default())?;

@@ -6,6 +6,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
+use crate::chance;
 use crate::hub::error::ChangeError;
 use crate::hub::store::StoreError;
 
@@ -40,8 +41,7 @@ pub(super) async fn verify(password: &str, stored: Option<String>) -> Result<boo
 
 fn hash_now(password: &str) -> Result<String, StoreError> {
     let failed = |error: &dyn std::fmt::Display| StoreError::Failed(format!("cannot hash a password: {error}"));
-    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
-    getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
+    let salt = chance::bytes::<{ Salt::RECOMMENDED_LENGTH }>()?;
     let (params, version) = (Params::default(), Version::default());
     let hash = derive(&params, version, password, &salt, Params::DEFAULT_OUTPUT_LEN).map_err(|error| failed(&error))?;
     let whole = PasswordHash {

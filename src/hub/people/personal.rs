@@ -6,6 +6,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use crate::chance;
 use crate::core::ids::hex;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
@@ -117,10 +118,7 @@ impl People {
 }
 
 fn new_id() -> Result<String, StoreError> {
-    let mut bytes = [0; 6];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StoreError::Failed(format!("the system has no random numbers: {error}")))?;
-    Ok(format!("token-{}", hex(&bytes)))
+    Ok(format!("token-{}", hex(&chance::bytes::<6>()?)))
 }
 
 fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {

@@ -1,7 +1,7 @@
 //! The data dir: made for its owner alone, locked by the hub that serves it, and where the running hub says how it is
 //! reached.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::config::database::Database;
-use crate::config::paths;
+use crate::config::{paths, private};
 use crate::core::ids::Digest;
 use crate::hub::store;
 
@@ -28,7 +28,7 @@ impl DataDir {
 
     /// Makes it if it is missing, 0700.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        create_private(path)
+        private::make_dir(path)
             .with_context(|| format!("cannot use data dir {}; choose another with --data-dir", path.display()))?;
         refuse_shared(path)?;
         refuse_shared(&path.join("hub.db"))?;
@@ -126,16 +126,7 @@ impl Drop for Published {
 
 /// Writes a file that only this user can read, whole or not at all; its directory is made as well.
 pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || {
-        path.parent().map_or(Ok(()), create_private)?;
-        let draft = path.with_extension("new");
-        // A draft of a hub that was killed may have other rights.
-        let _ = fs::remove_file(&draft);
-        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&draft)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(&draft, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    private::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// How often, and how far apart, a taken lock is tried again: a shim that asks whether a hub runs holds it for a moment.
@@ -169,7 +160,7 @@ impl Lock {
     }
 
     fn take(path: &Path, of: &Path) -> anyhow::Result<Self> {
-        let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path);
+        let file = private::options().write(true).create(true).truncate(false).open(path);
         let file = file.with_context(|| format!("cannot open lock file {}", path.display()))?;
         let mut locked = file.try_lock();
         for _ in 1..TRIES {
@@ -222,28 +213,6 @@ fn refuse_shared(path: &Path) -> anyhow::Result<()> {
 #[cfg(not(unix))]
 fn refuse_shared(_: &Path) -> anyhow::Result<()> {
     Ok(())
-}
-
-#[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(path)
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
 }
 
 /// From here on, nothing this process makes is for others, the store's own files included.

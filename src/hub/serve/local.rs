@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::bail;
 
 use super::files::{DataDir, write_private};
-use crate::config::paths;
+use crate::config::{env, paths};
 use crate::core::proof::Fingerprint;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
@@ -71,7 +71,7 @@ async fn account() -> Option<String> {
 
 /// The operating system's name for this user, as far as it can be a name here.
 pub fn os_user() -> String {
-    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(env::var);
     names.into_iter().find(|name| fits(name)).unwrap_or_else(|| "admin".to_owned())
 }
 

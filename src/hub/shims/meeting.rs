@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::core::approval::Outcome;
-use crate::core::ids::{ClientId, Digest};
+use crate::core::ids::ClientId;
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
@@ -282,8 +282,8 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     let outcome = call.outcome.or(handed_off.then_some(Outcome::NotExecuted));
     let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
     sqlx::query(
-        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, arguments_sha256, approval, \
-         outcome, duration_ms, instance, running) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, \
+         outcome, duration_ms, instance, running) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(id)
     .bind(now.saturating_sub(age).max(0))
@@ -292,7 +292,6 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     .bind(shim.server.as_str())
     .bind(call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect::<String>())
     .bind(verdict)
-    .bind(call.arguments_sha256.filter(Digest::is_whole).map(|digest| digest.to_string()))
     .bind(approval)
     .bind(outcome.map(|outcome| outcome.as_str().to_owned()))
     .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))

@@ -4,12 +4,13 @@
 //! It is written and synced after each commit that recorded something, before anybody is answered.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::config::private;
 use crate::core::ids::Digest;
 
 /// Two places are written in turn, each a disk's sector: one that is torn leaves the other.
@@ -78,7 +79,7 @@ impl MarkFile {
 
     /// Notes a newer record; an older one than it holds changes nothing, because other processes note theirs, too.
     pub(super) fn note(&self, head: &Head) -> io::Result<()> {
-        let mut file = match OpenOptions::new().read(true).write(true).open(&self.0) {
+        let mut file = match private::options().read(true).write(true).open(&self.0) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.set(head),
             Err(error) => return Err(error),
@@ -98,20 +99,9 @@ impl MarkFile {
 
     /// Makes it hold this record, whatever it held.
     pub(super) fn set(&self, head: &Head) -> io::Result<()> {
-        let draft = self.0.with_extension("head-new");
-        // One of a process that was killed.
-        let _ = fs::remove_file(&draft);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&draft)?;
-        file.write_all(&written(head))?;
-        file.write_all(&written(head))?;
-        file.sync_all()?;
-        fs::rename(&draft, &self.0)?;
+        private::write(&self.0, [written(head), written(head)].concat())?;
         // The name is durable with its directory.
-        self.0.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+        File::open(private::directory_of(&self.0))?.sync_all()
     }
 }
 

@@ -43,6 +43,7 @@ use self::queue::Queue;
 pub(in crate::hub) use self::queue::Turn;
 pub(in crate::hub) use self::writer::Tx;
 use self::writer::{Job, Typed};
+use crate::chance::NoChance;
 use crate::config::database::Database;
 use crate::hub::clock::Times;
 
@@ -105,6 +106,12 @@ pub enum StoreError {
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Closed,
+}
+
+impl From<NoChance> for StoreError {
+    fn from(error: NoChance) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

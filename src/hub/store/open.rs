@@ -13,6 +13,7 @@ use super::mark::{Head, MarkFile};
 use super::writer::Source;
 use super::{SetBack, StoreError, migrations};
 use crate::config::database::Database;
+use crate::config::private;
 use crate::hub::clock::Times;
 
 /// `busy_timeout` comes first: switching to WAL may already have to wait for another process.
@@ -83,19 +84,8 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
 /// Makes the file 0600 and its directory 0700 where they are missing, and returns its one real path; SQLite gives its
 /// side files the same mode.
 pub(in crate::hub) fn private_file(path: &Path) -> std::io::Result<PathBuf> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut directory = std::fs::DirBuilder::new();
-    directory.recursive(true);
-    let mut file = std::fs::OpenOptions::new();
-    file.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        directory.mode(0o700);
-        file.mode(0o600);
-    }
-    directory.create(parent)?;
-    let file = file.open(path)?;
+    private::make_dir(private::directory_of(path))?;
+    let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
     only_name(&file)?;
     path.canonicalize()
 }

@@ -14,7 +14,6 @@ fn told(outcome: Outcome, duration_ms: Option<u64>, running: Option<u64>) -> Act
         tool: "list_repos".into(),
         verdict: Verdict::Pass,
         bypass: false,
-        arguments_sha256: None,
         approval: None,
         outcome: Some(outcome),
         duration_ms,

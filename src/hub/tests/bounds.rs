@@ -392,7 +392,6 @@ fn passed() -> Activity {
         tool: "list_repos".into(),
         verdict: Verdict::Pass,
         bypass: false,
-        arguments_sha256: None,
         approval: None,
         outcome: None,
         duration_ms: None,

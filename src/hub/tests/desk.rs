@@ -3,7 +3,7 @@
 use crate::core::approval::Life;
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::core::messages::{ClientInfo, Era, Release, Request, ToolDefinition, Tools};
+use crate::core::messages::{ClientInfo, Release, Request, ToolDefinition, Tools};
 use crate::core::policy::Table;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
@@ -155,9 +155,7 @@ pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
         extra: None,
         definition: None,
         digest: call::digest(&call::Bound::plain(&shim.client_id, &shim.server, tool, None, arguments)),
-        era: Era::Legacy,
         client: None,
-        hold_seconds: None,
     }
 }
 

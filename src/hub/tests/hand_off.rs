@@ -251,7 +251,6 @@ fn gated(request: &ApprovalId) -> Activity {
         tool: "delete_repo".into(),
         verdict: Verdict::Gate,
         bypass: false,
-        arguments_sha256: None,
         approval: Some(request.clone()),
         outcome: None,
         duration_ms: None,

@@ -79,7 +79,6 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
             tool: "append_file".into(),
             verdict: Verdict::Pass,
             bypass: true,
-            arguments_sha256: None,
             approval: None,
             outcome: None,
             duration_ms: None,

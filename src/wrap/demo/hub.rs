@@ -10,15 +10,19 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
+use crate::config::private;
 use crate::wrap::child::{Signal, die_with_us, strip_environment};
 use crate::wrap::identity::new_id;
-use crate::wrap::local::{hub_program, make_private_dir};
+use crate::wrap::local::hub_program;
 
 /// How long the hub may take to listen, and to end.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// How long a call may take to appear on the approvers' list.
 const LISTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// The states from which nothing is decided any more.
+const ENDED: &str = "approved,rejected,timed_out,cancelled";
 
 /// A running hub.
 pub struct Hub {
@@ -42,9 +46,9 @@ impl Hub {
     /// Starts a hub on a free port and waits until it listens.
     pub async fn start() -> anyhow::Result<Self> {
         let scratch = Scratch(std::env::temp_dir().join(format!("hitl-demo-{}", new_id())));
-        make_private_dir(&scratch.0).with_context(|| format!("cannot make {}", scratch.0.display()))?;
+        private::make_dir(&scratch.0).with_context(|| format!("cannot make {}", scratch.0.display()))?;
         // This user's own settings must not reach the demo: they may name a shared database.
-        std::fs::write(scratch.config(), "")?;
+        private::write(&scratch.config(), "")?;
         let mut command = scratch.hub(&["serve", "--local", "--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         die_with_us(&mut command);
@@ -84,6 +88,17 @@ impl Hub {
             }
         };
         timeout(LISTED_WITHIN, listed).await.context("the call did not appear on the approvers' list")?
+    }
+
+    /// Waits until the hub, and with it every open page, knows how the call of `tool` ended.
+    pub async fn told(&self, tool: &str) -> anyhow::Result<()> {
+        loop {
+            let list = self.output(&["approvals", "list", "--json", "--status", ENDED]).await?;
+            if ended_in(&list, tool)? {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Approves, over the same API as the page.
@@ -152,11 +167,19 @@ async fn listening(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<
     bail!("the hub ended before it listened: {}", said.trim())
 }
 
+fn ended_in(list: &str, tool: &str) -> anyhow::Result<bool> {
+    let open = |item: &Value| item["outcome"] == "waiting" || item["outcome"] == "released";
+    Ok(items_of(list)?.iter().any(|item| item["tool"] == tool && !open(item)))
+}
+
 fn pending_in(list: &str, tool: &str) -> anyhow::Result<Option<String>> {
-    let list: Value = serde_json::from_str(list).context("hitl-hub approvals list --json printed no JSON")?;
-    let items = list.get("items").unwrap_or(&list).as_array().cloned().unwrap_or_default();
     let wanted = |item: &&Value| item["tool"] == tool && item["status"] == "pending";
-    Ok(items.iter().find(wanted).and_then(|item| item["id"].as_str()).map(str::to_owned))
+    Ok(items_of(list)?.iter().find(wanted).and_then(|item| item["id"].as_str()).map(str::to_owned))
+}
+
+fn items_of(list: &str) -> anyhow::Result<Vec<Value>> {
+    let list: Value = serde_json::from_str(list).context("hitl-hub approvals list --json printed no JSON")?;
+    Ok(list.get("items").unwrap_or(&list).as_array().cloned().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -169,5 +192,8 @@ mod tests {
         assert_eq!(pending_in(list, "x").unwrap().as_deref(), Some("b"));
         assert_eq!(pending_in(list, "y").unwrap(), None);
         assert!(pending_in("", "x").is_err());
+        let ended =
+            |outcome: &str| ended_in(&format!(r#"{{"items":[{{"tool":"x","outcome":"{outcome}"}}]}}"#), "x").unwrap();
+        assert_eq!(["waiting", "released", "not_executed", "succeeded"].map(ended), [false, false, true, true]);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::config::env;
+
 /// Who a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -35,7 +37,7 @@ pub struct Screen {
 impl Screen {
     /// Standard output as the user wants it.
     pub fn stdout() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let unwanted = env::os("NO_COLOR").is_some();
         Self { colours: !unwanted && std::io::stdout().is_terminal() }
     }
 
@@ -58,6 +60,12 @@ impl Screen {
     pub fn end(self, mood: Mood, text: &str, detail: &str) {
         let (colour, mark) = if mood == Mood::Good { ("1;32", "✓") } else { ("1;33", "✗") };
         self.write(&format!("\n  {} {}\n    {detail}\n\n", self.paint(colour, mark), self.paint("1", text)));
+    }
+
+    /// What can be done after it: commands, and what each does.
+    pub fn next(self, commands: &[(&str, &str)]) {
+        let lines = commands.iter().map(|(command, does)| format!("    {command:<18}  {does}\n"));
+        self.write(&format!("  Next:\n{}\n", lines.collect::<String>()));
     }
 
     fn event(self, who: Who, text: &str) -> String {

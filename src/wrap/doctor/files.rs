@@ -1,6 +1,7 @@
 //! What the clients' files say: servers that are not gated, wiped, shadowed, doubled, or let through by the client.
 
 use super::{Finding, Looked};
+use crate::config::env;
 use crate::wrap::install::clients::Client;
 use crate::wrap::install::entry::{Entry, State, words};
 use crate::wrap::install::place::Scope;
@@ -122,7 +123,7 @@ fn of_entry(looked: &Looked<'_>, site: &Site, entry: &Entry) -> Vec<Finding> {
 /// The client's own question is switched off: the shim's is the only one then.
 fn client_approves(about: &str, entry: &Entry) -> Option<Finding> {
     let on = |key: &&str| {
-        entry.node.get(key).is_some_and(|node| node.is_true() || node.list().is_some_and(|list| !list.is_empty()))
+        entry.whole.get(key).is_some_and(|node| node.is_true() || node.list().is_some_and(|list| !list.is_empty()))
     };
     let key = ["autoApprove", "alwaysAllow", "trust"].into_iter().find(|key| on(key))?;
     let text = format!("`{key}` is on: the client asks nobody itself, so what policy does not gate runs at once");
@@ -158,7 +159,7 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
 
 /// Settings in the environment of this shell, which clients do not hand on: the shim works by others than its user sees.
 fn stripped() -> Vec<Finding> {
-    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let set = env::all().filter_map(|(name, _)| name.into_string().ok());
     let ours = set.filter(|name| OF_THE_SHIM.contains(&name.as_str()) && name != "HITL_CONFIG");
     let finding = |name: String| {
         let text =
@@ -171,7 +172,7 @@ fn stripped() -> Vec<Finding> {
 /// The client gives up before a person can have decided.
 fn short_limit(about: &str, client: &Client, entry: &Entry) -> Option<Finding> {
     let timeout = client.timeout.filter(|_| matches!(entry.state, State::Gated(_)))?;
-    let set = entry.node.get(timeout.key)?.number()? / f64::from(timeout.per_second);
+    let set = entry.whole.get(timeout.key)?.number()? / f64::from(timeout.per_second);
     let text = format!("`{}` ends a call after {set} seconds, before the five minutes an approver has", timeout.key);
     let mend = format!("raise it to {} or take it out", 3600 * timeout.per_second);
     (set < 300.0).then(|| Finding::wrong("short_limit", about, text, mend))
@@ -185,7 +186,7 @@ fn unset_variables(about: &str, entry: &Entry) -> Vec<Finding> {
     let plain = named.map(|name| name.strip_prefix("env:").unwrap_or(name));
     let plain =
         plain.filter(|name| !name.is_empty() && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()));
-    let unset = plain.filter(|name| std::env::var_os(name).is_none());
+    let unset = plain.filter(|name| env::os(name).is_none());
     let finding = |name: &str| {
         let text = format!("its environment takes {name} from the client's, where it is not set");
         Finding::note(

@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::{Finding, Looked};
+use crate::config::env;
 use crate::core::trust::{self, Level};
 use crate::wrap::install::entry::{Entry, State, words};
 use crate::wrap::install::survey::Site;
@@ -92,7 +93,7 @@ fn spawn(command: &[String], entry: &Entry) -> anyhow::Result<Child> {
     let (program, args) = command.split_first().context("it names no command")?;
     let mut start = Command::new(crate::wrap::program::find(program.as_ref()));
     start.args(args).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    start.envs(KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
+    start.envs(KEPT.iter().filter_map(|name| Some((*name, env::os(name)?))));
     let own = entry.node.get("env").map(|env| env.members()).unwrap_or_default();
     start.envs(own.iter().filter_map(|member| Some((member.name.as_str(), member.node.text()?))));
     start.spawn().with_context(|| format!("cannot run {program}"))

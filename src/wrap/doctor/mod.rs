@@ -16,7 +16,7 @@ use super::install::command::Selection;
 use super::install::journal::Journal;
 use super::install::place::Surroundings;
 use super::install::survey::{Site, survey};
-use crate::config::paths;
+use crate::config::{env, paths};
 use crate::core::inert::inert;
 
 /// Something to know.
@@ -65,7 +65,7 @@ pub async fn run(selection: Selection, json: bool, start_servers: bool) -> anyho
     let journal = Journal::open(&paths::state_dir()?);
     let mut findings: Vec<Finding> = journal.as_ref().err().map(files::broken_journal).into_iter().collect();
     let journal = journal.unwrap_or_else(|_| Journal::empty());
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = env::os("PATH").unwrap_or_default();
     let looked = Looked {
         sites: &sites,
         journal: &journal,

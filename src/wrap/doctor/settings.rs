@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use super::files::shell;
 use super::{Finding, Looked};
-use crate::config::paths;
 use crate::config::wrap::{Endpoint, Flags, HubAt, Wrap};
+use crate::config::{env, paths};
 use crate::wire;
 use crate::wrap::connect::{self, Failure, Refused};
 use crate::wrap::dial::{CertificateFault, dial};
@@ -25,7 +25,7 @@ const APART_SECONDS: u64 = 60;
 const PORT: u16 = 7420;
 
 pub(super) async fn check(_: &Looked<'_>) -> Vec<Finding> {
-    let settings = match Wrap::load(Flags::default(), "server", &|name| std::env::var(name).ok()) {
+    let settings = match Wrap::load(Flags::default(), "server", &env::var) {
         Ok(settings) => settings,
         Err(error) => return vec![unusable(&format!("{error:#}"))],
     };
@@ -114,6 +114,7 @@ fn data(_: &Path) -> Option<Finding> {
 }
 
 /// A hub: whether it is there, is one, tells the time that we have, and lets us in.
+#[expect(clippy::disallowed_methods, reason = "the two clocks are compared")]
 async fn hub(endpoint: &Endpoint) -> Vec<Finding> {
     let base = &endpoint.base;
     let mut findings = match within(alive(endpoint)).await {

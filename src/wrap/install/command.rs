@@ -12,8 +12,8 @@ use super::plan::{Action, Plan};
 use super::status;
 use super::survey::{Choice, Site, survey};
 use super::{show, tree};
-use crate::config::paths;
 use crate::config::wrap::{Flags, HubAt, Wrap};
+use crate::config::{env, paths};
 use crate::wrap::local::{Local, hub_program};
 
 /// Which files and servers.
@@ -204,7 +204,7 @@ fn shim() -> anyhow::Result<String> {
     let own = std::env::current_exe().context("cannot find this program's own path")?;
     let real = own.canonicalize().unwrap_or_else(|_| own.clone());
     let name = own.file_name().map(PathBuf::from).unwrap_or_default();
-    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = env::os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&on_path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(&name));
     let stable = candidates.find(|path| path.canonicalize().is_ok_and(|path| path == real));
     let path = stable.unwrap_or(own);
@@ -230,7 +230,7 @@ fn known_to_the_hub() -> Vec<String> {
 
 /// Where this user's own hub keeps its data; `None` where the shim is told of a hub elsewhere.
 fn local_data() -> Option<PathBuf> {
-    let settings = Wrap::load(Flags::default(), "server", &|name| std::env::var(name).ok()).ok()?;
+    let settings = Wrap::load(Flags::default(), "server", &env::var).ok()?;
     match settings.hub {
         HubAt::Local { data_dir, .. } => Some(data_dir),
         HubAt::Remote { .. } => None,
@@ -260,9 +260,8 @@ pub fn with_surroundings<T>(
     home: &Path,
     look: impl FnOnce(&Surroundings<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let env = |name: &str| std::env::var(name).ok();
     let project = std::env::current_dir().context("cannot find the working directory")?;
-    look(&Surroundings { system: System::here(), home: home.to_owned(), project, env: &env })
+    look(&Surroundings { system: System::here(), home: home.to_owned(), project, env: &env::var })
 }
 
 /// Writes to stdout; a reader that has gone away is no fault.

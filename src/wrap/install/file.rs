@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::config::private;
+
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -87,10 +89,7 @@ impl Drop for New {
 
 fn tempfile_in(directory: &Path) -> std::io::Result<New> {
     let path = directory.join(format!(".hitl-{}.tmp", uuid::Uuid::now_v7().simple()));
-    let mut options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.write(true).create_new(true).open(&path)?;
+    let file = private::options().write(true).create_new(true).open(&path)?;
     Ok(New { path, file, kept: false })
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::splice::Before;
+use crate::config::private;
 use crate::core::ids::Digest;
 
 /// The journal of a state directory.
@@ -75,7 +76,7 @@ impl Journal {
     /// Keeps the file as it was, before it is changed. What was kept of an untouched change stays.
     pub fn keep(&mut self, file: &Path, before: &str) -> anyhow::Result<()> {
         if self.original(file, before).is_none() {
-            write_private(&self.copy(file), before)?;
+            write(&self.copy(file), before)?;
         }
         Ok(())
     }
@@ -107,25 +108,12 @@ impl Journal {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(&self.records)?;
-        write_private(&path, &(text + "\n"))
+        write(&path, &(text + "\n"))
     }
 }
 
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    let dir = path.parent().context("it lies in no directory")?;
-    crate::wrap::local::make_private_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let new = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut write = || {
-        let mut file = options.write(true).create(true).truncate(true).open(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    private::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

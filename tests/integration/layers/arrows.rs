@@ -14,7 +14,8 @@ pub type Arrow = (Module, Module);
 impl Sources {
     /// Of the files' paths below `src/` and their texts; files of tests are left out.
     pub fn new<'f>(files: impl IntoIterator<Item = (&'f str, String)>) -> Self {
-        let product = |path: &str| !path.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "testing.rs"));
+        let is_tests = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs") || part.ends_with("_tests.rs");
+        let product = |path: &str| !path.split('/').any(is_tests);
         let files = files.into_iter().filter(|(path, _)| product(path));
         Self(files.map(|(path, text)| (module_of(path), product_code(&text))).collect())
     }

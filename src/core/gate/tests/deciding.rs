@@ -100,7 +100,7 @@ fn a_tool_that_changed_since_the_approver_was_shown_it_does_not_run() {
 fn rejected_call_never_reaches_the_server() {
     let mut stand = Stand::new();
     let request = stand.held("1", "delete");
-    stand.decide(&request, Decision::Rejected { by: "ada".into(), reason: Some("Wrong environment".into()) });
+    stand.decide(&request, Decision::Rejected { reason: Some("Wrong environment".into()) });
     let answers = stand.client_lines();
     assert_eq!(answers.len(), 1);
     assert_eq!(answers[0]["id"], 1);

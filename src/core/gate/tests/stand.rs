@@ -167,7 +167,7 @@ impl Stand {
     }
 
     pub(super) fn approve(&mut self, request: &Request) {
-        let decision = Decision::Approved { digest: request.digest.clone(), by: "ada".into() };
+        let decision = Decision::Approved { digest: request.digest.clone() };
         self.answer(Answer::Decided(Decided { approval: request.id.clone(), decision }));
     }
 

@@ -29,7 +29,7 @@ use super::site::Site;
 use crate::config::hub::Settings;
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::core::messages::{Era, Request};
+use crate::core::messages::Request;
 use crate::hub::clock::Clock;
 use crate::hub::model::{Agent, Role};
 use crate::hub::people::links::LinkKind;
@@ -245,9 +245,7 @@ impl Shim {
             extra: None,
             definition: None,
             digest,
-            era: Era::Legacy,
             client: None,
-            hold_seconds: None,
         };
         self.say(&ToHub::Request(request)).await;
         loop {

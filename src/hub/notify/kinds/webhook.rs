@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{Sender, endpoint};
+use crate::chance::{self, NoChance};
 use crate::config::notify::Settings;
 use crate::hub::notify::http::{Endpoint, Failure, needed};
 use crate::hub::notify::message::Message;
@@ -27,10 +28,8 @@ pub(super) fn sender(settings: &Settings) -> Result<impl Sender + use<>, String>
 }
 
 /// A fresh signing secret.
-pub(in crate::hub::notify) fn new_secret() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    Ok(format!("{PREFIX}{}", STANDARD.encode(bytes)))
+pub(in crate::hub::notify) fn new_secret() -> Result<String, NoChance> {
+    Ok(format!("{PREFIX}{}", STANDARD.encode(chance::bytes::<32>()?)))
 }
 
 fn key(secret: &str) -> Result<Vec<u8>, String> {

@@ -1,6 +1,9 @@
 //! What became of a claim: sent, tried again later, or given up; and how its channel does.
 
+use std::time::Duration;
+
 use super::{ATTEMPTS, Claim};
+use crate::chance;
 use crate::hub::notify::http::Failure;
 use crate::hub::notify::push;
 use crate::hub::store::{StoreError, Tx};
@@ -99,18 +102,13 @@ fn doubled(times: i64) -> i64 {
     PAUSE_MS.0.saturating_mul(1 << times).min(PAUSE_MS.1)
 }
 
-/// Between half of it and all of it, so that what failed together does not come back together.
 fn jittered(ms: i64) -> i64 {
-    let mut byte = [0];
-    // Without chance there is no jitter, and nothing else is lost.
-    let _ = getrandom::fill(&mut byte);
-    ms / 2 + ms / 2 * i64::from(byte[0]) / 255
+    let wait = chance::jittered(Duration::from_millis(ms.unsigned_abs()));
+    i64::try_from(wait.as_millis()).unwrap_or(ms)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -69,13 +69,12 @@ impl Told {
 /// The decision to be told, if it is news.
 fn decision(held: &Held, told_approved: bool) -> Option<Decision> {
     let approval = &held.approval;
-    let by = approval.decided_by.clone().unwrap_or_default();
     Some(match approval.status {
         Status::Pending => return None,
         Status::Approved if approval.outcome == Outcome::NotExecuted => Decision::Cancelled { reason: UNUSED.into() },
         Status::Approved if told_approved => return None,
-        Status::Approved => Decision::Approved { digest: held.digest.clone(), by },
-        Status::Rejected => Decision::Rejected { by, reason: approval.reason.clone() },
+        Status::Approved => Decision::Approved { digest: held.digest.clone() },
+        Status::Rejected => Decision::Rejected { reason: approval.reason.clone() },
         Status::TimedOut => Decision::TimedOut,
         Status::Cancelled => {
             Decision::Cancelled { reason: approval.reason.clone().unwrap_or_else(|| DISCONNECTED.into()) }

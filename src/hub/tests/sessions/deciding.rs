@@ -21,7 +21,7 @@ async fn a_held_call_is_approved_released_and_its_outcome_recorded() {
         assert_eq!(registered.link, format!("http://127.0.0.1:7420/approvals/{}", call.id));
         let approved = hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
         assert_eq!(approved.arguments, "{ \"repo\": 1.0 }", "the raw text");
-        let expected = Decision::Approved { digest: call.digest.clone(), by: "bob".into() };
+        let expected = Decision::Approved { digest: call.digest.clone() };
         assert_eq!(wire.hear_decision().await, expected);
         wire.say(&ToHub::Release(release_of(&call))).await;
         assert_eq!(wire.hear().await, ToWrap::Go(release_of(&call)));
@@ -43,7 +43,7 @@ async fn the_shim_hears_once_of_a_reader_of_more_time_and_of_the_rejection_with_
     let extended = Extended { approval: call.id.clone(), remaining_ms: 360_000 };
     assert_eq!(wire.hear().await, ToWrap::Extended(extended));
     hub.desk.hub.approvals.reject(&call.id, &hub.desk.approver, Some("Wrong environment".into())).await.unwrap();
-    let expected = Decision::Rejected { by: "bob".into(), reason: Some("Wrong environment".into()) };
+    let expected = Decision::Rejected { reason: Some("Wrong environment".into()) };
     assert_eq!(wire.hear_decision().await, expected);
 }
 

@@ -18,7 +18,6 @@ async fn calls_are_logged_with_the_hubs_time() {
         tool: tool.into(),
         verdict: Verdict::Pass,
         bypass,
-        arguments_sha256: None,
         approval: None,
         outcome: Some(Outcome::Succeeded),
         duration_ms: Some(2),
