@@ -237,6 +237,7 @@ pub(in crate::hub) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
         drift: None,
         varies: json(&text(row, "varies")?, "list of members")?,
+        comes_to: None,
         usage: None,
     };
     let accepted = accepted(&text(row, "accepted")?)?;
