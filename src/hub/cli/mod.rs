@@ -26,6 +26,7 @@ use clap_complete::Shell;
 use super::Hub;
 use super::serve::{self, files};
 use crate::config::database::Database;
+use crate::config::env;
 use crate::config::file::LogFormat;
 use crate::config::hub::{Flags, Settings};
 use crate::telemetry;
@@ -120,6 +121,7 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { listen, local, accept_rollback } => {
             let settings = place.settings(listen)?;
+            env::unknown().iter().for_each(|words| eprintln!("hitl-hub: {words}"));
             serve::run(settings, local, accept_rollback).await?;
         }
         Command::Open { no_browser } => open::open(&place.settings(None)?, no_browser).await?,

@@ -136,7 +136,7 @@ impl Servers {
         if known.servers.as_ref().is_some_and(|servers| !servers.iter().any(|name| name == server)) {
             return Ok(Standing::Elsewhere);
         }
-        let Some(Kept { policy, entries, rules, is_listed }) = self.kept(connection, server, now).await? else {
+        let Some(kept) = self.kept(connection, server, now).await? else {
             return Ok(Standing::Unknown);
         };
         let caller = Caller {
@@ -144,11 +144,9 @@ impl Servers {
             agent_trust: known.trust.get(server).copied().unwrap_or(Level::High),
             user_ceiling: ceiling(row.try_get("ceilings")?, server)?,
         };
-        let until = entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
+        let until = kept.entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
         let until = until.and_then(|entry| entry.expires_at);
-        let tools: Vec<_> = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
-        let all_known = is_listed && tools.len() < MAX_TOOLS_OF_ONE;
-        let scales = Scales { caller, policy, rules, tools, all_known };
+        let scales = kept.scales(caller, &listed(connection, server).await?, shown);
         Ok(Standing::In(Box::new(Subject { scales, agent_name: known.name, user: known.user, until })))
     }
 
@@ -178,6 +176,15 @@ pub(super) struct Kept {
     pub(super) rules: Arc<Rules>,
     /// Whether a complete list of its tools was seen.
     pub(super) is_listed: bool,
+}
+
+impl Kept {
+    /// What calls of this agent are weighed on, with these tools, shown to it so.
+    pub(super) fn scales(&self, caller: Caller, listed: &[Listed], shown: &Shown) -> Scales {
+        let tools: Vec<_> = listed.iter().map(|tool| weighed(tool, shown)).collect();
+        let all_known = self.is_listed && tools.len() < MAX_TOOLS_OF_ONE;
+        Scales { caller, policy: self.policy.clone(), rules: Arc::clone(&self.rules), tools, all_known }
+    }
 }
 
 /// A policy as people see it.

@@ -86,6 +86,7 @@ pub(super) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
         annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
         drift: None,
         varies: json(&text(row, "varies")?, "list of members")?,
+        comes_to: None,
         usage: None,
     };
     let accepted = accepted(&text(row, "accepted")?)?;

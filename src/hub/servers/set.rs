@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
+use crate::core::ids::ClientId;
 use crate::core::rules::{self, Rule, Rules};
-use crate::core::weigh::ServerPolicy;
+use crate::core::weigh::{Caller, ServerPolicy};
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::servers::drift;
-use crate::hub::servers::policies::{self, Kept, shown};
+use crate::hub::servers::policies::{self, Kept, Shown, shown};
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
@@ -49,16 +50,19 @@ impl Servers {
     /// One server.
     pub async fn server(&self, name: &str) -> Result<Option<Server>, StoreError> {
         let mut connection = self.store.read().acquire().await?;
-        let Some(Kept { policy, entries, .. }) = self.kept(&mut connection, name, self.now()).await? else {
+        let Some(kept) = self.kept(&mut connection, name, self.now()).await? else {
             return Ok(None);
         };
         let listed = policies::listed(&mut connection, name).await?;
+        let scales = kept.scales(Caller::unlimited(ClientId::from("")), &listed, &Shown::default());
+        let (opinion, Kept { policy, entries, .. }) = (self.unasked(), kept);
         let row = sqlx::query("select command from servers where name = $1").bind(name);
         let command = row::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
         let mut usage = self.usage(name).await?;
         let tools = listed.into_iter().map(|Listed { mut tool, .. }| {
             tool.usage = Some(usage.remove(&tool.name).unwrap_or_default());
+            tool.comes_to = Some(scales.foresee(&tool.name, &opinion));
             tool
         });
         let sessions = self.live.sessions().get(name).copied().unwrap_or(0);

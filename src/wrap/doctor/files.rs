@@ -123,7 +123,7 @@ fn of_entry(looked: &Looked<'_>, site: &Site, entry: &Entry) -> Vec<Finding> {
 /// The client's own question is switched off: the shim's is the only one then.
 fn client_approves(about: &str, entry: &Entry) -> Option<Finding> {
     let on = |key: &&str| {
-        entry.node.get(key).is_some_and(|node| node.is_true() || node.list().is_some_and(|list| !list.is_empty()))
+        entry.whole.get(key).is_some_and(|node| node.is_true() || node.list().is_some_and(|list| !list.is_empty()))
     };
     let key = ["autoApprove", "alwaysAllow", "trust"].into_iter().find(|key| on(key))?;
     let text = format!("`{key}` is on: the client asks nobody itself, so what policy does not gate runs at once");
@@ -172,7 +172,7 @@ fn stripped() -> Vec<Finding> {
 /// The client gives up before a person can have decided.
 fn short_limit(about: &str, client: &Client, entry: &Entry) -> Option<Finding> {
     let timeout = client.timeout.filter(|_| matches!(entry.state, State::Gated(_)))?;
-    let set = entry.node.get(timeout.key)?.number()? / f64::from(timeout.per_second);
+    let set = entry.whole.get(timeout.key)?.number()? / f64::from(timeout.per_second);
     let text = format!("`{}` ends a call after {set} seconds, before the five minutes an approver has", timeout.key);
     let mend = format!("raise it to {} or take it out", 3600 * timeout.per_second);
     (set < 300.0).then(|| Finding::wrong("short_limit", about, text, mend))

@@ -8,13 +8,18 @@ use super::tree::{Member, Node};
 pub struct Entry {
     /// Its name: the key, which the hub's policy goes by.
     pub name: String,
-    /// The way to it from the top of the file, its own name last.
+    /// The way from the top of the file to what names the command: its own name last, or [`INNER`] behind that.
     pub path: Vec<String>,
-    /// The entry itself.
+    /// What names the command: the entry itself, or a member of it.
     pub node: Node,
+    /// The whole entry, with the client's own settings for it.
+    pub whole: Node,
     /// What it is.
     pub state: State,
 }
+
+/// Where Cline names a server's command: one level deeper than others.
+pub const INNER: &str = "transport";
 
 /// What a server's entry is.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +63,15 @@ fn inside<'n>(path: &[String], node: &'n Node, key: &str) -> Vec<(Vec<String>, &
 }
 
 fn entry(path: &[String], member: &Member, shape: Shape) -> Entry {
-    let path = [path, std::slice::from_ref(&member.name)].concat();
-    Entry { name: member.name.clone(), path, state: state(&member.node, shape), node: member.node.clone() }
+    let mut path = [path, std::slice::from_ref(&member.name)].concat();
+    let (name, whole, mut node) = (member.name.clone(), member.node.clone(), &member.node);
+    if let Some(inner) = node.get(INNER).filter(|_| shape == Shape::CommandAndArgs && node.get("command").is_none())
+        && !inner.members().is_empty()
+    {
+        path.push(INNER.to_owned());
+        node = inner;
+    }
+    Entry { name, path, state: state(node, shape), node: node.clone(), whole }
 }
 
 fn state(node: &Node, shape: Shape) -> State {
@@ -202,6 +214,19 @@ mod tests {
             assert!(matches!(state(entry), State::LeftAlone(_)), "{entry}");
         }
         assert!(matches!(state(r#"{"command":"npx","sandboxEnabled":true}"#), State::LeftAlone(_)));
+    }
+
+    #[test]
+    fn a_command_one_level_deeper_is_found() {
+        let text = r#"{"s":{"x":{"transport":{"type":"stdio","command":"npx","args":["y"]},"timeout":9}}}"#;
+        let found = entries(&parse(text, Dialect::Json).unwrap(), &["s"], Shape::CommandAndArgs).remove(0);
+        assert_eq!((found.name.as_str(), &found.state), ("x", &State::Direct));
+        assert_eq!(found.path, ["s", "x", "transport"]);
+        assert_eq!(found.whole.get("timeout").and_then(Node::number), Some(9.0));
+        let far = only(r#"{"s":{"x":{"transport":{"type":"http","url":"https://x"}}}}"#, Shape::CommandAndArgs);
+        assert_eq!(far, State::Remote("https://x".to_owned()));
+        // Elsewhere the same name says what kind of server it is.
+        assert_eq!(only(r#"{"s":{"x":{"transport":"stdio","command":"npx"}}}"#, Shape::CommandAndArgs), State::Direct);
     }
 
     #[test]

@@ -185,7 +185,7 @@ fn install(text: &str, site: &Site, entry: &Entry, shim: &str) -> anyhow::Result
     // What a team shares must not name a directory of one of them.
     let shim = if site.place.scope == Scope::Project { "hitl-wrap" } else { shim };
     let server = hub_name(&entry.name);
-    let front = front(site.client, shim, &server);
+    let front = front(site.client, entry, shim, &server);
     let before = Before { remote, ..Before::of(&text, &now, &front) };
     Ok((splice::wrap(&text, &now, &front)?, Server { path: entry.path.clone(), before }))
 }
@@ -199,7 +199,7 @@ fn uninstall(text: &str, site: &Site, entry: &Entry, known: &[Server]) -> anyhow
     let now = again(text, site, entry)?;
     let before = known.iter().find(|server| server.path == entry.path).map(|server| server.before.clone());
     let before = before.unwrap_or_default();
-    let mut changed = splice::unwrap(text, &now, &front(site.client, "", ""), &before)?;
+    let mut changed = splice::unwrap(text, &now, &front(site.client, entry, "", ""), &before)?;
     if let Some(was) = &before.remote {
         changed = remote::restored(&changed, &again(&changed, site, entry)?, site.client.dialect, was)?;
     }
@@ -212,8 +212,10 @@ fn again(text: &str, site: &Site, entry: &Entry) -> anyhow::Result<Entry> {
     now.into_iter().find(|other| other.path == entry.path).context("it cannot be found again")
 }
 
-fn front<'f>(client: &Client, shim: &'f str, server: &'f str) -> Front<'f> {
-    Front { shim, server, shape: client.shape, dialect: client.dialect, timeout: client.timeout }
+fn front<'f>(client: &Client, entry: &Entry, shim: &'f str, server: &'f str) -> Front<'f> {
+    // A limit stands beside what names the command, not in it.
+    let timeout = client.timeout.filter(|_| entry.path.last() == Some(&entry.name));
+    Front { shim, server, shape: client.shape, dialect: client.dialect, timeout }
 }
 
 /// The name the hub knows a server by: the key in the client's file, which stays when the command changes.

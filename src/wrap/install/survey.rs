@@ -69,7 +69,22 @@ pub fn survey(here: &Surroundings<'_>, choice: &Choice) -> anyhow::Result<Vec<Si
     let chosen = places.filter(|(client, place)| choice.takes(client, place));
     let files =
         chosen.flat_map(|(client, place)| here.files(place).into_iter().map(move |path| (client, *place, path)));
-    Ok(files.map(|(client, place, path)| site(client, place, path)).collect())
+    Ok(once(files.map(|(client, place, path)| site(client, place, path)).collect()))
+}
+
+/// In the home directory, a project's file is this user's own as well.
+fn once(sites: Vec<Site>) -> Vec<Site> {
+    let mut kept: Vec<Site> = Vec::new();
+    for site in sites {
+        let file = |site: &Site| site.read.as_ref().ok().map(|(found, _)| found.real.clone());
+        let is_same = |other: &Site| {
+            other.client.id == site.client.id && other.place.keys == site.place.keys && file(other) == file(&site)
+        };
+        if file(&site).is_none() || !kept.iter().any(is_same) {
+            kept.push(site);
+        }
+    }
+    kept
 }
 
 fn site(client: &'static Client, place: Place, path: PathBuf) -> Site {

@@ -92,6 +92,30 @@ fn a_server_that_lies_elsewhere_is_gated_when_that_is_asked_for_and_comes_back()
 }
 
 #[test]
+fn a_command_one_level_deeper_is_gated_and_had_back() {
+    let text = "{\n  \"mcpServers\": {\n    \"x\": {\n      \"transport\": {\n        \"type\": \"stdio\",\n        \"command\": \"npx\",\n        \"args\": [\"-y\"]\n      }\n    }\n  }\n}\n";
+    let home = Home::new();
+    let file = home.write(".cline/data/settings/cline_mcp_settings.json", text);
+    home.install();
+    let now: serde_json::Value = serde_json::from_str(&read(&file)).unwrap();
+    let words = ["--server", "x", "--", "npx", "-y"];
+    let inner = serde_json::json!({ "type": "stdio", "command": "/opt/hitl-wrap", "args": words });
+    assert_eq!(now["mcpServers"]["x"], serde_json::json!({ "transport": inner }));
+    assert_eq!(home.states(), [("x".to_owned(), "gated")]);
+    home.uninstall();
+    assert_eq!(read(&file), text);
+}
+
+#[test]
+fn in_the_home_directory_no_file_is_looked_at_twice() {
+    let home = Home::new();
+    home.write(".cursor/mcp.json", "{\"mcpServers\":{\"a\":{\"command\":\"npx\"}}}");
+    let (dir, env) = (home.dir.path().to_owned(), |_: &str| None);
+    let here = Surroundings { system: System::Linux, home: dir.clone(), project: dir, env: &env };
+    assert_eq!(survey(&here, &Choice::default()).unwrap().len(), 1);
+}
+
+#[test]
 fn every_client_of_the_table_is_gated_and_had_back_to_the_byte() {
     for client in clients::CLIENTS.iter().filter(|client| client.dialect != tree::Dialect::Yaml) {
         let home = Home::new();

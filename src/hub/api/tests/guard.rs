@@ -80,7 +80,7 @@ async fn a_session_without_its_csrf_token_changes_nothing() {
 async fn a_cookie_alone_opens_no_route_of_the_api() {
     let running = Running::start().await;
     let admin = running.person("root", Role::Admin).await;
-    for (path, _) in PRIVATE {
+    for &(path, _) in PRIVATE {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             if (path, &method) == ("/session", &Method::POST) {
                 continue;

@@ -51,6 +51,7 @@
  * @property {Record<string, unknown>|null} annotations
  * @property {ToolDrift|null} drift
  * @property {string[]} [varies]  members of its definition that may change unaccepted, as JSON pointers
+ * @property {Ruling} [comes_to]           for an agent that nobody limited or let through; with the next three,
  * @property {number} [calls]             only when one server is asked for
  * @property {number|null} [last_used]
  * @property {number} [approvals]
@@ -86,6 +87,8 @@
  * @property {string} target
  * @property {{waiting: number, given_up: number, last_at: number|null, last_error: string|null}} state
  */
+
+/** @typedef {{user: string, approval: string, until: number}} Look */
 
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 
