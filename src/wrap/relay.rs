@@ -21,13 +21,14 @@ use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
 use super::link::FromHub;
 use super::long::Long;
 use super::run::Run;
-use super::say::say;
+use super::say::Bounded;
 use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
 use crate::core::gate::{Answer, Ask};
 use crate::core::outline::Outline;
+use crate::failpoint;
 
 /// A direction with more than this waiting is full.
 const FULL: usize = 1 << 20;
@@ -62,6 +63,7 @@ pub struct Relay {
     long_server: Option<Long>,
     behind_long: Vec<Vec<u8>>,
     activities: Activities,
+    log: Bounded,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
     asked: Asked,
@@ -146,6 +148,7 @@ impl Relay {
             long_server: None,
             behind_long: Vec::new(),
             activities: Activities::default(),
+            log: Bounded::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
             asked: Asked::Nothing,
@@ -163,6 +166,7 @@ impl Relay {
         if let Some(batch) = self.hub.takes_calls().then(|| self.activities.take(Instant::now())).flatten() {
             self.hub.calls(batch);
         }
+        self.log.tell_at_end();
         self.hub.goodbye().await;
         code
     }
@@ -331,7 +335,9 @@ impl Relay {
     fn fate_of_server_line(&mut self, line: Range<usize>, now: Instant) -> Fate {
         let bytes = self.from_server.bytes(line);
         if has_inner_cr(bytes) {
-            say("dropped a line of the server: it holds a carriage return, which some clients take for a line end");
+            let why =
+                "dropped a line of the server: it holds a carriage return, which some clients take for a line end";
+            self.log.say(why, now);
             return Fate::Consumed;
         }
         // Asked for every line: what the gate waits for may have come in this very batch.
@@ -376,6 +382,7 @@ impl Relay {
     }
 
     fn perform(&mut self, action: Action, now: Instant) {
+        failpoint::reach_with("gate", &action);
         match action {
             Action::ToServer(line) | Action::InPlace(line) => self.tell_server(line),
             Action::ToClient(line) => self.tell_client(line),
@@ -387,7 +394,7 @@ impl Relay {
                 }
                 self.hub.ask(ask);
             }
-            Action::Log(text) => say(&text),
+            Action::Log(text) => self.log.say(&text, now),
         }
     }
 
@@ -397,6 +404,7 @@ impl Relay {
             Framing::Headers(line_end) => self.to_server.write_framed(&message, line_end),
             Framing::Lines => self.to_server.write_line(message),
         }
+        failpoint::reach("written");
     }
 
     /// A message of our own, as the client writes its own; never in the middle of one of the server.
@@ -414,6 +422,7 @@ impl Relay {
         match from {
             FromHub::Connected => self.hub.hello(self.identity.hello(self.gate.client(), self.gate.held())),
             FromHub::Answer(answer) => {
+                failpoint::reach_with("hub", &answer);
                 if matches!(answer, Answer::Lost | Answer::Refused) {
                     self.hub.lost();
                 }
@@ -439,7 +448,8 @@ impl Relay {
         let drained = self.end.drained_at.filter(|_| ended && self.reads_server());
         let given_up = self.end.given_up_at.filter(|_| ended);
         let parting = [drained, given_up, self.end.undecided_until, self.gives_up_server_at(), self.looks_at()];
-        let all = [self.gate.poll_timeout(), calls, self.child.escalates_at()].into_iter().chain(parting);
+        let all =
+            [self.gate.poll_timeout(), calls, self.child.escalates_at(), self.log.due()].into_iter().chain(parting);
         all.flatten().min()
     }
 
@@ -452,6 +462,7 @@ impl Relay {
             self.send_calls(now);
         }
         self.child.escalate(now);
+        self.log.tell(now);
         if due(self.gives_up_server_at()) {
             self.end.quiet_since = None;
             self.child.end_by(Signal::Terminate, now);
