@@ -12,9 +12,10 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::people::People;
 use crate::hub::people::find_user;
+use crate::hub::people::row;
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::store::{Entry, StoreError, Tx};
 use crate::hub::who::admin;
 use crate::hub::who::{Actor, Via};
 
@@ -58,7 +59,10 @@ impl People {
                     admin(tx, &by).await?;
                     insert(tx, &hash, &added).await?;
                     let detail = json!({ "token": added.id, "expires_at": added.expires_at });
-                    Ok::<_, ChangeError>(record(tx, &by, "user.token_added", &added.user, detail, now).await?)
+                    let subject = added.user.as_str();
+                    let entry = Entry { at: now, actor: by.name(), action: "user.token_added", subject, detail };
+                    tx.audit(entry, Target::Pages).await?;
+                    Ok::<_, ChangeError>(())
                 })
             })
             .await?;
@@ -94,7 +98,10 @@ impl People {
                         return Err(ChangeError::NotFound(format!("token {id}")));
                     };
                     let token = listed(&row)?;
-                    record(tx, &by, "user.token_revoked", &token.user, json!({ "token": token.id }), hub.now()).await?;
+                    let (subject, detail) = (token.user.as_str(), json!({ "token": token.id }));
+                    let entry =
+                        Entry { at: hub.now(), actor: by.name(), action: "user.token_revoked", subject, detail };
+                    tx.audit(entry, Target::Pages).await?;
                     Ok(token)
                 })
             })
@@ -112,7 +119,7 @@ impl People {
         .fetch_optional(self.store.read())
         .await?;
         match row {
-            Some(row) => Ok(Some((rows::user(&row)?, Via::Token))),
+            Some(row) => Ok(Some((row::user(&row)?, Via::Token))),
             None => Ok(self.user_of_command(token).await?.map(|user| (user, Via::Cli))),
         }
     }
@@ -144,17 +151,5 @@ async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), Ch
         .bind(token.created_at)
         .execute(tx.sql())
         .await?;
-    Ok(())
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &Actor,
-    action: &'static str,
-    name: &str,
-    detail: serde_json::Value,
-    at: i64,
-) -> Result<(), StoreError> {
-    tx.audit(Entry { at, actor: by.name(), action, subject: name, detail }, Target::Pages).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::hub::model::{Role, User};
 use crate::hub::notify;
 use crate::hub::people::People;
 use crate::hub::people::password;
+use crate::hub::people::row;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
 use crate::hub::who::Actor;
@@ -30,14 +31,14 @@ impl People {
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let found = sqlx::query("select * from users order by name").fetch_all(self.store.read()).await?;
-        found.iter().map(rows::user).collect()
+        found.iter().map(row::user).collect()
     }
 
     /// One user, as it is now; ask on every request, so that a removal or a new role counts at once.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         let row =
             sqlx::query("select * from users where name = $1").bind(name).fetch_optional(self.store.read()).await?;
-        row.as_ref().map(rows::user).transpose()
+        row.as_ref().map(row::user).transpose()
     }
 
     /// The administrator who was there first.
@@ -45,7 +46,7 @@ impl People {
         let row = sqlx::query("select * from users where role = 'admin' order by created_at, name limit 1")
             .fetch_optional(self.store.read())
             .await?;
-        row.as_ref().map(rows::user).transpose()
+        row.as_ref().map(row::user).transpose()
     }
 
     /// Adds a user; without a password only links and tokens sign in.
@@ -208,7 +209,7 @@ pub(in crate::hub) async fn insert(
     let detail = json!({ "role": role });
     let entry = Entry { at: now, actor: by, action: "user.added", subject: name, detail };
     tx.audit(entry, Target::Pages).await?;
-    rows::user(&row).map(Some)
+    row::user(&row).map(Some)
 }
 
 async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
@@ -218,7 +219,7 @@ async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
 /// One user.
 pub(in crate::hub) async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>, StoreError> {
     let row = sqlx::query("select * from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
-    row.as_ref().map(rows::user).transpose()
+    row.as_ref().map(row::user).transpose()
 }
 
 fn last_admin(name: &str) -> ChangeError {
