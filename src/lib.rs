@@ -39,6 +39,7 @@
 //!    wrap::*          hub::*            tokio, sockets, children, SQL     (they never see each other)
 //!       └──────┬─────────┘
 //!    config · chance · telemetry · wire      files and environment · random numbers · logs · what the two say
+//!    failpoint                               where tests let a debug build die
 //!              │
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
@@ -77,6 +78,7 @@
 pub mod chance;
 pub mod config;
 pub mod core;
+pub mod failpoint;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod telemetry;

@@ -48,7 +48,8 @@ impl People {
         let secret = self.store.identity().await?.fingerprint().named_in(&random("hitl_u_")?);
         let now = self.now();
         let (hash, by) = (hashed(&secret), by.clone());
-        let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
+        let token =
+            PersonalToken { id: new_id("token")?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
         let added = token.clone();
         self.store
             .write(move |tx| {
@@ -122,8 +123,9 @@ impl People {
     }
 }
 
-fn new_id() -> Result<String, StoreError> {
-    Ok(format!("token-{}", hex(&chance::bytes::<6>()?)))
+/// A name that opens nothing, for lists and the record.
+pub(super) fn new_id(kind: &str) -> Result<String, StoreError> {
+    Ok(format!("{kind}-{}", hex(&chance::bytes::<6>()?)))
 }
 
 async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {
