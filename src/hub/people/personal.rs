@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::chance;
 use crate::core::ids::hex;
@@ -50,7 +48,8 @@ impl People {
         let secret = self.store.identity().await?.fingerprint().named_in(&random("hitl_u_")?);
         let now = self.now();
         let (hash, by) = (hashed(&secret), by.clone());
-        let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
+        let token =
+            PersonalToken { id: new_id("token")?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
         let added = token.clone();
         self.store
             .write(move |tx| {
@@ -82,7 +81,7 @@ impl People {
         .fetch_all(self.store.read())
         .await
         .map_err(StoreError::from)?;
-        Ok(found.iter().map(listed).collect::<Result<_, _>>()?)
+        Ok(found.iter().map(row::token).collect::<Result<_, _>>()?)
     }
 
     /// Makes a token worthless at once, by its name in the list.
@@ -96,7 +95,7 @@ impl People {
                     let Some(row) = gone.fetch_optional(tx.sql()).await? else {
                         return Err(ChangeError::NotFound(format!("token {id}")));
                     };
-                    let token = listed(&row)?;
+                    let token = row::token(&row)?;
                     let (subject, detail) = (token.user.as_str(), json!({ "token": token.id }));
                     let entry =
                         Entry { at: hub.now(), actor: by.name(), action: "user.token_revoked", subject, detail };
@@ -124,17 +123,9 @@ impl People {
     }
 }
 
-fn new_id() -> Result<String, StoreError> {
-    Ok(format!("token-{}", hex(&chance::bytes::<6>()?)))
-}
-
-fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {
-    Ok(PersonalToken {
-        id: row.try_get("id")?,
-        user: row.try_get("user_name")?,
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
-    })
+/// A name that opens nothing, for lists and the record.
+pub(super) fn new_id(kind: &str) -> Result<String, StoreError> {
+    Ok(format!("{kind}-{}", hex(&chance::bytes::<6>()?)))
 }
 
 async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {
