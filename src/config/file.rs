@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::meant::meant;
 use super::notify;
 use crate::core::patience::HoldFor;
 
@@ -104,8 +105,18 @@ impl File {
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
-            before.map(|before| format!("{}: ", place(before))).unwrap_or_default() + error.message().trim()
+            before.map(|before| format!("{}: ", place(before))).unwrap_or_default() + &words(error.message().trim())
         })
+    }
+}
+
+/// What is wrong; of an unknown key, which one may be meant instead of all there are.
+fn words(message: &str) -> String {
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "));
+    let Some((key, known)) = unknown else { return message.to_owned() };
+    match meant(key, known.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("there is no key {key}; did you mean {meant}?"),
+        None => format!("there is no key {key}; config.example.toml has them all"),
     }
 }
 
@@ -143,7 +154,7 @@ mod tests {
         let path = dir.path().join("config.toml");
         std::fs::write(&path, "hub = \"http://127.0.0.1:1\"\nhubb_wait = 3\n").unwrap();
         let message = format!("{:#}", File::load(&path, true).unwrap_err());
-        for part in ["config.toml, line 2, column 1: ", "hubb_wait"] {
+        for part in ["config.toml, line 2, column 1: ", "no key hubb_wait; did you mean hub_wait?"] {
             assert!(message.contains(part), "{part} missing in {message}");
         }
     }
@@ -162,6 +173,7 @@ mod tests {
             ("hold_for = [1]", "line 1, column ", "a number of seconds"),
             ("hub = 'x", "line 1, column ", "'"),
             ("[[notify]]\nkind = \"x\"\n", "line ", "x"),
+            ("nothing_like_it = 1", "line 1, column 1: ", "no key nothing_like_it; config.example.toml"),
         ] {
             let fault = File::parse(text).unwrap_err();
             assert!(fault.starts_with(place) && fault.contains(what) && !fault.contains('\n'), "{fault}");

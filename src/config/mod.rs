@@ -8,6 +8,7 @@ pub mod env;
 pub mod file;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod meant;
 pub mod notify;
 pub mod paths;
 pub mod private;

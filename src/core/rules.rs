@@ -181,6 +181,25 @@ impl Rules {
         self.broken || self.ready.iter().any(|rule| rule.tool.is_match(tool))
     }
 
+    /// The rules that apply to every call of this tool, whatever its arguments.
+    pub fn always(&self, tool: &str) -> Vec<Hit> {
+        let always = self.ready.iter().filter(|rule| rule.when.is_empty() && rule.tool.is_match(tool));
+        always.map(|rule| Hit { effect: rule.effect, doubt: false, reason: rule.name.clone() }).collect()
+    }
+
+    /// What the rules that look at this tool may do to a call of it, in words.
+    pub fn prospects(&self, tool: &str) -> Vec<String> {
+        let concerned = self.ready.iter().filter(|rule| rule.tool.is_match(tool));
+        let words = |rule: &Ready| match rule.effect {
+            Effect::Gate => format!("waits where an argument rule matches: {}", rule.name),
+            Effect::Deny => format!("denied where an argument rule matches: {}", rule.name),
+        };
+        match self.broken {
+            true => vec!["this server's argument rules cannot be read".to_owned()],
+            false => concerned.map(words).collect(),
+        }
+    }
+
     /// Whether any rule may deny calls of this tool.
     pub fn may_deny(&self, tool: &str) -> bool {
         self.broken || self.ready.iter().any(|rule| rule.effect == Effect::Deny && rule.tool.is_match(tool))

@@ -185,7 +185,12 @@ impl Scales {
         let trust = listed.map_or_else(|| trust::of_name(name), |tool| tool.trust);
         let ruling = |verdict, reasons| Ruling { verdict, bypass: false, trust, reasons };
         let bypass = self.policy.bypass.contains(&self.caller.client_id);
-        let hits = arguments.map_or_else(Vec::new, |arguments| self.rules.hits(name, arguments));
+        let hits = match (arguments, listed) {
+            (Some(arguments), _) => self.rules.hits(name, arguments),
+            (None, Some(_)) => self.rules.always(name),
+            // Of a tool that is not listed, not even the name is known.
+            (None, None) => Vec::new(),
+        };
 
         let denials = self.denials(trust, opinion, &hits, bypass);
         if !denials.is_empty() {
@@ -196,7 +201,7 @@ impl Scales {
         }
         if bypass {
             if arguments.is_none() && self.rules.may_deny(name) {
-                return ruling(Verdict::Ask, vec![LOOKED_AT.to_owned()]);
+                return ruling(Verdict::Ask, self.rules.prospects(name));
             }
             let reasons = vec!["the agent is on this server's trusted agent bypass list".to_owned()];
             return Ruling { bypass: true, ..ruling(Verdict::Pass, reasons) };
@@ -206,7 +211,7 @@ impl Scales {
             return ruling(Verdict::Gate, gates);
         }
         if arguments.is_none() && self.rules.concern(name) {
-            return ruling(Verdict::Ask, vec![LOOKED_AT.to_owned()]);
+            return ruling(Verdict::Ask, self.rules.prospects(name));
         }
         ruling(Verdict::Pass, Vec::new())
     }
@@ -269,8 +274,6 @@ impl Scales {
         })
     }
 }
-
-const LOOKED_AT: &str = "an argument rule looks at each call";
 
 fn by_rule(hit: &Hit) -> String {
     format!("argument rule: {}", hit.reason)

@@ -149,18 +149,23 @@ fn unlisted_tool_of_a_limited_caller_is_the_hubs_to_judge() {
 
 #[test]
 fn the_table_asks_where_arguments_or_an_external_decision_matter() {
-    let ruled = |bypass: bool, effect: &str| {
+    let rules = |bypass: bool, effect: &str, when: &str| {
         scales(|scales| {
-            scales.policy.rules = vec![rule(&format!(r#"{{"tool":"l*","effect":"{effect}"}}"#))];
+            scales.policy.rules = vec![rule(&format!(r#"{{"tool":"l*","effect":"{effect}","when":[{when}]}}"#))];
             scales.policy.bypass.extend(bypass.then(|| ClientId::from("ci")));
         })
         .table(&Opinion::None)
     };
+    let ruled = |bypass: bool, effect: &str| rules(bypass, effect, r#"{"pointer":"/n","op":"exists"}"#);
     assert_eq!(ruled(false, "gate").ruling("list").verdict, Verdict::Ask);
     assert_eq!(ruled(false, "gate").ruling("delete").verdict, Verdict::Pass);
     assert_eq!(ruled(true, "gate").ruling("list").verdict, Verdict::Pass);
     assert_eq!(ruled(true, "deny").ruling("list").verdict, Verdict::Ask);
     assert_eq!(ruled(true, "deny").ruling("other").verdict, Verdict::Ask);
+    assert_eq!(ruled(false, "deny").ruling("list").reasons, ["denied where an argument rule matches: rule 1"]);
+    let always = rules(false, "deny", "").ruling("list").clone();
+    assert_eq!((always.verdict, always.reasons), (Verdict::Deny, vec!["argument rule: rule 1".to_owned()]));
+    assert_eq!(rules(true, "gate", "").ruling("list").verdict, Verdict::Pass, "who is let through is, all the same");
     let table = scales(|scales| scales.policy.require_all = true).table(&Opinion::Unasked);
     assert!(table.tools.values().chain([&table.unlisted]).all(|ruling| ruling.verdict == Verdict::Ask));
 }

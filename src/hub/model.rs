@@ -299,6 +299,10 @@ pub struct Tool {
     /// The members of its definition that may change without being accepted again, as JSON pointers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub varies: Vec<String>,
+    /// What its calls come to for an agent that nobody limited or let through, as far as that can be said without their
+    /// arguments; only in the answer to `GET /servers/{name}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comes_to: Option<crate::core::policy::Ruling>,
     /// How much it was used; only in the answer to `GET /servers/{name}`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

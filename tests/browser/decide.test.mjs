@@ -355,6 +355,28 @@ test("the count stands in title and icon", async () => {
   await until(async () => (await page.title()) === "Approvals · hitl", "an empty queue again");
 });
 
+test("others see who has a card before them, and no more once they have not", { skip: mocked }, async () => {
+  const [lin, grace] = [await world.open(), await world.open("/approvals", { user: "grace" })];
+  const { mark, card } = hold(lin);
+  const other = grace.locator("article.card", { hasText: mark });
+  await Promise.all([card.waitFor(), other.waitFor()]);
+  await lin.keyboard.press("j");
+  await lin.clock.fastForward(1100);
+  await other.getByText("lin is looking at this").waitFor();
+  assert.equal(await card.getByText("is looking at this").count(), 0, "nobody is told of themselves");
+  assert.deepEqual(await complaints(grace), []);
+  await lin.keyboard.press("Escape");
+  await lin.clock.fastForward(1100);
+  await other.getByText("lin is looking at this").waitFor({ state: "detached" });
+  // Who says nothing more does not look any more.
+  await lin.keyboard.press("j");
+  await lin.clock.fastForward(1100);
+  await other.getByText("lin is looking at this").waitFor();
+  await lin.goto("about:blank");
+  await grace.clock.fastForward(46_000);
+  await other.getByText("lin is looking at this").waitFor({ state: "detached" });
+});
+
 test("a viewer sees everything and can decide nothing", async () => {
   const page = await world.open("/approvals", { user: "kim" });
   const call = hold(page);

@@ -175,6 +175,21 @@ const tool = (name, trust, more = {}) => ({
   ...more,
 });
 
+/** A server as the hub answers for it alone: with what its tools' calls come to. */
+export function weighed(server) {
+  const ranks = { low: 0, medium: 1, high: 2 };
+  const { require_all, threshold } = server.policy;
+  const tools = server.tools.map((one) => {
+    const reasons = [
+      one.hitl && "approval is switched on for this tool",
+      require_all && "this server requires approval for all tools",
+      threshold && ranks[one.trust] >= ranks[threshold] && `trust ${one.trust} ≥ threshold ${threshold}`,
+    ].filter(Boolean);
+    return { ...one, comes_to: { verdict: reasons.length ? "gate" : "pass", trust: one.trust, reasons } };
+  });
+  return { ...server, tools };
+}
+
 /** Servers with their policy. */
 export const servers = () => [
   {

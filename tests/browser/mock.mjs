@@ -178,7 +178,7 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       what === "coverage"
         ? [200, fixtures.coverage(state.servers.find((s) => s.name === name))]
         : name
-          ? [200, state.servers.find((s) => s.name === name)]
+          ? [200, fixtures.weighed(state.servers.find((s) => s.name === name))]
           : [200, { items: state.servers, next_cursor: null }],
     "PUT servers": ([name, , tool], body) => {
       const server = state.servers.find((s) => s.name === name);

@@ -130,7 +130,7 @@ test("a tool whose name is a step in a path is switched like any other", real, a
   const shim = await world.shim("steps", { tools: [item(".."), item("list")] });
   const page = await world.open("/servers/steps");
   await page.getByRole("switch", { name: "Require approval for ..", exact: true }).click();
-  await page.getByText("gated: switched on").waitFor();
+  await page.getByText("approval is switched on for this tool").waitFor();
   await until(async () => (await fate(page, shim, "..")) === "waits", "a call that is held");
 });
 
@@ -164,7 +164,7 @@ test(
     const shim = await world.shim("drifting", { token: first.token, tools: now });
     await page.reload();
     const peek = page.locator(".tool-row", { hasText: "peek" });
-    await peek.getByText("gated: changed").waitFor();
+    await peek.getByText("the tool's definition changed").waitFor();
     // What waits comes first.
     assert.deepEqual(await page.locator(".tool-row .strong").allInnerTexts(), ["peek", "poke", "stay"]);
     await page.locator(".tool-row", { hasText: "poke" }).getByRole("button", { name: "new tool" }).waitFor();
@@ -208,7 +208,7 @@ test(
     const second = await again(["b", "a", "c"]);
     await page.reload();
     const pick = page.locator(".tool-row", { hasText: "pick" });
-    await pick.getByText("gated: changed").waitFor();
+    await pick.getByText("the tool's definition changed").waitFor();
     await pick.getByRole("button", { name: "reordered" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Only the order of lists differs, in /inputSchema/default").waitFor();
@@ -227,7 +227,7 @@ test(
     await pick.getByRole("button", { name: "Accept each change instead" }).click();
     await pick.getByText("Accepted however it varies").waitFor({ state: "detached" });
     await again(["a", "c", "b"]);
-    await pick.getByText("gated: changed").waitFor();
+    await pick.getByText("the tool's definition changed").waitFor();
   },
 );
 
@@ -282,7 +282,7 @@ test("revoking an agent on the page cuts its session and refuses what it holds",
 test("a made-up server is removed on its page, once no shim is connected for it", real, async () => {
   const shim = await world.shim("made-up", { agent: "inventive" });
   const page = await world.open("/servers/made-up");
-  await page.getByText("Possible once no shim is connected").waitFor();
+  await page.getByText("Possible once nothing is connected").waitFor();
   assert.ok(await page.getByRole("button", { name: "Remove…" }).isDisabled());
   shim.close();
   await until(async () => (await api(page, "servers/made-up")).sessions === 0, "the end of the session");
@@ -341,7 +341,7 @@ test(
     const shim = await world.shim("ceiled", { agent: "for-kim", user: "kim" });
     const page = await world.open("/users");
     assert.match(await fate(page, shim, "create_issue"), /^ran/);
-    await page.getByRole("button", { name: "Change the ceilings of kim" }).click();
+    await page.getByRole("button", { name: "Change the trust limits of kim" }).click();
     await clean(page, "the ceilings of a user");
     await page.getByLabel("Limit on ceiled").selectOption("low");
     await page.getByRole("button", { name: "Save" }).click();
@@ -352,7 +352,7 @@ test(
     }, "a denial");
     assert.match(denied, /the tool needs trust medium, the user's ceiling on this server is low/);
     await page.setViewportSize({ width: 390, height: 844 });
-    assert.equal(await page.locator("tr", { hasText: "kim" }).getByText("Ceilings", { exact: true }).count(), 0);
+    assert.equal(await page.locator("tr", { hasText: "kim" }).getByText("Trust limits", { exact: true }).count(), 0);
   },
 );
 
@@ -413,6 +413,96 @@ test(
   },
 );
 
+test("a tool's row says what comes of its calls and by which switch, level or rule", real, async () => {
+  const shim = await world.shim("why", { tools: ["delete_all", "list", "peek", "poke"].map((name) => item(name)) });
+  const page = await world.open("/servers/why");
+  const row = (name) => page.locator(".tool-row", { hasText: name }).locator(".comes-to");
+  await row("delete_all").getByText("waits for approval").waitFor();
+  await row("delete_all").getByText("trust high ≥ threshold high").waitFor();
+  assert.equal(await row("list").innerText(), "passes");
+  const rules = [
+    { tool: "peek", effect: "deny", description: "never" },
+    { tool: "poke", when: [{ pointer: "/hard", op: "exists" }], effect: "deny", description: "not hard" },
+  ];
+  await page.getByLabel("Argument rules as JSON").fill(JSON.stringify(rules));
+  await page.getByRole("button", { name: "Save the rules" }).click();
+  await row("peek").getByText("denied", { exact: true }).waitFor();
+  await row("peek").getByText("argument rule: never").waitFor();
+  assert.match(await fate(page, shim, "peek"), /^Permission denied/);
+  await row("poke").getByText("denied where an argument rule matches: not hard").waitFor();
+  await clean(page, "tools with their reasons");
+  await page.goto("/servers");
+  const tile = page.locator(".tile", { hasText: "why" });
+  await tile.getByText("high risk waits, 2 argument rules").waitFor();
+});
+
+test("all tools that are found change at once, and a policy goes to another server", real, async () => {
+  await world.shim("source", { tools: ["alpha_one", "alpha_two", "beta"].map((name) => item(name)) });
+  const other = await world.shim("target", { tools: ["alpha_one", "gamma"].map((name) => item(name)) });
+  const page = await world.open("/servers/source");
+  await page.getByLabel("Change all tools found").selectOption("on");
+  await page.getByRole("dialog").getByText("alpha_one, alpha_two, beta").waitFor();
+  await clean(page, "a change of many tools");
+  await page.getByRole("button", { name: "Change 3 tools" }).click();
+  await page.getByText("3 tools now need approval.").first().waitFor();
+  assert.equal(await page.locator(".switch[aria-checked=true]").count(), 3);
+  await page.getByLabel("Trust level threshold").selectOption("medium");
+  await page.getByRole("button", { name: "Copy policy…" }).click();
+  await clean(page, "a policy to copy");
+  await page.getByRole("dialog").locator("select").selectOption("target");
+  await page.getByRole("button", { name: "Copy", exact: true }).last().click();
+  await page.getByText("target has the policy of source, and 1 tool of the same name.").first().waitFor();
+  const { policy, tools } = await api(page, "servers/target");
+  assert.equal(policy.threshold, "medium");
+  assert.deepEqual(
+    tools.map(({ name, hitl }) => [name, hitl]),
+    [
+      ["alpha_one", true],
+      ["gamma", false],
+    ],
+  );
+  assert.equal(await fate(page, other, "alpha_one"), "waits");
+});
+
+test("a server that describes no tool asks for a choice, which one press makes", real, async () => {
+  const tools = ["fetch", "write_note", "peek"].map((name) => item(name));
+  const shim = await world.shim("undescribed", { tools });
+  const hinted = [{ ...item("look"), annotations: { readOnlyHint: true } }, item("poke")];
+  await world.shim("described", { tools: hinted });
+  const page = await world.open("/servers/undescribed");
+  await page.getByText("3 tools, none described: choose").waitFor();
+  await clean(page, "a server without hints");
+  await page.goto("/servers");
+  const tile = (name) => page.locator(".tile", { has: page.getByText(name, { exact: true }) });
+  await tile("undescribed").getByText("none described").waitFor();
+  await tile("described").waitFor();
+  assert.equal(await tile("described").getByText("none described").count(), 0);
+  await page.goto("/servers/undescribed");
+  await page.getByRole("button", { name: /^Writes/ }).click();
+  await page.getByText("none described: choose").waitFor({ state: "detached" });
+  await until(async () => (await fate(page, shim, "write_note")) === "waits", "a write that is held");
+  assert.match(await fate(page, shim, "peek"), /^ran/);
+});
+
+test("sixty tools are a short list on a phone, after the policy, and each opens", real, async () => {
+  const tools = Array.from({ length: 60 }, (_, i) => item(`tool_${i}`, "Does one thing. ".repeat(8)));
+  await world.shim("sixty", { tools });
+  const page = await world.open("/servers/sixty", { viewport: { width: 390, height: 844 } });
+  const row = page.locator(".tool-row").first();
+  await row.waitFor();
+  const box = (selector) => page.locator(selector).first().boundingBox();
+  assert.ok((await box(".policy")).y < (await box(".tools")).y, "the policy comes first");
+  assert.ok((await row.boundingBox()).height <= 110, `a row is ${(await row.boundingBox()).height} high`);
+  const level = row.getByLabel("Trust level of tool_0");
+  assert.equal(await level.isVisible(), false);
+  await row.getByRole("button", { name: "More about tool_0" }).click();
+  await level.selectOption("high");
+  await row.getByText("trust high ≥ threshold high").waitFor();
+  await clean(page, "sixty tools");
+  const reached = await row.getByRole("switch").boundingBox();
+  assert.ok(reached.x + reached.width <= 390);
+});
+
 test("three hundred tools stay usable, on a phone too", real, async () => {
   const tools = Array.from({ length: 300 }, (_, i) =>
     item(`tool_${String(i).padStart(3, "0")}`, `Does one thing, the ${i}th. `.repeat(6)),
@@ -426,7 +516,7 @@ test("three hundred tools stay usable, on a phone too", real, async () => {
   await clean(page, "three hundred tools");
   await page.getByLabel("Find a tool").fill("tool_271");
   await page.getByRole("switch", { name: "Require approval for tool_271" }).click();
-  await page.getByText("gated: switched on").waitFor();
+  await page.getByText("approval is switched on for this tool").waitFor();
   await until(async () => (await fate(page, shim, "tool_271")) === "waits", "a call that is held");
   await page.getByLabel("Find a tool").fill("");
   await page.getByRole("button", { name: "Show 200 more" }).click();

@@ -158,6 +158,39 @@ test("what is folded says how much it is, and must be opened before it can be ap
   call.cancel();
 });
 
+test("words are found in the arguments, counted, gone through, and also behind a fold", async () => {
+  const lines = Array.from({ length: 200 }, (_, n) => (n % 50 === 7 ? `ALTER ROLE deploy_${n}` : `select ${n}`));
+  const call = shim.call("delete_repo", JSON.stringify({ sql: lines.join("\n"), role: "Alter ego" }));
+  const page = await world.open();
+  await page.keyboard.press("j");
+  const card = page.locator("article.card");
+  await card.waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("f");
+  await page.getByLabel("Find in the arguments").fill("alter");
+  const said = card.locator(".find [role=status]");
+  const marked = (name) => page.evaluate((one) => [...CSS.highlights.get(one)].map(String), name);
+  await said.getByText("1 of 2 and 3 in folded parts").waitFor();
+  assert.deepEqual(await marked("found"), ["ALTER", "Alter"]);
+  assert.deepEqual(await complaints(page), []);
+  await page.keyboard.press("Enter");
+  await said.getByText("2 of 2 and 3").waitFor();
+  await page.keyboard.press("Enter");
+  await said.getByText("3 of 5", { exact: true }).waitFor();
+  assert.deepEqual(await marked("found-now"), ["ALTER"]);
+  await page.keyboard.press("Shift+Enter");
+  await said.getByText("2 of 5").waitFor();
+  await page.getByLabel("Find in the arguments").fill("role deploy_7");
+  await said.getByText("1 of 1", { exact: true }).waitFor();
+  await page.getByLabel("Find in the arguments").fill("nowhere");
+  await said.getByText("not found").waitFor();
+  await page.keyboard.press("Escape");
+  await card.locator(".find").waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => CSS.highlights.has("found")), false);
+  assert.ok(await card.evaluate((element) => element === document.activeElement), "keys act on the card again");
+  call.cancel();
+});
+
 test("deep nesting and many lines stay readable", async () => {
   const page = await world.open("/approvals", { viewport: { width: 390, height: 844 } });
   const calls = [hostile.deep(100), hostile.many(400)].map((raw) => shim.call("delete_repo", raw));
@@ -215,7 +248,7 @@ let bypassed = 0;
 test("a tool's switch, the server's policy and the bypass list decide what waits", async () => {
   const page = await world.open("/servers/github");
   await page.getByRole("switch", { name: "Require approval for create_issue" }).click();
-  await page.getByText("gated: switched on").first().waitFor();
+  await page.getByText("approval is switched on for this tool").first().waitFor();
   await page
     .getByRole("link", { name: /Approvals/ })
     .first()
@@ -230,7 +263,7 @@ test("a tool's switch, the server's policy and the bypass list decide what waits
   call.cancel();
   await page.goto("/servers/github");
   await page.getByRole("switch", { name: "Require approval for all tools" }).click();
-  await page.getByText("gated: all tools here").first().waitFor();
+  await page.getByText("this server requires approval for all tools").first().waitFor();
   await page.getByRole("switch", { name: "Require approval for all tools" }).click();
   await page.getByLabel("Trust level of create_issue").selectOption("high");
   await page.locator(".tool-row", { hasText: "create_issue" }).getByText("set by an admin").waitFor();
@@ -383,7 +416,7 @@ async function* administration(page) {
   await page.getByRole("dialog").waitFor();
   yield "a channel's form";
   await page.goto("/users");
-  await page.getByRole("button", { name: "Change the ceilings of ada" }).click();
+  await page.getByRole("button", { name: "Change the trust limits of ada" }).click();
   await page.getByRole("dialog").waitFor();
   yield "ceilings";
   await page.goto("/enrol#BCDF-GHJK");

@@ -9,7 +9,9 @@ const from = (name) => import(`../../src/hub/page/assets/${name}.js`);
 const { tokenize, layout, lineText, segments } = await from("rules/tokens");
 const { pieces, visible, isMixed } = await from("rules/glyphs");
 const { shapeOf, unopened, cut, isLong, REST } = await from("rules/fold");
+const { findIn, countIn } = await from("rules/find");
 const { riskyWords, hinted } = await from("rules/risky");
+const { gates, undescribed } = await from("rules/gates");
 const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
 const { approvalColumns, activityColumns, csv, cell, jsonl } = await from("rules/csv");
 const { difference } = await from("rules/difference");
@@ -198,6 +200,17 @@ test("words that destroy are found whole, in names too, and nothing else", () =>
   );
 });
 
+test("words are found across the pieces of a line, whatever the case", () => {
+  const spots = (pieces, words) =>
+    findIn(pieces, words, 9).map(({ from, to }) => `${from.piece}:${from.at}-${to.piece}:${to.at}`);
+  assert.deepEqual(spots(["a DR", "OP b", " drop"], "drop"), ["0:2-1:2", "2:1-2:5"]);
+  assert.deepEqual(spots(["one", "", "two"], "two"), ["2:0-2:3"]);
+  assert.deepEqual(spots(["aaaa"], "aa"), ["0:0-0:2", "0:2-0:4"]);
+  assert.deepEqual(spots(["x"], ""), []);
+  assert.equal(findIn(["aaaa"], "a", 2).length, 2);
+  assert.equal(countIn("Drop drop", "DROP"), 2);
+});
+
 test("warnings count what is strange, as text and as escapes", () => {
   const { notes } = shapeOf(approval({ arguments: hostile.bidi }));
   assert.deepEqual(notes, { hidden: 6, lookalike: 2, duplicate: 0, bad: 0 });
@@ -295,6 +308,24 @@ test("events are read across chunk borders, comments and any line end", () => {
     { event: "approval", data: '{"a":\n1}', id: "1" },
     { event: "message", data: "x", id: "1" },
   ]);
+});
+
+test("what a server makes wait is said with rules and those let through, and whether it was chosen", () => {
+  const policy = { require_all: false, threshold: "high", bypass: [], rules: [], gate_changed_tools: null };
+  const tools = [{ hitl: false, trust_from: "name", annotations: null }];
+  const server = (change = {}, more = tools) => ({ policy: { ...policy, ...change }, tools: more });
+  assert.equal(gates(server()), "high risk waits");
+  assert.equal(
+    gates(server({ rules: [{}, {}], bypass: ["a"] }, [{ ...tools[0], hitl: true }])),
+    "high risk waits, 1 tool switched on, 2 argument rules · 1 agent let through",
+  );
+  assert.equal(gates(server({ threshold: null, bypass: ["a"] })), "nothing waits · 1 agent let through");
+  assert.equal(undescribed(server()), true);
+  for (const change of [{ require_all: true }, { threshold: null }, { threshold: "medium" }, { rules: [{}] }])
+    assert.equal(undescribed(server(change)), false);
+  assert.equal(undescribed(server({}, [])), false);
+  assert.equal(undescribed(server({}, [{ ...tools[0], annotations: { title: "Look" } }])), true);
+  assert.equal(undescribed(server({}, [{ ...tools[0], annotations: { readOnlyHint: false } }])), false);
 });
 
 test("times read well", () => {

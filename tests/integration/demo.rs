@@ -48,6 +48,10 @@ async fn demo_waits_for_the_person_who_follows_its_link() {
     let pending = approver.the_pending_approval().await;
     assert_eq!(pending["tool"], "delete_repo");
     approver.approve(&pending).await;
+    stdout.next_with("hitl-wrap install").await;
+    let id = pending["id"].as_str().unwrap();
+    let ended = async || approver.get(&format!("/approvals/{id}")).await["outcome"].clone();
+    while ended().await != "succeeded" {}
     let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("the demo ends").unwrap();
     assert!(status.success());
     stdout.rest().await;

@@ -21,6 +21,7 @@ use tower_sessions::Session;
 
 use super::Api;
 use super::listeners::Listening;
+use super::looking::Look;
 use super::problem::Problem;
 use super::who::{Pass, Viewer};
 use crate::core::ids::ApprovalId;
@@ -53,9 +54,10 @@ pub async fn stream(
     let stop = api.hub.shutdown();
     let keep = KeepAlive::new().interval(HEARTBEAT).text("");
     let pass = Pass::new(user, &session, &headers)?;
-    let mut looks = tokio::time::interval(HEARTBEAT);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let events = Listener { api, pass, from, out, news, looks, stop, _open: open }.events();
+    let mut checks = tokio::time::interval(HEARTBEAT);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let looking = api.looking.follow();
+    let events = Listener { api, pass, from, out, news, looking, checks, stop, _open: open }.events();
     // A proxy that collects answers would hold events back.
     let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((unbuffered, axum::response::Sse::new(events).keep_alive(keep)))
@@ -68,7 +70,8 @@ struct Listener {
     from: i64,
     out: VecDeque<Sse>,
     news: watch::Receiver<i64>,
-    looks: Interval,
+    looking: watch::Receiver<Vec<Look>>,
+    checks: Interval,
     stop: CancellationToken,
     _open: Listening,
 }
@@ -96,6 +99,9 @@ impl Listener {
             if let Some(event) = self.out.pop_front() {
                 return Some(event);
             }
+            if self.looking.has_changed().unwrap_or(false) {
+                return Some(who_looks(&self.looking.borrow_and_update()));
+            }
             self.wait().await?;
         }
     }
@@ -120,7 +126,11 @@ impl Listener {
         tokio::select! {
             () = self.stop.cancelled() => None,
             changed = self.news.changed() => changed.ok(),
-            _ = self.looks.tick() => Some(()),
+            _ = self.looking.changed() => {
+                self.looking.mark_changed();
+                Some(())
+            }
+            _ = self.checks.tick() => Some(()),
         }
     }
 }
@@ -129,6 +139,11 @@ impl Listener {
 async fn hello(api: &Api, from: i64, last: i64) -> Result<Sse, StoreError> {
     let data = json!({ "now": api.hub.now(), "seq": last, "pending": api.hub.approvals.pending_count().await? });
     Ok(Sse::default().event("hello").id(from.to_string()).data(data.to_string()))
+}
+
+/// Without an id: nothing of it is replayed.
+fn who_looks(all: &[Look]) -> Sse {
+    Sse::default().event("looking").data(json!({ "looking": all }).to_string())
 }
 
 fn snapshot(last: i64) -> Sse {

@@ -15,6 +15,7 @@ pub mod headers;
 pub mod limit;
 pub mod listeners;
 pub mod logs;
+pub mod looking;
 pub mod notifications;
 pub mod ops;
 pub mod problem;
@@ -43,6 +44,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use self::limit::Attempts;
 use self::listeners::Listeners;
+use self::looking::Looking;
 use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
@@ -68,6 +70,8 @@ pub struct Api {
     pub attempts: Arc<Attempts>,
     /// Open event streams.
     pub listeners: Listeners,
+    /// Who has which approval before them.
+    pub looking: Looking,
     /// Machines that are connected to be enrolled.
     pub enrolling: Arc<Semaphore>,
     /// Numbers for `/metrics`.
@@ -83,6 +87,7 @@ impl Api {
             identity,
             attempts: Arc::default(),
             listeners: Listeners::default(),
+            looking: Looking::default(),
             enrolling: Arc::new(Semaphore::new(MAX_ENROLLING)),
             counters: Arc::default(),
         }
@@ -126,7 +131,7 @@ impl Api {
 type Route = (&'static str, fn() -> MethodRouter<Api>);
 
 /// The routes of the JSON API for those who are signed in.
-const PRIVATE: [Route; 34] = [
+const PRIVATE: &[Route] = &[
     ("/session", || get(session::show).delete(session::sign_out)),
     ("/sessions", || get(session::list)),
     ("/sessions/{id}", || delete(session::end)),
@@ -138,6 +143,7 @@ const PRIVATE: [Route; 34] = [
     ("/approvals/{id}/extend", || post(approvals::extend)),
     ("/approvals/{id}/seen", || post(approvals::seen)),
     ("/events", || get(events::stream)),
+    ("/looking", || put(looking::look)),
     ("/servers", || get(servers::list)),
     ("/servers/{name}", || get(servers::show).delete(servers::remove)),
     ("/servers/{name}/policy", || put(servers::change_policy)),

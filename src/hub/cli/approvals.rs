@@ -1,5 +1,6 @@
 //! `hitl-hub approvals`: sees and decides what waits, over the API, as the page does.
 
+use anyhow::{bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -8,6 +9,14 @@ use super::{Place, terminal, watch};
 
 /// Characters of the arguments in a list; `show` has all of them.
 const SHOWN: usize = 60;
+/// Characters of a name there.
+const NAME: usize = 28;
+/// How many characters from its end name an approval in a list: there ids are random.
+const SHORT: usize = 8;
+/// The fewest that name one in a command.
+const SHORTEST: usize = 4;
+/// The length of a whole id.
+const WHOLE: usize = 36;
 
 /// See and decide what waits
 #[derive(Debug, Args)]
@@ -35,12 +44,12 @@ enum Command {
     },
     /// Show one approval with all its arguments
     Show {
-        /// Which
+        /// Its id, or the end of it as lists show it
         id: String,
     },
     /// Let the call run
     Approve {
-        /// Which
+        /// Its id, or the end of it as lists show it
         id: String,
         /// Words for the record
         #[arg(long)]
@@ -48,7 +57,7 @@ enum Command {
     },
     /// Refuse the call
     Reject {
-        /// Which
+        /// Its id, or the end of it as lists show it
         id: String,
         /// Words for the agent and its user
         #[arg(long)]
@@ -56,17 +65,27 @@ enum Command {
     },
     /// Give more time
     Extend {
-        /// Which
+        /// Its id, or the end of it as lists show it
         id: String,
         /// How many seconds more [default: 300]
         #[arg(long)]
         seconds: Option<u32>,
     },
-    /// Print every change of an approval as it happens, also across a restart of the hub: id, status, outcome, trust, server, tool, agent, arguments
+    /// Print every change of an approval as it happens, also across a restart of the hub: id, status, outcome, risk, server, tool, agent, user, arguments
     Watch,
 }
 
 impl Command {
+    /// Which approval it is about, as it was typed.
+    fn id(&mut self) -> Option<&mut String> {
+        match self {
+            Self::List { .. } | Self::Watch => None,
+            Self::Show { id } | Self::Approve { id, .. } | Self::Reject { id, .. } | Self::Extend { id, .. } => {
+                Some(id)
+            }
+        }
+    }
+
     fn needs(&self) -> Needs {
         match self {
             Self::List { .. } | Self::Show { .. } | Self::Watch => Needs::Look,
@@ -93,7 +112,10 @@ pub(super) async fn run(Approvals { hub, json, command }: Approvals, place: &Pla
     done
 }
 
-async fn execute(command: Command, client: &Client, json: bool) -> anyhow::Result<()> {
+async fn execute(mut command: Command, client: &Client, json: bool) -> anyhow::Result<()> {
+    if let Some(id) = command.id() {
+        *id = whole(client, id).await?;
+    }
     let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
     let answer = match command {
         Command::Watch => return Ok(()),
@@ -107,7 +129,10 @@ async fn execute(command: Command, client: &Client, json: bool) -> anyhow::Resul
     };
     match (json, answer["items"].as_array()) {
         (true, _) => terminal::line(&terminal::inert_json(&answer.to_string())),
-        (false, Some(items)) => terminal::write(table(items).as_bytes()),
+        (false, Some(items)) => {
+            let now = client.read("/session", &[]).await?["hub_time"].as_i64().unwrap_or_default();
+            terminal::write(table(items, now).as_bytes())
+        }
         (false, None) => terminal::write(card(&answer).as_bytes()),
     }
 }
@@ -116,16 +141,47 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| if value.is_null() { "-".to_owned() } else { value.to_string() }, terminal::inert)
 }
 
-fn table(items: &[Value]) -> String {
-    let mut rows = vec![["ID", "STATUS", "TRUST", "SERVER", "TOOL", "AGENT", "ARGUMENTS"].map(str::to_owned).to_vec()];
-    rows.extend(items.iter().map(row));
+/// The whole id of an approval that is named by it or by its end.
+async fn whole(client: &Client, given: &str) -> anyhow::Result<String> {
+    if given.len() >= WHOLE {
+        return Ok(given.to_owned());
+    }
+    ensure!(given.len() >= SHORTEST, "{given} is too short to name an approval; give at least {SHORTEST} characters");
+    let given = given.to_ascii_lowercase();
+    for status in ["pending", "approved,rejected,timed_out,cancelled"] {
+        let list = client.read("/approvals", &[("status", status), ("limit", "500")]).await?;
+        let ids = list["items"].as_array().into_iter().flatten().filter_map(|approval| approval["id"].as_str());
+        match ids.filter(|id| id.ends_with(&given)).collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [one] => return Ok((*one).to_owned()),
+            several => bail!("several approvals end in {given}; give more of the id: {}", several.join(", ")),
+        }
+    }
+    bail!(
+        "no approval ends in {given}, among those that wait and the last 500; `hitl-hub approvals list` shows what waits"
+    )
+}
+
+fn table(items: &[Value], now: i64) -> String {
+    let head = ["ID", "STATUS", "RISK", "LEFT", "AGE", "SERVER", "TOOL", "AGENT", "USER", "ARGUMENTS"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(items.iter().map(|approval| {
+        let ([status, risk], id) = (["status", "trust"].map(|key| text(&approval[key])), text(&approval["id"]));
+        let short = id.get(id.len().saturating_sub(SHORT)..).unwrap_or(&id).to_owned();
+        let until = |key: &str| approval[key].as_i64().unwrap_or(now) - now;
+        let left = if status == "pending" { terminal::span(until("deadline_at")) } else { "-".to_owned() };
+        let times = [left, terminal::span(-until("created_at"))];
+        [short, status, risk].into_iter().chain(times).chain(call(approval)).collect()
+    }));
     terminal::table(&rows)
 }
 
-fn row(approval: &Value) -> Vec<String> {
-    let fields = ["id", "status", "trust", "server", "tool"].map(|key| text(&approval[key]));
+/// Where, what, who, for whom, and with what.
+fn call(approval: &Value) -> [String; 5] {
+    let name = |value: &Value| terminal::shorten(&text(value), NAME);
     let arguments = terminal::shorten(&text(&approval["arguments"]), SHOWN);
-    fields.into_iter().chain([text(&approval["agent"]["name"]), arguments]).collect()
+    let [server, tool] = ["server", "tool"].map(|key| name(&approval[key]));
+    [server, tool, name(&approval["agent"]["name"]), terminal::shorten(&user(approval), NAME), arguments]
 }
 
 /// One approval, field by field, arguments last.
@@ -140,7 +196,7 @@ fn card(approval: &Value) -> String {
         ("approval", text(&approval["id"])),
         ("status", text(&approval["status"])),
         ("tool", format!("{} on {}", text(&approval["tool"]), text(&approval["server"]))),
-        ("trust", text(&approval["trust"])),
+        ("risk", text(&approval["trust"])),
         ("agent", format!("{} ({})", text(&approval["agent"]["name"]), text(&approval["agent"]["client_id"]))),
         ("user", user(approval)),
         ("gated by", reasons.unwrap_or_default()),
@@ -173,9 +229,8 @@ fn outcome(approval: &Value) -> String {
 
 /// One change of an approval as a line: what was decided, and what came of it.
 fn change(approval: &Value) -> String {
-    let mut fields = row(approval);
-    fields.insert(2, text(&approval["outcome"]));
-    fields.join("  ")
+    let [id, status, outcome, risk] = ["id", "status", "outcome", "trust"].map(|key| text(&approval[key]));
+    format!("{id}  {status:<9}  {outcome:<12}  {risk:<6}  {}", call(approval).join("  "))
 }
 
 #[cfg(test)]
@@ -205,7 +260,28 @@ mod tests {
         let at = |outcome: &str| change(&json!({ "id": "a", "status": "approved", "outcome": outcome, "tool": "t" }));
         let lines: std::collections::BTreeSet<_> = ["waiting", "released", "succeeded"].into_iter().map(at).collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(at("released").starts_with("a  approved  released  "), "{lines:?}");
+        assert!(at("released").starts_with("a  approved   released      "), "{lines:?}");
+    }
+
+    #[test]
+    fn a_list_has_ids_that_can_be_typed_time_left_age_and_for_whom() {
+        let waits = json!({
+            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "status": "pending", "trust": "high", "server": "github",
+            "tool": "delete_repo", "agent": { "name": "ci" }, "user": null, "claimed_user": "ceo",
+            "created_at": 0, "deadline_at": 300_000, "arguments": "{}",
+        });
+        let mut ended = waits.clone();
+        ended["status"] = "approved".into();
+        ended["tool"] = "t".repeat(100).into();
+        let list = table(&[waits, ended], 35_000);
+        let lines: Vec<Vec<&str>> =
+            list.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
+        let cells = |line: usize| lines[line].iter().map(|cell| cell.trim()).collect::<Vec<_>>();
+        assert_eq!(
+            cells(1),
+            ["099a8057", "pending", "high", "4:25", "0:35", "github", "delete_repo", "ci", "ceo (claimed)", "{}"]
+        );
+        assert_eq!((cells(2)[3], cells(2)[6].chars().count()), ("-", NAME + 1));
     }
 
     fn outcome_line(approval: &Value) -> String {

@@ -56,6 +56,16 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
     }
 }
 
+/// A stretch of time: `4:32`, `3 h 20 min` or `5 days`; never less than nothing.
+pub(super) fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match (seconds / 60, seconds / 3600) {
+        (minutes, 0) => format!("{minutes}:{:02}", seconds % 60),
+        (minutes, hours) if hours < 48 => format!("{hours} h {} min", minutes % 60),
+        (_, hours) => format!("{} days", hours / 24),
+    }
+}
+
 /// A time of the hub, in UTC.
 pub(super) fn time(unix_ms: i64) -> String {
     let second = jiff::Timestamp::from_millisecond(unix_ms).map(|time| time.strftime("%F %TZ").to_string());
@@ -86,6 +96,7 @@ mod tests {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["long".to_owned(), "é".to_owned()]];
         assert_eq!(table(&rows), "a     b\nlong  é\n");
         assert_eq!(shorten("äöü", 2), "äö…");
+        assert_eq!([-5, 272_900, 12_000_000, 200_000_000].map(span), ["0:00", "4:32", "3 h 20 min", "2 days"]);
         assert_eq!(time(0), "1970-01-01 00:00:00Z");
     }
 }

@@ -14,8 +14,9 @@ use crate::hub::model::{Bypass, Policy, Tool};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
+use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{self, Listed};
+use crate::hub::store::rows;
 
 /// The definitions that a client was shown, by tool; what is left out counts as the store has it.
 pub(in crate::hub) type Shown = HashMap<String, Digest>;
@@ -135,7 +136,7 @@ impl Servers {
         if known.servers.as_ref().is_some_and(|servers| !servers.iter().any(|name| name == server)) {
             return Ok(Standing::Elsewhere);
         }
-        let Some(Kept { policy, entries, rules, is_listed }) = self.kept(connection, server, now).await? else {
+        let Some(kept) = self.kept(connection, server, now).await? else {
             return Ok(Standing::Unknown);
         };
         let caller = Caller {
@@ -143,11 +144,9 @@ impl Servers {
             agent_trust: known.trust.get(server).copied().unwrap_or(Level::High),
             user_ceiling: ceiling(row.try_get("ceilings")?, server)?,
         };
-        let until = entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
+        let until = kept.entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
         let until = until.and_then(|entry| entry.expires_at);
-        let tools: Vec<_> = listed(connection, server).await?.iter().map(|tool| weighed(tool, shown)).collect();
-        let all_known = is_listed && tools.len() < MAX_TOOLS_OF_ONE;
-        let scales = Scales { caller, policy, rules, tools, all_known };
+        let scales = kept.scales(caller, &listed(connection, server).await?, shown);
         Ok(Standing::In(Box::new(Subject { scales, agent_name: known.name, user: known.user, until })))
     }
 
@@ -161,7 +160,7 @@ impl Servers {
         let row =
             sqlx::query("select * from servers where name = $1").bind(server).fetch_optional(&mut *connection).await?;
         let Some(row) = row else { return Ok(None) };
-        let (_, mut policy) = rows::server(&row)?;
+        let (_, mut policy) = row::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
         let rules = self.ready_rules.of(server, row.try_get("rules")?);
@@ -177,6 +176,15 @@ pub(super) struct Kept {
     pub(super) rules: Arc<Rules>,
     /// Whether a complete list of its tools was seen.
     pub(super) is_listed: bool,
+}
+
+impl Kept {
+    /// What calls of this agent are weighed on, with these tools, shown to it so.
+    pub(super) fn scales(&self, caller: Caller, listed: &[Listed], shown: &Shown) -> Scales {
+        let tools: Vec<_> = listed.iter().map(|tool| weighed(tool, shown)).collect();
+        let all_known = self.is_listed && tools.len() < MAX_TOOLS_OF_ONE;
+        Scales { caller, policy: self.policy.clone(), rules: Arc::clone(&self.rules), tools, all_known }
+    }
 }
 
 /// A policy as people see it.
@@ -216,5 +224,5 @@ fn weighed(listed: &Listed, shown: &Shown) -> weigh::Tool {
 pub(super) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
-    found.iter().map(rows::tool).collect()
+    found.iter().map(row::tool).collect()
 }

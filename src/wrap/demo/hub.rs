@@ -21,6 +21,9 @@ const END_WITHIN: Duration = Duration::from_secs(3);
 /// How long a call may take to appear on the approvers' list.
 const LISTED_WITHIN: Duration = Duration::from_secs(20);
 
+/// The states from which nothing is decided any more.
+const ENDED: &str = "approved,rejected,timed_out,cancelled";
+
 /// A running hub.
 pub struct Hub {
     process: Child,
@@ -85,6 +88,17 @@ impl Hub {
             }
         };
         timeout(LISTED_WITHIN, listed).await.context("the call did not appear on the approvers' list")?
+    }
+
+    /// Waits until the hub, and with it every open page, knows how the call of `tool` ended.
+    pub async fn told(&self, tool: &str) -> anyhow::Result<()> {
+        loop {
+            let list = self.output(&["approvals", "list", "--json", "--status", ENDED]).await?;
+            if ended_in(&list, tool)? {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Approves, over the same API as the page.
@@ -153,11 +167,19 @@ async fn listening(lines: &mut Lines<BufReader<ChildStderr>>) -> anyhow::Result<
     bail!("the hub ended before it listened: {}", said.trim())
 }
 
+fn ended_in(list: &str, tool: &str) -> anyhow::Result<bool> {
+    let open = |item: &Value| item["outcome"] == "waiting" || item["outcome"] == "released";
+    Ok(items_of(list)?.iter().any(|item| item["tool"] == tool && !open(item)))
+}
+
 fn pending_in(list: &str, tool: &str) -> anyhow::Result<Option<String>> {
-    let list: Value = serde_json::from_str(list).context("hitl-hub approvals list --json printed no JSON")?;
-    let items = list.get("items").unwrap_or(&list).as_array().cloned().unwrap_or_default();
     let wanted = |item: &&Value| item["tool"] == tool && item["status"] == "pending";
-    Ok(items.iter().find(wanted).and_then(|item| item["id"].as_str()).map(str::to_owned))
+    Ok(items_of(list)?.iter().find(wanted).and_then(|item| item["id"].as_str()).map(str::to_owned))
+}
+
+fn items_of(list: &str) -> anyhow::Result<Vec<Value>> {
+    let list: Value = serde_json::from_str(list).context("hitl-hub approvals list --json printed no JSON")?;
+    Ok(list.get("items").unwrap_or(&list).as_array().cloned().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -170,5 +192,8 @@ mod tests {
         assert_eq!(pending_in(list, "x").unwrap().as_deref(), Some("b"));
         assert_eq!(pending_in(list, "y").unwrap(), None);
         assert!(pending_in("", "x").is_err());
+        let ended =
+            |outcome: &str| ended_in(&format!(r#"{{"items":[{{"tool":"x","outcome":"{outcome}"}}]}}"#), "x").unwrap();
+        assert_eq!(["waiting", "released", "not_executed", "succeeded"].map(ended), [false, false, true, true]);
     }
 }

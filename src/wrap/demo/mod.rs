@@ -5,9 +5,13 @@ pub mod hub;
 pub mod screen;
 pub mod server;
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
 use anyhow::ensure;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use self::agent::{Agent, Outcome};
 use self::hub::Hub;
@@ -17,6 +21,17 @@ use super::cli::{Auto, Demo};
 use super::signals::Signals;
 
 const SERVER: &str = "demo-github";
+const VICTIM_TOOL: &str = "delete_repo";
+/// How long the hub may take to hear how the call ended.
+const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+/// How long a person has for a look at the page where nobody can press a key.
+const LOOK: Duration = Duration::from_secs(2);
+/// What to do after the demo.
+const NEXT: [(&str, &str); 3] = [
+    ("hitl-wrap install", "put it in front of the servers that your clients have"),
+    ("hitl-hub open", "your own hub's page, once such a server has started"),
+    ("hitl-wrap doctor", "find out what is wrong, if anything is"),
+];
 const REASON: &str = "Wrong environment";
 
 /// Plays the demo; the exit code is 0 when the call ended as it was decided.
@@ -26,12 +41,36 @@ pub async fn run(options: Demo) -> anyhow::Result<u8> {
     // Caught before there is anything to clean up.
     let mut signals = Signals::new()?;
     let hub = Hub::start().await?;
+    let by_hand = options.auto.is_none();
     let played = tokio::select! {
         played = play(&hub, options, screen) => played,
-        signal = signals.next() => Ok(signal.exit_code()),
+        signal = signals.next() => {
+            hub.stop().await;
+            return Ok(signal.exit_code());
+        }
     };
+    if played.is_ok() {
+        screen.next(&NEXT);
+    }
+    if played.is_ok() && by_hand {
+        tokio::select! {
+            () = linger(&hub, screen) => {}
+            _ = signals.next() => {}
+        }
+    }
     hub.stop().await;
     played
+}
+
+/// Keeps the hub there until the page has shown what became of the call, and for as long as somebody likes to look on.
+async fn linger(hub: &Hub, screen: Screen) {
+    // Whatever it says, the demo has been played.
+    let _ = timeout(SHOWN_WITHIN, hub.told(VICTIM_TOOL)).await;
+    if !std::io::stdin().is_terminal() {
+        return tokio::time::sleep(LOOK).await;
+    }
+    screen.line(Who::Hub, "goes on, and so does its page; press Enter to end the demo");
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
 }
 
 async fn play(hub: &Hub, options: Demo, screen: Screen) -> anyhow::Result<u8> {
@@ -61,7 +100,7 @@ async fn act(
     while messages.try_recv().is_ok() {}
     screen.line(Who::Agent, &format!("calls delete_repo {{\"name\":\"{VICTIM}\"}}"));
     let outcome = tokio::select! {
-        outcome = agent.call("delete_repo", json!({"name": VICTIM})) => outcome?,
+        outcome = agent.call(VICTIM_TOOL, json!({"name": VICTIM})) => outcome?,
         error = wait(hub, messages, options, screen) => return Err(error),
     };
     let left = agent.call("list_repos", json!({})).await?;
@@ -94,7 +133,7 @@ async fn decide(hub: &Hub, options: Demo, screen: Screen) -> anyhow::Result<()> 
         screen.line(Who::Approver, &format!("sign in and decide: {link}"));
         return Ok(());
     };
-    let id = hub.pending("delete_repo").await?;
+    let id = hub.pending(VICTIM_TOOL).await?;
     match auto {
         Auto::Approve => {
             screen.line(Who::Approver, &format!("hitl-hub approvals approve {id}"));

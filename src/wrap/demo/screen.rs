@@ -62,6 +62,12 @@ impl Screen {
         self.write(&format!("\n  {} {}\n    {detail}\n\n", self.paint(colour, mark), self.paint("1", text)));
     }
 
+    /// What can be done after it: commands, and what each does.
+    pub fn next(self, commands: &[(&str, &str)]) {
+        let lines = commands.iter().map(|(command, does)| format!("    {command:<18}  {does}\n"));
+        self.write(&format!("  Next:\n{}\n", lines.collect::<String>()));
+    }
+
     fn event(self, who: Who, text: &str) -> String {
         let (colour, name) = match who {
             Who::Hub => ("34", "hub"),

@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Person, Running};
+use super::{PATIENCE, Person, Running, problem};
 use crate::hub::clock::Clock;
 use crate::hub::model::Role;
 use crate::hub::people::UserChange;
@@ -74,7 +74,7 @@ impl Listener {
 fn parse(message: &str) -> Option<Heard> {
     let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let data = serde_json::from_str(field("data:")?).unwrap();
-    Some(Heard { event: field("event:")?.to_owned(), id: field("id:")?.parse().unwrap(), data })
+    Some(Heard { event: field("event:")?.to_owned(), id: field("id:").map_or(0, |id| id.parse().unwrap()), data })
 }
 
 #[tokio::test]
@@ -106,6 +106,25 @@ async fn a_page_hears_of_a_call_while_it_waits_and_when_it_is_decided() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn pages_hear_who_has_an_approval_before_them_and_no_later_page_is_told_of_the_past() {
+    let running = Running::start().await;
+    let (ada, vic) = (running.person("ada", Role::Approver).await, running.person("vic", Role::Viewer).await);
+    let mut listener = Listener::start(&vic, None).await;
+    assert_eq!(ada.put("/api/v1/looking", json!({ "approval": "a" })).await.status(), 204);
+    let heard = listener.until("looking").await;
+    assert_eq!(heard.id, 0, "it is nothing to continue after");
+    let look = &heard.data["looking"][0];
+    assert_eq!((&look["user"], &look["approval"]), (&json!("ada"), &json!("a")));
+    assert!(look["until"].as_i64().unwrap() > running.hub.now());
+    let mut later = Listener::start(&vic, None).await;
+    assert_eq!(later.until("looking").await.data, heard.data, "who comes later is told what is true then");
+    ada.put("/api/v1/looking", json!({ "approval": null })).await;
+    assert_eq!(listener.until("looking").await.data, json!({ "looking": [] }));
+    problem(vic.put("/api/v1/looking", json!({ "approval": "a" })).await, 403).await;
+    problem(ada.put("/api/v1/looking", json!({ "approval": "a".repeat(65) })).await, 400).await;
 }
 
 #[tokio::test]

@@ -20,10 +20,12 @@ import { useState, useEffect, useRef } from "./ui.js";
  * @property {Set<string>} selected
  * @property {{id: string, at: number}|null} confirm   a high-trust approve that waits for its second press
  * @property {{id: string, what: "reject"|"approve"}|null} writing   the card whose words are being written
+ * @property {string|null} finding               the card in whose arguments something is looked for
  * @property {{focus: string|null, selected: Set<string>, top: number}|null} place   where the queue was left for a card
  * @property {Map<string, Set<string>>} opened     per approval, the folds that were opened
  * @property {import("../rules/queue.js").Filter} filter
  * @property {Record<string, number>} changes      per kind of event, how many there were
+ * @property {import("../rules/types.js").Look[]} looking   who has which approval before them
  * @property {Toast[]} toasts
  * @property {string} spoken                       the last words for the live region
  * @property {"help"|"notify"|"password"|null} dialog
@@ -43,10 +45,12 @@ let state = {
   selected: new Set(),
   confirm: null,
   writing: null,
+  finding: null,
   place: null,
   opened: new Map(),
   filter: { server: "", agent: "", trust: "", text: "", order: "oldest", grouped: false },
   changes: {},
+  looking: [],
   toasts: [],
   spoken: "",
   dialog: null,

@@ -25,6 +25,8 @@ import { CopyButton } from "./controls.js";
 /** @typedef {import("../rules/fold.js").Line} Line */
 
 const MAX_INDENT = 24;
+/** What is shorter is read faster than searched. */
+const WORTH_FINDING = 400;
 /** @type {Set<string>} */
 const none = new Set();
 
@@ -61,6 +63,7 @@ function Text({ approval, title, hash }) {
       <span class="grow"></span>
       ${closed > 1 && html`<button class="link" onClick=${() => open(approval, shape.folds)}>Open all ${closed} folds</button>`}
       ${hash && html`<span class="hash quiet" title=${`SHA-256 of the raw arguments: ${approval.arguments_sha256}`}>sha256 <span class="mono">${hash}</span></span>`}
+      ${shape.characters > WORTH_FINDING && html`<button class="link" aria-keyshortcuts="F" onClick=${() => set({ finding: approval.id.replace(/\+$/, "") })}>Find</button>`}
       <${CopyButton} text=${approval.arguments} label="Copy raw" />
     </header>
     <${Notes} approval=${approval} />

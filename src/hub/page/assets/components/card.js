@@ -14,6 +14,7 @@ import { Arguments } from "./arguments.js";
 import { DriftNote } from "./drift.js";
 import { Compare } from "./compare.js";
 import { Decision } from "./decision.js";
+import { Find } from "./find.js";
 
 /** @typedef {import("../rules/types.js").Item} Item */
 
@@ -80,6 +81,7 @@ function FullCard({ item }) {
       <span class="grow"></span>
       <a class="age quiet" href=${`/approvals/${encodeURIComponent(id)}`} title="Open this approval at its own link">asked <${Ago} at=${approval.created_at} /></a>
       ${pending && html`<${Countdown} approval=${approval} />`}
+      <${Find} approval=${approval} />
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />

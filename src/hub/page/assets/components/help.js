@@ -15,6 +15,7 @@ const keys = [
   [["R"], "reject, with a reason: own words, or 1 2 3, then Enter"],
   [["E"], "five minutes more"],
   [["O"], "open the next folded part"],
+  [["F"], "find in the arguments; Enter and Shift+Enter go from place to place"],
   [["X"], "select, or unselect"],
   [["Shift+X"], "select all, or none"],
   [["Enter"], "open the card at its own link"],

@@ -14,7 +14,7 @@ import { Card, toggle } from "./card.js";
 import { Ago, Risk } from "./controls.js";
 import { Countdown } from "./countdown.js";
 import { Name, Text } from "./text.js";
-import { ForWhom } from "./who.js";
+import { ForWhom, Lookers } from "./who.js";
 
 /** @typedef {import("../rules/types.js").Item} Item */
 
@@ -86,6 +86,7 @@ function Row({ item: { approval }, marked, alike }) {
         ${risky.length > 0 && html`<span class="row-risky mono">${risky.slice(0, 3).join(", ")}</span>`}
         <span class="row-brief mono">${brief(approval)}</span>
         <span class="row-who quiet">${!alike && html`<${Text} of=${agent.name} />${" "}<${ForWhom} approval=${approval} />, `}<${Ago} at=${approval.created_at} /></span>
+        <${Lookers} id=${id} />
       </span>
     </button>
     ${pending ? html`<${Countdown} approval=${approval} />` : html`<span class="quiet">${statusWords[status]}</span>`}

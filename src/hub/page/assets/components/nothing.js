@@ -4,6 +4,7 @@ import { html } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import { useLoad } from "../hub/load.js";
 import { plural } from "../rules/format.js";
+import { gates } from "../rules/gates.js";
 import { Command } from "./controls.js";
 import { Name } from "./text.js";
 
@@ -19,7 +20,7 @@ export function NothingWaits() {
       html`<div class="panel">
       <h3>Connected now</h3>
       <ul class="rows">
-        ${connected.map((server) => html`<li><a href=${`/servers/${encodeURIComponent(server.name)}`}><${Name} of=${server.name} /></a><span class="quiet">${plural(server.sessions, "shim")} · ${gates(server)}</span></li>`)}
+        ${connected.map((server) => html`<li><a href=${`/servers/${encodeURIComponent(server.name)}`}><${Name} of=${server.name} /></a><span class="quiet">${plural(server.sessions, "connection")} · ${gates(server)}</span></li>`)}
       </ul>
     </div>`
     }
@@ -27,7 +28,7 @@ export function NothingWaits() {
       servers &&
       connected.length === 0 &&
       html`<div class="panel">
-      <h3>No shim is connected</h3>
+      <h3>Nothing is connected</h3>
       <p>Put <code>hitl-wrap</code> in front of a server's command in your client's settings:</p>
       <${Command} text="hitl-wrap --server github -- npx -y @modelcontextprotocol/server-github" />
       <p class="quiet">Or see the whole thing at work first:</p>
@@ -35,17 +36,4 @@ export function NothingWaits() {
     </div>`
     }
   </div>`;
-}
-
-/** What waits for approval on a server, in words. @param {import("../rules/types.js").Server} server */
-export function gates({ policy, tools }) {
-  const switched = tools.filter((tool) => tool.hitl).length;
-  const words = [
-    policy.require_all && "all tools gated",
-    !policy.require_all &&
-      policy.threshold &&
-      (policy.threshold === "low" ? "gated from low trust" : `gated from ${policy.threshold} trust`),
-    switched > 0 && !policy.require_all && `${plural(switched, "tool")} switched on`,
-  ].filter(Boolean);
-  return words.join(", ") || "nothing gated";
 }

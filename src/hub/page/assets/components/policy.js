@@ -5,10 +5,12 @@ import * as api from "../hub/api.js";
 import { useLoad } from "../hub/load.js";
 import { Text, Name } from "./text.js";
 import { Switch, Ago, When } from "./controls.js";
+import { CopyPolicy } from "./copy.js";
 import { now as hubNow } from "../browser/clock.js";
 
 /** @param {{server: import("../rules/types.js").Server, admin: boolean, onChange: (change: object) => Promise<void>}} props */
-export function PolicyCard({ server: { policy }, admin, onChange }) {
+export function PolicyCard({ server, admin, onChange }) {
+  const { policy } = server;
   const thresholds = [
     ["", "Off"],
     ["high", "High only"],
@@ -31,6 +33,7 @@ export function PolicyCard({ server: { policy }, admin, onChange }) {
     <${Timeout} seconds=${policy.timeout_seconds} admin=${admin} onChange=${onChange} />
     <${Changed} policy=${policy} admin=${admin} onChange=${onChange} />
     <${Bypass} entries=${policy.bypass_entries} admin=${admin} onChange=${onChange} />
+    ${admin && html`<${CopyPolicy} server=${server} />`}
   </section>`;
 }
 

@@ -102,7 +102,7 @@ function Person() {
 
 function Toasts() {
   const toasts = useStore((state) => state.toasts);
-  return html`<div class="toasts">
+  return html`<div class="toasts" role="region" aria-label="Messages">
     ${toasts.map((toast) => html`<div key=${toast.id} class=${`toast toast-${toast.kind}`}><span>${toast.text}</span><button class="icon" aria-label="Dismiss" onClick=${() => dismiss(toast.id)}>✕</button></div>`)}
   </div>`;
 }

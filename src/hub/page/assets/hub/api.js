@@ -110,6 +110,8 @@ export const approvals = (filter) => call("GET", `/approvals${query(filter)}`);
 export const approval = (id) => call("GET", `/approvals/${seg(id)}`);
 /** @param {string} id @param {"approve"|"reject"|"extend"|"seen"} action @param {object} [body] */
 export const act = (id, action, body) => call("POST", `/approvals/${seg(id)}/${action}`, body);
+/** Which approval one has before oneself. @param {string|null} id */
+export const look = (id) => call("PUT", "/looking", { approval: id });
 /** @param {string[]} ids @param {"approve"|"reject"} action @param {Record<string, string|undefined>} digests @param {string} [reason] */
 export const batch = (ids, action, digests, reason) =>
   call("POST", "/approvals/batch", reason ? { ids, action, digests, reason } : { ids, action, digests });

@@ -24,7 +24,7 @@ const itemOf = (id) => get().queue.find((item) => item.approval.id === id);
 export function focus(id, how = {}) {
   if (id === get().focus) return;
   if (how.byItself) movedByItself();
-  set({ focus: id, confirm: null, writing: null });
+  set({ focus: id, confirm: null, writing: null, finding: null });
 }
 
 /**

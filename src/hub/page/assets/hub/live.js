@@ -8,6 +8,7 @@ import { UNREACHABLE } from "./api.js";
 import { read } from "./sse.js";
 import { share } from "./share.js";
 import { loadQueue, take } from "./pending.js";
+import { takeLooks } from "./looking.js";
 
 /** @typedef {import("./share.js").News} News */
 
@@ -130,6 +131,8 @@ function receive(message) {
   if (message.id) lastId = message.id;
   if (message.event === "hello") {
     synchronise(data.now);
+  } else if (message.event === "looking") {
+    takeLooks(data.looking ?? []);
   } else if (message.event === "snapshot") {
     catchUp(lastId);
   } else {

@@ -51,6 +51,7 @@
  * @property {Record<string, unknown>|null} annotations
  * @property {ToolDrift|null} drift
  * @property {string[]} [varies]  members of its definition that may change unaccepted, as JSON pointers
+ * @property {Ruling} [comes_to]           for an agent that nobody limited or let through; with the next three,
  * @property {number} [calls]             only when one server is asked for
  * @property {number|null} [last_used]
  * @property {number} [approvals]
@@ -67,7 +68,7 @@
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null, reasons?: string[], digest?: string, arguments?: string}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
-/** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string, browser: string|null}} Stay */
+/** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string|null, browser: string|null}} Stay */
 /** @typedef {{from: string, to: string, zone: string}} QuietHours */
 
 /**
@@ -86,6 +87,8 @@
  * @property {string} target
  * @property {{waiting: number, given_up: number, last_at: number|null, last_error: string|null}} state
  */
+
+/** @typedef {{user: string, approval: string, until: number}} Look */
 
 /** @template T @typedef {{items: T[], next_cursor: string|null}} Page */
 

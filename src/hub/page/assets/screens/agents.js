@@ -1,4 +1,4 @@
-// Agents: who may connect shims, with the client ids that bypass lists need.
+// Agents: who may connect, with the client ids that bypass lists need.
 
 import { html, useState, useRef, useEffect } from "../browser/ui.js";
 import * as api from "../hub/api.js";
@@ -41,14 +41,14 @@ export function Agents() {
     <header class="screen-head"><h1 id="title">Agents</h1><span class="grow"></span>${admin && html`<a class="button ghost" href="/enrol">Enrol a machine</a> <button class="button primary" onClick=${() => setAdding(true)}>New agent</button>`}</header>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
-    ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets the shims connect, and nothing else: it cannot approve anything.</p></div>`}
+    ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets <code>hitl-wrap</code> connect, and nothing else: it cannot approve anything.</p></div>`}
     ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onRevoke=${setLeaving} />`}
     ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => limit(limiting, trust)} onClose=${() => setLimiting(null)} />`}
     ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}
     ${
       leaving &&
       html`<${Dialog} title=${`Revoke ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
-      <p>Its shims are cut off at once and the calls they hold are cancelled. This cannot be taken back; a new agent gets a new client id.</p>
+      <p>Its connections are cut at once and the calls they hold are cancelled. This cannot be taken back; a new agent gets a new client id.</p>
       <div class="actions"><button class="button danger" onClick=${() => revoke(leaving)}>Revoke</button><button class="button ghost" onClick=${() => setLeaving(null)}>Keep it</button></div>
     </${Dialog}>`
     }

@@ -17,6 +17,7 @@ import { Countdown } from "../components/countdown.js";
 import { Who, Why, HandedOff, AskedAgain, Claim } from "../components/who.js";
 import { Arguments, openNextFold } from "../components/arguments.js";
 import { DriftNote } from "../components/drift.js";
+import { Find, find } from "../components/find.js";
 import { Decision } from "../components/decision.js";
 import { useSeen } from "../components/card.js";
 import { Compare } from "../components/compare.js";
@@ -68,6 +69,7 @@ function keymap(id) {
     r: unlessWriting(() => set({ writing: { id, what: "reject" }, confirm: null })),
     e: unlessWriting(() => extend(id)),
     o: () => openNextFold(card()),
+    f: (event) => (event.preventDefault(), find(id)),
     j: step(1),
     k: step(-1),
     Escape: () => (get().writing || get().confirm ? set({ writing: null, confirm: null }) : navigate("/approvals")),
@@ -98,6 +100,7 @@ function Whole({ item }) {
       <${Risk} level=${approval.trust} />
       <span class="grow"></span>
       ${pending ? html`<${Countdown} approval=${approval} />` : html`<${Status} status=${approval.status} />`}
+      <${Find} approval=${approval} />
     </header>
     <${Who} approval=${approval} />
     <${Why} reasons=${approval.reasons} />

@@ -8,6 +8,7 @@ import { focus, pressApprove, mayDecide, extend } from "../hub/decide.js";
 import { visibleCards, neighbour, waiting } from "../rules/queue.js";
 import { toggle } from "../components/card.js";
 import { openNextFold } from "../components/arguments.js";
+import { find } from "../components/find.js";
 
 /** @typedef {(event: KeyboardEvent) => void} Act */
 
@@ -50,6 +51,7 @@ export const keymap = {
   r: onDecidable((id) => set({ writing: { id, what: "reject" }, confirm: null })),
   e: onDecidable(extend),
   o: onMarked((id) => openNextFold(cardOf(id))),
+  f: onMarked(find),
   x: onDecidable(toggle),
   "Shift+x": () => {
     const all = pending();

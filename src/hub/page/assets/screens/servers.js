@@ -6,8 +6,8 @@ import { useLoad } from "../hub/load.js";
 import { plural } from "../rules/format.js";
 import { Name } from "../components/text.js";
 import { Trouble, Command } from "../components/controls.js";
+import { gates, undescribed } from "../rules/gates.js";
 import { Ungated } from "../components/ungated.js";
-import { gates } from "../components/nothing.js";
 
 export function Servers() {
   const { data, error, reload } = useLoad(api.servers, [], ["policy", "sessions"]);
@@ -28,9 +28,9 @@ function Tile({ server }) {
   const levels = /** @type {const} */ (["high", "medium", "low"]).filter((level) => counts[level]);
   return html`<li><a class="tile" href=${`/servers/${encodeURIComponent(server.name)}`}>
     <span class="tile-head"><${Name} of=${server.name} class="tile-name" />
-      <span class=${server.sessions ? "dot dot-on" : "dot"}></span><span class="small quiet">${server.sessions ? plural(server.sessions, "shim") : "not connected"}</span></span>
+      <span class=${server.sessions ? "dot dot-on" : "dot"}></span><span class="small quiet">${server.sessions ? plural(server.sessions, "connection") : "not connected"}</span></span>
     <span class="tile-line">${gates(server)}</span>
-    <span class="tile-line quiet small">${server.tools.length ? html`${plural(server.tools.length, "tool")}: ${levels.map((level) => `${counts[level]} ${level}`).join(", ")}` : "no tools listed yet"}${server.policy.bypass.length > 0 && ` · ${plural(server.policy.bypass.length, "agent")} bypass`}</span>
+    <span class="tile-line quiet small">${server.tools.length ? html`${plural(server.tools.length, "tool")}: ${levels.map((level) => `${counts[level]} ${level}`).join(", ")}` : "no tools listed yet"}${undescribed(server) && html` · <span class="badge drift">none described</span>`}</span>
   </a></li>`;
 }
 

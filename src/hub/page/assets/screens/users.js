@@ -39,7 +39,7 @@ export function Users() {
     ${data && data.length > 0 && html`<${Table} users=${data} onRole=${(/** @type {User} */ user, /** @type {string} */ role) => attempt(api.putUser(user.name, { role }))} onLimit=${setLimiting} onRemove=${setLeaving} onLink=${(/** @type {User} */ { name }) => attempt(api.newLink(name).then(({ link: made }) => setLink({ name, link: made })))} />`}
     ${link && html`<${HandOver} words=${`It signs ${visible(link.name)} in, once, within ten minutes. Earlier links do not work any more.`} link=${link.link} onClose=${() => setLink(null)} />`}
     ${adding && html`<${NewUser} onClose=${() => (setAdding(false), reload())} />`}
-    ${limiting && html`<${LimitDialog} title=${`Ceilings of ${visible(limiting.name)}`} words="Agents that work for this person may not call tools above the ceiling of a server, approval or not." limits=${limiting.ceilings} onSave=${(/** @type {object} */ ceilings) => attempt(api.putUser(limiting.name, { ceilings }))} onClose=${() => setLimiting(null)} />`}
+    ${limiting && html`<${LimitDialog} title=${`Trust limits of ${visible(limiting.name)}`} words="Agents that work for this person may not call tools above the limit of a server, approval or not." limits=${limiting.ceilings} onSave=${(/** @type {object} */ ceilings) => attempt(api.putUser(limiting.name, { ceilings }))} onClose=${() => setLimiting(null)} />`}
     ${
       leaving &&
       html`<${Dialog} title=${`Remove ${visible(leaving.name)}?`} onClose=${() => setLeaving(null)}>
@@ -52,14 +52,14 @@ export function Users() {
 
 /** @param {{users: User[], onRole: (user: User, role: string) => void, onLimit: (user: User) => void, onRemove: (user: User) => void, onLink: (user: User) => void}} props */
 const Table = ({ users, onRole, onLimit, onRemove, onLink }) => html`<div class="table-wrap"><table class="table">
-  <thead><tr><th scope="col">User</th><th scope="col">Role</th><th scope="col">Ceilings</th><th><span class="sr">Actions</span></th></tr></thead>
+  <thead><tr><th scope="col">User</th><th scope="col">Role</th><th scope="col">Trust limits</th><th><span class="sr">Actions</span></th></tr></thead>
   <tbody>${users.map(
     (user) => html`<tr key=${user.name}>
     <td data-th="User"><${Text} of=${user.name} class="strong" />${user.name === get().session?.user.name && html` <span class="quiet small">you</span>`}</td>
     <td data-th="Role"><select aria-label=${`Role of ${visible(user.name)}`} value=${user.role} onChange=${(/** @type {any} */ e) => onRole(user, e.target.value)}>
       ${roles.map((role) => html`<option value=${role} selected=${user.role === role}>${role}</option>`)}
     </select></td>
-    <td data-th="Ceilings"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the ceilings of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
+    <td data-th="Trust limits"><div class="limited"><${LimitList} limits=${user.ceilings} /><button class="link" aria-label=${`Change the trust limits of ${visible(user.name)}`} onClick=${() => onLimit(user)}>Change</button></div></td>
     <td class="row-end"><button class="link" aria-label=${`New link for ${visible(user.name)} to sign in`} onClick=${() => onLink(user)}>New link</button> <button class="link danger" aria-label=${`Remove ${visible(user.name)}`} onClick=${() => onRemove(user)}>Remove</button></td>
   </tr>`,
   )}</tbody>
