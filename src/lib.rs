@@ -39,6 +39,7 @@
 //!    wrap::*          hub::*            tokio, sockets, children, SQL     (they never see each other)
 //!       └──────┬─────────┘
 //!    config · chance · telemetry · wire      files and environment · random numbers · logs · what the two say
+//!    failpoint                               where tests let a debug build die
 //!              │
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
@@ -52,7 +53,7 @@
 //!  Hub · sweep                                          the rooms together; what happens by itself
 //!  shims → agents → approvals → servers · people → notify      the rooms: use cases, and the only rules on rows
 //!  live · who · error                                   who is connected, whose doing it is, what is refused
-//!  store · model                                        the database and its record; what is in it
+//!  store · model · clock · base_url                     the database and its record; what is in it; time; our address
 //! ```
 //!
 //! No file of hub or wrap uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.
@@ -62,7 +63,7 @@
 //! | invariant | kept by | proved by |
 //! |---|---|---|
 //! | Nothing gated is written before *go* for exactly its digest, and then once | [`core::gate`], where it hears [`Answer::Go`](core::gate::Answer::Go): the entry is marked first | `core/gate/properties.rs`, over random events; `core/gate/hostile.rs`, over hostile bytes |
-//! | An approval is decided once and released once, by the run of the shim that holds it | `hub/approvals/life.rs`: one conditional update for each move | `core/approval/life_tests.rs`, any story; `hub/tests/life.rs`, every move from every state, in SQL |
+//! | An approval is decided once and released once, by the run of the shim that holds it | `hub/approvals/life.rs`: one conditional update for each move | `core/approval/life_tests.rs`, any story; `hub/approvals/tests.rs`, every move from every state, in SQL |
 //! | Nothing but a person approves | [`core::approval::Life::after`]; `hub/api/who.rs`: a handler names the role it needs | `nothing_but_a_person_approves`; `an_agents_token_decides_nothing` |
 //! | What the approver saw is what runs | [`core::call::digest`], over the bytes, in the approval, in the release and in the *go* | `a_call_is_released_once_for_its_instance_and_digest_and_again_only_to_the_same` |
 //! | A change, its record and its notifications are one | `hub/store/writer.rs`: one transaction; `record` in `hub/approvals/life.rs` | `hub/tests/audit.rs`; kill loops in `tests/integration/crash.rs` |
@@ -77,6 +78,7 @@
 pub mod chance;
 pub mod config;
 pub mod core;
+pub mod failpoint;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod telemetry;

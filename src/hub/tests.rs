@@ -10,7 +10,6 @@ mod decisions;
 pub(super) mod desk;
 mod hand_off;
 mod leases;
-mod life;
 mod notifications;
 #[cfg(feature = "wrap")]
 mod policy;

@@ -84,22 +84,42 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 
 /// Why there is no TLS, and what to do about it.
 fn in_words(error: &io::Error, way: &Way) -> anyhow::Error {
-    let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(fault)) => CertificateFault(certificate_in_words(fault, way)).into(),
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            anyhow::anyhow!("what answers there does not speak TLS; perhaps its URL begins with http://")
+        }
+        _ => anyhow::anyhow!("{error}"),
+    }
+}
+
+fn certificate_in_words(fault: &CertificateError, way: &Way) -> String {
+    use CertificateError as Fault;
     let why = match fault {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) if way.ca_file.is_some() => {
+        Fault::UnknownIssuer if way.ca_file.is_some() => {
             "its certificate comes neither from the authorities in ca_file nor from one that this machine knows"
         }
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Fault::UnknownIssuer => {
             "its certificate comes from an authority that this machine does not know; if it is your own, name that \
              authority's certificate with ca_file in config.toml, or HITL_CA_FILE"
         }
-        Some(rustls::Error::InvalidCertificate(_)) => return CertificateFault(error.to_string()).into(),
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-            return anyhow::anyhow!("what answers there does not speak TLS; perhaps its URL begins with http://");
+        Fault::Expired | Fault::ExpiredContext { .. } => {
+            "its certificate has expired, if the clock of this machine is right"
         }
-        _ => return anyhow::anyhow!("{error}"),
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
+            "its certificate is not valid yet, if the clock of this machine is right"
+        }
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
+            "its certificate is for another name than the one in its URL"
+        }
+        // The library has no name of its own for this, and it is what one command of openssl makes.
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is an authority's own; give the hub one that the authority signed (CA:FALSE), and name \
+             the authority's with ca_file"
+        }
+        other => return format!("its certificate cannot be believed: {other}"),
     };
-    CertificateFault(why.to_owned()).into()
+    why.to_owned()
 }
 
 /// What is believed: read once and on a thread of its own, because that takes long.
@@ -129,4 +149,32 @@ fn load_tls(way: &Way) -> anyhow::Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the library calls it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("not for servers")]
+    struct CaUsedAsEndEntity;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words() {
+        use CertificateError as Fault;
+        let authority = Way { ca_file: Some("/ca.pem".into()), ..Way::default() };
+        for (fault, way, said) in [
+            (Fault::UnknownIssuer, &Way::default(), "HITL_CA_FILE"),
+            (Fault::UnknownIssuer, &authority, "neither from the authorities in ca_file"),
+            (Fault::Expired, &authority, "expired"),
+            (Fault::NotValidYet, &authority, "not valid yet"),
+            (Fault::NotValidForName, &authority, "another name"),
+            (Fault::Other(rustls::OtherError(Arc::new(CaUsedAsEndEntity))), &authority, "CA:FALSE"),
+            (Fault::Revoked, &authority, "cannot be believed"),
+        ] {
+            let words = certificate_in_words(&fault, way);
+            assert!(words.contains(said), "{words}");
+        }
+    }
 }

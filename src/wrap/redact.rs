@@ -202,6 +202,7 @@ impl Hide {
             Self::Value if matches!(word.to_ascii_lowercase().as_str(), "bearer" | "basic" | "token") => Self::Value,
             Self::Value | Self::Within => Self::Within,
             Self::Argument if !word.starts_with('-') => Self::Within,
+            _ if word.eq_ignore_ascii_case("bearer") => Self::Value,
             _ if !names => Self::Nothing,
             _ if word.starts_with('-') => Self::Option,
             _ => Self::Named,

@@ -51,6 +51,7 @@ fn no_secret_is_told_whatever_its_shape() {
         &["npx", "x", "--config={\"key\":\"$\",\"n\":1}"],
         &["npx", "x", "--header", "Cookie: session=$"],
         &["npx", "x", "--header", "Authorization:Bearer $"],
+        &["npx", "x", "--header", "Authorization:${A}", "Bearer $"],
         &["npx", "x", "--header=X-Api-Key: $"],
         &["npx", "x", "-H", "X-Auth-Token: $"],
         &["npx", "x", "Server=db;User Id=sa;Password=$;"],

@@ -3,6 +3,8 @@
 //! Lines that pass keep their bytes; each direction has one writer and bounded memory. A side is not read while what
 //! it sends to is full, so a server that stops reading slows its own client and nothing else.
 
+mod ending;
+
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use self::ending::End;
 use super::activity::Activities;
 use super::child::{self, Child, Signal, Streams};
 use super::ends::{Sink, Source};
@@ -21,27 +24,19 @@ use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
 use super::link::FromHub;
 use super::long::Long;
 use super::run::Run;
-use super::say::say;
+use super::say::Bounded;
 use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
 use crate::core::gate::{Answer, Ask};
 use crate::core::outline::Outline;
+use crate::failpoint;
 
 /// A direction with more than this waiting is full.
 const FULL: usize = 1 << 20;
 /// Our own lines to the client go on top of what the server sends.
 const FULL_OF_REPLIES: usize = 4 << 20;
-/// A client that said everything at once and closed its side still wants its answers: so long may the hub take to say
-/// what passes.
-const DECIDED_WITHIN: Duration = Duration::from_secs(5);
-/// When everybody else has ended, a client that reads nothing is waited for so long.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(2);
-/// So often, while a server works on its last answers, it is asked whether anybody still reads them.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After the server's end, what it wrote is there at once; only a grandchild can keep the stream open longer.
-const DRAIN: Duration = Duration::from_millis(250);
 
 /// Everything a run of the shim consists of.
 pub struct Relay {
@@ -62,6 +57,7 @@ pub struct Relay {
     long_server: Option<Long>,
     behind_long: Vec<Vec<u8>>,
     activities: Activities,
+    log: Bounded,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
     asked: Asked,
@@ -77,25 +73,6 @@ enum Asked {
     Unheard,
     /// It has spoken.
     Heard,
-}
-
-/// How far the end has come.
-#[derive(Debug, Default)]
-struct End {
-    /// How the server's process ended.
-    status: Option<ExitStatus>,
-    /// When the server's stream is given up after its process ended.
-    drained_at: Option<Instant>,
-    /// When a client that does not read is given up.
-    given_up_at: Option<Instant>,
-    /// The client closed its side, and calls of it wait until then for word of whether they may pass.
-    undecided_until: Option<Instant>,
-    /// Since when the server has been left alone: nothing more comes, and it says nothing.
-    quiet_since: Option<Instant>,
-    /// When it is next looked whether anybody reads the answers that are still to come.
-    look_at: Option<Instant>,
-    /// The gate has been told that the server is gone.
-    told: bool,
 }
 
 enum Event {
@@ -146,6 +123,7 @@ impl Relay {
             long_server: None,
             behind_long: Vec::new(),
             activities: Activities::default(),
+            log: Bounded::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
             asked: Asked::Nothing,
@@ -163,6 +141,7 @@ impl Relay {
         if let Some(batch) = self.hub.takes_calls().then(|| self.activities.take(Instant::now())).flatten() {
             self.hub.calls(batch);
         }
+        self.log.tell_at_end();
         self.hub.goodbye().await;
         code
     }
@@ -331,7 +310,9 @@ impl Relay {
     fn fate_of_server_line(&mut self, line: Range<usize>, now: Instant) -> Fate {
         let bytes = self.from_server.bytes(line);
         if has_inner_cr(bytes) {
-            say("dropped a line of the server: it holds a carriage return, which some clients take for a line end");
+            let why =
+                "dropped a line of the server: it holds a carriage return, which some clients take for a line end";
+            self.log.say(why, now);
             return Fate::Consumed;
         }
         // Asked for every line: what the gate waits for may have come in this very batch.
@@ -376,6 +357,7 @@ impl Relay {
     }
 
     fn perform(&mut self, action: Action, now: Instant) {
+        failpoint::reach_with("gate", &action);
         match action {
             Action::ToServer(line) | Action::InPlace(line) => self.tell_server(line),
             Action::ToClient(line) => self.tell_client(line),
@@ -387,7 +369,7 @@ impl Relay {
                 }
                 self.hub.ask(ask);
             }
-            Action::Log(text) => say(&text),
+            Action::Log(text) => self.log.say(&text, now),
         }
     }
 
@@ -397,6 +379,7 @@ impl Relay {
             Framing::Headers(line_end) => self.to_server.write_framed(&message, line_end),
             Framing::Lines => self.to_server.write_line(message),
         }
+        failpoint::reach("written");
     }
 
     /// A message of our own, as the client writes its own; never in the middle of one of the server.
@@ -414,6 +397,7 @@ impl Relay {
         match from {
             FromHub::Connected => self.hub.hello(self.identity.hello(self.gate.client(), self.gate.held())),
             FromHub::Answer(answer) => {
+                failpoint::reach_with("hub", &answer);
                 if matches!(answer, Answer::Lost | Answer::Refused) {
                     self.hub.lost();
                 }
@@ -434,13 +418,9 @@ impl Relay {
 
     /// When something is due next. Everything in here is done with, or leaves, when [`on_timer`](Self::on_timer) ran.
     fn wake(&self) -> Option<Instant> {
-        let ended = self.end.status.is_some();
         let calls = self.activities.due().filter(|_| self.hub.takes_calls());
-        let drained = self.end.drained_at.filter(|_| ended && self.reads_server());
-        let given_up = self.end.given_up_at.filter(|_| ended);
-        let parting = [drained, given_up, self.end.undecided_until, self.gives_up_server_at(), self.looks_at()];
-        let all = [self.gate.poll_timeout(), calls, self.child.escalates_at()].into_iter().chain(parting);
-        all.flatten().min()
+        let all = [self.gate.poll_timeout(), calls, self.child.escalates_at(), self.log.due(), self.ending_wake()];
+        all.into_iter().flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
@@ -452,117 +432,8 @@ impl Relay {
             self.send_calls(now);
         }
         self.child.escalate(now);
-        if due(self.gives_up_server_at()) {
-            self.end.quiet_since = None;
-            self.child.end_by(Signal::Terminate, now);
-        }
-        if due(self.looks_at()) {
-            self.end.look_at = Some(now + LOOK_EVERY);
-            if self.to_client.is_abandoned() {
-                self.to_client.close();
-            }
-        }
-        if due(self.end.drained_at) && self.reads_server() {
-            self.on_server_closed(now);
-        }
-        if due(self.end.given_up_at) && self.end.status.is_some() {
-            self.to_client.close();
-        }
-    }
-
-    // Ends.
-
-    /// The client closed its side. What it said last may have no line feed: whether it counts is the server's to say.
-    fn on_client_end(&mut self, now: Instant) {
-        let rest = self.from_client.take_rest();
-        if self.long_client.is_some() {
-            self.on_long_client_line(rest, true);
-        } else if !rest.is_empty() {
-            let mut run = Run::default();
-            self.on_client_line(rest.clone(), rest, self.framing, &mut run, now);
-            run.pass(&mut self.from_client, &mut self.to_server);
-        }
-        self.from_client.close();
-        self.end.undecided_until = Some(now + DECIDED_WITHIN);
-    }
-
-    /// Everything that the client holds is taken back, and the server sees the end of its input. It is not hurried
-    /// while it owes an answer: without us nobody would.
-    fn on_client_gone(&mut self, now: Instant) {
-        self.from_client.close();
-        self.end.undecided_until = None;
-        self.gate.handle_client_gone(now);
-        self.to_server.finish();
-        self.end.quiet_since = Some(now);
-        self.end.look_at = Some(now + LOOK_EVERY);
-        self.give_up_by(now + GIVE_UP_AFTER);
-    }
-
-    /// Whether an answer is to come that somebody waits for.
-    ///
-    /// None comes from a server that closed its stdout; and one that has not read all it was sent must go on reading or
-    /// say something. While the client has not taken what there is, the server may be waiting for that.
-    fn owes_answers(&self) -> bool {
-        let awaited = self.gate.awaits_answer() || self.asked == Asked::Unheard;
-        let comes = self.to_client.has_work() || awaited && !self.to_server.has_work();
-        self.to_client.is_open() && self.from_server.is_open() && comes
-    }
-
-    fn gives_up_server_at(&self) -> Option<Instant> {
-        let quiet = self.end.quiet_since.filter(|_| self.end.status.is_none() && !self.owes_answers())?;
-        Some(quiet + child::GRACE_AFTER_EOF)
-    }
-
-    fn looks_at(&self) -> Option<Instant> {
-        self.end.look_at.filter(|_| self.end.status.is_none() && self.to_client.is_open())
-    }
-
-    /// The client does not read any more: the server learns it when it writes, as it would without us.
-    fn on_client_closed(&mut self, now: Instant) {
-        self.from_server.close();
-        if self.from_client.is_open() || self.end.undecided_until.is_some() {
-            self.on_client_gone(now);
-            self.act(now);
-        }
-    }
-
-    /// Somebody takes what is written: nobody has stopped.
-    fn on_wrote(&mut self, now: Instant) {
-        self.keep_draining(now);
-        self.end.quiet_since = self.end.quiet_since.map(|_| now);
-    }
-
-    fn on_signal(&mut self, signal: Signal, now: Instant) {
-        self.from_client.close();
-        self.end.undecided_until = None;
-        self.gate.handle_client_gone(now);
-        // In this order: a server that sees EOF first may be gone with another exit code than without us.
-        self.child.end_by(signal, now);
-        self.to_server.close();
-        self.give_up_by(now + GIVE_UP_AFTER);
-    }
-
-    fn on_exited(&mut self, status: io::Result<ExitStatus>, now: Instant) {
-        // A status that cannot be had is an end like any other.
-        self.end.status = Some(status.unwrap_or_default());
-        self.keep_draining(now);
-        self.to_server.close();
-    }
-
-    fn keep_draining(&mut self, now: Instant) {
-        if self.end.status.is_some() {
-            self.end.drained_at = Some(now + DRAIN);
-            // A client that reads is not given up, however slowly it does.
-            self.end.given_up_at = self.end.given_up_at.map(|at| at.max(now + GIVE_UP_AFTER));
-        }
-    }
-
-    fn give_up_by(&mut self, at: Instant) {
-        self.end.given_up_at = Some(self.end.given_up_at.map_or(at, |earlier| earlier.min(at)));
-    }
-
-    fn is_done(&self) -> bool {
-        self.end.told && self.end.status.is_some() && !self.to_client.has_work()
+        self.log.tell(now);
+        self.on_ending_timer(now);
     }
 
     fn reads_client(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use clap::Parser as _;
+
 #[test]
 fn every_route_of_the_api_is_in_its_reference() {
     let code = fs::read_to_string("src/hub/api/mod.rs").unwrap();
@@ -16,20 +18,72 @@ fn every_route_of_the_api_is_in_its_reference() {
     assert!(missing.is_empty(), "docs/api.md does not tell of {missing:?}");
 }
 
+/// Everything that is written for people.
+fn documents() -> Vec<String> {
+    let of_docs = fs::read_dir("docs").unwrap().map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let others =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md", "benches/README.md"].map(str::to_owned);
+    of_docs.filter(|path| path.ends_with(".md")).chain(others).collect()
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let mut dead = Vec::new();
-    for document in
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/api.md", "docs/architecture.md", "tests/README.md"]
-    {
-        let text = fs::read_to_string(document).unwrap();
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
         let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link)) {
-            let path = link.split('#').next().unwrap_or_default();
-            if !path.is_empty() && !path.contains("://") && fs::metadata(format!("./{folder}/{path}")).is_err() {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let path = format!("./{folder}/{path}");
+            let has = |text: String| text.lines().any(|line| anchor(line).is_some_and(|anchor| anchor == heading));
+            if fs::metadata(&path).is_err() || !heading.is_empty() && !fs::read_to_string(&path).is_ok_and(has) {
                 dead.push(format!("{document}: {link}"));
             }
         }
     }
     assert!(dead.is_empty(), "{dead:#?}");
+}
+
+/// What a heading is linked by.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
+}
+
+/// The lines of a document that a reader would type, each as words.
+fn typed(text: &str) -> Vec<Vec<String>> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap_or_default());
+    lines.flat_map(|line| line.split(" && ")).map(words).collect()
+}
+
+fn words(command: &str) -> Vec<String> {
+    let quoted = command.split('"').enumerate().map(|(at, part)| (at % 2 == 1, part));
+    let words = quoted.flat_map(|(is_quoted, part)| match is_quoted {
+        true => vec![part.to_owned()],
+        false => part.split_whitespace().map(str::to_owned).collect(),
+    });
+    words.collect()
+}
+
+#[test]
+fn every_command_that_a_document_has_its_reader_type_is_one() {
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for document in documents() {
+        for command in typed(&fs::read_to_string(&document).unwrap()) {
+            let parsed = match command.first().map(String::as_str) {
+                Some("hitl-hub") => hitl::hub::cli::Cli::try_parse_from(&command).map(drop),
+                Some("hitl-wrap") => hitl::wrap::cli::Cli::try_parse_from(&command).map(drop),
+                _ => continue,
+            };
+            tried += 1;
+            wrong.extend(parsed.err().map(|error| format!("{document}: {command:?}: {error}")));
+        }
+    }
+    assert!(tried > 10, "commands are written otherwise now");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

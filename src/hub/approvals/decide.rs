@@ -5,10 +5,10 @@
 
 use crate::core::approval::{EXTEND_SECONDS, MAX_WINDOW_MS, RELEASE_GRACE_MS, Status, extended_deadline};
 use crate::core::ids::ApprovalId;
+use crate::hub::approvals::row::Held;
 use crate::hub::approvals::{Approvals, find, life};
 use crate::hub::error::DecideError;
 use crate::hub::model::{Approval, Role, User};
-use crate::hub::store::rows::Held;
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::{Decider, role_of};
 

@@ -2,7 +2,7 @@
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::hub::approvals::Approvals;
-use crate::hub::store::rows::{self, Held};
+use crate::hub::approvals::row::{self, Held};
 use crate::hub::store::{StoreError, Tx};
 
 impl Approvals {
@@ -12,14 +12,14 @@ impl Approvals {
             .bind(id.as_str())
             .fetch_optional(self.store.read())
             .await?;
-        row.as_ref().map(rows::held).transpose()
+        row.as_ref().map(row::held).transpose()
     }
 }
 
 /// One approval.
 pub(super) async fn find(tx: &mut Tx, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query("select * from approvals where id = $1").bind(id.as_str()).fetch_optional(tx.sql()).await?;
-    row.as_ref().map(rows::held).transpose()
+    row.as_ref().map(row::held).transpose()
 }
 
 /// The approval behind a live request, by the request's id or its own.
@@ -28,7 +28,7 @@ pub(super) async fn of_request(tx: &mut Tx, id: &ApprovalId) -> Result<Option<He
         .bind(id.as_str())
         .fetch_optional(tx.sql())
         .await?;
-    row.as_ref().map(rows::held).transpose()
+    row.as_ref().map(row::held).transpose()
 }
 
 pub(super) async fn of_instance(
@@ -47,7 +47,7 @@ pub(super) async fn of_instance(
     .bind(i64::from(instance.is_none()))
     .fetch_all(tx.sql())
     .await?;
-    let mut found = found.iter().map(rows::held).collect::<Result<Vec<_>, _>>()?;
+    let mut found = found.iter().map(row::held).collect::<Result<Vec<_>, _>>()?;
     // Sorted here: asked to sort, SQLite walks an agent's whole history instead of the few that are open.
     found.sort_by_key(|held| held.approval.created_at);
     Ok(found)

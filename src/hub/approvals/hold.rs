@@ -11,9 +11,9 @@ use crate::core::messages::{CallOutcome, Cancel, Continued, Release};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::life::{DISCONNECTED, UNUSED};
+use crate::hub::approvals::row::Held;
 use crate::hub::approvals::{Approvals, find, life};
 use crate::hub::servers::policies::{Question, Shown, Standing};
-use crate::hub::store::rows::Held;
 use crate::hub::store::{StoreError, Turn, Tx, activity};
 use crate::hub::who::{HUB, Shim};
 

@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::core::approval::{Life, RELEASE_GRACE_MS};
 use crate::core::ids::ApprovalId;
 use crate::core::messages::{CallOutcome, Release, Request};
+use crate::hub::approvals::row::{self, Held};
 use crate::hub::notify;
 use crate::hub::store::bus::Target;
-use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{Entry, ROW, StoreError, Tx, activity};
 use crate::hub::who::{Decider, HUB, Shim};
 
@@ -20,7 +20,7 @@ pub(in crate::hub) const DISCONNECTED: &str = "the agent disconnected";
 pub(in crate::hub) const UNUSED: &str = "it was approved, but not used in time";
 
 /// Pending, and in time → approved by this person; unused, it is void after so long.
-pub(in crate::hub) async fn approve(
+pub(super) async fn approve(
     tx: &mut Tx,
     id: &ApprovalId,
     by: &Decider,
@@ -41,13 +41,13 @@ pub(in crate::hub) async fn approve(
     .await?;
     let Some(row) = row else { return Ok(None) };
     tx.wake_sweeper_at(now + grace_ms);
-    let held = rows::held(&row)?;
+    let held = row::held(&row)?;
     record(tx, &held, &by.name, "approval.approved", by.told(worded(comment)), now).await?;
     Ok(Some(held))
 }
 
 /// Pending, and in time → rejected by this person.
-pub(in crate::hub) async fn reject(
+pub(super) async fn reject(
     tx: &mut Tx,
     id: &ApprovalId,
     by: &Decider,
@@ -65,7 +65,7 @@ pub(in crate::hub) async fn reject(
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let held = rows::held(&row)?;
+    let held = row::held(&row)?;
     record(tx, &held, &by.name, "approval.rejected", by.told(worded(reason)), now).await?;
     Ok(Some(held))
 }
@@ -75,7 +75,7 @@ fn worded(words: Option<String>) -> serde_json::Value {
 }
 
 /// Pending, and in time → pending until this deadline.
-pub(in crate::hub) async fn extend(
+pub(super) async fn extend(
     tx: &mut Tx,
     id: &ApprovalId,
     by: &Decider,
@@ -91,7 +91,7 @@ pub(in crate::hub) async fn extend(
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let (held, detail) = (rows::held(&row)?, json!({ "deadline_at": deadline }));
+    let (held, detail) = (row::held(&row)?, json!({ "deadline_at": deadline }));
     record(tx, &held, &by.name, "approval.extended", by.told(detail), now).await?;
     Ok(Some(held))
 }
@@ -103,11 +103,11 @@ pub(super) async fn see(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Res
         .bind(now)
         .fetch_one(tx.sql())
         .await?;
-    record(tx, &rows::held(&row)?, by, "approval.seen", serde_json::Value::Null, now).await
+    record(tx, &row::held(&row)?, by, "approval.seen", serde_json::Value::Null, now).await
 }
 
 /// Pending and past its deadline → timed out.
-pub(in crate::hub) async fn time_out(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<Option<Held>, StoreError> {
+pub(super) async fn time_out(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<Option<Held>, StoreError> {
     let row = sqlx::query(
         "update approvals set status = 'timed_out', decided_at = $2, outcome = 'not_executed', outcome_at = $2, kept = 0 \
          where id = $1 and status = 'pending' and deadline_at <= $2 returning *",
@@ -117,13 +117,13 @@ pub(in crate::hub) async fn time_out(tx: &mut Tx, id: &ApprovalId, now: i64) -> 
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let held = rows::held(&row)?;
+    let held = row::held(&row)?;
     record(tx, &held, HUB, "approval.timed_out", serde_json::Value::Null, now).await?;
     Ok(Some(held))
 }
 
 /// Approved, and its grace is over → not executed.
-pub(in crate::hub) async fn expire(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<(), StoreError> {
+pub(super) async fn expire(tx: &mut Tx, id: &ApprovalId, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set outcome = 'not_executed', outcome_at = $2, kept = 0 \
          where id = $1 and status = 'approved' and outcome = 'waiting' and grace_until <= $2 returning *",
@@ -133,11 +133,11 @@ pub(in crate::hub) async fn expire(tx: &mut Tx, id: &ApprovalId, now: i64) -> Re
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(()) };
-    record(tx, &rows::held(&row)?, HUB, "approval.expired", json!({ "reason": UNUSED }), now).await
+    record(tx, &row::held(&row)?, HUB, "approval.expired", json!({ "reason": UNUSED }), now).await
 }
 
 /// Approved and held by this run of its shim → released, for exactly this call.
-pub(in crate::hub) async fn release(tx: &mut Tx, shim: &Shim, release: &Release, now: i64) -> Result<bool, StoreError> {
+pub(super) async fn release(tx: &mut Tx, shim: &Shim, release: &Release, now: i64) -> Result<bool, StoreError> {
     let row = sqlx::query(
         "update approvals set outcome = 'released', outcome_at = $2, released_instance = $3 \
          where id = $1 and status = 'approved' and outcome = 'waiting' and grace_until > $2 \
@@ -152,13 +152,13 @@ pub(in crate::hub) async fn release(tx: &mut Tx, shim: &Shim, release: &Release,
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(false) };
-    let held = rows::held(&row)?;
+    let held = row::held(&row)?;
     record(tx, &held, shim.client_id.as_str(), "approval.released", serde_json::Value::Null, now).await?;
     Ok(true)
 }
 
 /// Released → what the run of the shim that released it says came of it, which may replace `unknown` later.
-pub(in crate::hub) async fn finish(tx: &mut Tx, shim: &Shim, end: &CallOutcome, now: i64) -> Result<(), StoreError> {
+pub(super) async fn finish(tx: &mut Tx, shim: &Shim, end: &CallOutcome, now: i64) -> Result<(), StoreError> {
     let duration = i64::try_from(end.duration_ms).unwrap_or(i64::MAX);
     let row = sqlx::query(
         "update approvals set outcome = $2, outcome_at = $3, duration_ms = $4 where id = $1 \
@@ -175,11 +175,11 @@ pub(in crate::hub) async fn finish(tx: &mut Tx, shim: &Shim, end: &CallOutcome, 
     .await?;
     let Some(row) = row else { return Ok(()) };
     let detail = json!({ "outcome": end.outcome.as_str(), "duration_ms": duration });
-    record(tx, &rows::held(&row)?, shim.client_id.as_str(), "approval.finished", detail, now).await
+    record(tx, &row::held(&row)?, shim.client_id.as_str(), "approval.finished", detail, now).await
 }
 
 /// Released, and its shim is gone → how it ended is not known.
-pub(in crate::hub) async fn lose(tx: &mut Tx, id: &ApprovalId, why: &str, now: i64) -> Result<(), StoreError> {
+pub(super) async fn lose(tx: &mut Tx, id: &ApprovalId, why: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set outcome = 'unknown', outcome_at = $2 where id = $1 and outcome = 'released' returning *",
     )
@@ -189,11 +189,11 @@ pub(in crate::hub) async fn lose(tx: &mut Tx, id: &ApprovalId, why: &str, now: i
     .await?;
     let Some(row) = row else { return Ok(()) };
     let detail = json!({ "outcome": "unknown", "reason": why });
-    record(tx, &rows::held(&row)?, HUB, "approval.finished", detail, now).await
+    record(tx, &row::held(&row)?, HUB, "approval.finished", detail, now).await
 }
 
 /// Pending → cancelled; approved and not used → not executed; anything else stays.
-pub(in crate::hub) async fn take_back(
+pub(super) async fn take_back(
     tx: &mut Tx,
     id: &ApprovalId,
     actor: &str,
@@ -212,7 +212,7 @@ pub(in crate::hub) async fn take_back(
     let Some(row) = row else {
         return void(tx, id, why, now).await;
     };
-    record(tx, &rows::held(&row)?, actor, "approval.cancelled", json!({ "reason": why }), now).await
+    record(tx, &row::held(&row)?, actor, "approval.cancelled", json!({ "reason": why }), now).await
 }
 
 /// Approved and not released → not executed.
@@ -226,17 +226,11 @@ async fn void(tx: &mut Tx, id: &ApprovalId, why: &str, now: i64) -> Result<(), S
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(()) };
-    record(tx, &rows::held(&row)?, HUB, "approval.expired", json!({ "reason": why }), now).await
+    record(tx, &row::held(&row)?, HUB, "approval.expired", json!({ "reason": why }), now).await
 }
 
 /// The client will call again: what is open stays open for an identical call, and for nothing else.
-pub(in crate::hub) async fn keep(
-    tx: &mut Tx,
-    id: &ApprovalId,
-    grant_ms: i64,
-    why: &str,
-    now: i64,
-) -> Result<(), StoreError> {
+pub(super) async fn keep(tx: &mut Tx, id: &ApprovalId, grant_ms: i64, why: &str, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set kept = 1, grace_until = decided_at + $2 \
          where id = $1 and kept = 0 and outcome = 'waiting' and status in ('pending', 'approved') returning *",
@@ -246,8 +240,8 @@ pub(in crate::hub) async fn keep(
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(()) };
-    let held = rows::held(&row)?;
-    activity::hand_off(tx, &held).await?;
+    let held = row::held(&row)?;
+    activity::hand_off(tx, &held.approval).await?;
     record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
 }
 
@@ -256,7 +250,7 @@ pub(in crate::hub) async fn keep(
 /// Only what no live request stands behind is joined, by one statement: of two retries at once one gets it and the
 /// other a card of its own, and nobody takes an approval from a call that is still held. What was shown stays what is
 /// approved and what runs, however the call is written now.
-pub(in crate::hub) async fn join(
+pub(super) async fn join(
     tx: &mut Tx,
     shim: &Shim,
     request: &Request,
@@ -280,8 +274,8 @@ pub(in crate::hub) async fn join(
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let held = rows::held(&row)?;
-    activity::attach(tx, &held, &request.id).await?;
+    let held = row::held(&row)?;
+    activity::attach(tx, &held.approval, &request.id).await?;
     if let Life::Approved { grace_until, .. } = held.life {
         tx.wake_sweeper_at(grace_until);
     }
@@ -294,7 +288,7 @@ pub(in crate::hub) async fn join(
 }
 
 /// Approved, with a grace that is not over → a longer grace.
-pub(in crate::hub) async fn stretch(tx: &mut Tx, id: &ApprovalId, until: i64, now: i64) -> Result<(), StoreError> {
+pub(super) async fn stretch(tx: &mut Tx, id: &ApprovalId, until: i64, now: i64) -> Result<(), StoreError> {
     let row = sqlx::query(
         "update approvals set grace_until = $2 where id = $1 and status = 'approved' and outcome = 'waiting' \
          and grace_until > $3 and grace_until < $2 returning *",
@@ -305,7 +299,7 @@ pub(in crate::hub) async fn stretch(tx: &mut Tx, id: &ApprovalId, until: i64, no
     .fetch_optional(tx.sql())
     .await?;
     let Some(row) = row else { return Ok(()) };
-    record(tx, &rows::held(&row)?, HUB, "approval.grace_extended", serde_json::Value::Null, now).await
+    record(tx, &row::held(&row)?, HUB, "approval.grace_extended", serde_json::Value::Null, now).await
 }
 
 /// Records what happened to an approval, writes whom to notify, and wakes the session that holds it.

@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::Approvals;
+use crate::hub::approvals::row;
 use crate::hub::model::{Approval, Page, TimelineEntry};
 use crate::hub::store::paging::page_size;
 use crate::hub::store::{StoreError, rows};
@@ -126,7 +127,7 @@ impl Approvals {
             };
         }
         let found = query.fetch_all(self.store.read()).await?;
-        let mut items = found.iter().map(rows::approval).collect::<Result<Vec<_>, _>>()?;
+        let mut items = found.iter().map(row::approval).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);
         if !queue {
@@ -152,7 +153,7 @@ impl Approvals {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let timeline = Some(self.timeline(id).await?);
-        Ok(Some(Approval { timeline, ..rows::approval(&row)? }))
+        Ok(Some(Approval { timeline, ..row::approval(&row)? }))
     }
 
     async fn timeline(&self, id: &ApprovalId) -> Result<Vec<TimelineEntry>, StoreError> {

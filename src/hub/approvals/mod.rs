@@ -4,12 +4,17 @@ mod decide;
 mod due;
 mod find;
 pub(super) mod hold;
-pub(super) mod life;
+mod life;
 mod list;
 pub(super) mod register;
 mod rollback;
+mod row;
+#[cfg(test)]
+mod tests;
 
+pub(super) use self::life::{DISCONNECTED, UNUSED};
 pub use self::list::ApprovalFilter;
+pub(super) use self::row::Held;
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::servers::Servers;

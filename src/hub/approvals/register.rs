@@ -12,11 +12,11 @@ use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::life::record;
+use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
 use crate::hub::store::budget::Cost;
-use crate::hub::store::rows::{self, Held};
 use crate::hub::store::{StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
@@ -215,7 +215,7 @@ async fn join(
     .fetch_all(tx.sql())
     .await?;
     for row in &found {
-        let kept = rows::held(row)?;
+        let kept = row::held(row)?;
         if is_for(hub, shim, subject, request, &kept)
             && let Some(held) = life::join(tx, shim, request, &kept, hub.times.grant_for_ms, now).await?
         {
@@ -320,7 +320,7 @@ async fn insert(
     .fetch_one(tx.sql())
     .await?;
     tx.wake_sweeper_at(deadline);
-    let held = rows::held(&row)?;
+    let held = row::held(&row)?;
     let detail = json!({ "server": shim.server, "tool": request.tool, "digest": request.digest });
     record(tx, &held, shim.client_id.as_str(), "approval.created", detail, now).await?;
     Ok(held)

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -90,10 +90,18 @@ impl Client {
         let Some(store) = &self.store else { return std::future::pending().await };
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            if let Err(error) = store.people.keep_command_token(&self.token, Some(TOKEN_TTL)).await {
-                return error.into();
+            match store.people.keep_command_token(&self.token, Some(TOKEN_TTL)).await {
+                Ok(true) => {}
+                Ok(false) => return anyhow!("somebody has ended this command at the hub"),
+                Err(error) => return error.into(),
             }
         }
+    }
+
+    /// Whether somebody has ended its token.
+    pub(super) async fn is_ended(&self) -> bool {
+        let Some(store) = &self.store else { return false };
+        store.people.keep_command_token(&self.token, Some(TOKEN_TTL)).await.is_ok_and(|kept| !kept)
     }
 
     /// Ends the token.

@@ -8,10 +8,12 @@ mod command;
 pub mod links;
 mod password;
 mod personal;
+mod row;
 mod users;
 
 pub use self::browser_sessions::{BrowserSessions, USER_KEY, key as session_key};
 pub use self::personal::PersonalToken;
+pub(super) use self::row::user as user_of;
 pub use self::users::UserChange;
 pub(super) use self::users::{find as find_user, insert as insert_user};
 

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::chance;
 use crate::core::ids::hex;
@@ -12,9 +10,10 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::people::People;
 use crate::hub::people::find_user;
+use crate::hub::people::row;
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Entry, StoreError, Tx, rows};
+use crate::hub::store::{Entry, StoreError, Tx};
 use crate::hub::who::admin;
 use crate::hub::who::{Actor, Via};
 
@@ -49,7 +48,8 @@ impl People {
         let secret = self.store.identity().await?.fingerprint().named_in(&random("hitl_u_")?);
         let now = self.now();
         let (hash, by) = (hashed(&secret), by.clone());
-        let token = PersonalToken { id: new_id()?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
+        let token =
+            PersonalToken { id: new_id("token")?, user: name.to_owned(), created_at: now, expires_at: now + ttl };
         let added = token.clone();
         self.store
             .write(move |tx| {
@@ -57,7 +57,10 @@ impl People {
                     admin(tx, &by).await?;
                     insert(tx, &hash, &added).await?;
                     let detail = json!({ "token": added.id, "expires_at": added.expires_at });
-                    Ok::<_, ChangeError>(record(tx, &by, "user.token_added", &added.user, detail, now).await?)
+                    let subject = added.user.as_str();
+                    let entry = Entry { at: now, actor: by.name(), action: "user.token_added", subject, detail };
+                    tx.audit(entry, Target::Pages).await?;
+                    Ok::<_, ChangeError>(())
                 })
             })
             .await?;
@@ -78,7 +81,7 @@ impl People {
         .fetch_all(self.store.read())
         .await
         .map_err(StoreError::from)?;
-        Ok(found.iter().map(listed).collect::<Result<_, _>>()?)
+        Ok(found.iter().map(row::token).collect::<Result<_, _>>()?)
     }
 
     /// Makes a token worthless at once, by its name in the list.
@@ -92,8 +95,11 @@ impl People {
                     let Some(row) = gone.fetch_optional(tx.sql()).await? else {
                         return Err(ChangeError::NotFound(format!("token {id}")));
                     };
-                    let token = listed(&row)?;
-                    record(tx, &by, "user.token_revoked", &token.user, json!({ "token": token.id }), hub.now()).await?;
+                    let token = row::token(&row)?;
+                    let (subject, detail) = (token.user.as_str(), json!({ "token": token.id }));
+                    let entry =
+                        Entry { at: hub.now(), actor: by.name(), action: "user.token_revoked", subject, detail };
+                    tx.audit(entry, Target::Pages).await?;
                     Ok(token)
                 })
             })
@@ -111,23 +117,15 @@ impl People {
         .fetch_optional(self.store.read())
         .await?;
         match row {
-            Some(row) => Ok(Some((rows::user(&row)?, Via::Token))),
+            Some(row) => Ok(Some((row::user(&row)?, Via::Token))),
             None => Ok(self.user_of_command(token).await?.map(|user| (user, Via::Cli))),
         }
     }
 }
 
-fn new_id() -> Result<String, StoreError> {
-    Ok(format!("token-{}", hex(&chance::bytes::<6>()?)))
-}
-
-fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {
-    Ok(PersonalToken {
-        id: row.try_get("id")?,
-        user: row.try_get("user_name")?,
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
-    })
+/// A name that opens nothing, for lists and the record.
+pub(super) fn new_id(kind: &str) -> Result<String, StoreError> {
+    Ok(format!("{kind}-{}", hex(&chance::bytes::<6>()?)))
 }
 
 async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {
@@ -142,17 +140,5 @@ async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), Ch
         .bind(token.created_at)
         .execute(tx.sql())
         .await?;
-    Ok(())
-}
-
-async fn record(
-    tx: &mut Tx,
-    by: &Actor,
-    action: &'static str,
-    name: &str,
-    detail: serde_json::Value,
-    at: i64,
-) -> Result<(), StoreError> {
-    tx.audit(Entry { at, actor: by.name(), action, subject: name, detail }, Target::Pages).await?;
     Ok(())
 }

@@ -11,7 +11,8 @@ use sqlx::AnyConnection;
 use crate::core::ids::ClientId;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, BypassEntry};
-use crate::hub::store::{StoreError, Tx, rows};
+use crate::hub::servers::row;
+use crate::hub::store::{StoreError, Tx};
 
 /// The most entries a server may have.
 const MAX_ENTRIES: usize = 1000;
@@ -94,7 +95,7 @@ pub(super) async fn of_server(
         .bind(server)
         .fetch_all(connection)
         .await?;
-    found.iter().map(|row| rows::bypass(row, now)).collect()
+    found.iter().map(|row| row::bypass(row, now)).collect()
 }
 
 /// Makes the list as it is wanted; what stays keeps its story.

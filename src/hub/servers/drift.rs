@@ -16,7 +16,7 @@ use crate::hub::model::{Tool, ToolDrift};
 use crate::hub::servers::Servers;
 use crate::hub::servers::definition::described;
 use crate::hub::servers::record::record;
-use crate::hub::store::rows::{self, Listed};
+use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::Actor;
 use crate::hub::who::Shim;
@@ -67,7 +67,7 @@ pub(super) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Result<(), St
 pub(super) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Option<String>, StoreError> {
     let agent = shim.client_id.as_str();
     let Some(row) = row(tx, &shim.server, tool).await? else { return Ok(Some(agent.to_owned())) };
-    let waits = rows::tool(&row)?.tool.drift.is_some();
+    let waits = row::tool(&row)?.tool.drift.is_some();
     let before: Option<String> = row.try_get("drift_by")?;
     Ok((!waits || before.as_deref() == Some(agent)).then(|| agent.to_owned()))
 }
@@ -112,7 +112,7 @@ pub(super) async fn compare(
 /// Accepts the present definition of a tool if it differs from the accepted one only where it may; returns whether.
 pub(super) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
     let Some(row) = row(tx, server, tool).await? else { return Ok(false) };
-    let listed = rows::tool(&row)?;
+    let listed = row::tool(&row)?;
     let texts: (Option<String>, Option<String>) = (row.try_get("accepted_definition")?, row.try_get("definition")?);
     let difference = texts.0.zip(texts.1).and_then(|(old, new)| difference(&old, &new));
     let may = difference.is_some_and(|difference| difference.is_within(&listed.tool.varies));
@@ -130,8 +130,8 @@ pub(in crate::hub) async fn of_call(
     shown: Option<&Digest>,
 ) -> Result<(Option<ToolDrift>, Option<String>), StoreError> {
     let Some(row) = row(tx, server, tool).await? else { return Ok((None, None)) };
-    let listed = rows::tool(&row)?;
-    let drift = rows::drift(&row, &listed, shown.unwrap_or(&listed.definition))?;
+    let listed = row::tool(&row)?;
+    let drift = row::drift(&row, &listed, shown.unwrap_or(&listed.definition))?;
     Ok((drift, description(&row, &listed, shown)?))
 }
 
@@ -157,7 +157,7 @@ async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<AnyRow>, St
 
 async fn accepted(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Vec<Digest>>, StoreError> {
     let row = row(tx, server, tool).await?;
-    Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.accepted))
+    Ok(row.as_ref().map(row::tool).transpose()?.map(|listed| listed.accepted))
 }
 
 /// The tool's present definition is one of the accepted, and the last of them.
@@ -199,7 +199,7 @@ impl Servers {
                 Box::pin(async move {
                     admin(tx, &by).await?;
                     let row = row(tx, &server, &tool).await?;
-                    let Some(listed) = row.as_ref().map(rows::tool).transpose()? else {
+                    let Some(listed) = row.as_ref().map(row::tool).transpose()? else {
                         return Err(ChangeError::NotFound(format!("tool {tool} on a server {server}")));
                     };
                     if looked_at != listed.definition {

@@ -15,9 +15,10 @@ use crate::core::messages::Tools;
 use crate::hub::servers::Servers;
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
+use crate::hub::servers::row;
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx, rows};
+use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many tools of one server are kept.
@@ -126,7 +127,7 @@ async fn known(connection: &mut AnyConnection, server: &str) -> Result<HashMap<S
     let known = |row: &AnyRow| {
         let tool = Known {
             digest: Digest(row.try_get("definition_sha256")?),
-            accepted: rows::accepted(row.try_get("accepted")?)?,
+            accepted: row::accepted(row.try_get("accepted")?)?,
             added_by: row.try_get("added_by")?,
             drift_by: row.try_get("drift_by")?,
         };

@@ -8,6 +8,7 @@ pub(super) mod lists;
 pub(super) mod policies;
 mod record;
 mod removal;
+mod row;
 pub(super) mod set;
 mod simulate;
 

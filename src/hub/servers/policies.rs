@@ -14,8 +14,9 @@ use crate::hub::model::{Bypass, Policy, Tool};
 use crate::hub::servers::Servers;
 use crate::hub::servers::bypasses;
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
+use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{self, Listed};
+use crate::hub::store::rows;
 
 /// The definitions that a client was shown, by tool; what is left out counts as the store has it.
 pub(in crate::hub) type Shown = HashMap<String, Digest>;
@@ -159,7 +160,7 @@ impl Servers {
         let row =
             sqlx::query("select * from servers where name = $1").bind(server).fetch_optional(&mut *connection).await?;
         let Some(row) = row else { return Ok(None) };
-        let (_, mut policy) = rows::server(&row)?;
+        let (_, mut policy) = row::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
         let rules = self.ready_rules.of(server, row.try_get("rules")?);
@@ -223,5 +224,5 @@ fn weighed(listed: &Listed, shown: &Shown) -> weigh::Tool {
 pub(super) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
-    found.iter().map(rows::tool).collect()
+    found.iter().map(row::tool).collect()
 }

@@ -14,7 +14,7 @@ use crate::hub::servers::bypasses;
 use crate::hub::servers::drift;
 use crate::hub::servers::policies::{self, Kept, Shown, shown};
 use crate::hub::servers::record::record;
-use crate::hub::store::rows::{self, Listed};
+use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::Actor;
 use crate::hub::who::admin;
@@ -29,15 +29,15 @@ impl Servers {
     pub async fn servers(&self) -> Result<Vec<Server>, StoreError> {
         let found = sqlx::query("select * from servers order by name").fetch_all(self.store.read()).await?;
         let mut tools = by_server("select * from tools order by server, name", self, |row| {
-            rows::tool(row).map(|listed| brief(listed.tool))
+            row::tool(row).map(|listed| brief(listed.tool))
         })
         .await?;
         let now = self.now();
         let entries = "select * from bypasses order by server, client_id";
-        let mut entries = by_server(entries, self, |row| rows::bypass(row, now)).await?;
+        let mut entries = by_server(entries, self, |row| row::bypass(row, now)).await?;
         let sessions = self.live.sessions();
         let of_row = |row| {
-            let ((name, mut policy), command) = (rows::server(row)?, rows::command(row)?);
+            let ((name, mut policy), command) = (row::server(row)?, row::command(row)?);
             let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
             policy.bypass = bypasses::in_force(&entries);
             let tools = tools.remove(&name).unwrap_or_default();
@@ -57,7 +57,7 @@ impl Servers {
         let scales = kept.scales(Caller::unlimited(ClientId::from("")), &listed, &Shown::default());
         let (opinion, Kept { policy, entries, .. }) = (self.unasked(), kept);
         let row = sqlx::query("select command from servers where name = $1").bind(name);
-        let command = rows::command(&row.fetch_one(&mut *connection).await?)?;
+        let command = row::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
         let mut usage = self.usage(name).await?;
         let tools = listed.into_iter().map(|Listed { mut tool, .. }| {
@@ -266,5 +266,5 @@ async fn store_tool(tx: &mut Tx, server: &str, tool: &str, change: &ToolChange) 
     .bind(change.varies.as_ref().map(|members| json!(members).to_string()))
     .fetch_optional(tx.sql())
     .await?;
-    Ok(row.as_ref().map(rows::tool).transpose()?.map(|listed| listed.tool))
+    Ok(row.as_ref().map(row::tool).transpose()?.map(|listed| listed.tool))
 }

@@ -7,6 +7,7 @@ use crate::core::ids::ApprovalId;
 use crate::core::policy::Ruling;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Agent, AgentRef, Coverage, Covered, Simulation, User};
+use crate::hub::people;
 use crate::hub::servers::Servers;
 use crate::hub::servers::policies::{Question, Shown, Standing, Subject, ceiling_of};
 use crate::hub::store::{StoreError, rows};
@@ -89,7 +90,7 @@ impl Servers {
     async fn known_user(&self, name: &str) -> Result<User, ChangeError> {
         let row = sqlx::query("select * from users where name = $1");
         let row = row.bind(name).fetch_optional(self.store.read()).await?;
-        let user = row.as_ref().map(rows::user).transpose()?;
+        let user = row.as_ref().map(people::user_of).transpose()?;
         user.ok_or_else(|| ChangeError::NotFound(format!("user {name}")))
     }
 

@@ -3,9 +3,9 @@
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::Activity;
-use crate::hub::model::{ActivityRow, Page};
+use crate::hub::model::{ActivityRow, Approval, Page};
 use crate::hub::store::paging::page_size;
-use crate::hub::store::rows::{self, Held};
+use crate::hub::store::rows;
 use crate::hub::store::{Store, StoreError, Tx};
 
 /// Which calls; what is left out does not narrow.
@@ -111,15 +111,15 @@ pub(in crate::hub) async fn approval_of(
 }
 
 /// A call that came again took an approval up: what was told of it under its request's id belongs there.
-pub(in crate::hub) async fn attach(tx: &mut Tx, held: &Held, request: &ApprovalId) -> Result<(), StoreError> {
+pub(in crate::hub) async fn attach(tx: &mut Tx, approval: &Approval, request: &ApprovalId) -> Result<(), StoreError> {
     sqlx::query(
         "update activity set approval = $1 where approval = $2 and client_id = $3 and server = $4 and tool = $5",
     )
-    .bind(held.approval.id.as_str())
+    .bind(approval.id.as_str())
     .bind(request.as_str())
-    .bind(held.approval.agent.client_id.as_str())
-    .bind(held.approval.server.as_str())
-    .bind(held.approval.tool.as_str())
+    .bind(approval.agent.client_id.as_str())
+    .bind(approval.server.as_str())
+    .bind(approval.tool.as_str())
     .execute(tx.sql())
     .await?;
     Ok(())
@@ -127,15 +127,15 @@ pub(in crate::hub) async fn attach(tx: &mut Tx, held: &Held, request: &ApprovalI
 
 /// No live request stands behind an approval any more: the call that did was not executed, whatever becomes of the
 /// approval when it comes again.
-pub(in crate::hub) async fn hand_off(tx: &mut Tx, held: &Held) -> Result<(), StoreError> {
+pub(in crate::hub) async fn hand_off(tx: &mut Tx, approval: &Approval) -> Result<(), StoreError> {
     sqlx::query(
         "update activity set outcome = 'not_executed' where approval = $1 and client_id = $2 and server = $3 \
          and tool = $4 and outcome is null",
     )
-    .bind(held.approval.id.as_str())
-    .bind(held.approval.agent.client_id.as_str())
-    .bind(held.approval.server.as_str())
-    .bind(held.approval.tool.as_str())
+    .bind(approval.id.as_str())
+    .bind(approval.agent.client_id.as_str())
+    .bind(approval.server.as_str())
+    .bind(approval.tool.as_str())
     .execute(tx.sql())
     .await?;
     Ok(())

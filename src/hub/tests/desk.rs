@@ -19,7 +19,7 @@ use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 
 /// When the tests begin.
-pub(super) const START: i64 = 1_800_000_000_000;
+pub(in crate::hub) const START: i64 = 1_800_000_000_000;
 
 /// See the module.
 pub(in crate::hub) struct Desk {
@@ -29,7 +29,7 @@ pub(in crate::hub) struct Desk {
     pub(in crate::hub) approver: User,
     pub(super) agent: Agent,
     pub(super) token: String,
-    pub(super) shim: Shim,
+    pub(in crate::hub) shim: Shim,
     pub(super) fresh: Fresh,
 }
 
@@ -40,7 +40,7 @@ impl Desk {
     }
 
     /// On every kind of store.
-    pub(super) async fn everywhere() -> Vec<Self> {
+    pub(in crate::hub) async fn everywhere() -> Vec<Self> {
         let mut desks = Vec::new();
         for fresh in every_store().await {
             desks.push(Self::on(fresh).await);
@@ -104,7 +104,7 @@ impl Desk {
     }
 
     /// A gated call with these arguments, as the shim would send it.
-    pub(super) fn request(&self, arguments: &str) -> Request {
+    pub(in crate::hub) fn request(&self, arguments: &str) -> Request {
         request(&self.shim, "delete_repo", arguments)
     }
 
@@ -147,7 +147,7 @@ pub(super) fn new_id() -> ApprovalId {
 }
 
 /// A call as a shim would ask to hold it.
-pub(super) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
+pub(in crate::hub) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
     Request {
         id: new_id(),
         tool: tool.into(),

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::ApprovalId;
 use crate::core::messages::{Decided, Decision, Extended};
-use crate::hub::approvals::life::{DISCONNECTED, UNUSED};
-use crate::hub::store::rows::Held;
+use crate::hub::approvals::{DISCONNECTED, Held, UNUSED};
 use crate::wire::ToWrap;
 
 /// What the shim knows, per approval that is not over for it.

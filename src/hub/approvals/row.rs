@@ -1,0 +1,91 @@
+//! Rows of `approvals` as values.
+
+use sqlx::any::AnyRow;
+
+use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
+use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
+use crate::core::messages::ClientInfo;
+use crate::core::trust::Level;
+use crate::hub::model::{AgentRef, Approval};
+use crate::hub::store::StoreError;
+use crate::hub::store::rows::{json, named, number, optional, optional_number, seal, text, unreadable};
+
+/// An approval with what only shims and the sweeper need.
+#[derive(Clone, Debug)]
+pub(in crate::hub) struct Held {
+    pub(in crate::hub) approval: Approval,
+    pub(in crate::hub) life: Life,
+    /// The live request behind it.
+    pub(super) request: ApprovalId,
+    pub(super) instance: InstanceId,
+    pub(in crate::hub) digest: Digest,
+    pub(super) identity: Digest,
+    pub(in crate::hub) seen_at: Option<i64>,
+    pub(super) released_instance: Option<InstanceId>,
+    /// The digest of its row.
+    pub(super) seal: Digest,
+}
+
+/// A row of `approvals`.
+pub(super) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+    let approval = approval(row)?;
+    Ok(Held {
+        life: life(row, &approval)?,
+        approval,
+        request: ApprovalId(text(row, "request_id")?),
+        instance: text(row, "instance")?.into(),
+        digest: Digest(text(row, "digest")?),
+        identity: Digest(text(row, "identity")?),
+        seen_at: optional_number(row, "seen_at")?,
+        released_instance: optional(row, "released_instance")?.map(InstanceId),
+        seal: seal(row)?,
+    })
+}
+
+fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
+    let holder = Holder { request: ApprovalId(text(row, "request_id")?), instance: text(row, "instance")?.into() };
+    let columns = Columns {
+        status: approval.status,
+        outcome: approval.outcome,
+        kept: approval.handed_off,
+        holder,
+        deadline_at: approval.deadline_at,
+        decided_at: approval.decided_at,
+        grace_until: optional_number(row, "grace_until")?,
+        released_by: optional(row, "released_instance")?.map(InstanceId),
+    };
+    Life::try_from(columns).map_err(|_| unreadable("life of an approval"))
+}
+
+/// A row of `approvals`, as people see it.
+pub(super) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
+    Ok(Approval {
+        id: ApprovalId(text(row, "id")?),
+        status: named(&text(row, "status")?, "status", Status::from_name)?,
+        server: text(row, "server")?,
+        tool: text(row, "tool")?,
+        trust: named(&text(row, "trust")?, "trust", Level::from_name)?,
+        agent: AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? },
+        client: ClientInfo { name: text(row, "client_name")?, version: text(row, "client_version")? },
+        user: optional(row, "user_name")?,
+        claimed_user: optional(row, "claimed_user")?,
+        reasons: json(&text(row, "reasons")?, "reasons")?,
+        arguments: text(row, "arguments")?,
+        arguments_sha256: Digest(text(row, "arguments_sha256")?),
+        digest: Digest(text(row, "digest")?),
+        extra: optional(row, "extra")?,
+        handed_off: number(row, "kept")? != 0,
+        asked_again: number(row, "asked_again")?,
+        created_at: number(row, "created_at")?,
+        deadline_at: number(row, "deadline_at")?,
+        decided_at: optional_number(row, "decided_at")?,
+        decided_by: optional(row, "decided_by")?,
+        reason: optional(row, "reason")?,
+        outcome: named(&text(row, "outcome")?, "outcome", Outcome::from_name)?,
+        outcome_at: optional_number(row, "outcome_at")?,
+        duration_ms: optional_number(row, "duration_ms")?,
+        description: optional(row, "description")?,
+        drift: optional(row, "drift")?.map(|drift| json(&drift, "definitions")).transpose()?,
+        timeline: None,
+    })
+}

@@ -1,0 +1,28 @@
+//! Rows of `users` and of their personal tokens as values.
+
+use sqlx::any::AnyRow;
+
+use crate::hub::model::{Role, User};
+use crate::hub::people::PersonalToken;
+use crate::hub::store::StoreError;
+use crate::hub::store::rows::{json, named, number, text};
+
+/// A row of `users`.
+pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
+    Ok(User {
+        name: text(row, "name")?,
+        role: named(&text(row, "role")?, "role", Role::from_name)?,
+        ceilings: json(&text(row, "ceilings")?, "ceilings")?,
+        created_at: number(row, "created_at")?,
+    })
+}
+
+/// A row of `user_tokens`.
+pub(super) fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
+    Ok(PersonalToken {
+        id: text(row, "id")?,
+        user: text(row, "user_name")?,
+        created_at: number(row, "created_at")?,
+        expires_at: number(row, "expires_at")?,
+    })
+}

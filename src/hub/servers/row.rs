@@ -1,0 +1,115 @@
+//! Rows of servers, of their tools and of their bypasses as values.
+
+use std::collections::BTreeSet;
+
+use sqlx::any::AnyRow;
+
+use crate::core::differing::{Difference, difference};
+use crate::core::ids::{ClientId, Digest};
+use crate::core::trust::{self, Level};
+use crate::core::weigh::{Drift, ServerPolicy};
+use crate::hub::model::{Bypass, Tool, ToolDrift};
+use crate::hub::store::StoreError;
+use crate::hub::store::rows::{json, named, number, optional, optional_number, text, unreadable};
+
+/// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
+pub(super) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), StoreError> {
+    let threshold = optional(row, "threshold")?;
+    let policy = ServerPolicy {
+        require_all: number(row, "require_all")? != 0,
+        threshold: threshold.map(|name| named(&name, "threshold", Level::from_name)).transpose()?,
+        bypass: BTreeSet::new(),
+        timeout_seconds: u32::try_from(number(row, "timeout_seconds")?).map_err(|_| unreadable("timeout"))?,
+        gate_changed_tools: optional_number(row, "gate_changed_tools")?.map(|on| on != 0),
+        // What cannot be read is in force all the same, as doubt about every call (`rules::Rules::broken`).
+        rules: serde_json::from_str(&text(row, "rules")?).unwrap_or_default(),
+    };
+    Ok((text(row, "name")?, policy))
+}
+
+/// The command line in a row of `servers`; one that cannot be read is not shown.
+pub(super) fn command(row: &AnyRow) -> Result<Vec<String>, StoreError> {
+    Ok(serde_json::from_str(&text(row, "command")?).unwrap_or_default())
+}
+
+/// A row of `bypasses`, as it counts at this time.
+pub(super) fn bypass(row: &AnyRow, now: i64) -> Result<Bypass, StoreError> {
+    let expires_at = optional_number(row, "expires_at")?;
+    Ok(Bypass {
+        client_id: ClientId(text(row, "client_id")?),
+        added_by: text(row, "added_by")?,
+        added_at: number(row, "added_at")?,
+        reason: optional(row, "reason")?,
+        expires_at,
+        expired: expires_at.is_some_and(|at| at <= now),
+        last_used_at: optional_number(row, "last_used_at")?,
+    })
+}
+
+/// A tool with the digests that tell whether its definition is an accepted one.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) tool: Tool,
+    pub(super) accepted: Vec<Digest>,
+    pub(super) definition: Digest,
+}
+
+impl Listed {
+    /// How this definition differs from what was accepted.
+    pub(super) fn drift(&self, definition: &Digest) -> Option<Drift> {
+        match self.accepted.as_slice() {
+            [] => Some(Drift::New),
+            accepted if accepted.contains(definition) => None,
+            _ => Some(Drift::Changed),
+        }
+    }
+}
+
+/// The digests in `tools.accepted`.
+pub(super) fn accepted(text: &str) -> Result<Vec<Digest>, StoreError> {
+    json(text, "accepted definitions")
+}
+
+/// A row of `tools`.
+pub(super) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
+    let name = text(row, "name")?;
+    let admin = optional(row, "admin_trust")?;
+    let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
+    let (trust, trust_from) = trust::of_tool(&name, number(row, "destructive")? != 0, admin);
+    let tool = Tool {
+        name,
+        description: optional(row, "description")?,
+        trust,
+        trust_from,
+        hitl: number(row, "hitl")? != 0,
+        reason: optional(row, "reason")?,
+        annotations: optional(row, "annotations")?.map(|raw| json(&raw, "annotations")).transpose()?,
+        drift: None,
+        varies: json(&text(row, "varies")?, "list of members")?,
+        comes_to: None,
+        usage: None,
+    };
+    let accepted = accepted(&text(row, "accepted")?)?;
+    let mut listed = Listed { tool, accepted, definition: Digest(text(row, "definition_sha256")?) };
+    listed.tool.drift = drift(row, &listed, &listed.definition)?;
+    Ok(listed)
+}
+
+/// How this definition of the tool in a row of `tools` differs from what was accepted, with both texts where they are
+/// kept: of a definition that the server has listed otherwise since, only the digest is.
+pub(super) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
+    let Some(kind) = listed.drift(shown) else { return Ok(None) };
+    let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
+    let old = optional(row, "accepted_definition")?;
+    let Difference { members, is_order } =
+        old.as_ref().zip(new.as_ref()).and_then(|(old, new)| difference(old, new)).unwrap_or_default();
+    Ok(Some(ToolDrift {
+        kind,
+        since: optional_number(row, "drift_since")?.unwrap_or_default(),
+        sha256: shown.clone(),
+        old,
+        new,
+        differs: members,
+        flaps: is_order,
+    }))
+}
