@@ -165,6 +165,7 @@ const PRIVATE: &[Route] = &[
     ("/notifications/test", || post(notifications::test)),
     ("/notifications/browsers", || get(notifications::browsers).post(notifications::add_browser)),
     ("/notifications/browsers/{id}", || delete(notifications::remove_browser)),
+    ("/insights", || get(approvals::insights)),
     ("/activity", || get(logs::activity)),
     ("/audit", || get(logs::audit)),
 ];

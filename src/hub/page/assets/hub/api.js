@@ -172,6 +172,9 @@ export const putAgent = (clientId, change) => call("PUT", `/agents/${seg(clientI
 /** @param {string} clientId */
 export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)}`);
 
+/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Insights>} */
+export const insights = (filter) => call("GET", `/insights${query(filter)}`);
+
 /** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Page<import("../rules/types.js").ActivityRow>>} */
 export const activity = (filter) => call("GET", `/activity${query(filter)}`);
 
