@@ -170,6 +170,9 @@ pub struct Agent {
     pub servers: Option<Vec<String>>,
     /// When a shim with its token was last connected.
     pub last_seen: Option<i64>,
+    /// Until when the token before the present one is good, too, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_token_until: Option<i64>,
 }
 
 /// A server as the shims reported it, with its policy.

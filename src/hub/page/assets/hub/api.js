@@ -169,6 +169,9 @@ export const agents = () => call("GET", "/agents").then(items);
 export const addAgent = (agent) => call("POST", "/agents", agent);
 /** @param {string} clientId @param {object} change */
 export const putAgent = (clientId, change) => call("PUT", `/agents/${seg(clientId)}`, change);
+/** A new token; the old one stays good for so long. @param {string} clientId @param {number} overlap @returns {Promise<import("../rules/types.js").Agent & {token: string}>} */
+export const rotateAgent = (clientId, overlap) =>
+  call("POST", `/agents/${seg(clientId)}/token`, { overlap_seconds: overlap });
 /** @param {string} clientId */
 export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)}`);
 
