@@ -16,6 +16,7 @@ mod released;
 mod requests;
 mod server;
 mod talk;
+mod tokens;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use self::passing::Passing;
 use self::released::Paused;
 use self::requests::{Number, Requests, State};
 pub use self::talk::{Answer, Ask};
+use self::tokens::Tokens;
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId};
@@ -99,6 +101,7 @@ pub struct Gate {
     away: Option<String>,
     client: Option<ClientInfo>,
     requests: Requests,
+    tokens: Tokens,
     handed_off: HandedOff,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
@@ -120,6 +123,7 @@ impl Gate {
             away: None,
             client: None,
             requests: Requests::default(),
+            tokens: Tokens::default(),
             handed_off: HandedOff::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
@@ -132,6 +136,7 @@ impl Gate {
 
     /// A line from the client, without its line end.
     pub fn handle_client(&mut self, line: &[u8], now: Instant) -> Fate {
+        self.tokens.note(line);
         match frame::read_client(line) {
             Ok(ClientFrame::Call(call)) => self.on_call(line, &call, now),
             Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason, now),
@@ -173,6 +178,7 @@ impl Gate {
             ServerFrame::Stray { raw, is_progress: true } if self.is_held_token(raw) => {
                 self.drop_server_line(&format!("progress for the token {raw}, which may be taken for a held call's"))
             }
+            ServerFrame::Stray { raw, is_progress: true } if self.tokens.is_to_come(raw) => self.drop_early(raw),
             ServerFrame::Stray { raw, is_progress: false } => {
                 self.drop_server_line(&format!("an answer to {raw}, which no request has as its id"))
             }
