@@ -39,6 +39,7 @@
 //!    wrap::*          hub::*            tokio, sockets, children, SQL     (they never see each other)
 //!       └──────┬─────────┘
 //!    config · chance · telemetry · wire      files and environment · random numbers · logs · what the two say
+//!    failpoint                               where tests let a debug build die
 //!              │
 //!             core                      pure: no async, no IO, no clock, no logging
 //! ```
@@ -52,7 +53,7 @@
 //!  Hub · sweep                                          the rooms together; what happens by itself
 //!  shims → agents → approvals → servers · people → notify      the rooms: use cases, and the only rules on rows
 //!  live · who · error                                   who is connected, whose doing it is, what is refused
-//!  store · model                                        the database and its record; what is in it
+//!  store · model · clock · base_url                     the database and its record; what is in it; time; our address
 //! ```
 //!
 //! No file of hub or wrap uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.
@@ -77,6 +78,7 @@
 pub mod chance;
 pub mod config;
 pub mod core;
+pub mod failpoint;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod telemetry;

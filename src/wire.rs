@@ -24,6 +24,9 @@ pub const SUBPROTOCOL: &str = "hitl.v1";
 pub const VERSION: u32 = 1;
 /// The largest message either side sends or takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// The largest frame of a shim, in bytes. A longer message comes in several, because what a hub reads a frame into stays
+/// with its connection.
+pub const MAX_FRAME_BYTES: usize = 64 << 10;
 /// Both sides send a ping this often, in seconds.
 pub const PING_SECONDS: u64 = 10;
 /// A peer that was silent this long is gone, in seconds.
@@ -148,6 +151,13 @@ pub enum ToWrap {
     },
     /// The hub ruled on a call itself: it needs no approval, or gets none.
     Verdict(Ruled),
+    /// The server gives no hint about any of its tools, and nobody has chosen what waits.
+    Undescribed {
+        /// How many tools it has.
+        tools: u32,
+        /// Where it is chosen.
+        link: String,
+    },
     /// The hub is about to stop; connect again in a moment.
     Draining,
     /// A message of a type this hub does not know was ignored.
@@ -200,6 +210,7 @@ impl Messages for ToWrap {
         "extended",
         "seen",
         "verdict",
+        "undescribed",
         "draining",
         "unsupported",
     ];

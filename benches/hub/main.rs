@@ -17,6 +17,7 @@ mod echo;
 mod flood;
 #[path = "../relay/hub.rs"]
 mod hub;
+mod limits;
 mod shim;
 mod yardstick;
 
@@ -28,12 +29,15 @@ fn main() {
     if args.first().is_some_and(|arg| arg == "echo-server") {
         return echo::serve();
     }
-    let quick = args.iter().any(|arg| arg == "--quick");
-    tokio::runtime::Runtime::new().unwrap().block_on(run(quick));
+    let has = |word: &str| args.iter().any(|arg| arg == word);
+    tokio::runtime::Runtime::new().unwrap().block_on(run(has("--quick"), has("limits")));
 }
 
-async fn run(quick: bool) {
+async fn run(quick: bool, limits_alone: bool) {
     println!("| what | measured | ratio | goal |\n|---|---|---|---|");
+    if limits_alone {
+        return limits::measure(quick).await;
+    }
     let hub = Hub::start();
     let approver = Approver::sign_in(&hub).await;
     let commits = yardstick::measure(&hub.data_dir()).await;
@@ -42,6 +46,7 @@ async fn run(quick: bool) {
     decisions::measure(&hub, &approver, &commits, quick).await;
     flood::measure(&hub, &approver, &commits).await;
     crowd::measure(if quick { 500 } else { 8_000 }).await;
+    limits::measure(quick).await;
 }
 
 /// One line of the table.

@@ -1,14 +1,17 @@
 //! A shim without a server: its side of the websocket, and nothing else.
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use hitl::core::call;
 use hitl::core::ids::{ApprovalId, ClientId, InstanceId};
 use hitl::core::messages::Request;
 use hitl::wire::{self, Hello, ToHub, ToWrap};
+use hitl::wrap::connect::send_text;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 const SERVER: &str = "bench";
@@ -39,20 +42,24 @@ impl Shim {
 
     /// Holds a call; returns its approval when the hub has it.
     pub async fn hold(&mut self, arguments: &str) -> ApprovalId {
-        let id = ApprovalId::from(uuid::Uuid::now_v7().to_string().as_str());
+        let request = self.request(arguments);
+        self.say(&ToHub::Request(request.clone())).await;
+        self.wait(|message| matches!(message, ToWrap::Registered(_))).await;
+        request.id
+    }
+
+    /// A call to be held.
+    pub fn request(&self, arguments: &str) -> Request {
         let tool = "gated";
-        self.say(&ToHub::Request(Request {
-            id: id.clone(),
+        Request {
+            id: ApprovalId::from(uuid::Uuid::now_v7().to_string().as_str()),
             tool: tool.to_owned(),
             arguments: arguments.to_owned(),
             definition: None,
             digest: call::digest(&call::Bound::plain(&self.client_id, SERVER, tool, None, arguments)),
             extra: None,
             client: None,
-        }))
-        .await;
-        self.wait(|message| matches!(message, ToWrap::Registered(_))).await;
-        id
+        }
     }
 
     /// Waits for a message; others are not looked at.
@@ -60,8 +67,34 @@ impl Shim {
         while !wanted(&self.hear().await) {}
     }
 
+    /// Sends a message to a hub that may have had enough of us: what it says meanwhile is not looked at, and one that
+    /// ends the connection leaves us waiting.
+    pub async fn try_say(&mut self, message: &ToHub) {
+        let sent = send_text(&mut self.socket, wire::encode(message)).await.is_ok();
+        while let Some(heard) = self.socket.next().now_or_never() {
+            if !matches!(heard, Some(Ok(_))) {
+                std::future::pending::<()>().await;
+            }
+        }
+        if !sent {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Begins a message of so many bytes, in frames of the largest kind, and does not end it.
+    pub async fn begin(&mut self, bytes: usize) {
+        let payload = Bytes::from(vec![b'x'; wire::MAX_FRAME_BYTES]);
+        for at in 0..bytes / wire::MAX_FRAME_BYTES {
+            let kind = if at == 0 { Data::Text } else { Data::Continue };
+            let frame = Frame::message(payload.clone(), OpCode::Data(kind), false);
+            if self.socket.send(Message::Frame(frame)).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn say(&mut self, message: &ToHub) {
-        self.socket.send(Message::text(wire::encode(message))).await.unwrap();
+        send_text(&mut self.socket, wire::encode(message)).await.unwrap();
     }
 
     async fn hear(&mut self) -> ToWrap {

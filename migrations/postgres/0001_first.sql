@@ -289,5 +289,9 @@ create table hub_key (
 create table command_tokens (
     hash text primary key,
     user_name text,
-    expires_at bigint not null
+    -- 0 when somebody ended it.
+    expires_at bigint not null,
+    id text not null unique,
+    created_at bigint not null,
+    renewed_at bigint not null
 );

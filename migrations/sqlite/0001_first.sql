@@ -290,5 +290,9 @@ create table hub_key (
 create table command_tokens (
     hash text primary key,
     user_name text,
-    expires_at integer not null
+    -- 0 when somebody ended it.
+    expires_at integer not null,
+    id text not null unique,
+    created_at integer not null,
+    renewed_at integer not null
 ) strict;

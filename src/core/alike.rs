@@ -1,4 +1,5 @@
-//! Names that a forgiving reader takes for another: in other letters, with what nobody sees, encoded, cut.
+//! Names that a forgiving reader takes for another: in other letters, with what nobody sees, encoded, cut; and names that
+//! people take for another, because they look the same.
 
 use std::borrow::Cow;
 
@@ -9,6 +10,8 @@ use super::inert::deceives;
 
 /// The letters of `tools/call`.
 const CALL: &str = "toolscall";
+/// Those of `notifications/cancelled`.
+const CANCELLATION: &str = "notificationscancelled";
 /// Solidus in all its forms that normalisation leaves as they are.
 const SLASHES: [char; 20] = [
     '\u{2044}',
@@ -42,6 +45,11 @@ pub(super) fn looks_like(name: &str, known: &str) -> bool {
     visible(name).eq(visible(known)) || cuts(name).any(|part| visible(part).eq(visible(known)))
 }
 
+/// Whether some reader of methods could take this one for `notifications/cancelled`.
+pub(super) fn looks_like_a_cancellation(method: &str) -> bool {
+    letters(&decoded(method)).eq(CANCELLATION.chars())
+}
+
 /// Whether some reader of methods could take this one for `tools/call`, by whatever road.
 pub(super) fn looks_like_a_call(method: &str) -> bool {
     // Methods of the protocol are of such letters only, and are told apart without being taken to pieces.
@@ -54,6 +62,49 @@ pub(super) fn looks_like_a_call(method: &str) -> bool {
         let pieces = method.split(|c: char| c.is_control() || matches!(c, '?' | '#' | ';'));
         pieces.chain([method]).any(|piece| letters(piece).eq(CALL.chars()))
     })
+}
+
+/// The first of the names that are known which people could take this one for: it differs from it in case, in marks, in
+/// doubled separators, or in letters of the same shape.
+pub fn taken_for(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+    let (read, seen) = (read(name), seen(name));
+    known.into_iter().find(|known| self::read(known) == read || self::seen(known) == seen)
+}
+
+/// A name as it is read aloud.
+fn read(name: &str) -> String {
+    let mut read = String::new();
+    for c in name.nfkd().filter(|c| !is_combining_mark(*c) && (c.is_whitespace() || !deceives(*c))) {
+        let c = if c.is_whitespace() { ' ' } else { c };
+        if c.is_alphanumeric() || !read.ends_with(c) {
+            read.extend(c.to_lowercase());
+        }
+    }
+    read
+}
+
+/// A name by the shapes of its letters.
+fn seen(name: &str) -> String {
+    let shapes: String = name.nfkd().map(shape).collect();
+    read(&shapes).replace("rn", "m").replace("vv", "w")
+}
+
+/// One letter for all that look like it.
+fn shape(c: char) -> char {
+    const FOREIGN: [(&str, &str); 2] = [
+        ("\u{430}\u{435}\u{43e}\u{440}\u{441}\u{445}\u{443}\u{456}\u{455}\u{458}\u{4bb}\u{501}", "aeopcxyisjhd"),
+        ("\u{3b1}\u{3bf}\u{3bd}\u{3c1}\u{3c5}\u{3b9}\u{3ba}", "aovpuik"),
+    ];
+    match c {
+        'I' | '1' | '|' => 'l',
+        'O' | '0' | '\u{39f}' | '\u{41e}' => 'o',
+        '\u{406}' | '\u{399}' | '\u{4c0}' => 'l',
+        _ if c.is_ascii() => c,
+        _ => FOREIGN
+            .iter()
+            .find_map(|(letters, plain)| letters.chars().zip(plain.chars()).find(|(letter, _)| *letter == c))
+            .map_or(c, |(_, plain)| plain),
+    }
 }
 
 /// A name up to each control character in it: readers that end a text there see no more.
@@ -205,6 +256,42 @@ mod tests {
         }
         for name in ["names", "nam", "n/ame", "n%61me", "x\0name"] {
             assert!(!looks_like(name, "name"), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_taken_for_each_other_by_the_look_of_them_and_honest_ones_are_not() {
+        for (name, other) in [
+            ("Ada", "ada"),
+            ("ada.", "Ada."),
+            ("fiIesystem", "filesystem"),
+            ("fi1esystem", "filesystem"),
+            ("adrnin", "admin"),
+            ("vvebhook", "webhook"),
+            ("prod0", "prodO"),
+            ("my--server", "my-server"),
+            ("my  server", "my server"),
+            ("Zoe", "Zoë"),
+            ("\u{441}\u{43e}\u{441}\u{430}", "coca"),
+            ("\u{3bf}\u{3bd}", "ov"),
+        ] {
+            assert_eq!(taken_for(name, [other.to_owned()]).as_deref(), Some(other), "{name}");
+            assert_eq!(taken_for(other, [name.to_owned()]).as_deref(), Some(name), "{other}");
+        }
+        for (name, other) in [
+            ("web1", "web2"),
+            ("web1", "web11"),
+            ("web-11", "web-1-1"),
+            ("node-1", "node-i"),
+            ("ali", "all"),
+            ("my-server", "my_server"),
+            ("prod", "prod-eu"),
+            ("a/b", "a-b"),
+            ("team-s", "team-5"),
+            ("clean", "dean"),
+            ("\u{410}\u{434}\u{430}", "ada"),
+        ] {
+            assert_eq!(taken_for(name, [other.to_owned()]), None, "{name} {other}");
         }
     }
 

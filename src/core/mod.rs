@@ -4,7 +4,7 @@
 //! of a call ([`policy`]; the hub finds it by `weigh` and `rules`), which states an approval has ([`approval`]), and the
 //! machine that holds calls ([`gate`]). Time is always an argument.
 
-mod alike;
+pub mod alike;
 pub mod approval;
 pub mod call;
 #[cfg(feature = "hub")]

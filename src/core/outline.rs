@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use super::alike::looks_like;
+use super::alike::{looks_like, looks_like_a_cancellation};
 use super::json::unescape;
 
 /// The longest id or method that is kept, in bytes; nothing else is.
@@ -27,6 +27,17 @@ pub fn owed(line: &[u8]) -> Owed {
     let mut outline = Outline::default();
     outline.push(line);
     outline.owed()
+}
+
+/// Whether a line of a client takes a request back to some reader, whatever else is wrong with it.
+pub fn may_take_back(line: &[u8]) -> bool {
+    let mut outline = Outline::default();
+    outline.push(line);
+    outline.objects().iter().any(|object| match &object.method {
+        Part::One(raw) => looks_like_a_cancellation(&unescape(raw)),
+        Part::Unclear => true,
+        Part::Absent => false,
+    })
 }
 
 /// One object, as far as it was seen.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::core::alike::taken_for;
 use crate::core::ids::{ClientId, Digest, InstanceId};
 use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
@@ -162,6 +163,17 @@ pub(super) fn check_name(name: &str) -> Result<(), ChangeError> {
         return Err(ChangeError::Invalid(format!("the name {name} is reserved")));
     }
     Ok(())
+}
+
+/// Refuses a name that people could take for that of another, of those there are; the same name is for others to refuse.
+pub(in crate::hub) fn check_alike(name: &str, what: &str, known: Vec<String>) -> Result<(), ChangeError> {
+    if known.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    taken_for(name, known).map_or(Ok(()), |known| {
+        let why = format!("the name {name} can be taken for that of the {what} {known}; choose one that cannot");
+        Err(ChangeError::Conflict(why))
+    })
 }
 
 /// Whether it has what makes one name look like another: letters of alphabets whose letters look alike, side by side, or

@@ -3,13 +3,17 @@
 use std::sync::Once;
 
 use anyhow::Context as _;
-use tokio::io::AsyncWriteExt as _;
+use futures_util::SinkExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, generate_request};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::dial::{Stream, by_way_of, dial};
 use super::http::Answer;
@@ -18,7 +22,9 @@ use super::say::say;
 use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, websocket};
 use crate::core::proof::Fingerprint;
-use crate::wire::{self, BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close};
+use crate::wire::{
+    self, BUFFER_BYTES, ENROL_PATH, ENROL_SUBPROTOCOL, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, PATH, SUBPROTOCOL, close,
+};
 
 /// An open connection.
 pub type Socket = WebSocketStream<Stream>;
@@ -197,6 +203,25 @@ async fn upgrade(mut stream: Stream, request: Request) -> anyhow::Result<Upgrade
     anyhow::ensure!(accepts && speaks, "what answers there opens no websocket of a hub");
     let socket = WebSocketStream::from_partially_read(stream, answer.rest, Role::Client, Some(limits())).await;
     Ok(Upgraded::Socket(Box::new(socket)))
+}
+
+/// Sends a message, a long one in several frames. Not cancel safe: a message that was begun must be ended.
+pub async fn send_text<S>(socket: &mut WebSocketStream<S>, text: String) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if text.len() <= MAX_FRAME_BYTES {
+        return socket.send(Message::text(text)).await;
+    }
+    let (bytes, mut at) = (Bytes::from(text), 0);
+    while at < bytes.len() {
+        let end = (at + MAX_FRAME_BYTES).min(bytes.len());
+        let kind = if at == 0 { Data::Text } else { Data::Continue };
+        let frame = Frame::message(bytes.slice(at..end), OpCode::Data(kind), end == bytes.len());
+        socket.feed(Message::Frame(frame)).await?;
+        at = end;
+    }
+    socket.flush().await
 }
 
 fn limits() -> WebSocketConfig {

@@ -3,14 +3,14 @@
 //! Every connection begins with `hello`, which the relay writes because it alone knows what is held; what the relay
 //! said before that is dropped, because the gate says it again after a `welcome`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::backoff::Backoff;
 use super::connect::{self, Refused, Socket};
@@ -272,6 +272,8 @@ impl Link {
 
     /// Passes a message of the hub on.
     async fn hear(&mut self, message: Option<ToWrap>) -> Result<(), End> {
+        /// A hub that comes back says it again.
+        static SAID: Once = Once::new();
         let answer = match message {
             Some(ToWrap::Welcome(welcome)) => Answer::Welcome { client_id: welcome.client_id, policy: welcome.table },
             Some(ToWrap::Policy { table }) => Answer::Policy(table),
@@ -281,6 +283,12 @@ impl Link {
             Some(ToWrap::Extended(extended)) => Answer::Extended(extended),
             Some(ToWrap::Seen { approval }) => Answer::Seen(approval),
             Some(ToWrap::Verdict(ruled)) => Answer::Ruled(ruled),
+            Some(ToWrap::Undescribed { tools, link }) => {
+                SAID.call_once(|| {
+                    say(&format!("{tools} tools, none described by their server: choose what waits, at {link}"))
+                });
+                return Ok(());
+            }
             Some(ToWrap::Draining) => return Err(End::Draining),
             Some(ToWrap::Unsupported { of }) => {
                 tracing::debug!(hub.message = of, "the hub does not know a message");
@@ -297,7 +305,7 @@ impl Link {
             return self.too_large(message).await;
         }
         if message != ToHub::Bye {
-            return write(socket, Message::text(text)).await;
+            return write_text(socket, text).await;
         }
         // One write for the goodbye and the close.
         let leave = async { socket.feed(Message::text(text)).await.and(socket.close(None).await) };
@@ -412,11 +420,19 @@ fn closed(frame: Option<CloseFrame>) -> End {
 }
 
 async fn send(socket: &mut Socket, message: &ToHub) -> Result<(), End> {
-    write(socket, Message::text(wire::encode(message))).await
+    write_text(socket, wire::encode(message)).await
+}
+
+async fn write_text(socket: &mut Socket, text: String) -> Result<(), End> {
+    in_time(connect::send_text(socket, text)).await
 }
 
 async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
-    match timeout(SEND_WITHIN, socket.send(message)).await {
+    in_time(socket.send(message)).await
+}
+
+async fn in_time(written: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+    match timeout(SEND_WITHIN, written).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(End::Lost(error.to_string())),
         Err(_) => Err(End::Lost("it does not read".to_owned())),

@@ -24,13 +24,14 @@ use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
 use super::link::FromHub;
 use super::long::Long;
 use super::run::Run;
-use super::say::say;
+use super::say::Bounded;
 use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
 use crate::core::gate::{Answer, Ask};
 use crate::core::outline::Outline;
+use crate::failpoint;
 
 /// A direction with more than this waiting is full.
 const FULL: usize = 1 << 20;
@@ -56,6 +57,7 @@ pub struct Relay {
     long_server: Option<Long>,
     behind_long: Vec<Vec<u8>>,
     activities: Activities,
+    log: Bounded,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
     asked: Asked,
@@ -121,6 +123,7 @@ impl Relay {
             long_server: None,
             behind_long: Vec::new(),
             activities: Activities::default(),
+            log: Bounded::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_at: None,
             asked: Asked::Nothing,
@@ -138,6 +141,7 @@ impl Relay {
         if let Some(batch) = self.hub.takes_calls().then(|| self.activities.take(Instant::now())).flatten() {
             self.hub.calls(batch);
         }
+        self.log.tell_at_end();
         self.hub.goodbye().await;
         code
     }
@@ -306,7 +310,9 @@ impl Relay {
     fn fate_of_server_line(&mut self, line: Range<usize>, now: Instant) -> Fate {
         let bytes = self.from_server.bytes(line);
         if has_inner_cr(bytes) {
-            say("dropped a line of the server: it holds a carriage return, which some clients take for a line end");
+            let why =
+                "dropped a line of the server: it holds a carriage return, which some clients take for a line end";
+            self.log.say(why, now);
             return Fate::Consumed;
         }
         // Asked for every line: what the gate waits for may have come in this very batch.
@@ -351,6 +357,7 @@ impl Relay {
     }
 
     fn perform(&mut self, action: Action, now: Instant) {
+        failpoint::reach_with("gate", &action);
         match action {
             Action::ToServer(line) | Action::InPlace(line) => self.tell_server(line),
             Action::ToClient(line) => self.tell_client(line),
@@ -362,7 +369,7 @@ impl Relay {
                 }
                 self.hub.ask(ask);
             }
-            Action::Log(text) => say(&text),
+            Action::Log(text) => self.log.say(&text, now),
         }
     }
 
@@ -372,6 +379,7 @@ impl Relay {
             Framing::Headers(line_end) => self.to_server.write_framed(&message, line_end),
             Framing::Lines => self.to_server.write_line(message),
         }
+        failpoint::reach("written");
     }
 
     /// A message of our own, as the client writes its own; never in the middle of one of the server.
@@ -389,6 +397,7 @@ impl Relay {
         match from {
             FromHub::Connected => self.hub.hello(self.identity.hello(self.gate.client(), self.gate.held())),
             FromHub::Answer(answer) => {
+                failpoint::reach_with("hub", &answer);
                 if matches!(answer, Answer::Lost | Answer::Refused) {
                     self.hub.lost();
                 }
@@ -410,7 +419,8 @@ impl Relay {
     /// When something is due next. Everything in here is done with, or leaves, when [`on_timer`](Self::on_timer) ran.
     fn wake(&self) -> Option<Instant> {
         let calls = self.activities.due().filter(|_| self.hub.takes_calls());
-        [self.gate.poll_timeout(), calls, self.child.escalates_at(), self.ending_wake()].into_iter().flatten().min()
+        let all = [self.gate.poll_timeout(), calls, self.child.escalates_at(), self.log.due(), self.ending_wake()];
+        all.into_iter().flatten().min()
     }
 
     fn on_timer(&mut self, now: Instant) {
@@ -422,6 +432,7 @@ impl Relay {
             self.send_calls(now);
         }
         self.child.escalate(now);
+        self.log.tell(now);
         self.on_ending_timer(now);
     }
 

@@ -208,7 +208,7 @@ test(
     const second = await again(["b", "a", "c"]);
     await page.reload();
     const pick = page.locator(".tool-row", { hasText: "pick" });
-    await pick.getByText("gated: changed").waitFor();
+    await pick.getByText("the tool's definition changed").waitFor();
     await pick.getByRole("button", { name: "reordered" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Only the order of lists differs, in /inputSchema/default").waitFor();
@@ -227,7 +227,7 @@ test(
     await pick.getByRole("button", { name: "Accept each change instead" }).click();
     await pick.getByText("Accepted however it varies").waitFor({ state: "detached" });
     await again(["a", "c", "b"]);
-    await pick.getByText("gated: changed").waitFor();
+    await pick.getByText("the tool's definition changed").waitFor();
   },
 );
 

@@ -10,7 +10,7 @@ const { tokenize, layout, lineText, segments } = await from("rules/tokens");
 const { pieces, visible, isMixed } = await from("rules/glyphs");
 const { shapeOf, unopened, cut, isLong, REST } = await from("rules/fold");
 const { findIn, countIn } = await from("rules/find");
-const { riskyWords, hinted } = await from("rules/risky");
+const { riskyWords, riskyIn, hinted } = await from("rules/risky");
 const { gates, undescribed } = await from("rules/gates");
 const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
 const { csv, cell, jsonl } = await from("rules/csv");
@@ -198,6 +198,11 @@ test("words that destroy are found whole, in names too, and nothing else", () =>
       .join(""),
     "please DROP it",
   );
+});
+
+test("what a fold hides is named, also right after an escape", () => {
+  assert.deepEqual(riskyIn("id = 7;\\nDELETE FROM api_keys;\\tDROP\\u000atruncate"), ["DELETE", "DROP", "truncate"]);
+  assert.deepEqual(riskyIn("un\\u0064elete"), []);
 });
 
 test("words are found across the pieces of a line, whatever the case", () => {

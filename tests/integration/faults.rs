@@ -148,6 +148,15 @@ async fn data_dir_that_cannot_be_made_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn password_in_the_command_line_is_refused_and_not_repeated() {
+    for url in ["postgres://u:secret@localhost:1/hitl", "postgres://localhost:1/hitl?user=u&password=secret"] {
+        let stderr = refused_serve(&["--listen", "127.0.0.1:0", "--database", url]).await;
+        assert!(stderr.contains("HITL_DATABASE") && stderr.contains(".pgpass"), "{stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn second_hub_on_the_same_store_is_refused() {
     let hub = Hub::start().await;
     let data = hub.data_dir().to_str().unwrap();

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use self::arrows::{Arrow, Sources, circles, paths, product_code};
 
 /// Who may use whom; `lib.rs` only names the modules and the binaries use everything.
-const TABLE: [(&str, &[&str]); 7] = [
+const TABLE: [(&str, &[&str]); 8] = [
     ("core", &[]),
     ("chance", &[]),
     ("wire", &["core"]),
     ("config", &["core"]),
     ("telemetry", &["core"]),
-    ("wrap", &["core", "wire", "config", "telemetry", "chance"]),
-    ("hub", &["core", "wire", "config", "telemetry", "chance"]),
+    ("failpoint", &["config"]),
+    ("wrap", &["core", "wire", "config", "telemetry", "chance", "failpoint"]),
+    ("hub", &["core", "wire", "config", "telemetry", "chance", "failpoint"]),
 ];
 
 /// The floors of `hub`, the upper first: the hub's own file and its sweeper, `hub`, are above the rooms that they hold.

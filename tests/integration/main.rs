@@ -26,6 +26,7 @@ mod disk;
 mod docs;
 mod drift;
 mod enrol;
+mod failpoints;
 mod faults;
 mod gated_clients;
 mod hand_off;

@@ -1,9 +1,15 @@
-//! The same story on PostgreSQL; `tests/run` brings a cluster, without one these tests have nothing to run on.
+//! The same stories on PostgreSQL, and those of two hubs on one store; `tests/run` brings a cluster, without one these
+//! tests have nothing to run on.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::support::{Hub, Ledger, Wrap, text_of};
+use crate::support::{Approver, Client, Hub, Ledger, Wrap, drift, eventually, text_of};
+
+/// How often a hub is killed beside another.
+const KILLS: u64 = 8;
 
 /// A fresh database, or `None` where there is no cluster.
 async fn fresh_database(name: &str) -> Option<String> {
@@ -63,4 +69,126 @@ async fn of_many_deciders_on_postgres_one_wins() {
         winners += usize::from(decider.await.unwrap().status == 200);
     }
     assert_eq!(winners, 1);
+}
+
+/// A hub of two, with a shim of its own.
+struct Side {
+    hub: Hub,
+    approver: Approver,
+    client: Client,
+    name: &'static str,
+}
+
+impl Side {
+    async fn new(hub: Hub, name: &'static str, ledger: &Ledger) -> Self {
+        let (approver, token) = (hub.sign_in().await, hub.add_agent(name).await);
+        let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+        client.initialize().await;
+        Self { hub, approver, client, name }
+    }
+
+    async fn call(&mut self, round: u64) -> i64 {
+        self.client.call("delete_repo", json!({ "repo": format!("{}-{round}", self.name) })).await
+    }
+
+    async fn crash_and_start_again(self) -> Self {
+        let Self { mut hub, client, name, .. } = self;
+        hub.crash().await;
+        let hub = hub.start_again().await;
+        Self { approver: hub.sign_in().await, hub, client, name }
+    }
+}
+
+fn runs(ledger: &Ledger, repo: &str) -> usize {
+    ledger.calls_of("delete_repo").iter().filter(|call| call["arguments"]["repo"] == repo).count()
+}
+
+/// The cards of these calls, as this approver sees them.
+async fn cards(approver: &Approver, repos: &[String]) -> Vec<Value> {
+    eventually("the cards at both hubs", || async {
+        let queue = approver.queue().await;
+        let is_of = |card: &&Value| repos.iter().any(|repo| card["arguments"].as_str().unwrap().contains(repo));
+        let cards: Vec<Value> = queue.iter().filter(is_of).cloned().collect();
+        (cards.len() == repos.len()).then_some(cards)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whichever_of_two_hubs_on_postgres_is_killed_the_other_decides_and_each_call_runs_once() {
+    let Some(database) = fresh_database("pair").await else { return };
+    let ledger = Ledger::new();
+    let first = Hub::start_on(&database).await;
+    first.sign_in().await;
+    let second = Hub::start_beside(&database, &[]).await;
+    let (mut left, mut right) = (Side::new(first, "left", &ledger).await, Side::new(second, "right", &ledger).await);
+    for round in 0..KILLS {
+        let ids = (left.call(round).await, right.call(round).await);
+        let repos = ["left", "right"].map(|name| format!("{name}-{round}"));
+        // Before the cards are there, when they are there, and while they are decided.
+        let queue = if round % 4 > 0 { cards(&left.approver, &repos).await } else { Vec::new() };
+        let moment = Duration::from_millis(round * 2);
+        let decide = async {
+            drift(moment).await;
+            for card in queue.iter().filter(|_| round % 4 > 1) {
+                left.approver.approve_if_there(card).await;
+            }
+        };
+        let (right_again, ()) = tokio::join!(right.crash_and_start_again(), decide);
+        right = right_again;
+        for approver in [&left.approver, &right.approver] {
+            for card in approver.queue().await {
+                approver.approve_if_there(&card).await;
+            }
+        }
+        for (side, id) in [(&mut left, ids.0), (&mut right, ids.1)] {
+            let answer = tokio::select! {
+                answer = side.client.answer(id) => answer,
+                () = keep_approving(&side.approver) => unreachable!(),
+            };
+            assert!(text_of(&answer).contains("delete_repo done"), "round {round}: {answer}");
+        }
+        for repo in &repos {
+            assert_eq!(runs(&ledger, repo), 1, "{repo}");
+        }
+        std::mem::swap(&mut left, &mut right);
+    }
+    let all = left.approver.get("/approvals?limit=100").await["items"].as_array().unwrap().clone();
+    assert_eq!(all.len() as u64, 2 * KILLS, "one card each");
+    for approval in all {
+        right.approver.wait_for(approval["id"].as_str().unwrap(), "outcome", "succeeded").await;
+    }
+    assert!(left.hub.run(&["audit", "verify"]).await.contains("unbroken"));
+}
+
+async fn keep_approving(approver: &Approver) {
+    loop {
+        for card in approver.queue().await {
+            approver.approve_if_there(&card).await;
+        }
+        drift(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_shims_of_a_living_hub_hold_is_cancelled_neither_by_one_that_starts_nor_for_one_that_is_gone() {
+    let Some(database) = fresh_database("gone").await else { return };
+    let ledger = Ledger::new();
+    let soon = [("HITL_RESUME_WITHIN", "1")];
+    let first = Hub::start_on(&database).await;
+    first.sign_in().await;
+    let second = Hub::start_beside(&database, &soon).await;
+    let (mut left, mut right) = (Side::new(first, "left", &ledger).await, Side::new(second, "right", &ledger).await);
+    let (id, _) = (left.call(0).await, right.call(0).await);
+    let held = cards(&left.approver, &["left-0".to_owned(), "right-0".to_owned()]).await;
+    let of = |name: &str| held.iter().find(|card| card["arguments"].as_str().unwrap().contains(name)).unwrap();
+    right.hub.crash().await;
+    // It adopts what the one that is gone has left behind, in time, and nothing else.
+    let third = Hub::start_beside(&database, &soon).await;
+    let approver = third.sign_in().await;
+    approver.wait_for(of("right")["id"].as_str().unwrap(), "status", "cancelled").await;
+    assert_eq!(approver.approval(of("left")["id"].as_str().unwrap()).await["status"], "pending");
+    assert_eq!(approver.approve(of("left")).await.status, 200);
+    assert!(text_of(&left.client.answer(id).await).contains("delete_repo done"));
+    assert_eq!((runs(&ledger, "left-0"), runs(&ledger, "right-0")), (1, 0));
 }

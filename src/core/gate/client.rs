@@ -14,9 +14,13 @@ use crate::core::approval::Outcome;
 use crate::core::frame::{self, Call, ClientFrame, Id, Refused};
 use crate::core::gate::Ask;
 use crate::core::messages::Continued;
+use crate::core::outline;
 use crate::core::patience::{self, Ending};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::reply::{self, MAX_GATED_BYTES, Refusal};
+
+/// Why a call does not go on that its client has taken back, or another one.
+const UNCLEAR: &str = "the client took a call back in a message that cannot be read clearly";
 
 impl Gate {
     pub(super) fn on_call(&mut self, line: &[u8], call: &Call<'_>, now: Instant) -> Fate {
@@ -244,6 +248,25 @@ impl Gate {
         self.schedule();
     }
 
+    /// A line that cannot pass may take a call back, and its client waits for that no longer: each held call that it may
+    /// be about is refused. The client that meant another learns it by the answer.
+    pub(super) fn take_back_unclear(&mut self, line: &[u8], now: Instant) {
+        if self.requests.held_count() == 0 || !outline::may_take_back(line) {
+            return;
+        }
+        for number in self.requests.held_numbers() {
+            if !self.requests.held_at(number).is_some_and(|held| names(line, held.id.as_bytes())) {
+                continue;
+            }
+            let Some(held) = self.requests.take_held(number) else { continue };
+            let never_ran = held.is_releasing().then(|| held.approval.clone());
+            self.refuse(&held, &Refusal::Cancelled { reason: UNCLEAR.into() }, now);
+            self.cancel_at_hub(held.approval, UNCLEAR);
+            never_ran.into_iter().for_each(|approval| self.never_ran(approval));
+        }
+        self.schedule();
+    }
+
     /// A request that passes, unless its id is in use.
     pub(super) fn begins(&mut self, id: &Id<'_>, state: State, now: Instant) -> Fate {
         if self.in_use(id) {
@@ -287,4 +310,15 @@ fn verdict_on(tool: &str, policy: &Table, listing: &mut Listing) -> Verdict {
     let verdict = policy.ruling(tool).verdict;
     let known = |listing: &mut Listing| policy.knows(tool, listing.definition(tool));
     if verdict == Verdict::Pass && !known(listing) { Verdict::Ask } else { verdict }
+}
+
+/// Whether an id stands in a line, in quotes or without.
+fn names(line: &[u8], id: &[u8]) -> bool {
+    let id = id.strip_prefix(b"\"").and_then(|id| id.strip_suffix(b"\"")).unwrap_or(id);
+    let of_id =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    memchr::memmem::find_iter(line, id).any(|at| {
+        let before = at.checked_sub(1).and_then(|at| line.get(at));
+        !of_id(before) && !of_id(line.get(at + id.len()))
+    })
 }

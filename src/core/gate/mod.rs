@@ -147,7 +147,10 @@ impl Gate {
             Ok(ClientFrame::Other) => Fate::Forward,
             Err(_) if line.trim_ascii().is_empty() => Fate::Consumed,
             Err(_) if self.pass_values(line, now) => Fate::Forward,
-            Err(refused) => self.refuse_line(&refused),
+            Err(refused) => {
+                self.take_back_unclear(line, now);
+                self.refuse_line(&refused)
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, Store, StoreError, Tx, rows};
 use crate::hub::who::Actor;
-use crate::hub::who::{CLIENT_ID_PREFIX, admin, check_limits, check_name};
+use crate::hub::who::{CLIENT_ID_PREFIX, admin, check_alike, check_limits, check_name};
 
 /// The reason on what a revoked agent had open.
 const REVOKED: &str = "the agent was revoked";
@@ -93,6 +93,7 @@ impl Agents {
                     if is_taken(tx, &name).await? {
                         return Err(taken(&name));
                     }
+                    check_alike(&name, "agent", names_beside(tx, &client_id).await?)?;
                     let now = hub.now();
                     let agent = insert(tx, &client_id, &name, user, &hash, now).await?;
                     let detail = json!({ "name": agent.name, "user": agent.user });
@@ -120,8 +121,11 @@ impl Agents {
                         return Err(ChangeError::NotFound(format!("agent {id}")));
                     };
                     let name = change.name.unwrap_or_else(|| before.name.clone());
-                    if name != before.name && is_taken(tx, &name).await? {
-                        return Err(taken(&name));
+                    if name != before.name {
+                        if is_taken(tx, &name).await? {
+                            return Err(taken(&name));
+                        }
+                        check_alike(&name, "agent", names_beside(tx, &id).await?)?;
                     }
                     let user = change.user.unwrap_or_else(|| before.user.clone());
                     let trust = change.trust.unwrap_or_else(|| before.trust.clone());
@@ -183,6 +187,12 @@ fn taken(name: &str) -> ChangeError {
 
 async fn is_taken(tx: &mut Tx, name: &str) -> Result<bool, StoreError> {
     Ok(find(tx, name).await?.is_some())
+}
+
+/// The names of the agents that there are beside this one.
+async fn names_beside(tx: &mut Tx, id: &ClientId) -> Result<Vec<String>, StoreError> {
+    let names = "select name from agents where revoked_at is null and client_id <> $1 order by created_at, client_id";
+    Ok(sqlx::query_scalar(names).bind(id.as_str()).fetch_all(tx.sql()).await?)
 }
 
 async fn find(tx: &mut Tx, name: &str) -> Result<Option<Agent>, StoreError> {

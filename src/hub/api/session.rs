@@ -124,11 +124,12 @@ pub struct Listed {
     current: bool,
     since: i64,
     last_used: i64,
-    address: IpAddr,
+    /// None of a command, which is on the hub's own machine.
+    address: Option<IpAddr>,
     browser: Option<String>,
 }
 
-/// `GET /sessions`: the caller's own, in the order in which they began.
+/// `GET /sessions`: the caller's own, in the order in which they began, commands beside the hub included.
 pub async fn list(
     State(api): State<Api>,
     session: Session,
@@ -140,16 +141,26 @@ pub async fn list(
         let entry = entries.get(STAY_KEY).and_then(|entry| Entry::deserialize(entry).ok());
         if let Some(entry) = entry.filter(|entry| entry.is_good(now)) {
             let Entry { since, noted: last_used, address, browser, .. } = entry;
-            items.push(Listed { current: Some(&id) == own.as_ref(), id, since, last_used, address, browser });
+            let (current, address) = (Some(&id) == own.as_ref(), Some(address));
+            items.push(Listed { current, id, since, last_used, address, browser });
         }
     }
+    items.extend(api.hub.people.commands_of(&user).await?.into_iter().map(|command| Listed {
+        id: command.id,
+        current: false,
+        since: command.created_at,
+        last_used: command.renewed_at,
+        address: None,
+        browser: Some("hitl-hub, a command".to_owned()),
+    }));
     items.sort_by_key(|listed| listed.since);
     Ok(Json(Page { items, next_cursor: None }))
 }
 
 /// `DELETE /sessions/{id}`: ends one of the caller's own.
 pub async fn end(State(api): State<Api>, Path(id): Path<String>, Viewer(user): Viewer) -> Result<StatusCode, Problem> {
-    if !api.hub.people.browser_sessions().end(&user.name, &id).await? {
+    let people = &api.hub.people;
+    if !people.browser_sessions().end(&user.name, &id).await? && !people.end_command(&user, &id).await? {
         return Err(Problem::missing("session of yours"));
     }
     api.hub.store().wake_pages();

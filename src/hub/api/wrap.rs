@@ -34,7 +34,7 @@ pub async fn open(
     let peer = api.site.peer(&headers, connection.ip());
     Ok(upgrade
         .max_message_size(wire::MAX_MESSAGE_BYTES)
-        .max_frame_size(wire::MAX_MESSAGE_BYTES)
+        .max_frame_size(wire::MAX_FRAME_BYTES)
         .read_buffer_size(wire::BUFFER_BYTES)
         .write_buffer_size(wire::BUFFER_BYTES)
         .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, agent, meter, Some(peer))))

@@ -85,16 +85,17 @@ fn cell(text: &str) -> String {
 async fn verify(hub: &Hub) -> anyhow::Result<ExitCode> {
     let wrong = match (hub.store().verify_audit().await?, hub.store().set_back()) {
         (ChainCheck::Whole { .. }, Some(set_back)) => set_back.to_string(),
-        (ChainCheck::Whole { records, head, approvals, unsealed }, None) => {
+        (ChainCheck::Whole { records, head, approvals, others, unsealed }, None) => {
             terminal::line(&format!("{records} records, unbroken; the last one's hash is {head}"))?;
             terminal::line(&format!("{approvals} approvals are as their records left them"))?;
+            terminal::line(&format!("{others} users, agents and servers' policies are, too"))?;
             if unsealed > 0 {
-                terminal::line(&format!("{unsealed} approvals are older than that can be told of"))?;
+                terminal::line(&format!("{unsealed} of these are older than that can be told of"))?;
             }
             return Ok(ExitCode::SUCCESS);
         }
         (ChainCheck::Broken { seq, why }, _) => format!("the record is broken at {seq}: {why}"),
-        (ChainCheck::Altered { approval, why }, _) => format!("approval {}: {why}", terminal::inert(&approval)),
+        (ChainCheck::Altered { what, why }, _) => format!("{}: {why}", terminal::inert(&what)),
     };
     eprintln!("hitl-hub: {wrong}");
     Ok(ExitCode::FAILURE)

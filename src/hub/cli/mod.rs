@@ -118,6 +118,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { place, command } = cli;
+    place.refuse_password()?;
     match command {
         Command::Serve { listen, local, accept_rollback } => {
             let settings = place.settings(listen)?;
@@ -143,6 +144,16 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 impl Place {
+    /// Every user of a machine can read the arguments of every program, now and in the shell's history.
+    fn refuse_password(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.database.as_deref().is_some_and(has_password),
+            "--database holds a password, which every user of this machine can read there: put the URL into HITL_DATABASE or \
+             the settings file, or the password into ~/.pgpass, and change it where others have seen it"
+        );
+        Ok(())
+    }
+
     /// The settings, with logs as they say.
     fn flags(&self) -> Flags {
         Flags {
@@ -160,12 +171,6 @@ impl Place {
             data_dir: self.data_dir.clone(),
             database: self.database.clone(),
         };
-        if flags.database.as_deref().is_some_and(has_password) {
-            eprintln!(
-                "hitl-hub: every user of this machine sees the password in --database; put the URL into HITL_DATABASE or \
-                 the settings file instead"
-            );
-        }
         let settings = Settings::load(&flags)?;
         // A browser that comes back with an old cookie is no news.
         let default = "warn,tower_sessions=error,tower_sessions_core=error";

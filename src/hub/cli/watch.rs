@@ -66,6 +66,12 @@ async fn follow(
         end = print(&client, last, line, connected) => end,
         error = client.keep_alive() => End::Away(error),
     };
+    let end = match end {
+        End::Away(_) if client.is_ended().await => {
+            End::Final(anyhow::anyhow!("somebody has ended this command at the hub; start it again if it is yours"))
+        }
+        end => end,
+    };
     client.close().await;
     end
 }

@@ -15,7 +15,7 @@ use crate::hub::people::row;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError, Tx, rows};
 use crate::hub::who::Actor;
-use crate::hub::who::{admin, check_limits, check_name};
+use crate::hub::who::{admin, check_alike, check_limits, check_name};
 
 /// The fields of `PUT /users/{name}`; those left out stay as they are.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -70,6 +70,7 @@ impl People {
             .write(move |tx| {
                 Box::pin(async move {
                     admin(tx, &by).await?;
+                    check_alike(&name, "user", names(tx).await?)?;
                     let added = insert(tx, &name, role, hash, by.name(), hub.now()).await?;
                     added.ok_or_else(|| ChangeError::Conflict(format!("there is already a user {name}")))
                 })
@@ -115,7 +116,7 @@ impl People {
                     if is_last_admin(tx, &user).await? {
                         return Err(last_admin(&name));
                     }
-                    keep_ceilings(tx, &user).await?;
+                    keep_ceilings(tx, &user, by.name(), hub.now()).await?;
                     notify::forget_browsers(tx, &name, by.name(), hub.now()).await?;
                     remove(tx, &name).await?;
                     record(tx, &by, "user.removed", &name, serde_json::Value::Null, hub.now()).await?;
@@ -211,6 +212,10 @@ pub(in crate::hub) async fn insert(
     row::user(&row).map(Some)
 }
 
+async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar("select name from users order by created_at, name").fetch_all(tx.sql()).await?)
+}
+
 /// One user.
 pub(in crate::hub) async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>, StoreError> {
     let row = sqlx::query("select * from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
@@ -237,7 +242,7 @@ async fn update(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 }
 
 /// A removed user's ceilings stay with their agents: nobody may do more because somebody is gone.
-async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
+async fn keep_ceilings(tx: &mut Tx, user: &User, by: &str, at: i64) -> Result<(), StoreError> {
     let found = sqlx::query("select * from agents where user_name = $1 and revoked_at is null")
         .bind(user.name.as_str())
         .fetch_all(tx.sql())
@@ -253,6 +258,9 @@ async fn keep_ceilings(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
             .bind(json!(agent.trust).to_string())
             .execute(tx.sql())
             .await?;
+        let detail = json!({ "trust": agent.trust, "kept_of": user.name });
+        let entry = Entry { at, actor: by, action: "agent.changed", subject: agent.client_id.as_str(), detail };
+        tx.audit(entry, Target::Agent(agent.client_id.clone())).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use crate::core::alike::taken_for;
 use crate::core::approval::Outcome;
 use crate::core::ids::ClientId;
 use crate::core::messages::Activity;
@@ -25,6 +26,8 @@ const MAX_SERVERS_OF_ONE: i64 = 100;
 /// How many words of a command line are kept, and how many characters of each.
 const MAX_WORDS: usize = 64;
 const MAX_WORD: usize = 256;
+/// How much of a name is told in a close frame, which has room for 123 bytes.
+const MAX_QUOTED: usize = 50;
 /// The longest approval id kept with a call.
 const MAX_ID: usize = 64;
 /// How many calls of one message are kept.
@@ -37,8 +40,8 @@ const SEEN_MS: i64 = 60_000;
 pub(in crate::hub) enum Met {
     /// Its server is known.
     Known,
-    /// Its server is not made known; why, in words.
-    TooMany(String),
+    /// Its server is not made known; why, in words that fit into a close frame.
+    Refused(String),
 }
 
 impl Shims {
@@ -207,7 +210,13 @@ async fn add_server(
     now: i64,
 ) -> Result<Met, StoreError> {
     if let Some(why) = too_many(tx, &shim.client_id).await? {
-        return Ok(Met::TooMany(why));
+        return Ok(Met::Refused(why));
+    }
+    if let Some(known) = taken_for(&shim.server, names(tx).await?) {
+        return Ok(Met::Refused(format!(
+            "the server's name can be taken for that of {}; use another --server",
+            quoted(&known)
+        )));
     }
     let policy = ServerPolicy::of_new_server(threshold);
     sqlx::query(
@@ -229,7 +238,18 @@ async fn add_server(
     Ok(Met::Known)
 }
 
-/// Why this agent makes no further server known; the sentence fits into a close frame.
+async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar("select name from servers order by first_seen, name").fetch_all(tx.sql()).await?)
+}
+
+/// As much of a name as a close frame has room for, in ASCII.
+fn quoted(name: &str) -> String {
+    let escaped: String =
+        name.chars().flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() }).collect();
+    escaped.chars().take(MAX_QUOTED).collect()
+}
+
+/// Why this agent makes no further server known.
 async fn too_many(tx: &mut Tx, agent: &ClientId) -> Result<Option<String>, StoreError> {
     let (all, own): (i64, i64) =
         sqlx::query_as("select count(*), count(case when added_by = $1 then 1 end) from servers")

@@ -1,7 +1,7 @@
 //! The chained record: every decision and change, each record holding the hash of the one before.
 //!
-//! The record of what happened to an approval holds the digest of the approval's row as it was from then on, so that
-//! what page, API and command line show of it can be checked against the chain.
+//! A record of what happened to an approval, a user, an agent or a server's policy holds the digest of its rows as they
+//! were from then on, so that what page, API and command line show of it can be checked against the chain.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,14 @@ use sqlx::AnyConnection;
 
 use crate::core::ids::Digest;
 use crate::hub::model::AuditRecord;
+use crate::hub::store::seals::{self, KINDS, Kind};
 use crate::hub::store::{Head, ROW, Store, StoreError, record_hash, rows};
 
+const OTHERWISE: &str = "it is not as its last record left it";
 /// How many records are read at once.
 const CHUNK: u32 = 1000;
 
-/// What checking the whole chain, and every approval against it, found.
+/// What checking the whole chain, and what it seals, found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainCheck {
     /// Nothing was altered.
@@ -26,7 +28,9 @@ pub enum ChainCheck {
         head: String,
         /// How many approvals fit their last record.
         approvals: usize,
-        /// How many were last changed by a version that recorded no digest of them.
+        /// How many people, agents and servers do.
+        others: usize,
+        /// How many of all of these were last changed by a version that recorded no digest of them.
         unsealed: usize,
     },
     /// The first record that does not fit, and why in words.
@@ -36,10 +40,10 @@ pub enum ChainCheck {
         /// What is wrong with it.
         why: String,
     },
-    /// An approval that does not fit its records.
+    /// Something that does not fit its records.
     Altered {
-        /// Its id.
-        approval: String,
+        /// What: `approval`, `user`, `agent` or `server`, and its id or name.
+        what: String,
         /// What is wrong with it.
         why: String,
     },
@@ -53,18 +57,18 @@ impl Store {
         records(&mut connection, after, limit).await
     }
 
-    /// Recomputes the whole chain, and compares every approval with its last record.
+    /// Recomputes the whole chain, and compares every approval, user, agent and policy with its last record.
     pub async fn verify_audit(&self) -> Result<ChainCheck, StoreError> {
         let mut snapshot = self.snapshot().await?;
         let head = head(&mut snapshot).await?;
         if let Some(broken) = bounds(&mut snapshot, &head).await? {
             return Ok(broken);
         }
-        let seals = match walk(&mut snapshot, &head).await? {
-            Ok(seals) => seals,
+        let sealed = match walk(&mut snapshot, &head).await? {
+            Ok(sealed) => sealed,
             Err(broken) => return Ok(broken),
         };
-        compare(&mut snapshot, seals, head).await
+        compare(&mut snapshot, sealed, head).await
     }
 }
 
@@ -96,63 +100,119 @@ async fn bounds(connection: &mut AnyConnection, head: &Head) -> Result<Option<Ch
     })
 }
 
-/// What the record says last of each approval: where, and the digest of its row.
-type Seals = HashMap<String, Option<String>>;
+/// What the record says last of everything that it seals.
+#[derive(Default)]
+struct Sealed {
+    /// The digest of each approval's row, where it is told.
+    approvals: HashMap<String, Option<String>>,
+    /// The same of the others; the inner one of those that are gone is nothing.
+    others: HashMap<(Kind, String), Option<Option<String>>>,
+}
 
-async fn walk(connection: &mut AnyConnection, head: &Head) -> Result<Result<Seals, ChainCheck>, StoreError> {
-    let (mut seq, mut hash, mut seals) = (0, String::new(), Seals::new());
+impl Sealed {
+    fn note(&mut self, record: AuditRecord) {
+        let row = row_of(&record.detail);
+        if record.action.starts_with("approval.") {
+            self.approvals.insert(record.subject, row.flatten());
+        } else if let Some(kind) = Kind::of(&record.action) {
+            self.others.insert((kind, record.subject), row);
+        }
+    }
+}
+
+async fn walk(connection: &mut AnyConnection, head: &Head) -> Result<Result<Sealed, ChainCheck>, StoreError> {
+    let (mut seq, mut hash, mut sealed) = (0, String::new(), Sealed::default());
     while seq < head.seq {
         let found = records(connection, seq, CHUNK).await?;
         if found.is_empty() {
             return Ok(Err(broken(seq + 1, "it is missing")));
         }
-        for record in found {
+        for mut record in found {
             if let Err(why) = follows(&record, seq, &hash) {
                 return Ok(Err(broken(seq + 1, why)));
             }
-            if record.action.starts_with("approval.") {
-                seals.insert(record.subject, row_of(&record.detail));
-            }
-            (seq, hash) = (record.seq, record.hash);
+            (seq, hash) = (record.seq, std::mem::take(&mut record.hash));
+            sealed.note(record);
         }
     }
-    Ok(if hash == head.hash { Ok(seals) } else { Err(broken(seq, "it is not the record that the chain's head names")) })
+    Ok(if hash == head.hash {
+        Ok(sealed)
+    } else {
+        Err(broken(seq, "it is not the record that the chain's head names"))
+    })
 }
 
-/// The digest of the approval's row in its record.
-fn row_of(detail: &str) -> Option<String> {
+/// The digest of rows in a record, where it tells one; the inner one is that there are none.
+fn row_of(detail: &str) -> Option<Option<String>> {
     let detail: serde_json::Value = serde_json::from_str(detail).ok()?;
-    detail.get(ROW)?.as_str().map(str::to_owned)
+    Some(detail.get(ROW)?.as_str().map(str::to_owned))
 }
 
-async fn compare(connection: &mut AnyConnection, mut seals: Seals, head: Head) -> Result<ChainCheck, StoreError> {
-    let (mut approvals, mut unsealed) = (0, 0);
+async fn compare(connection: &mut AnyConnection, sealed: Sealed, head: Head) -> Result<ChainCheck, StoreError> {
+    let mut counts = Counts::default();
+    let altered = match compare_approvals(connection, sealed.approvals, &mut counts).await? {
+        None => compare_others(connection, sealed.others, &mut counts).await?,
+        altered => altered,
+    };
+    let Counts { approvals, others, unsealed } = counts;
+    let whole = ChainCheck::Whole { records: head.seq, head: head.hash, approvals, others, unsealed };
+    Ok(altered.unwrap_or(whole))
+}
+
+#[derive(Default)]
+struct Counts {
+    approvals: usize,
+    others: usize,
+    unsealed: usize,
+}
+
+async fn compare_approvals(
+    connection: &mut AnyConnection,
+    mut seals: HashMap<String, Option<String>>,
+    counts: &mut Counts,
+) -> Result<Option<ChainCheck>, StoreError> {
+    let altered = |id: String, why: &str| Ok(Some(altered("approval", &id, why)));
     // One at a time: each may hold megabytes of arguments.
     let mut found = sqlx::query("select * from approvals order by id").fetch(connection);
     while let Some(row) = found.try_next().await? {
         let id: String = sqlx::Row::try_get(&row, "id")?;
         match seals.remove(&id) {
-            None => return Ok(altered(id, "it is in no record")),
-            Some(None) => unsealed += 1,
-            Some(Some(seal)) if rows::seal(&row)?.as_str() != seal => {
-                return Ok(altered(id, "it is not as its last record left it"));
-            }
-            Some(Some(_)) => approvals += 1,
+            None => return altered(id, "it is in no record"),
+            Some(None) => counts.unsealed += 1,
+            Some(Some(seal)) if rows::seal(&row)?.as_str() != seal => return altered(id, OTHERWISE),
+            Some(Some(_)) => counts.approvals += 1,
         }
         let (arguments, sha256): (String, String) =
             (sqlx::Row::try_get(&row, "arguments")?, sqlx::Row::try_get(&row, "arguments_sha256")?);
         if Digest::of(arguments.as_bytes()).as_str() != sha256 {
-            return Ok(altered(id, "its arguments are not those that were asked for"));
+            return altered(id, "its arguments are not those that were asked for");
         }
     }
-    Ok(match seals.into_keys().min() {
-        Some(missing) => altered(missing, "it is missing"),
-        None => ChainCheck::Whole { records: head.seq, head: head.hash, approvals, unsealed },
-    })
+    seals.into_keys().min().map_or(Ok(None), |missing| altered(missing, "it is missing"))
 }
 
-fn altered(approval: String, why: &str) -> ChainCheck {
-    ChainCheck::Altered { approval, why: why.to_owned() }
+async fn compare_others(
+    connection: &mut AnyConnection,
+    mut seals: HashMap<(Kind, String), Option<Option<String>>>,
+    counts: &mut Counts,
+) -> Result<Option<ChainCheck>, StoreError> {
+    for kind in KINDS {
+        for name in seals::names(connection, kind).await? {
+            let seal = seals::seal(connection, kind, &name).await?.map(|digest| digest.to_string());
+            match seals.remove(&(kind, name.clone())) {
+                None => return Ok(Some(altered(kind.word(), &name, "it is in no record"))),
+                Some(None) => counts.unsealed += 1,
+                Some(Some(told)) if told != seal => return Ok(Some(altered(kind.word(), &name, OTHERWISE))),
+                Some(Some(_)) => counts.others += 1,
+            }
+        }
+    }
+    let missing = seals.into_iter().filter(|(_, told)| matches!(told, Some(Some(_)))).map(|(what, _)| what).min();
+    Ok(missing.map(|(kind, name)| altered(kind.word(), &name, "it is missing")))
+}
+
+fn altered(kind: &str, name: &str, why: &str) -> ChainCheck {
+    ChainCheck::Altered { what: format!("{kind} {name}"), why: why.to_owned() }
 }
 
 fn broken(seq: i64, why: &str) -> ChainCheck {

@@ -3,7 +3,8 @@
 use sqlx::Row as _;
 
 use super::mark::Head;
-use super::{StoreError, Tx};
+use super::seals::{Kind, seal};
+use super::{ROW, StoreError, Tx};
 use crate::core::ids::Digest;
 use crate::hub::store::bus::{Notice, Target};
 
@@ -19,7 +20,11 @@ pub(in crate::hub) struct Entry<'a> {
 
 impl Tx {
     /// Appends a record and wakes `target` after the commit.
-    pub(in crate::hub) async fn audit(&mut self, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+    /// What it is about is sealed as it is now, so the record comes after the change.
+    pub(in crate::hub) async fn audit(&mut self, mut entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+        if let Some(kind) = Kind::of(entry.action) {
+            entry.detail[ROW] = serde_json::json!(seal(self.sql(), kind, entry.subject).await?);
+        }
         let head = match self.head.clone() {
             Some(head) => head,
             None => self.read_head(entry.at).await?,

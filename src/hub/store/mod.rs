@@ -18,6 +18,7 @@ mod open;
 pub(super) mod paging;
 mod queue;
 pub(super) mod rows;
+mod seals;
 pub(super) mod secret;
 #[cfg(test)]
 pub(super) mod testing;
@@ -50,7 +51,7 @@ use crate::hub::clock::Times;
 /// How often it is tried whether the store takes changes at most, and for how long.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 const TRY_FOR: Duration = Duration::from_secs(5);
-/// In the detail of what happened to an approval: the digest of its row from then on, see [`rows::seal`].
+/// In the detail of a record: the digest of the rows that it is about from then on, see [`rows::seal`] and [`seals`].
 pub(super) const ROW: &str = "row";
 
 /// How many rows of a kind are written at once, so that others get their turn between two pieces.

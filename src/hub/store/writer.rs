@@ -19,6 +19,7 @@ use super::StoreError;
 use super::busy::is_busy;
 use super::mark::{Head, Marking};
 use super::queue::Queue;
+use crate::failpoint::Places;
 use crate::hub::store::bus::{Bus, Notice};
 
 /// Longer than SQLite's own patience with a lock; a database that cannot be reached is not waited for any longer.
@@ -34,6 +35,8 @@ pub(in crate::hub) struct Tx {
     pub(super) head: Option<Head>,
     /// The newest record that this process knows of.
     pub(super) known: i64,
+    /// Who asked for what it holds.
+    changes: Places,
 }
 
 impl Tx {
@@ -41,13 +44,14 @@ impl Tx {
         for statement in statements {
             sqlx::query(*statement).execute(&mut connection).await?;
         }
-        Ok(Self { connection, notices: Vec::new(), due: None, head: None, known: 0 })
+        Ok(Self { connection, notices: Vec::new(), due: None, head: None, known: 0, changes: Places::default() })
     }
 
     /// Makes everything durable, and only then tells anybody; the connection is good for the next transaction.
     async fn commit(mut self, marking: &mut Marking, bus: &Bus) -> Result<AnyConnection, StoreError> {
         let head = self.write_head().await?;
         sqlx::query("commit").execute(&mut self.connection).await?;
+        self.changes.reach();
         marking.note(head).await;
         bus.announce(self.notices, self.due);
         Ok(self.connection)
@@ -119,9 +123,12 @@ where
         Box::pin(async move {
             let Some(work) = self.work.take() else { return Ran::Undone };
             let result = work(tx).await;
-            let ran = if result.is_ok() { Ran::Done } else { Ran::Undone };
+            let done = result.is_ok();
+            if done {
+                tx.changes.add::<F>();
+            }
             self.result = Some(result);
-            ran
+            if done { Ran::Done } else { Ran::Undone }
         })
     }
 

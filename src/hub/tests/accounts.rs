@@ -20,7 +20,8 @@ use crate::hub::model::{PolicyChange, Role, ToolChange};
 use crate::hub::people::BrowserSessions;
 use crate::hub::people::UserChange;
 use crate::hub::people::links::LinkKind;
-use crate::hub::who::{Actor, Via};
+use crate::hub::shims::meeting::Met;
+use crate::hub::who::{Actor, Shim, Via};
 
 #[tokio::test]
 async fn only_the_right_password_signs_in_and_only_who_has_one() {
@@ -342,5 +343,33 @@ async fn a_new_password_or_a_removal_closes_every_other_way_in() {
             );
             assert!(hub.people.redeem_link(&other).await.unwrap().is_some(), "nobody else's");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_can_be_taken_for_another_is_refused_and_that_one_is_named() {
+    for desk in Desk::everywhere().await {
+        let (hub, by) = (&desk.hub, Actor::from(&desk.admin));
+        hub.people.add_user("marina", Role::Viewer, None, &by).await.unwrap();
+        let error = hub.people.add_user("rnarina", Role::Admin, None, &by).await.unwrap_err().to_string();
+        assert_eq!(error, "the name rnarina can be taken for that of the user marina; choose one that cannot");
+        hub.people.add_user("marina2", Role::Viewer, None, &by).await.unwrap();
+
+        hub.agents.add_agent("ci-l", None, &by).await.unwrap();
+        let error = hub.agents.add_agent("ci-1", None, &by).await.unwrap_err().to_string();
+        assert_eq!(error, "the name ci-1 can be taken for that of the agent ci-l; choose one that cannot");
+        let (agent, _) = hub.agents.add_agent("ci-2", None, &by).await.unwrap();
+        let named = |name: &str| AgentChange { name: Some(name.to_owned()), ..AgentChange::default() };
+        assert!(hub.agents.change_agent(&agent.client_id, named("CI-L"), &by).await.is_err());
+        hub.agents.change_agent(&agent.client_id, named("Ci-2"), &by).await.unwrap();
+
+        let server = |name: &str| Shim { server: name.to_owned(), ..desk.shim.clone() };
+        assert_eq!(hub.shims.meet(&server("filesystem"), &[]).await.unwrap(), Met::Known);
+        let Met::Refused(why) = hub.shims.meet(&server("fiIesystem"), &[]).await.unwrap() else { panic!("no end") };
+        assert!(why.contains("taken for that of filesystem") && why.len() <= 123, "{why}");
+        let long = "\u{444}".repeat(128);
+        assert_eq!(hub.shims.meet(&server(&long), &[]).await.unwrap(), Met::Known);
+        let Met::Refused(why) = hub.shims.meet(&server(&long.to_uppercase()), &[]).await.unwrap() else { panic!() };
+        assert!(why.is_ascii() && why.len() <= 120, "{why}");
     }
 }

@@ -2,14 +2,19 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::desk::Desk;
+use super::desk::{Desk, listed, tool};
 use crate::core::approval::Outcome;
 use crate::core::messages::{CallOutcome, Cancel};
+use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
+use crate::hub::agents::AgentChange;
 use crate::hub::approvals::ApprovalFilter;
+use crate::hub::model::{PolicyChange, Role, ToolChange};
+use crate::hub::people::UserChange;
 use crate::hub::store::audit::ChainCheck;
 use crate::hub::store::bus::Target;
 use crate::hub::store::{Entry, StoreError};
+use crate::hub::who::Actor;
 
 /// Runs SQL behind the hub's back.
 async fn tamper(desk: &Desk, sql: &str) {
@@ -27,7 +32,7 @@ async fn broken_at(desk: &Desk) -> Option<i64> {
     match desk.hub.store().verify_audit().await.unwrap() {
         ChainCheck::Whole { .. } => None,
         ChainCheck::Broken { seq, .. } => Some(seq),
-        ChainCheck::Altered { approval, why } => panic!("approval {approval}: {why}"),
+        ChainCheck::Altered { what, why } => panic!("{what}: {why}"),
     }
 }
 
@@ -285,5 +290,87 @@ async fn a_commit_that_fails_fails_everything_in_it_and_wakes_nobody() {
         assert_eq!(desk.hub.store().last_seq(), before);
         desk.hold_request(request).await;
         assert_eq!(broken_at(&desk).await, None);
+    }
+}
+
+/// What is altered, if something is.
+async fn altered(desk: &Desk) -> Option<String> {
+    match desk.hub.store().verify_audit().await.unwrap() {
+        ChainCheck::Altered { what, why } => Some(format!("{what}: {why}")),
+        ChainCheck::Whole { unsealed: 0, .. } => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn people_agents_and_policy_are_as_their_records_left_them_or_that_is_found() {
+    for desk in Desk::everywhere().await {
+        let (hub, by) = (&desk.hub, Actor::from(&desk.admin));
+        let (server, id) = (desk.shim.server.clone(), desk.shim.client_id.clone());
+        hub.servers.learn(&desk.shim, &listed(vec![tool("delete_repo", "")])).await.unwrap();
+        hub.people.set_password("bob", "correct horse", &by).await.unwrap();
+        hub.people.add_user("carl", Role::Viewer, None, &by).await.unwrap();
+        let ceilings = [(server.clone(), Level::Low)].into();
+        hub.people
+            .change_user("carl", UserChange { ceilings: Some(ceilings), ..UserChange::default() }, &by)
+            .await
+            .unwrap();
+        let of_carl = AgentChange { user: Some(Some("carl".to_owned())), ..AgentChange::default() };
+        hub.agents.change_agent(&id, of_carl, &by).await.unwrap();
+        hub.people.remove_user("carl", &by).await.unwrap();
+        assert_eq!(hub.agents.agent(id.as_str()).await.unwrap().unwrap().trust[&server], Level::Low);
+        let policy = PolicyChange { bypass: Some(vec![id.as_str().into()]), ..PolicyChange::default() };
+        hub.servers.change_policy(&server, &by, policy).await.unwrap();
+        let toggled = ToolChange { hitl: Some(true), ..ToolChange::default() };
+        hub.servers.change_tool(&server, "delete_repo", &by, toggled).await.unwrap();
+        assert_eq!(altered(&desk).await, None);
+
+        for (sql, back, what) in [
+            (
+                "update users set role = 'admin' where name = 'bob'",
+                "update users set role = 'approver' where name = 'bob'",
+                "user bob",
+            ),
+            ("update users set ceilings = '{}' where name = 'ada' and ceilings <> '{}'", "select 1", ""),
+            (
+                "update users set name = 'bobby' where name = 'bob'",
+                "update users set name = 'bob' where name = 'bobby'",
+                "user bobby",
+            ),
+            ("update agents set trust = '{}'", "", "agent"),
+        ] {
+            tamper(&desk, sql).await;
+            let found = altered(&desk).await;
+            assert!(found.as_deref().unwrap_or_default().starts_with(what), "{sql}: {found:?}");
+            if back.is_empty() {
+                break;
+            }
+            tamper(&desk, back).await;
+            assert_eq!(altered(&desk).await, None, "{back}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_was_changed_behind_the_record_is_found() {
+    for sql in [
+        "update servers set threshold = null",
+        "update servers set rules = '[{}]'",
+        "update servers set require_all = 1 - require_all",
+        "insert into bypasses (server, client_id, added_by, added_at) select name, 'agent-x', 'ada', 1 from servers",
+        "update tools set hitl = 0",
+        "update tools set admin_trust = 'low'",
+    ] {
+        let desk = Desk::new().await;
+        let (hub, by, server) = (&desk.hub, Actor::from(&desk.admin), desk.shim.server.clone());
+        hub.servers.learn(&desk.shim, &listed(vec![tool("delete_repo", "")])).await.unwrap();
+        let threshold = PolicyChange { threshold: Some(Some(Level::Medium)), ..PolicyChange::default() };
+        hub.servers.change_policy(&server, &by, threshold).await.unwrap();
+        let toggled = ToolChange { hitl: Some(true), ..ToolChange::default() };
+        hub.servers.change_tool(&server, "delete_repo", &by, toggled).await.unwrap();
+        assert_eq!(altered(&desk).await, None);
+        tamper(&desk, sql).await;
+        let found = altered(&desk).await;
+        assert_eq!(found, Some(format!("server {server}: it is not as its last record left it")), "{sql}");
     }
 }

@@ -201,7 +201,7 @@ async fn an_agent_makes_so_many_servers_known_and_leaves_room_for_the_others() {
         for number in 1..100 {
             assert_eq!(desk.hub.shims.meet(&named(number), &[]).await.unwrap(), Met::Known);
         }
-        let Met::TooMany(why) = desk.hub.shims.meet(&named(100), &[]).await.unwrap() else { panic!("no end") };
+        let Met::Refused(why) = desk.hub.shims.meet(&named(100), &[]).await.unwrap() else { panic!("no end") };
         assert!(why.contains("100 servers") && why.len() <= 120 && why.is_ascii(), "{why}");
         assert_eq!(desk.hub.shims.meet(&named(7), &[]).await.unwrap(), Met::Known, "what is known stays usable");
         let other = Shim { server: "another".into(), ..desk.stranger("other").await };

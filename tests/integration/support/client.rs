@@ -126,6 +126,22 @@ impl Client {
         stdin.flush().await.unwrap();
     }
 
+    /// Writes one message to a shim that may be gone; whether it was there.
+    pub async fn try_send(&mut self, message: &Value) -> bool {
+        let Some(stdin) = self.stdin.as_mut() else { return false };
+        stdin.write_all(format!("{message}\n").as_bytes()).await.is_ok()
+    }
+
+    /// Skips to the answer to a request; `None` when the stream ends before.
+    pub async fn try_answer(&mut self, id: i64) -> Option<Value> {
+        loop {
+            let message: Value = serde_json::from_slice(&self.stdout.next().await?).unwrap();
+            if message["id"] == id && message.get("method").is_none() {
+                return Some(message);
+            }
+        }
+    }
+
     /// Writes one message.
     pub async fn send(&mut self, message: &Value) {
         self.write(format!("{message}\n").as_bytes()).await;

@@ -46,6 +46,17 @@ impl Hub {
         Self::start_first(Some(database.to_owned()), &[]).await
     }
 
+    /// Another hub on that database, with a data dir of its own and these variables set.
+    pub async fn start_beside(database: &str, env: &[(&str, &str)]) -> Self {
+        let own = tempfile::tempdir().unwrap();
+        let (data, database) = (own.path().to_path_buf(), Some(database.to_owned()));
+        let place = Arc::new(Place { data, _own: Some(own), database, env: owned(env) });
+        let hub = Self::start_at(place, &format!("{}:0", own_address())).await;
+        // It has its administrator already.
+        std::fs::write(hub.data_dir().join("set-up-link-used"), "").unwrap();
+        hub
+    }
+
     /// A hub on a free port with this data dir, and these variables set.
     pub async fn start_in(data: &Path, env: &[(&str, &str)]) -> Self {
         Self::start_at_first(Place { data: data.to_path_buf(), _own: None, database: None, env: owned(env) }).await

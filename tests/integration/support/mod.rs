@@ -1,6 +1,7 @@
 //! Helpers that read as sentences. Nothing here sleeps for a guess: everything waits for something to be seen.
 
 mod approver;
+mod cable;
 mod cerbos;
 mod client;
 mod fate;
@@ -16,6 +17,7 @@ mod smtp;
 pub mod toolbox;
 
 pub use self::approver::{Answer, Approver, browser};
+pub use self::cable::Cable;
 pub use self::cerbos::Cerbos;
 pub use self::client::{Client, Wrap, text_of};
 pub use self::fate::Fate;

@@ -84,3 +84,44 @@ fn server_gone_answers_each_held_call_once_and_released_ones_are_unknown() {
         Action::ToHub(Ask::Outcome(outcome)) if outcome.outcome == Outcome::Unknown && outcome.approval == released.id
     )));
 }
+
+#[test]
+fn a_cancellation_that_cannot_be_read_clearly_refuses_each_held_call_it_may_be_about_and_no_other() {
+    let method = r#""method":"notifications/cancelled""#;
+    for line in [
+        format!(r#"{{"jsonrpc":"2.0",{method},"params":{{"requestId":1,"requestId":3}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0",{method},{method},"params":{{"requestId":1}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0",{method},"params":{{"requestId": 1,"reason":"a","reason":"b"}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0",{method},"params":{{"requestid":"1"}}}}"#),
+        r#"{"jsonrpc":"2.0","method":"Notifications\u002fcancelled","params":{"requestId":1,"requestId":1}}"#
+            .to_owned(),
+    ] {
+        let mut stand = Stand::new();
+        let (named, other) = (stand.held("1", "delete"), stand.held("11", "delete"));
+        stand.actions();
+        assert_eq!(stand.client(&line), Fate::Consumed, "{line}");
+        let actions = stand.actions();
+        let cancelled =
+            |action: &Action| matches!(action, Action::ToHub(Ask::Cancel(cancel)) if cancel.approval == named.id);
+        assert!(actions.iter().any(cancelled), "{line}: {actions:?}");
+        let told = actions.iter().filter(|action| matches!(action, Action::ToClient(_))).count();
+        assert_eq!(told, 1, "{line}: {actions:?}");
+        stand.approve(&named);
+        stand.go(&named);
+        assert!(stand.server_lines().is_empty(), "{line}");
+        stand.approve(&other);
+        stand.go(&other);
+        assert_eq!(stand.server_lines().len(), 1, "{line}");
+    }
+    for line in [
+        format!(r#"{{"jsonrpc":"2.0",{method},"params":{{"requestId":2,"requestId":3}}}}"#),
+        r#"{"jsonrpc":"2.0","method":"x","params":{"requestId":1},"params":{"requestId":1}}"#.to_owned(),
+    ] {
+        let mut stand = Stand::new();
+        let request = stand.held("1", "delete");
+        assert_eq!(stand.client(&line), Fate::Consumed, "{line}");
+        stand.approve(&request);
+        stand.go(&request);
+        assert_eq!(stand.server_lines().len(), 1, "{line}");
+    }
+}

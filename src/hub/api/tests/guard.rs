@@ -1,7 +1,9 @@
 //! What reaches a handler at all, and what every answer carries.
 
+use futures_util::SinkExt as _;
 use reqwest::Method;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::super::PRIVATE;
 use super::{Person, Running, header, problem};
@@ -275,4 +277,16 @@ async fn probes_answer_under_any_name_and_metrics_tell_no_names() {
     let text = running.stranger().get("/metrics").await.text().await.unwrap();
     assert!(text.contains("hitl_approvals_pending 1\n"), "{text}");
     assert!(!text.contains("repos") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_long_message_of_a_shim_comes_in_frames_and_no_frame_is_long() {
+    let running = Running::start().await;
+    let mut shim = running.shim().await;
+    let arguments = json!({ "text": "x".repeat(3 * wire::MAX_FRAME_BYTES) }).to_string();
+    let id = shim.hold(&arguments).await;
+    let shown = running.hub.approvals.approval(&id).await.unwrap().unwrap();
+    assert_eq!(shown.arguments, arguments);
+    shim.socket.send(Message::text("x".repeat(wire::MAX_FRAME_BYTES + 1))).await.unwrap();
+    shim.hear_end().await;
 }

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ use crate::hub::store::Store;
 use crate::hub::who::Actor;
 use crate::hub::{Hub, Settings as HubSettings, serve};
 use crate::wire::{self, Hello, ToHub, ToWrap};
+use crate::wrap::connect::send_text;
 
 /// Whatever a test waits for is there by then, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -215,7 +216,7 @@ impl Shim {
     }
 
     async fn say(&mut self, message: &ToHub) {
-        self.socket.send(Message::text(wire::encode(message))).await.unwrap();
+        send_text(&mut self.socket, wire::encode(message)).await.unwrap();
     }
 
     async fn hear(&mut self) -> ToWrap {

@@ -246,6 +246,28 @@ async fn everybody_sees_their_own_sessions_and_ends_them() {
 }
 
 #[tokio::test]
+async fn commands_beside_the_hub_are_listed_and_ended_by_whom_they_act_for() {
+    let running = Running::start().await;
+    let (ada, eve) = (running.person("ada", Role::Approver).await, running.person("eve", Role::Admin).await);
+    let (people, minute) = (&running.hub.people, std::time::Duration::from_secs(60));
+    let decides = people.mint_command_token(Some("ada"), minute).await.unwrap();
+    let looks = people.mint_command_token(None, minute).await.unwrap();
+    for (person, stranger, token) in [(&ada, &eve, &decides), (&eve, &ada, &looks)] {
+        let listed = person.read("/api/v1/sessions").await;
+        let commands = listed["items"].as_array().unwrap().iter().filter(|session| session["address"].is_null());
+        let [command] = commands.collect::<Vec<_>>()[..] else { panic!("one command: {listed}") };
+        assert_eq!((&command["browser"], &command["current"]), (&json!("hitl-hub, a command"), &json!(false)));
+        let path = format!("/api/v1/sessions/{}", command["id"].as_str().unwrap());
+        problem(stranger.send(Method::DELETE, &path, &json!({})).await, 404).await;
+        assert!(people.user_of_token(token).await.unwrap().is_some());
+        assert_eq!(person.send(Method::DELETE, &path, &json!({})).await.status(), 204);
+        assert!(people.user_of_token(token).await.unwrap().is_none());
+        assert!(!people.keep_command_token(token, Some(minute)).await.unwrap(), "it learns that it was ended");
+        problem(person.send(Method::DELETE, &path, &json!({})).await, 404).await;
+    }
+}
+
+#[tokio::test]
 async fn a_token_makes_nothing_that_people_sign_in_with() {
     let running = Running::start().await;
     running.add_user("root", Role::Admin).await;

@@ -44,7 +44,7 @@ pub(super) async fn greet(
     if hub.live.of_agent(&shim.client_id) >= MAX_SESSIONS {
         return Err(End::Refused(TRY_LATER, format!("this agent has {MAX_SESSIONS} connections already")));
     }
-    if let Met::TooMany(why) = hub.meet(&shim, &hello.command).await? {
+    if let Met::Refused(why) = hub.meet(&shim, &hello.command).await? {
         return Err(End::Refused(close::FORBIDDEN, why));
     }
     // Joined before the table is read, so that no change falls between the two.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::any;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -17,6 +17,7 @@ use crate::hub::shims::meter::Meter;
 use crate::hub::shims::session;
 use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
+use crate::wrap::connect::send_text;
 
 /// The longest a test waits for what must happen.
 pub(in crate::hub::tests) const SOON: Duration = Duration::from_secs(60);
@@ -101,7 +102,7 @@ impl Wire {
     }
 
     pub(in crate::hub::tests) async fn say_text(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
+        send_text(&mut self.0, text.to_owned()).await.unwrap();
     }
 
     /// The next message, or the close code.

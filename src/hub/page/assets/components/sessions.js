@@ -22,6 +22,6 @@ export function Sessions() {
 /** @param {{stay: import("../rules/types.js").Stay, onEnd: (id: string) => void}} props */
 function Stay({ stay, onEnd }) {
   return html`<li class="setting"><div><${Text} of=${stay.browser ?? "A program without a name"} />
-      <p class="quiet small">from ${stay.address}, used <${Ago} at=${stay.last_used} /></p></div>
-    ${stay.current ? html`<span class="quiet small">this browser</span>` : html`<button class="button" onClick=${() => onEnd(stay.id)}>Sign out there</button>`}</li>`;
+      <p class="quiet small">${stay.address ? `from ${stay.address}` : "on the hub's machine"}, used <${Ago} at=${stay.last_used} /></p></div>
+    ${stay.current ? html`<span class="quiet small">this browser</span>` : html`<button class="button" onClick=${() => onEnd(stay.id)}>${stay.address ? "Sign out there" : "End it"}</button>`}</li>`;
 }

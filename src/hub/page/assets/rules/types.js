@@ -68,7 +68,7 @@
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
-/** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string, browser: string|null}} Stay */
+/** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string|null, browser: string|null}} Stay */
 /** @typedef {{from: string, to: string, zone: string}} QuietHours */
 
 /**
