@@ -53,9 +53,9 @@ fn variables() -> BTreeSet<String> {
 
 #[test]
 fn what_packages_set_is_a_setting() {
-    let (known, mut set) = (variables(), BTreeSet::new());
+    let (root, known, mut set) = (Path::new(env!("CARGO_MANIFEST_DIR")), variables(), BTreeSet::new());
     let mut files = Vec::new();
-    files_under(Path::new("."), Path::new("packaging"), &mut files);
+    files_under(root, &root.join("packaging"), &mut files);
     for file in files.iter().filter(|file| file.ends_with(".yaml") || file.ends_with("Dockerfile")) {
         let text = std::fs::read_to_string(file).unwrap();
         let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_').map(str::to_owned);
