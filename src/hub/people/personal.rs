@@ -10,7 +10,7 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::people::People;
 use crate::hub::people::find_user;
-use crate::hub::people::row;
+use crate::hub::people::row::{self, PersonalToken};
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, StoreError, Tx};
@@ -19,19 +19,6 @@ use crate::hub::who::{Actor, Via};
 
 /// The longest life of a token, in milliseconds: a year.
 const LONGEST_MS: i64 = 366 * 86_400_000;
-
-/// A token as it is listed, without what it opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonalToken {
-    /// Its name in lists and in the record.
-    pub id: String,
-    /// Whose it is.
-    pub user: String,
-    /// When it was made.
-    pub created_at: i64,
-    /// When it dies.
-    pub expires_at: i64,
-}
 
 impl People {
     /// A token, `hitl_u_…`, that dies after `ttl` and is never shown again.

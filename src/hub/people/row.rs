@@ -3,9 +3,21 @@
 use sqlx::any::AnyRow;
 
 use crate::hub::model::{Role, User};
-use crate::hub::people::PersonalToken;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{json, named, number, text};
+
+/// A token as it is listed, without what it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonalToken {
+    /// Its name in lists and in the record.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it dies.
+    pub expires_at: i64,
+}
 
 /// A row of `users`.
 pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
