@@ -528,6 +528,11 @@ export function activity(count = 120, now = Date.now()) {
       approval: verdict === "gate" ? randomUUID() : null,
       outcome,
       duration_ms,
+      ...(verdict === "deny" && {
+        reasons: ["argument rule: no deletes at night"],
+        digest: createHash("sha256").update(String(i)).digest("hex"),
+        arguments: `{"thread":"18c2f${i}","forever":true}`,
+      }),
     };
   });
 }
