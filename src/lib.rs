@@ -53,7 +53,7 @@
 //!  Hub · sweep                                          the rooms together; what happens by itself
 //!  shims → agents → approvals → servers · people → notify      the rooms: use cases, and the only rules on rows
 //!  live · who · error                                   who is connected, whose doing it is, what is refused
-//!  store · model                                        the database and its record; what is in it
+//!  store · model · clock · base_url                     the database and its record; what is in it; time; our address
 //! ```
 //!
 //! No file of hub or wrap uses one that uses it. `tests/integration/layers.rs` reads every path in the code and says so.

@@ -151,6 +151,13 @@ pub enum ToWrap {
     },
     /// The hub ruled on a call itself: it needs no approval, or gets none.
     Verdict(Ruled),
+    /// The server gives no hint about any of its tools, and nobody has chosen what waits.
+    Undescribed {
+        /// How many tools it has.
+        tools: u32,
+        /// Where it is chosen.
+        link: String,
+    },
     /// The hub is about to stop; connect again in a moment.
     Draining,
     /// A message of a type this hub does not know was ignored.
@@ -203,6 +210,7 @@ impl Messages for ToWrap {
         "extended",
         "seen",
         "verdict",
+        "undescribed",
         "draining",
         "unsupported",
     ];

@@ -129,6 +129,7 @@ fn logged() -> Activity {
         outcome: Some(Outcome::Succeeded),
         duration_ms: Some(1),
         running: None,
+        denied: None,
     }
 }
 

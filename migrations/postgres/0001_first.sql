@@ -192,9 +192,14 @@ create table activity (
     duration_ms bigint,
     dropped bigint not null default 0,
     instance text,
-    running bigint
+    running bigint,
+    -- What is kept of a denied call: why, as a JSON list, and what it was.
+    reasons text,
+    digest text,
+    arguments text
 );
 create index activity_tool on activity (server, tool, at);
+create index activity_whole on activity (client_id, id) where arguments is not null;
 create index activity_running on activity (client_id, instance, running) where running is not null;
 
 create table channels (

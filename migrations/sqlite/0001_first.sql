@@ -193,9 +193,14 @@ create table activity (
     duration_ms integer,
     dropped integer not null default 0,
     instance text,
-    running integer
+    running integer,
+    -- What is kept of a denied call: why, as a JSON list, and what it was.
+    reasons text,
+    digest text,
+    arguments text
 ) strict;
 create index activity_tool on activity (server, tool, at);
+create index activity_whole on activity (client_id, id) where arguments is not null;
 create index activity_running on activity (client_id, instance, running) where running is not null;
 
 create table channels (

@@ -134,6 +134,41 @@ pub struct Activity {
     /// same number is how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<u64>,
+    /// What the record keeps of a call that was denied, or that was over a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+}
+
+/// The longest part of a denied call's arguments that is kept, in bytes.
+pub const MAX_DENIED_ARGUMENTS: usize = 16 << 10;
+
+/// A denied call, for the log alone: nobody decides on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// By which rule, level or bound, one phrase each.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// [`call_digest`](crate::core::call::digest) of the whole call; none where the shim does not know its agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The raw JSON text of its arguments; what is longer than [`MAX_DENIED_ARGUMENTS`] is cut, and ends with `…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+}
+
+impl Denied {
+    /// The arguments as they are kept.
+    pub fn cut(arguments: &str) -> String {
+        if arguments.len() <= MAX_DENIED_ARGUMENTS {
+            return arguments.to_owned();
+        }
+        format!("{}…", &arguments[..arguments.floor_char_boundary(MAX_DENIED_ARGUMENTS)])
+    }
+
+    /// How much there is to keep, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.reasons.iter().map(String::len).sum::<usize>() + self.arguments.as_ref().map_or(0, String::len)
+    }
 }
 
 /// A call that is on the approvers' page.

@@ -203,6 +203,20 @@ impl Refusal {
         }
     }
 
+    /// Why, as the log has it, one phrase each.
+    pub fn reasons(&self) -> Vec<String> {
+        let bound = match self {
+            Self::Denied { reasons } => return reasons.clone(),
+            Self::Busy { why } => format!("the hub takes no more calls of this agent now: {why}"),
+            Self::TooLong => {
+                format!("the call is longer than the {} MiB an approver can be shown", MAX_GATED_BYTES >> 20)
+            }
+            Self::Overloaded => "too many calls wait for approval already".to_owned(),
+            other => other.status().replace('_', " "),
+        };
+        vec![bound]
+    }
+
     /// The result that answers the call whose raw id is `id`.
     pub fn line(&self, id: &str, tool: &str, approval: Option<&ApprovalId>) -> Vec<u8> {
         let reason = match self {

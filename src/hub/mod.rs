@@ -1,9 +1,18 @@
-//! The hub: where people decide.
+//! The hub: where people decide. Shims register the calls that they hold, people answer, and both are recorded.
 //!
 //! Each room is a folder with one small struct as its door: [`Rooms`]. Its methods are the use cases, the only place
-//! where a rule meets the store, and its fields are all that it may touch. What two rooms need lies below both: [`who`],
-//! `live`, [`store`]. `shims::session` speaks to shims and [`api`] to people; both call use cases and never SQL. The
-//! store's bus carries ids and only wakes: the store is the truth.
+//! where a rule meets the store, and its fields are all that it may touch.
+//!
+//! - [`approvals`]: calls that wait for a person, from registration to outcome.
+//! - [`servers`]: MCP servers with their tools, and the policy that a call is weighed by.
+//! - [`agents`]: the identities behind clients, their tokens, and how a machine is enrolled.
+//! - [`people`]: users with their roles, passwords, tokens, links and browser sessions.
+//! - [`shims`]: websocket sessions: what each shim asks, and what it is told.
+//! - [`notify`]: the outbox and who empties it, by mail, chat, webhook or browser.
+//!
+//! Above them `sweep` does what happens by itself, [`api`] and [`page`] speak to people, [`serve`] opens the doors and
+//! [`cli`] is the operator's; none of them knows SQL but `sweep`. What several rooms need lies below them: [`who`] does it,
+//! `live` knows who is connected, [`store`] commits and then wakes by ids, for the store is the truth.
 
 pub mod agents;
 pub mod api;

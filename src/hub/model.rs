@@ -434,6 +434,15 @@ pub struct ActivityRow {
     pub outcome: Option<Outcome>,
     /// Milliseconds, where known.
     pub duration_ms: Option<i64>,
+    /// Why, of a call that was denied: by which rule, level or bound.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// The digest of a denied call, as of one that is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The raw JSON text of a denied call's arguments, as far as it is kept; one that is cut ends with `…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
 }
 
 /// Tells an absent field from an explicit `null`.

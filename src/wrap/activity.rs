@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::core::messages::Activity;
+use crate::core::messages::{Activity, Denied};
 use crate::wire::ToHub;
 
 /// The oldest call of a batch waits this long, at most, while the hub is there.
@@ -12,22 +12,28 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 const FULL_BATCH: usize = 512;
 /// So many are kept while the hub is away; later ones are only counted.
 const MOST: usize = 4096;
+/// So many bytes of what denied calls were; of later ones only that they were denied.
+const MOST_BYTES: usize = 4 << 20;
 
 /// The calls not sent yet, oldest first.
 #[derive(Debug, Default)]
 pub struct Activities {
     items: VecDeque<(Instant, Activity)>,
+    bytes: usize,
     dropped: u64,
 }
 
 impl Activities {
     /// Adds a call.
-    pub fn push(&mut self, call: Activity, now: Instant) {
-        if self.items.len() < MOST {
-            self.items.push_back((now, call));
-        } else {
+    pub fn push(&mut self, mut call: Activity, now: Instant) {
+        if self.items.len() >= MOST {
             self.dropped += 1;
+            return;
         }
+        let room = MOST_BYTES - self.bytes;
+        call.denied = call.denied.filter(|denied| denied.bytes() <= room);
+        self.bytes += call.denied.as_ref().map_or(0, Denied::bytes);
+        self.items.push_back((now, call));
     }
 
     /// Whether a batch is full.
@@ -51,6 +57,7 @@ impl Activities {
             call
         };
         let items = std::mem::take(&mut self.items).into_iter().map(aged).collect();
+        self.bytes = 0;
         Some(ToHub::Calls { items, dropped: std::mem::take(&mut self.dropped) })
     }
 }
@@ -70,6 +77,7 @@ mod tests {
             outcome: None,
             duration_ms: None,
             running: None,
+            denied: None,
         }
     }
 
@@ -95,5 +103,20 @@ mod tests {
         }
         let Some(ToHub::Calls { items, dropped }) = activities.take(now) else { panic!("there is a batch") };
         assert_eq!((items.len(), dropped), (MOST, 3));
+    }
+
+    #[test]
+    fn what_denied_calls_were_is_kept_as_far_as_there_is_room() {
+        let (mut activities, now) = (Activities::default(), Instant::now());
+        let denied = Denied { reasons: Vec::new(), digest: None, arguments: Some("x".repeat(MOST_BYTES / 2)) };
+        for _ in 0..3 {
+            activities.push(Activity { denied: Some(denied.clone()), ..call("a") }, now);
+        }
+        let Some(ToHub::Calls { items, dropped }) = activities.take(now) else { panic!("there is a batch") };
+        let kept: Vec<_> = items.iter().map(|call| call.denied.is_some()).collect();
+        assert_eq!((kept, dropped), (vec![true, true, false], 0));
+        activities.push(Activity { denied: Some(denied), ..call("a") }, now);
+        let Some(ToHub::Calls { items, .. }) = activities.take(now) else { panic!("there is a batch") };
+        assert!(items[0].denied.is_some(), "what was sent has made room");
     }
 }

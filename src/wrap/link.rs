@@ -3,7 +3,7 @@
 //! Every connection begins with `hello`, which the relay writes because it alone knows what is held; what the relay
 //! said before that is dropped, because the gate says it again after a `welcome`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -272,6 +272,8 @@ impl Link {
 
     /// Passes a message of the hub on.
     async fn hear(&mut self, message: Option<ToWrap>) -> Result<(), End> {
+        /// A hub that comes back says it again.
+        static SAID: Once = Once::new();
         let answer = match message {
             Some(ToWrap::Welcome(welcome)) => Answer::Welcome { client_id: welcome.client_id, policy: welcome.table },
             Some(ToWrap::Policy { table }) => Answer::Policy(table),
@@ -281,6 +283,12 @@ impl Link {
             Some(ToWrap::Extended(extended)) => Answer::Extended(extended),
             Some(ToWrap::Seen { approval }) => Answer::Seen(approval),
             Some(ToWrap::Verdict(ruled)) => Answer::Ruled(ruled),
+            Some(ToWrap::Undescribed { tools, link }) => {
+                SAID.call_once(|| {
+                    say(&format!("{tools} tools, none described by their server: choose what waits, at {link}"))
+                });
+                return Ok(());
+            }
             Some(ToWrap::Draining) => return Err(End::Draining),
             Some(ToWrap::Unsupported { of }) => {
                 tracing::debug!(hub.message = of, "the hub does not know a message");

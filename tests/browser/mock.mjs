@@ -193,6 +193,8 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       emit("policy", { subject: name });
       return [200, server];
     },
+    "GET ungated": () => [200, { items: [], next_cursor: null }],
+    "PUT looking": () => [204],
     "GET agents": () => [200, { items: state.agents, next_cursor: null }],
     "POST agents": (_, body) => {
       const agent = {
@@ -213,8 +215,10 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
     "DELETE agents": ([id]) => ((state.agents = state.agents.filter((a) => a.client_id !== id)), [204]),
     "GET activity": (_, __, query) =>
       page(
-        state.activity.filter((row) =>
-          ["server", "verdict"].every((key) => !query.get(key) || row[key] === query.get(key)),
+        state.activity.filter(
+          (row) =>
+            ["server", "verdict"].every((key) => !query.get(key) || row[key] === query.get(key)) &&
+            JSON.stringify(row).includes(query.get("q") ?? ""),
         ),
         query,
       ),

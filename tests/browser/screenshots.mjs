@@ -1,5 +1,5 @@
 // Pictures of every screen: node screenshots.mjs [folder]. Against the mock hub, so that every state can be reached.
-// With --readme it also makes docs/approvals.png, of a real hub.
+// --only=NAME takes some, --sizes=desk,phone,200,400 other sizes. With --readme it also makes docs/approvals.png, of a real hub.
 
 import { launch } from "./chromium.mjs";
 import { mkdir } from "node:fs/promises";
@@ -13,7 +13,18 @@ const folder = args.find((arg) => !arg.startsWith("--")) ?? "/tmp/hitl-screens";
 const only = args.find((arg) => arg.startsWith("--only="))?.slice(7);
 await mkdir(folder, { recursive: true });
 
-const sizes = { desk: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } };
+const every = {
+  desk: { width: 1280, height: 860 },
+  phone: { width: 390, height: 844 },
+  // A desk at 200 % and 400 %.
+  200: { width: 640, height: 430 },
+  400: { width: 320, height: 215 },
+};
+const wanted = args
+  .find((arg) => arg.startsWith("--sizes="))
+  ?.slice(8)
+  .split(",") ?? ["desk", "phone"];
+const sizes = Object.fromEntries(Object.entries(every).filter(([size]) => wanted.includes(size)));
 const themes = ["light", "dark"];
 
 /** name, address, what the hub holds, what to do before the picture */
@@ -99,6 +110,52 @@ const shots = [
       await page.locator(".diff, [role=status]").first().waitFor();
     },
     { full: true },
+  ],
+  ...fixtures
+    .kinds()
+    .map((call, at) => [`kind-${String(at).padStart(2, "0")}-${call.tool}`, "/approvals", (s) => s.queue.push(call)]),
+  [
+    "pending-find",
+    "/approvals",
+    (s) => s.queue.push(fixtures.kinds()[1]),
+    async (page) => {
+      await page.keyboard.press("j");
+      await page.keyboard.press("f");
+      await page.getByLabel("Find in the arguments").fill("api_keys");
+    },
+  ],
+  [
+    "pending-looking",
+    "/approvals",
+    (s) => s.queue.push(...fixtures.realistic()),
+    async (page) => {
+      await page.evaluate(async () => {
+        const { set, get } = await import("/assets/browser/store.js");
+        const approval = get().queue[0].approval.id;
+        set({ looking: [{ user: "grace", approval, until: Date.now() + 60_000 }] });
+      });
+      await page.getByText("is looking at this").waitFor();
+    },
+  ],
+  ["guide", "/guide", () => {}, null, { full: true }],
+  ["server-undescribed", "/servers/github", (s) => (s.servers[0] = fixtures.crowd(60)), null, { full: true }],
+  [
+    "server-bulk",
+    "/servers/github",
+    (s) => (s.servers[0] = fixtures.crowd(60)),
+    async (page) => {
+      await page.getByLabel("Change all tools found").selectOption("on");
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
+  [
+    "server-copy",
+    "/servers/github",
+    () => {},
+    async (page) => {
+      await page.getByRole("button", { name: "Copy policy…" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
   ],
   ["servers", "/servers", () => {}],
   ["servers-empty", "/servers", (s) => (s.servers = [])],
@@ -261,7 +318,7 @@ const shots = [
     "/users",
     () => {},
     async (page) => {
-      await page.getByRole("button", { name: "Change the ceilings of ada" }).click();
+      await page.getByRole("button", { name: "Change the trust limits of ada" }).click();
       await page.getByRole("dialog").waitFor();
     },
   ],
@@ -290,7 +347,7 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       const context = await browser.newContext({
         viewport,
         colorScheme: theme,
-        deviceScaleFactor: size === "phone" ? 2 : 1,
+        deviceScaleFactor: size === "desk" ? 1 : 2,
         hasTouch: size === "phone",
         locale: "en-GB",
         timezoneId: "Europe/Berlin",
@@ -311,7 +368,11 @@ for (const [name, address, fill, prepare, options = {}] of shots) {
       await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
       // Pictures show cards that can be decided already.
       if (await page.locator(".card .approve").count())
-        await page.waitForFunction(() => [...document.querySelectorAll(".approve")].some((button) => !button.disabled));
+        await page.waitForFunction(
+          () =>
+            document.querySelector(".card .fold") ||
+            [...document.querySelectorAll(".approve")].some((button) => !button.disabled),
+        );
       await page.screenshot({ path: `${folder}/${name}-${theme}-${size}.png`, fullPage: Boolean(options.full) });
       await context.close();
       await hub.close();

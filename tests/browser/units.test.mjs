@@ -3,17 +3,17 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
-import { hostile, approval } from "./fixtures.mjs";
+import { activity, hostile, approval } from "./fixtures.mjs";
 
 const from = (name) => import(`../../src/hub/page/assets/${name}.js`);
 const { tokenize, layout, lineText, segments } = await from("rules/tokens");
 const { pieces, visible, isMixed } = await from("rules/glyphs");
 const { shapeOf, unopened, cut, isLong, REST } = await from("rules/fold");
 const { findIn, countIn } = await from("rules/find");
-const { riskyWords, hinted } = await from("rules/risky");
+const { riskyWords, riskyIn, hinted } = await from("rules/risky");
 const { gates, undescribed } = await from("rules/gates");
 const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
-const { csv, cell, jsonl } = await from("rules/csv");
+const { approvalColumns, activityColumns, csv, cell, jsonl } = await from("rules/csv");
 const { difference } = await from("rules/difference");
 const { insights } = await from("rules/insights");
 const { parser } = await from("hub/sse");
@@ -200,6 +200,11 @@ test("words that destroy are found whole, in names too, and nothing else", () =>
   );
 });
 
+test("what a fold hides is named, also right after an escape", () => {
+  assert.deepEqual(riskyIn("id = 7;\\nDELETE FROM api_keys;\\tDROP\\u000atruncate"), ["DELETE", "DROP", "truncate"]);
+  assert.deepEqual(riskyIn("un\\u0064elete"), []);
+});
+
 test("words are found across the pieces of a line, whatever the case", () => {
   const spots = (pieces, words) =>
     findIn(pieces, words, 9).map(({ from, to }) => `${from.piece}:${from.at}-${to.piece}:${to.at}`);
@@ -269,7 +274,7 @@ test("the filter looks at names and arguments", () => {
 test("a claimed user is never written like a known one", () => {
   const [known, claimed] = [{ user: "ada" }, { user: null, claimed_user: "ceo" }].map((given) => approval(given));
   assert.deepEqual([known, claimed].map(forWhom), [" for ada", " for ceo (claimed)"]);
-  const [names, ...cells] = csv([known, claimed])
+  const [names, ...cells] = csv([known, claimed], approvalColumns)
     .split("\r\n")
     .map((line) => line.split(","));
   const column = (name) => cells.slice(0, 2).map((row) => row[names.indexOf(name)]);
@@ -287,8 +292,10 @@ test("a spreadsheet shows cells and runs none", () => {
   assert.equal(cell(-5), "-5");
   assert.equal(cell('a"b,c'), '"a""b,c"');
   const row = approval({ reason: "=HYPERLINK(1)", tool: "a\nb" });
-  assert.match(csv([row]), /'=HYPERLINK/);
+  assert.match(csv([row], approvalColumns), /'=HYPERLINK/);
   assert.deepEqual(JSON.parse(jsonl([row])).reason, "=HYPERLINK(1)");
+  const denied = { ...activity(6).find((one) => one.verdict === "deny"), arguments: "=1+1" };
+  assert.match(csv([denied], activityColumns), /,argument rule: no deletes at night,[0-9a-f]{64},'=1\+1\r\n$/);
 });
 
 test("a difference names the changed lines alone", () => {

@@ -36,8 +36,7 @@ impl Gate {
             }
             Some((Verdict::Deny, _)) => {
                 let reasons = ruling.map(|(_, ruling)| ruling.reasons.clone()).unwrap_or_default();
-                self.log_call(&call.name, Verdict::Deny, None);
-                self.turn_down(call, &Refusal::Denied { reasons }, now);
+                self.deny(call, &Refusal::Denied { reasons }, now);
                 Fate::Consumed
             }
             Some((Verdict::Gate | Verdict::Ask, _)) | None => self.go_on(call, now).unwrap_or_else(|| {
@@ -53,7 +52,7 @@ impl Gate {
         let paused = self.requests.take_continued(call, &client, now)?;
         let token = call.token.as_ref().map(|token| Spoken { key: token.key.clone().into_owned(), last: None });
         let released = paused.go_on(token, now);
-        self.log_call(&call.name, Verdict::Gate, Some(released.approval.clone()));
+        self.log_gated(&call.name, released.approval.clone());
         let inputs = call.extra.inputs().unwrap_or_default();
         let continued = Continued { approval: released.approval.clone(), round: released.round, inputs };
         self.actions.push_back(Action::ToHub(Ask::Continued(continued)));
@@ -61,22 +60,15 @@ impl Gate {
         Some(Fate::Forward)
     }
 
-    /// Refuses a call that was never held.
-    fn turn_down(&mut self, call: &Call<'_>, refusal: &Refusal, now: Instant) {
-        self.put(&call.id.key, State::Ended { sent: false }, now);
-        self.answer(call.id.raw, &call.name, None, refusal);
-    }
-
     fn hold(&mut self, line: &[u8], call: &Call<'_>, now: Instant) {
         if self.server_gone {
             return self.turn_down(call, &Refusal::ServerGone, now);
         }
         if self.refused {
-            self.log_call(&call.name, Verdict::Deny, None);
-            return self.turn_down(call, &not_let_in(), now);
+            return self.deny(call, &not_let_in(), now);
         }
         if self.requests.held_count() >= MAX_HELD || self.requests.held_bytes() + line.len() > MAX_HELD_BYTES {
-            return self.turn_down(call, &Refusal::Overloaded, now);
+            return self.deny(call, &Refusal::Overloaded, now);
         }
         let client = self.client_named(call);
         let mut held = Held::new(line, call, &client, (self.settings.new_id)(), now);
@@ -110,7 +102,7 @@ impl Gate {
     }
 
     /// The client, as the command line, the call itself or `initialize` names it.
-    fn client_named(&self, call: &Call<'_>) -> String {
+    pub(super) fn client_named(&self, call: &Call<'_>) -> String {
         let named = call.client.as_ref().or(self.client.as_ref()).map(|client| client.name.as_str());
         self.settings.client_name.as_deref().or(named).unwrap_or_default().to_owned()
     }
@@ -125,9 +117,7 @@ impl Gate {
                 self.settle(number, &ruling, now);
             }
             Verdict::Gate | Verdict::Ask if held.line_len() > MAX_GATED_BYTES => {
-                let tool = held.tool.clone();
-                self.log_call(&tool, Verdict::Deny, None);
-                self.refuse_at(number, &Refusal::TooLong, now);
+                self.deny_at(number, &Refusal::TooLong, now);
             }
             Verdict::Gate | Verdict::Ask => {
                 held.stage = Stage::Asked;
@@ -149,19 +139,17 @@ impl Gate {
         held.doubtful = false;
         held.speak(now);
         let (tool, approval) = (held.tool.clone(), held.approval.clone());
-        self.log_call(&tool, Verdict::Gate, Some(approval));
+        self.log_gated(&tool, approval);
     }
 
     /// Ends a hold by a ruling of *pass* or anything else, which refuses.
     pub(super) fn settle(&mut self, number: Number, ruling: &Ruling, now: Instant) {
-        let Some(held) = self.requests.take_held(number) else { return };
-        if ruling.verdict == Verdict::Pass {
-            self.passes(&held.key, Passing::new(&held.tool, ruling.bypass, now), now);
-            self.actions.push_back(Action::ToServer(held.into_line()));
-        } else {
-            self.log_call(&held.tool, Verdict::Deny, None);
-            self.refuse(&held, &Refusal::Denied { reasons: ruling.reasons.clone() }, now);
+        if ruling.verdict != Verdict::Pass {
+            return self.deny_at(number, &Refusal::Denied { reasons: ruling.reasons.clone() }, now);
         }
+        let Some(held) = self.requests.take_held(number) else { return };
+        self.passes(&held.key, Passing::new(&held.tool, ruling.bypass, now), now);
+        self.actions.push_back(Action::ToServer(held.into_line()));
     }
 
     pub(super) fn ask(&mut self, number: Number) {

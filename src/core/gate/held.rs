@@ -132,7 +132,7 @@ impl Held {
     }
 
     /// The raw text of the arguments as its client sent them.
-    fn sent(&self) -> &str {
+    pub(super) fn sent(&self) -> &str {
         let bytes = self.arguments.clone().and_then(|range| self.line.get(range));
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or(NO_ARGUMENTS)
     }

@@ -10,7 +10,7 @@ use crate::core::approval::{Outcome, RELEASE_GRACE_MS};
 use crate::core::gate::Ask;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::messages::{CallOutcome, Decided, Decision, Registered, Release, Ruled};
-use crate::core::policy::{Table, Verdict};
+use crate::core::policy::Table;
 use crate::core::reply::Refusal;
 
 impl Gate {
@@ -71,9 +71,7 @@ impl Gate {
         let asked = self.requests.find_held(|held| held.request == ruled.id && held.stage == Stage::Asked);
         match asked {
             Some(number) if ruled.busy => {
-                let tool = self.requests.held_at(number).map(|held| held.tool.clone()).unwrap_or_default();
-                self.log_call(&tool, Verdict::Deny, None);
-                self.refuse_at(number, &Refusal::Busy { why: ruled.ruling.reasons.join("; ") }, now);
+                self.deny_at(number, &Refusal::Busy { why: ruled.ruling.reasons.join("; ") }, now);
             }
             Some(number) => self.settle(number, &ruled.ruling, now),
             None => {}
@@ -119,7 +117,7 @@ impl Gate {
         (waited + Duration::from_millis(500)).as_secs().max(held.timeout_seconds)
     }
 
-    fn digest_at(&self, number: Number) -> Option<Digest> {
+    pub(super) fn digest_at(&self, number: Number) -> Option<Digest> {
         Some(self.requests.held_at(number)?.digest(self.agent.as_ref()?, &self.settings.server))
     }
 

@@ -5,6 +5,7 @@
 //! A held call is answered once or, if its client took it back, never.
 
 mod client;
+mod denied;
 mod forms;
 mod hand_off;
 mod held;
@@ -321,7 +322,7 @@ impl Gate {
         let Some(held) = self.requests.take_held(number) else { return };
         let refusal = held.refusal_at(now, connected, &self.settings.hub, away);
         if held.doubtful {
-            self.log_call(&held.tool, Verdict::Gate, Some(held.approval.clone()));
+            self.log_gated(&held.tool, held.approval.clone());
         }
         self.refuse(&held, &refusal, now);
         match refusal {
@@ -416,18 +417,18 @@ impl Gate {
         self.actions.push_back(Action::Log(text));
     }
 
-    /// One line for the log on a call that is held or denied; how a held one ends is its approval's to say.
-    fn log_call(&mut self, tool: &str, verdict: Verdict, approval: Option<ApprovalId>) {
-        let outcome = (verdict == Verdict::Deny).then_some(Outcome::NotExecuted);
+    /// One line for the log on a call that is held; how it ends is its approval's to say.
+    fn log_gated(&mut self, tool: &str, approval: ApprovalId) {
         self.actions.push_back(Action::ToHub(Ask::Call(Activity {
             age_ms: 0,
             tool: tool.to_owned(),
-            verdict,
+            verdict: Verdict::Gate,
             bypass: false,
-            approval,
-            outcome,
+            approval: Some(approval),
+            outcome: None,
             duration_ms: None,
             running: None,
+            denied: None,
         })));
     }
 

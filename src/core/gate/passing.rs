@@ -37,6 +37,7 @@ impl Passing {
             outcome: Some(outcome),
             duration_ms: matches!(outcome, Outcome::Succeeded | Outcome::Failed).then_some(age_ms),
             running: self.number,
+            denied: None,
         }
     }
 }

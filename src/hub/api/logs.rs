@@ -23,6 +23,9 @@ pub struct ActivityQuery {
     tool: Option<String>,
     agent: Option<String>,
     verdict: Option<String>,
+    q: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -38,6 +41,9 @@ pub async fn activity(
         tool: given(query.tool),
         agent: given(query.agent),
         verdict: given(query.verdict),
+        q: given(query.q),
+        from: number("from", query.from)?,
+        to: number("to", query.to)?,
         limit: number("limit", query.limit)?,
         cursor: given(query.cursor),
     };

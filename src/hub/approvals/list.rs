@@ -7,6 +7,7 @@ use crate::core::ids::ApprovalId;
 use crate::hub::approvals::Approvals;
 use crate::hub::approvals::row;
 use crate::hub::model::{Approval, Page, TimelineEntry};
+use crate::hub::store::conditions::{Conditions, Value};
 use crate::hub::store::paging::page_size;
 use crate::hub::store::{StoreError, rows};
 
@@ -37,60 +38,26 @@ pub struct ApprovalFilter {
     pub cursor: Option<String>,
 }
 
-/// Where words are looked for; column by column, because putting them together takes longer than looking.
+/// Where words are looked for.
 const SEARCHED: [&str; 8] =
     ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
-enum Value {
-    Text(String),
-    Number(i64),
-}
-
-/// Conditions of a query, with their values in order.
-#[derive(Default)]
-struct Where {
-    sql: String,
-    values: Vec<Value>,
-}
-
-impl Where {
-    /// Adds a condition; every `?` in it stands for the value.
-    fn and(&mut self, condition: &str, value: Option<Value>) {
-        let Some(value) = value else { return };
-        self.values.push(value);
-        self.sql.push_str(" and ");
-        self.sql.push_str(&condition.replace('?', &format!("${}", self.values.len())));
-    }
-
-    fn status(&mut self, any_of: &[Status]) {
-        if any_of.is_empty() {
-            return;
-        }
+/// What narrows a list of approvals.
+fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
+    let mut conditions = Conditions::default();
+    if !filter.status.is_empty() {
         // Names of our own, so they may stand in the text: only then is the index on the pending ones used.
-        let names: Vec<String> = any_of.iter().map(|status| format!("status = '{}'", status.as_str())).collect();
-        self.sql.push_str(&format!(" and ({})", names.join(" or ")));
+        let names: Vec<String> = filter.status.iter().map(|status| format!("status = '{}'", status.as_str())).collect();
+        conditions.sql.push_str(&format!(" and ({})", names.join(" or ")));
     }
-}
-
-fn text(value: &Option<String>) -> Option<Value> {
-    value.clone().map(Value::Text)
-}
-
-fn conditions(filter: &ApprovalFilter, like: &str) -> Where {
-    let mut conditions = Where::default();
-    conditions.status(&filter.status);
-    conditions.and("server = ?", text(&filter.server));
-    conditions.and("tool = ?", text(&filter.tool));
-    conditions.and("(client_id = ? or agent_name = ?)", text(&filter.agent));
-    conditions.and("user_name = ?", text(&filter.user));
-    conditions.and("decided_by = ?", text(&filter.decided_by));
+    conditions.text("server = ?", filter.server.as_ref());
+    conditions.text("tool = ?", filter.tool.as_ref());
+    conditions.text("(client_id = ? or agent_name = ?)", filter.agent.as_ref());
+    conditions.text("user_name = ?", filter.user.as_ref());
+    conditions.text("decided_by = ?", filter.decided_by.as_ref());
     conditions.and("created_at >= ?", filter.from.map(Value::Number));
     conditions.and("created_at < ?", filter.to.map(Value::Number));
-    for word in filter.q.iter().flat_map(|q| q.split_whitespace()).take(8) {
-        let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let found = SEARCHED.map(|column| format!("{column} {like} ? escape '\\'")).join(" or ");
-        conditions.and(&format!("({found})"), Some(Value::Text(format!("%{escaped}%"))));
-    }
+    conditions.words(filter.q.as_ref(), &SEARCHED, like);
     conditions
 }
 
@@ -107,10 +74,9 @@ impl Approvals {
         let (after, order) = if queue { (">", "asc") } else { ("<", "desc") };
         let mut conditions = conditions(filter, self.store.like());
         if let Some((at, id)) = filter.cursor.as_deref().and_then(position) {
-            conditions.and(&format!("created_at {after}= ?"), Some(Value::Number(at)));
-            conditions.values.push(Value::Text(id));
-            let (at, id) = (conditions.values.len() - 1, conditions.values.len());
-            conditions.sql.push_str(&format!(" and (created_at {after} ${at} or id {after} ${id})"));
+            let (at, id) = (conditions.value(Value::Number(at)), conditions.value(Value::Text(id)));
+            let after = format!(" and created_at {after}= {at} and (created_at {after} {at} or id {after} {id})");
+            conditions.sql.push_str(&after);
         }
         let size = page_size(filter.limit);
         let sql = format!(
@@ -118,15 +84,7 @@ impl Approvals {
             conditions.sql,
             size + 1
         );
-        // Put together from literals of this file; what comes from outside is bound.
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for value in conditions.values {
-            query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            };
-        }
-        let found = query.fetch_all(self.store.read()).await?;
+        let found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(self.store.read()).await?;
         let mut items = found.iter().map(row::approval).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);

@@ -4,8 +4,9 @@ use anyhow::{bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::client::{Client, Needs, percent_encode};
+use super::client::{Client, Needs};
 use super::{Place, terminal, watch};
+use crate::hub::base_url::percent_encode;
 
 /// Characters of the arguments in a list; `show` has all of them.
 const SHOWN: usize = 60;

@@ -14,6 +14,7 @@ use crate::config::hub::{Settings, way_to};
 use crate::config::way::Way as Route;
 use crate::core::proof::Fingerprint;
 use crate::hub::Hub;
+use crate::hub::base_url::percent_encode;
 use crate::hub::serve::{files::DataDir, local};
 
 /// How long a command's token lives without it.
@@ -181,17 +182,6 @@ fn parse(base: &str) -> anyhow::Result<Url> {
         bail!("the hub's URL must begin with https:// (or http:// on this machine)");
     }
     Ok(base)
-}
-
-/// A path segment or query value in which no character means anything.
-pub(super) fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
 }
 
 /// Whether the hub that runs on a data dir answers at the address it wrote there.

@@ -10,7 +10,7 @@ use crate::core::ids::hex;
 struct Assets;
 
 /// The addresses that the page itself makes sense of.
-pub const PAGES: [&str; 12] = [
+pub const PAGES: [&str; 13] = [
     "/",
     "/approvals",
     "/approvals/{id}",
@@ -22,6 +22,7 @@ pub const PAGES: [&str; 12] = [
     "/enrol",
     "/notifications",
     "/activity",
+    "/guide",
     "/signin",
 ];
 

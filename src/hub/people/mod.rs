@@ -12,7 +12,7 @@ mod row;
 mod users;
 
 pub use self::browser_sessions::{BrowserSessions, USER_KEY, key as session_key};
-pub use self::personal::PersonalToken;
+pub use self::row::PersonalToken;
 pub(super) use self::row::user as user_of;
 pub use self::users::UserChange;
 pub(super) use self::users::{find as find_user, insert as insert_user};

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::chance;
 use crate::core::ids::hex;
@@ -12,7 +10,7 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::people::People;
 use crate::hub::people::find_user;
-use crate::hub::people::row;
+use crate::hub::people::row::{self, PersonalToken};
 use crate::hub::store::bus::Target;
 use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, StoreError, Tx};
@@ -21,19 +19,6 @@ use crate::hub::who::{Actor, Via};
 
 /// The longest life of a token, in milliseconds: a year.
 const LONGEST_MS: i64 = 366 * 86_400_000;
-
-/// A token as it is listed, without what it opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonalToken {
-    /// Its name in lists and in the record.
-    pub id: String,
-    /// Whose it is.
-    pub user: String,
-    /// When it was made.
-    pub created_at: i64,
-    /// When it dies.
-    pub expires_at: i64,
-}
 
 impl People {
     /// A token, `hitl_u_…`, that dies after `ttl` and is never shown again.
@@ -83,7 +68,7 @@ impl People {
         .fetch_all(self.store.read())
         .await
         .map_err(StoreError::from)?;
-        Ok(found.iter().map(listed).collect::<Result<_, _>>()?)
+        Ok(found.iter().map(row::token).collect::<Result<_, _>>()?)
     }
 
     /// Makes a token worthless at once, by its name in the list.
@@ -97,7 +82,7 @@ impl People {
                     let Some(row) = gone.fetch_optional(tx.sql()).await? else {
                         return Err(ChangeError::NotFound(format!("token {id}")));
                     };
-                    let token = listed(&row)?;
+                    let token = row::token(&row)?;
                     let (subject, detail) = (token.user.as_str(), json!({ "token": token.id }));
                     let entry =
                         Entry { at: hub.now(), actor: by.name(), action: "user.token_revoked", subject, detail };
@@ -128,15 +113,6 @@ impl People {
 /// A name that opens nothing, for lists and the record.
 pub(super) fn new_id(kind: &str) -> Result<String, StoreError> {
     Ok(format!("{kind}-{}", hex(&chance::bytes::<6>()?)))
-}
-
-fn listed(row: &AnyRow) -> Result<PersonalToken, StoreError> {
-    Ok(PersonalToken {
-        id: row.try_get("id")?,
-        user: row.try_get("user_name")?,
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
-    })
 }
 
 async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {

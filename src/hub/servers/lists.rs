@@ -56,6 +56,19 @@ impl Servers {
         Ok(Learned::Now)
     }
 
+    /// How many tools a server has, if it gave no hint about any of them and its policy is still that of a new server.
+    pub(in crate::hub) async fn undescribed(&self, server: &str) -> Result<Option<u32>, StoreError> {
+        let counted: Option<i64> = sqlx::query_scalar(
+            "select (select count(*) from tools where server = $1) from servers where name = $1 and require_all = 0 \
+             and threshold = 'high' and rules = '[]' and not exists (select 1 from tools where server = $1 \
+             and (hitl = 1 or admin_trust is not null or annotations like '%Hint\"%'))",
+        )
+        .bind(server)
+        .fetch_optional(self.store.read())
+        .await?;
+        Ok(counted.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0))
+    }
+
     /// Keeps so much of a list as is written at once; whether there may be more.
     async fn learn_piece(&self, shim: &Shim, seen: Arc<Vec<Seen>>, complete: bool) -> Result<bool, StoreError> {
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));

@@ -1,4 +1,4 @@
-//! What a shim tells of itself: its server and the calls it let through.
+//! What a shim tells of itself when it comes, and who is let in.
 //!
 //! All of it is a claim. A claim may raise a tool's level and never lowers one, and what one agent can make the hub
 //! keep is bounded.
@@ -6,18 +6,13 @@
 use serde_json::json;
 
 use crate::core::alike::taken_for;
-use crate::core::approval::Outcome;
 use crate::core::ids::ClientId;
-use crate::core::messages::Activity;
-use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
-use crate::hub::servers::bypasses;
-use crate::hub::servers::definition::MAX_NAME;
 use crate::hub::shims::Shims;
 use crate::hub::store::budget::Cost;
 use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx, activity};
+use crate::hub::store::{Entry, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
@@ -28,10 +23,6 @@ const MAX_WORDS: usize = 64;
 const MAX_WORD: usize = 256;
 /// How much of a name is told in a close frame, which has room for 123 bytes.
 const MAX_QUOTED: usize = 50;
-/// The longest approval id kept with a call.
-const MAX_ID: usize = 64;
-/// How many calls of one message are kept.
-const MAX_CALLS: usize = 4096;
 /// An agent that was seen less than this ago is not noted again, in milliseconds.
 const SEEN_MS: i64 = 60_000;
 
@@ -107,73 +98,6 @@ impl Shims {
         }
         self.store.bus().wake_sweeper();
         self.approvals.lost(&shim.client_id, &shim.instance).await
-    }
-
-    /// Appends calls to the activity log and drops its oldest where it is full.
-    ///
-    /// They are written in pieces, so that other agents get their turn between two of them. What the shim or we had to
-    /// drop is counted in a row of its own, so that the log says where it has a hole.
-    pub(in crate::hub) async fn log_calls(
-        &self,
-        shim: &Shim,
-        mut calls: Vec<Activity>,
-        dropped: u64,
-    ) -> Result<(), StoreError> {
-        let (agent, told) = (&shim.client_id, calls.len());
-        let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
-        let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
-        calls.truncate(usize::try_from(kept).unwrap_or_default());
-        let excess = u64::try_from(told - calls.len()).unwrap_or(u64::MAX);
-        self.budgets.leave_out(agent, Cost::Row, dropped.saturating_add(excess));
-        while !calls.is_empty() {
-            let rest = calls.split_off(calls.len().min(PIECE));
-            self.log_piece(shim, std::mem::replace(&mut calls, rest)).await?;
-        }
-        self.log_left_out(shim).await
-    }
-
-    async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
-        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
-        self.store
-            .write_in(turn, calls.len(), move |tx| {
-                Box::pin(async move {
-                    if calls.iter().any(|call| call.bypass) {
-                        bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
-                    }
-                    let last = last_call(tx).await?;
-                    let mut id = last;
-                    for call in calls {
-                        id += 1;
-                        log_call(tx, &shim, id, call, clock.now()).await?;
-                    }
-                    activity::bound(tx, last, id).await
-                })
-            })
-            .await
-    }
-
-    /// Counts what was left out, where the agent may have a row for it.
-    async fn log_left_out(&self, shim: &Shim) -> Result<(), StoreError> {
-        let agent = &shim.client_id;
-        let left_out = self.budgets.left_out(agent, Cost::Row);
-        if left_out == 0 {
-            return Ok(());
-        }
-        if self.budgets.spend(agent, Cost::Row, 1, self.now()).is_err() {
-            self.budgets.leave_out(agent, Cost::Row, left_out);
-            return Ok(());
-        }
-        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(agent.clone()));
-        self.store
-            .write_in(turn, 1, move |tx| {
-                Box::pin(async move {
-                    let last = last_call(tx).await?;
-                    let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
-                    log_dropped(tx, &shim, last + 1, dropped, clock.now()).await?;
-                    activity::bound(tx, last, last + 1).await
-                })
-            })
-            .await
     }
 
     /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
@@ -262,62 +186,4 @@ async fn too_many(tx: &mut Tx, agent: &ClientId) -> Result<Option<String>, Store
         (false, false) => return Ok(None),
     };
     Ok(Some(format!("{many}; an administrator can remove some")))
-}
-
-/// The number of the newest call in the log.
-async fn last_call(tx: &mut Tx) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?)
-}
-
-async fn log_dropped(tx: &mut Tx, shim: &Shim, id: i64, dropped: i64, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, dropped) \
-         values ($1, $2, $3, $4, $5, '', 'dropped', $6)",
-    )
-    .bind(id)
-    .bind(now)
-    .bind(shim.client_id.as_str())
-    .bind(shim.agent_name.as_str())
-    .bind(shim.server.as_str())
-    .bind(dropped)
-    .execute(tx.sql())
-    .await?;
-    Ok(())
-}
-
-async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
-    if call.running.is_some() && activity::end_running(tx, &shim.client_id, &shim.instance, &call).await? {
-        return Ok(());
-    }
-    let verdict = if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() };
-    let named = call.approval.map(|id| id.to_string()).filter(|id| id.len() <= MAX_ID);
-    let (approval, handed_off) = match named {
-        Some(named) => {
-            let (approval, handed_off) =
-                activity::approval_of(tx, &shim.client_id, &named).await?.unwrap_or((named, false));
-            (Some(approval), handed_off)
-        }
-        None => (None, false),
-    };
-    let outcome = call.outcome.or(handed_off.then_some(Outcome::NotExecuted));
-    let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
-    sqlx::query(
-        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, \
-         outcome, duration_ms, instance, running) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(id)
-    .bind(now.saturating_sub(age).max(0))
-    .bind(shim.client_id.as_str())
-    .bind(shim.agent_name.as_str())
-    .bind(shim.server.as_str())
-    .bind(call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect::<String>())
-    .bind(verdict)
-    .bind(approval)
-    .bind(outcome.map(|outcome| outcome.as_str().to_owned()))
-    .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
-    .bind(call.running.map(|_| shim.instance.as_str().to_owned()))
-    .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
-    .execute(tx.sql())
-    .await?;
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Shims: their sessions, who is connected, and what they may make the hub write.
 
+mod log;
 pub(super) mod meeting;
 pub mod meter;
 pub mod session;

@@ -1,9 +1,13 @@
 //! The activity log: every call the shims reported, bounded.
 
+use serde_json::json;
+use sqlx::AssertSqlSafe;
+
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::core::messages::Activity;
-use crate::hub::model::{ActivityRow, Approval, Page};
+use crate::core::messages::{Activity, Denied};
+use crate::hub::model::{ActivityRow, AgentRef, Approval, Page};
+use crate::hub::store::conditions::{Conditions, Value};
 use crate::hub::store::paging::page_size;
 use crate::hub::store::rows;
 use crate::hub::store::{Store, StoreError, Tx};
@@ -19,6 +23,12 @@ pub struct ActivityFilter {
     pub agent: Option<String>,
     /// `pass`, `bypass`, `gate`, `deny` or `dropped`.
     pub verdict: Option<String>,
+    /// Words to be found in tool, server, agent, reasons, digest or arguments.
+    pub q: Option<String>,
+    /// Called at this time or later.
+    pub from: Option<i64>,
+    /// Called before this time.
+    pub to: Option<i64>,
     /// At most so many; 50 when nothing is said, never more than 500.
     pub limit: Option<u32>,
     /// `next_cursor` of the page before.
@@ -26,32 +36,42 @@ pub struct ActivityFilter {
 }
 
 /// How many calls of one agent the log keeps, and how many of all of them.
-const MAX_OF_ONE: i64 = 20_000;
-const MAX_OF_ALL: i64 = 100_000;
-/// Every so many rows the log is cut, by so many more than it must: counting reads all of it.
+const KEPT: Most = Most { of_one: 20_000, of_all: 100_000 };
+/// How many of them with their arguments.
+const KEPT_WHOLE: Most = Most { of_one: 2_000, of_all: 10_000 };
+/// Every so many rows the log is cut, by as large a part more than it must: counting reads all of it.
 const CUT_EVERY: i64 = 1_000;
+/// Where words are looked for.
+const SEARCHED: [&str; 7] =
+    ["a.tool", "a.server", "a.agent_name", "a.client_id", "a.reasons", "a.digest", "a.arguments"];
+
+fn conditions(filter: &ActivityFilter, like: &str) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.text("a.server = ?", filter.server.as_ref());
+    conditions.text("a.tool = ?", filter.tool.as_ref());
+    conditions.text("(a.client_id = ? or a.agent_name = ?)", filter.agent.as_ref());
+    conditions.text("a.verdict = ?", filter.verdict.as_ref());
+    conditions.and("a.at >= ?", filter.from.map(Value::Number));
+    conditions.and("a.at < ?", filter.to.map(Value::Number));
+    conditions.words(filter.q.as_ref(), &SEARCHED, like);
+    let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
+    conditions.and("a.id < ?", before.map(Value::Number));
+    conditions
+}
 
 impl Store {
     /// A page of calls, newest first.
     pub async fn activity(&self, filter: &ActivityFilter) -> Result<Page<ActivityRow>, StoreError> {
-        let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
-        let size = page_size(filter.limit);
-        let found = sqlx::query(
-            // The shim reports a gated call when it is held; how that ended is its approval's to say.
+        let (size, conditions) = (page_size(filter.limit), conditions(filter, self.like()));
+        // The shim reports a gated call when it is held; how that ended is its approval's to say.
+        let sql = format!(
             "select a.*, p.id as held, p.outcome as held_outcome, p.duration_ms as held_ms from activity a \
              left join approvals p on p.id = a.approval or p.request_id = a.approval \
-             where a.id < $1 and a.server = coalesce($2, a.server) and a.tool = coalesce($3, a.tool) \
-             and coalesce($4, a.client_id) in (a.client_id, a.agent_name) and a.verdict = coalesce($5, a.verdict) \
-             order by a.id desc limit $6",
-        )
-        .bind(before)
-        .bind(filter.server.clone())
-        .bind(filter.tool.clone())
-        .bind(filter.agent.clone())
-        .bind(filter.verdict.clone())
-        .bind(size + 1)
-        .fetch_all(self.read())
-        .await?;
+             where true{} order by a.id desc limit {}",
+            conditions.sql,
+            size + 1
+        );
+        let found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(self.read()).await?;
         let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);
@@ -60,38 +80,108 @@ impl Store {
     }
 }
 
-/// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another.
+/// A call as it is written, or so many that were `dropped`.
+pub(in crate::hub) struct Logged {
+    pub(in crate::hub) id: i64,
+    pub(in crate::hub) at: i64,
+    pub(in crate::hub) agent: AgentRef,
+    pub(in crate::hub) server: String,
+    pub(in crate::hub) tool: String,
+    pub(in crate::hub) verdict: &'static str,
+    pub(in crate::hub) approval: Option<String>,
+    pub(in crate::hub) outcome: Option<Outcome>,
+    pub(in crate::hub) duration_ms: Option<u64>,
+    pub(in crate::hub) dropped: i64,
+    /// The run of the shim that tells of it while it runs, and the number there.
+    pub(in crate::hub) running: Option<(InstanceId, u64)>,
+    pub(in crate::hub) denied: Option<Denied>,
+}
+
+/// The number of the newest call in the log.
+pub(in crate::hub) async fn last(tx: &mut Tx) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?)
+}
+
+/// Appends a call.
+pub(in crate::hub) async fn add(tx: &mut Tx, call: Logged) -> Result<(), StoreError> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let (reasons, digest, arguments) = match call.denied {
+        Some(denied) => (Some(json!(denied.reasons).to_string()), denied.digest, denied.arguments),
+        None => (None, None, None),
+    };
+    sqlx::query(
+        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, outcome, duration_ms, \
+         dropped, instance, running, reasons, digest, arguments) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(call.id)
+    .bind(call.at)
+    .bind(call.agent.client_id.0)
+    .bind(call.agent.name)
+    .bind(call.server)
+    .bind(call.tool)
+    .bind(call.verdict)
+    .bind(call.approval)
+    .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
+    .bind(call.duration_ms.map(number))
+    .bind(call.dropped)
+    .bind(call.running.as_ref().map(|(instance, _)| instance.as_str().to_owned()))
+    .bind(call.running.map(|(_, place)| number(place)))
+    .bind(reasons)
+    .bind(digest.map(|digest| digest.0))
+    .bind(arguments)
+    .execute(tx.sql())
+    .await?;
+    Ok(())
+}
+
+/// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another; and of those
+/// that stay, the arguments of the oldest.
 pub(in crate::hub) async fn bound(tx: &mut Tx, last: i64, now_last: i64) -> Result<(), StoreError> {
     if last / CUT_EVERY == now_last / CUT_EVERY {
         return Ok(());
     }
-    let counts: Vec<(String, i64)> =
-        sqlx::query_as("select client_id, count(*) from activity group by client_id").fetch_all(tx.sql()).await?;
-    let share = share(counts.iter().map(|(_, count)| *count).collect());
+    let count = "select client_id, count(*) from activity group by client_id";
+    let cut = "delete from activity where client_id = $1 and id <= \
+               (select id from activity where client_id = $1 order by id desc limit 1 offset $2)";
+    shrink(tx, &KEPT, count, cut).await?;
+    let count = "select client_id, count(*) from activity where arguments is not null group by client_id";
+    let cut = "update activity set arguments = null where client_id = $1 and arguments is not null and id <= \
+               (select id from activity where client_id = $1 and arguments is not null \
+               order by id desc limit 1 offset $2)";
+    shrink(tx, &KEPT_WHOLE, count, cut).await
+}
+
+/// Cuts what agents have down to their share.
+async fn shrink(tx: &mut Tx, most: &Most, count: &'static str, cut: &'static str) -> Result<(), StoreError> {
+    let counts: Vec<(String, i64)> = sqlx::query_as(count).fetch_all(tx.sql()).await?;
+    let share = most.share(counts.iter().map(|(_, count)| *count).collect());
     for (agent, _) in counts.iter().filter(|(_, count)| *count > share) {
-        sqlx::query(
-            "delete from activity where client_id = $1 and id <= \
-             (select id from activity where client_id = $1 order by id desc limit 1 offset $2)",
-        )
-        .bind(agent.as_str())
-        .bind(share)
-        .execute(tx.sql())
-        .await?;
+        sqlx::query(cut).bind(agent.as_str()).bind(share).execute(tx.sql()).await?;
     }
     Ok(())
 }
 
-/// How many rows each agent may keep so that all of them fit: who has fewer leaves room to the others.
-fn share(mut counts: Vec<i64>) -> i64 {
-    counts.sort_unstable();
-    let (mut room, mut agents) = (MAX_OF_ALL - CUT_EVERY, i64::try_from(counts.len()).unwrap_or(i64::MAX));
-    for count in counts {
-        if count > room / agents {
-            return (room / agents).clamp(1, MAX_OF_ONE - CUT_EVERY);
+/// How many of something one agent may have, and all of them.
+struct Most {
+    of_one: i64,
+    of_all: i64,
+}
+
+impl Most {
+    /// How many each agent may keep so that all of them fit: who has fewer leaves room to the others.
+    fn share(&self, mut counts: Vec<i64>) -> i64 {
+        counts.sort_unstable();
+        let margin = self.of_one / 20;
+        let (mut room, mut agents) = (self.of_all - margin, i64::try_from(counts.len()).unwrap_or(i64::MAX));
+        for count in counts {
+            if count > room / agents {
+                return (room / agents).clamp(1, self.of_one - margin);
+            }
+            (room, agents) = (room - count, agents - 1);
         }
-        (room, agents) = (room - count, agents - 1);
+        self.of_one - margin
     }
-    MAX_OF_ONE - CUT_EVERY
 }
 
 /// The approval behind a call that a shim tells of under its request's id, and whether no live request stands behind
@@ -185,10 +275,10 @@ mod tests {
 
     #[test]
     fn who_has_most_makes_room_first() {
-        assert_eq!(share(vec![]), 19_000);
-        assert_eq!(share(vec![1_000_000, 3]), 19_000, "one agent has a bound of its own");
-        assert_eq!(share(vec![10_000; 9]), 19_000, "all fit");
-        assert_eq!(share(vec![20_000, 20_000, 20_000, 20_000, 20_000, 9_000]), 18_000);
-        assert_eq!(share(vec![2; 100_000]), 1, "every agent keeps its last");
+        assert_eq!(KEPT.share(vec![]), 19_000);
+        assert_eq!(KEPT.share(vec![1_000_000, 3]), 19_000, "one agent has a bound of its own");
+        assert_eq!(KEPT.share(vec![10_000; 9]), 19_000, "all fit");
+        assert_eq!(KEPT.share(vec![20_000, 20_000, 20_000, 20_000, 20_000, 9_000]), 18_000);
+        assert_eq!(KEPT.share(vec![2; 100_000]), 1, "every agent keeps its last");
     }
 }

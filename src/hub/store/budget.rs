@@ -23,6 +23,8 @@ pub(in crate::hub) enum Cost {
     KiB,
     /// A row of the activity log.
     Row,
+    /// A KiB of arguments kept with a denied call.
+    DeniedKiB,
     /// A question to the external decision point.
     Question,
     /// A KiB of messages, begun ones counted whole.
@@ -40,6 +42,8 @@ impl Cost {
             Self::Retry => (120, 2_000),
             // 64 MiB, and 1 MiB a minute.
             Self::KiB => (64 * 1024, 60),
+            // 16 MiB, and 256 KiB a minute.
+            Self::DeniedKiB => (16 * 1024, 240),
             // As many as the log keeps of one agent, and 200 a second.
             Self::Row => (20_000, 5),
             Self::Question => (600, 50),

@@ -9,6 +9,7 @@ pub(super) mod budget;
 pub(super) mod bus;
 mod busy;
 mod chain;
+pub(super) mod conditions;
 pub mod events;
 pub mod identity;
 pub(super) mod leases;

@@ -118,5 +118,8 @@ pub(super) fn activity(row: &AnyRow) -> Result<ActivityRow, StoreError> {
         approval: approval.map(ApprovalId),
         outcome: outcome.map(|name| named(&name, "outcome", Outcome::from_name)).transpose()?,
         duration_ms,
+        reasons: optional(row, "reasons")?.map(|reasons| json(&reasons, "reasons")).transpose()?.unwrap_or_default(),
+        digest: optional(row, "digest")?.map(Digest),
+        arguments: optional(row, "arguments")?,
     })
 }

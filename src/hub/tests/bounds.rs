@@ -397,5 +397,6 @@ fn passed() -> Activity {
         duration_ms: None,
         age_ms: 0,
         running: None,
+        denied: None,
     }
 }

@@ -255,6 +255,7 @@ fn gated(request: &ApprovalId) -> Activity {
         outcome: None,
         duration_ms: None,
         running: None,
+        denied: None,
     }
 }
 

@@ -83,6 +83,7 @@ async fn a_bypass_says_by_whom_and_why_and_ends_by_itself_in_the_middle_of_a_ses
             outcome: None,
             duration_ms: None,
             running: None,
+            denied: None,
         };
         hub.desk.hub.shims.log_calls(&hub.desk.shim, vec![call], 0).await.unwrap();
         hub.desk.clock.advance(60_000);

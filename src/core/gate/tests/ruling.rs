@@ -1,6 +1,7 @@
 //! What policy and the hub rule without a person.
 
 use super::stand::{Stand, call, ruling, table, text_of};
+use crate::core::call::{self, Bound};
 use crate::core::gate::*;
 use crate::core::messages::*;
 use crate::core::policy::Ruling;
@@ -64,4 +65,52 @@ fn a_call_that_the_hub_must_look_at_passes_without_a_word_of_approval() {
     let logged = stand.calls();
     assert_eq!(logged.len(), 1, "once, and as what it was: {logged:?}");
     assert_eq!((logged[0].verdict, logged[0].outcome), (Verdict::Pass, Some(Outcome::Succeeded)));
+}
+
+/// What the log is told of the calls that were denied.
+fn denied(stand: &mut Stand) -> Vec<Denied> {
+    stand.calls().into_iter().map(|call| call.denied.unwrap_or_else(|| panic!("{} is not denied", call.tool))).collect()
+}
+
+#[test]
+fn the_log_is_told_what_a_denied_call_was_and_why() {
+    let mut stand = Stand::new();
+    stand.client(&call("1", "deny"));
+    let [table] = &denied(&mut stand)[..] else { panic!("one") };
+    assert_eq!(
+        (table.reasons.as_slice(), table.arguments.as_deref()),
+        (&["because".to_owned()][..], Some(r#"{"n":1}"#))
+    );
+    let agent = ClientId::from("agent");
+    let bound = Bound::plain(&agent, "s", "deny", None, r#"{"n":1}"#);
+    assert_eq!(table.digest, Some(call::digest(&bound)));
+
+    // The hub denies one that it was asked about, and takes no more of them.
+    for (id, busy) in [("2", false), ("3", true)] {
+        assert_eq!(stand.client(&call(id, "delete")), Fate::Consumed);
+        let actions = stand.actions();
+        let request = actions.iter().find_map(|action| match action {
+            Action::ToHub(Ask::Request(request)) => Some(request.clone()),
+            _ => None,
+        });
+        let request = request.unwrap();
+        stand.answer(Answer::Ruled(Ruled { id: request.id, ruling: ruling(Verdict::Deny), busy }));
+        let [told] = &denied(&mut stand)[..] else { panic!("one") };
+        assert!(told.reasons[0].ends_with("because"), "{told:?}");
+        assert_eq!(told.digest.as_ref(), Some(&request.digest), "the digest that the hub was told");
+    }
+
+    // Over a bound of the shim's own.
+    for id in 10..10 + MAX_HELD {
+        stand.client(&call(&id.to_string(), "delete"));
+    }
+    stand.actions();
+    stand.client(&call("9999", "delete"));
+    let [told] = &denied(&mut stand)[..] else { panic!("one") };
+    assert_eq!(told.reasons, ["too many calls wait for approval already"]);
+    let long = format!(r#"{{"n":"{}"}}"#, "ü".repeat(MAX_DENIED_ARGUMENTS));
+    let line = call("10000", "deny").replace(r#"{"n":10000}"#, &long);
+    stand.client(&line);
+    let arguments = denied(&mut stand)[0].arguments.clone().unwrap();
+    assert!(arguments.len() <= MAX_DENIED_ARGUMENTS + 3 && arguments.ends_with("ü…"), "{}", arguments.len());
 }

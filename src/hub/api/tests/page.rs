@@ -19,6 +19,7 @@ async fn the_page_is_at_every_address_it_knows_without_signing_in() {
         "/agents",
         "/notifications",
         "/activity",
+        "/guide",
         "/signin",
     ] {
         let response = stranger.get(path).await;

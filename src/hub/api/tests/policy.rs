@@ -53,6 +53,7 @@ async fn a_call_is_tried_and_a_tool_accepted_over_the_api_by_those_who_may() {
     let mut shim = running.shim().await;
     shim.say(&list(["list_repos".to_owned()])).await;
     assert!(matches!(shim.hear().await, ToWrap::Policy { .. }));
+    assert!(matches!(shim.hear().await, ToWrap::Undescribed { tools: 1, .. }));
     shim.say(&list(["list_repos".to_owned(), "peek".to_owned()])).await;
     let ToWrap::Policy { table } = shim.hear().await else { panic!("no policy") };
     assert_eq!(table.ruling("peek").verdict, Verdict::Gate);

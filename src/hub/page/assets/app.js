@@ -23,6 +23,7 @@ import { OneServer } from "./screens/server.js";
 import { Agents } from "./screens/agents.js";
 import { Users } from "./screens/users.js";
 import { Enrol } from "./screens/enrol.js";
+import { Guide } from "./screens/guide.js";
 import { Activity } from "./screens/activity.js";
 import { Notifications } from "./screens/notifications.js";
 
@@ -37,6 +38,7 @@ const screens = {
   users: () => html`<${Users} />`,
   enrol: () => html`<${Enrol} />`,
   activity: () => html`<${Activity} />`,
+  guide: () => html`<${Guide} />`,
   notifications: () => html`<${Notifications} />`,
 };
 
@@ -51,6 +53,7 @@ const titles = {
   users: "Users",
   enrol: "Enrol a machine",
   activity: "Activity",
+  guide: "Guide",
   notifications: "Notifications",
   signin: "Sign in",
 };

@@ -25,6 +25,7 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
+use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined, Wake};
 use crate::hub::model::Agent;
 use crate::hub::servers::definition::may_be_kept;
@@ -71,6 +72,7 @@ async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, meter: Meter, pee
                 shown,
                 weighing,
                 unlearned: None,
+                asked_to_choose: false,
                 meter: &meter,
                 quiet_until: None,
             };
@@ -141,6 +143,8 @@ struct Session<'s> {
     weighing: Weighing,
     /// The last list, where the agent told of too many of late, and when its turn comes.
     unlearned: Option<(Tools, i64)>,
+    /// The shim was told that nobody has chosen what waits on its server.
+    asked_to_choose: bool,
     meter: &'s Meter,
     /// Until when nothing is heard of it, because its agent sends too much.
     quiet_until: Option<i64>,
@@ -310,7 +314,18 @@ impl Session<'_> {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
-        self.push_policy().await
+        self.push_policy().await?;
+        if self.asked_to_choose {
+            return Ok(());
+        }
+        let Some(tools) = self.hub.servers.undescribed(&self.shim.server).await? else { return Ok(()) };
+        self.asked_to_choose = true;
+        send(self.socket, &ToWrap::Undescribed { tools, link: self.page() }).await
+    }
+
+    /// Where this server's policy is set.
+    fn page(&self) -> String {
+        format!("{}/servers/{}", self.hub.base_url.get(), percent_encode(&self.shim.server))
     }
 
     /// When the list that waits may be kept.

@@ -22,6 +22,7 @@ async fn calls_are_logged_with_the_hubs_time() {
         outcome: Some(Outcome::Succeeded),
         duration_ms: Some(2),
         running: None,
+        denied: None,
     };
     let items = vec![call("list_repos", 500, false), call("get_me", 0, true)];
     wire.say(&ToHub::Calls { items, dropped: 1 }).await;

@@ -18,7 +18,7 @@ export function route(path) {
   }
   if (first === "approvals" && param) return { screen: "approval", param };
   if (first === "servers" && param) return { screen: "server", param };
-  const known = ["history", "servers", "agents", "users", "enrol", "notifications", "activity", "signin"];
+  const known = ["history", "servers", "agents", "users", "enrol", "notifications", "activity", "guide", "signin"];
   return { screen: known.includes(first) ? first : "pending", param: "" };
 }
 

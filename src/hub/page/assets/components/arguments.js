@@ -14,7 +14,7 @@ import {
   LINES_TAIL,
   PLAIN_AFTER,
 } from "../rules/fold.js";
-import { riskyWords } from "../rules/risky.js";
+import { riskyIn } from "../rules/risky.js";
 import { lineText } from "../rules/tokens.js";
 import { visible } from "../rules/glyphs.js";
 import { number, plural } from "../rules/format.js";
@@ -96,7 +96,7 @@ function Lines({ approval, lines, opened }) {
     html`<${OneLine} key=${from + l} line=${line} at=${from + l} approval=${approval} opened=${opened} />`;
   return html`<div class=${wide ? "json json-tall" : "json"} tabindex=${wide ? 0 : undefined} role=${wide ? "region" : undefined} aria-label=${wide ? "All lines of the arguments" : undefined} translate="no">
     ${head.map(draw(0))}
-    ${folded && html`<${Fold} onOpen=${() => open(approval, [REST])} words=${`${plural(rest.length, "more line")} (${plural(size(rest), "character")})`} risky=${rest.flatMap((line) => riskyWords(lineText(line)))} />`}
+    ${folded && html`<${Fold} onOpen=${() => open(approval, [REST])} words=${`${plural(rest.length, "more line")} (${plural(size(rest), "character")})`} risky=${rest.flatMap((line) => riskyIn(lineText(line)))} />`}
     ${tail.map(draw(lines.length - tail.length))}
     ${!folded && rest.length > 0 && html`<pre class="plain">${visibleLines(rest)}</pre>`}
   </div>`;
@@ -132,5 +132,5 @@ function OneToken({ token, fold, opened, onOpen }) {
   if (!isLong(token) || opened.has(fold))
     return html`<span class=${`t-${token.kind}`}>${words ? html`<${StringValue} text=${token.text} />` : token.text}</span>${duplicate}`;
   const [head, folded, tail] = cut(token.text);
-  return html`<span class=${`t-${token.kind}`}><${StringValue} text=${head} /></span>${duplicate}<${Fold} onOpen=${onOpen} words=${plural(folded.length, "more character")} risky=${riskyWords(folded)} /><span class=${`t-${token.kind}`}><${StringValue} text=${tail} /></span>`;
+  return html`<span class=${`t-${token.kind}`}><${StringValue} text=${head} /></span>${duplicate}<${Fold} onOpen=${onOpen} words=${plural(folded.length, "more character")} risky=${riskyIn(folded)} /><span class=${`t-${token.kind}`}><${StringValue} text=${tail} /></span>`;
 }

@@ -66,7 +66,7 @@ export function Drift({ server, tool, admin, onDone }) {
       <p class="quiet small">Seen <${Ago} at=${drift.since} />. Until an admin accepts it, its calls wait for approval wherever changed tools are gated.</p>
       <${Differs} drift=${drift} />
       <${Definitions} drift=${drift} />
-      ${admin && differs.length > 0 && html`<p class="quiet small">Let it vary there, and what the server writes in these members is accepted unseen from now on; a change anywhere else still waits.</p>`}
+      ${admin && differs.length > 0 && html`<p class="quiet small">Once it may vary there, whatever the server writes in these members is accepted unseen; a change anywhere else still waits.</p>`}
       ${admin && html`<div class="actions"><button class="button primary" onClick=${accept}>Accept this definition</button>${differs.length > 0 && html`<button class="button" onClick=${vary}>Let it vary there</button>`}<button class="button ghost" onClick=${() => setOpen(false)}>Not now</button></div>`}
     </${Dialog}>`
     }`;

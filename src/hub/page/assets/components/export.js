@@ -1,22 +1,24 @@
-// The history as a file: every row that fits the filter, read page by page.
+// A list as a file: every row that fits the filter, read page by page.
 
 import { html, useState } from "../browser/ui.js";
-import * as api from "../hub/api.js";
 import { toast } from "../browser/store.js";
 import { number } from "../rules/format.js";
 import { csv, jsonl } from "../rules/csv.js";
 
-/** @typedef {import("../rules/types.js").Approval} Approval */
+/** @typedef {Record<string, string|number|null>} Query */
 
-/** @param {{query: Record<string, string|number>}} props */
-export function Export({ query }) {
+/**
+ * @template Row
+ * @param {{name: string, query: Query, read: (query: Query) => Promise<import("../rules/types.js").Page<Row>>, columns: import("../rules/csv.js").Columns<Row>}} props
+ */
+export function Export({ name, query, read, columns }) {
   const [busy, setBusy] = useState("");
   const save = async (/** @type {"csv"|"jsonl"} */ format) => {
     try {
-      const rows = await all(query, (count) => setBusy(`${number(count)} rows…`));
+      const rows = await all(read, query, (count) => setBusy(`${number(count)} rows…`));
       download(
-        format === "csv" ? csv(rows) : jsonl(rows),
-        `hitl-approvals.${format}`,
+        format === "csv" ? csv(rows, columns) : jsonl(rows),
+        `hitl-${name}.${format}`,
         format === "csv" ? "text/csv" : "application/jsonl",
       );
     } catch (error) {
@@ -28,15 +30,20 @@ export function Export({ query }) {
   return html`<span class="export"><span class="quiet">Export</span> <button class="link" onClick=${() => save("csv")}>CSV</button> <button class="link" onClick=${() => save("jsonl")}>JSONL</button></span>`;
 }
 
-/** @param {Record<string, string|number>} query @param {(count: number) => void} tell */
-async function all(query, tell) {
-  /** @type {Approval[]} */
+/**
+ * @template Row
+ * @param {(query: Query) => Promise<import("../rules/types.js").Page<Row>>} read
+ * @param {Query} query
+ * @param {(count: number) => void} tell
+ */
+async function all(read, query, tell) {
+  /** @type {Row[]} */
   const rows = [];
   /** @type {string|null} */
   let cursor = null;
   do {
-    /** @type {import("../rules/types.js").Page<Approval>} */
-    const page = await api.approvals({ ...query, limit: 200, cursor });
+    /** @type {import("../rules/types.js").Page<Row>} */
+    const page = await read({ ...query, limit: 200, cursor });
     rows.push(...page.items);
     cursor = page.next_cursor;
     tell(rows.length);

@@ -2,6 +2,7 @@
 
 import { html, cls, useState } from "../browser/ui.js";
 import { set, get, useStore } from "../browser/store.js";
+import { useDraft } from "../hub/load.js";
 import { visible } from "../rules/glyphs.js";
 
 /** @param {Partial<import("../browser/store.js").State["filter"]>} patch */
@@ -62,3 +63,14 @@ export function QueueFilters({ onDone }) {
     ${filtering(filter) && html`<button class="link" onClick=${clearFilter}>Clear</button>`}
   </div>`;
 }
+
+/** Keeps what is being typed when the list behind it is drawn again. @param {{label: string, value: string, onSearch: (words: string) => void}} props */
+export function Search({ label, value, onSearch }) {
+  const [text, setText] = useDraft(value);
+  return html`<input id="filter" type="search" placeholder="Search" aria-label=${label} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onChange=${(/** @type {any} */ e) => onSearch(e.target.value)} />`;
+}
+
+/** @param {{from: string, to: string, onChange: (patch: {from?: string, to?: string}) => void}} props */
+export const Dates = ({ from, to, onChange }) =>
+  html`<span class="dates"><label class="date">From <input type="date" value=${from} onChange=${(/** @type {any} */ e) => onChange({ from: e.target.value })} /></label>
+    <label class="date">to <input type="date" value=${to} onChange=${(/** @type {any} */ e) => onChange({ to: e.target.value })} /></label></span>`;

@@ -6,6 +6,7 @@ import { useLoad } from "../hub/load.js";
 import { plural } from "../rules/format.js";
 import { gates } from "../rules/gates.js";
 import { Command } from "./controls.js";
+import { FirstSteps } from "./start.js";
 import { Name } from "./text.js";
 
 export function NothingWaits() {
@@ -14,7 +15,7 @@ export function NothingWaits() {
   return html`<div class="empty">
     <svg class="empty-mark" viewBox="0 0 48 48" width="44" height="44" aria-hidden="true"><circle cx="24" cy="24" r="21" /><path d="M15 24.5l6.5 6.5L33.5 18" /></svg>
     <h2>Nothing waits for you</h2>
-    <p>Gated calls appear here the moment an agent makes one. The page is live; leave it open.</p>
+    <p>Calls that need approval appear here the moment an agent makes one. The page is live; leave it open.</p>
     ${
       connected.length > 0 &&
       html`<div class="panel">
@@ -29,10 +30,10 @@ export function NothingWaits() {
       connected.length === 0 &&
       html`<div class="panel">
       <h3>Nothing is connected</h3>
-      <p>Put <code>hitl-wrap</code> in front of a server's command in your client's settings:</p>
-      <${Command} text="hitl-wrap --server github -- npx -y @modelcontextprotocol/server-github" />
+      <${FirstSteps} />
       <p class="quiet">Or see the whole thing at work first:</p>
       <${Command} text="hitl-wrap demo" />
+      <p class="quiet">The <a href="/guide">guide</a> has the rest.</p>
     </div>`
     }
   </div>`;

@@ -1,12 +1,13 @@
 // The frame around every screen: navigation, who is signed in, the line's state, messages.
 
-import { html, cls } from "../browser/ui.js";
+import { html, cls, useLayoutEffect } from "../browser/ui.js";
 import { set, useStore, dismiss } from "../browser/store.js";
 import * as api from "../hub/api.js";
 import * as live from "../hub/live.js";
 import * as push from "../hub/push.js";
 import { waiting } from "../rules/queue.js";
 import { useKeys } from "../browser/keys.js";
+import { shifted } from "../browser/guard.js";
 import { navigate } from "../browser/router.js";
 import { LineDot, LineBanner } from "./line.js";
 import { Help } from "./help.js";
@@ -94,14 +95,22 @@ function Person() {
     <p class="person-name"><${Text} of=${session?.user.name} class="strong" /> <span class="quiet small">${session?.user.role}</span></p>
     <p class="person-links">
       <button class="link" onClick=${() => set({ dialog: "notify" })}>Settings</button>
+      <a class="link" href="/guide">Guide</a>
       <button class="link keys-link" onClick=${() => set({ dialog: "help" })}>Keys</button>
       <button class="link" onClick=${leave}>Sign out</button>
     </p>
   </div>`;
 }
 
+const LOW = "(max-width: 46rem) and (max-height: 28rem)";
+
 function Toasts() {
   const toasts = useStore((state) => state.toasts);
+  const count = toasts.length;
+  // In a low window they stand above what is read, and move it.
+  useLayoutEffect(() => {
+    if (matchMedia(LOW).matches) shifted();
+  }, [count]);
   return html`<div class="toasts" role="region" aria-label="Messages">
     ${toasts.map((toast) => html`<div key=${toast.id} class=${`toast toast-${toast.kind}`}><span>${toast.text}</span><button class="icon" aria-label="Dismiss" onClick=${() => dismiss(toast.id)}>✕</button></div>`)}
   </div>`;

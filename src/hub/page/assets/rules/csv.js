@@ -1,9 +1,9 @@
-// Approvals as CSV that a spreadsheet shows and never runs.
+// Rows as CSV that a spreadsheet shows and never runs.
 
-/** @typedef {import("./types.js").Approval} Approval */
+/** @template Row @typedef {[string, (row: Row) => unknown][]} Columns */
 
-/** @type {[string, (row: Approval) => unknown][]} */
-const columns = [
+/** @type {Columns<import("./types.js").Approval>} */
+export const approvalColumns = [
   ["id", (row) => row.id],
   ["created_at", (row) => iso(row.created_at)],
   ["decided_at", (row) => iso(row.decided_at)],
@@ -23,6 +23,24 @@ const columns = [
   ["arguments", (row) => row.arguments],
 ];
 
+/** @type {Columns<import("./types.js").ActivityRow>} */
+export const activityColumns = [
+  ["id", (row) => row.id],
+  ["at", (row) => iso(row.at)],
+  ["verdict", (row) => row.verdict],
+  ["server", (row) => row.server],
+  ["tool", (row) => row.tool],
+  ["agent", (row) => row.agent.name],
+  ["client_id", (row) => row.agent.client_id],
+  ["approval", (row) => row.approval],
+  ["outcome", (row) => row.outcome],
+  ["duration_ms", (row) => row.duration_ms],
+  ["dropped", (row) => row.dropped],
+  ["reasons", (row) => row.reasons?.join("; ")],
+  ["digest", (row) => row.digest],
+  ["arguments", (row) => row.arguments],
+];
+
 /** @param {number|null} at */
 const iso = (at) => (at === null || at === undefined ? "" : new Date(at).toISOString());
 
@@ -34,11 +52,11 @@ export function cell(value) {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** @param {Approval[]} rows */
-export const csv = (rows) =>
+/** @template Row @param {Row[]} rows @param {Columns<Row>} columns */
+export const csv = (rows, columns) =>
   [columns.map(([name]) => name), ...rows.map((row) => columns.map(([, read]) => cell(read(row))))]
     .map((line) => line.join(","))
     .join("\r\n") + "\r\n";
 
-/** @param {Approval[]} rows */
+/** @param {unknown[]} rows */
 export const jsonl = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");

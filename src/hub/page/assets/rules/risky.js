@@ -17,6 +17,9 @@ export function hinted(text) {
   return out;
 }
 
+/** The different ones in what a piece of JSON text says: escapes are no letters. @param {string} raw */
+export const riskyIn = (raw) => riskyWords(raw.replace(/\\(?:u[0-9a-fA-F]{4}|.)/g, " "));
+
 /** The different ones in a text, in the order in which they come. @param {string} text */
 export const riskyWords = (text) => [
   ...new Map([...text.matchAll(words)].map(([word]) => [word.toLowerCase(), word])).values(),

@@ -65,7 +65,7 @@
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number, command: string[]}} Server */
 /** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
-/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null}} ActivityRow */
+/** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null, reasons?: string[], digest?: string, arguments?: string}} ActivityRow */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
 /** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string|null, browser: string|null}} Stay */

@@ -41,7 +41,7 @@ export function Agents() {
     <header class="screen-head"><h1 id="title">Agents</h1><span class="grow"></span>${admin && html`<a class="button ghost" href="/enrol">Enrol a machine</a> <button class="button primary" onClick=${() => setAdding(true)}>New agent</button>`}</header>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
-    ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets <code>hitl-wrap</code> connect, and nothing else: it cannot approve anything.</p></div>`}
+    ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets <code>hitl-wrap</code> connect, and nothing else: it cannot approve anything.</p><p>A machine gets one when it runs this and an admin confirms its code:</p><${Command} text=${`hitl-wrap login ${location.origin}`} /></div>`}
     ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onRevoke=${setLeaving} />`}
     ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => limit(limiting, trust)} onClose=${() => setLimiting(null)} />`}
     ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}

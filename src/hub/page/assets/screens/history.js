@@ -3,16 +3,17 @@
 import { html, useState, useEffect } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import { useStore, toast } from "../browser/store.js";
-import { useLoad, useDraft } from "../hub/load.js";
+import { useFilter, withTimes } from "../browser/filter.js";
+import { useLoad } from "../hub/load.js";
+import { approvalColumns } from "../rules/csv.js";
 import { duration, plural, statusWords } from "../rules/format.js";
 import { Text, Name } from "../components/text.js";
 import { Status, OutcomeWord, When, Trouble } from "../components/controls.js";
 import { ForWhom } from "../components/who.js";
-import { Select } from "../components/filters.js";
+import { Select, Search, Dates } from "../components/filters.js";
 import { ApprovalTabs } from "../components/tabs.js";
 import { Export } from "../components/export.js";
 import { InsightsPanel } from "../components/insights.js";
-import { navigate } from "../browser/router.js";
 
 /** @typedef {import("../rules/types.js").Approval} Approval */
 /** @typedef {{q: string, status: string, server: string, tool: string, agent: string, decided_by: string, from: string, to: string}} Filter */
@@ -22,21 +23,11 @@ const decided = Object.keys(statusWords).slice(1).join();
 /** @type {Filter} */
 const nothing = { q: "", status: "", server: "", tool: "", agent: "", decided_by: "", from: "", to: "" };
 
-/** The filter as the address carries it, so that a view can be shared. @returns {Filter} */
-function fromAddress() {
-  const given = new URLSearchParams(location.search);
-  return /** @type {Filter} */ (Object.fromEntries(Object.keys(nothing).map((key) => [key, given.get(key) ?? ""])));
-}
-
-/** The filter as the API takes it; days become the times at which they begin and end here. @param {Filter} filter */
-export function toQuery({ from, to, ...rest }) {
-  const start = from ? new Date(`${from}T00:00:00`).getTime() : "";
-  const end = to ? new Date(`${to}T00:00:00`).setHours(24) : "";
-  return { ...rest, status: rest.status || decided, from: start, to: end };
-}
+/** @param {Filter} filter */
+const toQuery = (filter) => ({ ...withTimes(filter), status: filter.status || decided });
 
 export function History() {
-  const [filter, setFilter] = useState(fromAddress);
+  const [filter, setFilter] = useFilter("/history", nothing);
   const [rows, setRows] = useState(/** @type {Approval[]} */ ([]));
   const [cursor, setCursor] = useState(/** @type {string|null} */ (null));
   const key = JSON.stringify(filter);
@@ -54,12 +45,9 @@ export function History() {
     setRows([...data.items, ...older]);
     if (!older.length) setCursor(data.next_cursor);
   }, [data]);
-  const change = (/** @type {Partial<Filter>} */ patch) => {
-    const next = { ...filter, ...patch };
-    const address = new URLSearchParams(Object.entries(next).filter(([, value]) => value));
-    navigate(`/history${address.size ? `?${address}` : ""}`, { replace: true });
+  const change = (/** @type {Partial<Filter>|null} */ patch) => {
     setRows([]);
-    setFilter(next);
+    setFilter(patch);
   };
   const more = async () => {
     try {
@@ -73,18 +61,18 @@ export function History() {
   const active = key !== JSON.stringify(nothing);
   return html`<section class="screen" aria-labelledby="title">
     <header class="screen-head"><h1 id="title">Approvals</h1><${ApprovalTabs} at="history" /></header>
-    <div class="bar"><${HistoryFilters} filter=${filter} rows=${rows} onChange=${change} active=${active} /><span class="grow"></span><${Export} query=${toQuery(filter)} /></div>
+    <div class="bar"><${HistoryFilters} filter=${filter} rows=${rows} onChange=${change} active=${active} /><span class="grow"></span><${Export} name="approvals" query=${toQuery(filter)} read=${api.approvals} columns=${approvalColumns} /></div>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${rows.length > 0 && html`<${InsightsPanel} key=${key} query=${toQuery(filter)} />`}
     ${rows.length > 0 && html`<${Rows} rows=${rows} />`}
-    ${data && rows.length === 0 && html`<div class="empty"><h2>${active ? "Nothing matches" : "No decisions yet"}</h2><p>${active ? "No approval fits all of these filters." : "Every approval is kept here once it is approved, rejected, timed out or cancelled."}</p>${active && html`<button class="button" onClick=${() => change(nothing)}>Clear the filters</button>`}</div>`}
+    ${data && rows.length === 0 && html`<div class="empty"><h2>${active ? "Nothing matches" : "No decisions yet"}</h2><p>${active ? "No approval fits all of these filters." : "Every approval is kept here once it is approved, rejected, timed out or cancelled."}</p>${active && html`<button class="button" onClick=${() => change(null)}>Clear the filters</button>`}</div>`}
     ${cursor && rows.length > 0 && html`<p class="more"><button class="button" onClick=${more}>Show older</button></p>`}
     ${rows.length > 0 && !cursor && html`<p class="quiet more">${plural(rows.length, "approval")}, that is all of them.</p>`}
   </section>`;
 }
 
-/** @param {{filter: Filter, rows: Approval[], active: boolean, onChange: (patch: Partial<Filter>) => void}} props */
+/** @param {{filter: Filter, rows: Approval[], active: boolean, onChange: (patch: Partial<Filter>|null) => void}} props */
 function HistoryFilters({ filter, rows, active, onChange }) {
   const me = useStore((state) => state.session?.user.name);
   // Only administrators may list the users, so the approvers are those who decided what is shown, and oneself.
@@ -97,18 +85,15 @@ function HistoryFilters({ filter, rows, active, onChange }) {
     .filter((s) => !filter.server || s.name === filter.server)
     .flatMap((s) => s.tools.map((t) => t.name));
   const pairs = (/** @type {string[]} */ names) => [...new Set(names)].sort().map((name) => [name, name]);
-  const input = (/** @type {keyof Filter} */ field) => (/** @type {any} */ event) =>
-    onChange({ [field]: event.target.value });
   return html`<div class="filters" role="search">
-    <${Search} value=${filter.q} onSearch=${(/** @type {string} */ q) => onChange({ q })} />
+    <${Search} label="Search tool, server, agent, arguments and reason" value=${filter.q} onSearch=${(/** @type {string} */ q) => onChange({ q })} />
     <${Select} label="Outcome" value=${filter.status} options=${Object.entries(statusWords).slice(1)} onChange=${(/** @type {string} */ status) => onChange({ status })} />
     <${Select} label="Server" value=${filter.server} options=${pairs((servers ?? []).map((s) => s.name))} onChange=${(/** @type {string} */ server) => onChange({ server })} />
     <${Select} label="Tool" value=${filter.tool} options=${pairs(tools)} onChange=${(/** @type {string} */ tool) => onChange({ tool })} />
     <${Select} label="Agent" value=${filter.agent} options=${(agents ?? []).map((a) => [a.client_id, a.name])} onChange=${(/** @type {string} */ agent) => onChange({ agent })} />
     <${Select} label="Approver" value=${filter.decided_by} options=${pairs(/** @type {string[]} */ (approvers))} onChange=${(/** @type {string} */ decided_by) => onChange({ decided_by })} />
-    <span class="dates"><label class="date">From <input type="date" value=${filter.from} onChange=${input("from")} /></label>
-    <label class="date">to <input type="date" value=${filter.to} onChange=${input("to")} /></label></span>
-    ${active && html`<button class="link" onClick=${() => onChange(nothing)}>Clear</button>`}
+    <${Dates} from=${filter.from} to=${filter.to} onChange=${onChange} />
+    ${active && html`<button class="link" onClick=${() => onChange(null)}>Clear</button>`}
   </div>`;
 }
 
@@ -133,10 +118,4 @@ function Row({ row, me }) {
     <td data-th="Took" class="num">${took}</td>
     <td data-th="Call"><${OutcomeWord} of=${row} />${row.duration_ms !== null && html`<div class="quiet small">${duration(row.duration_ms)}</div>`}</td>
   </tr>`;
-}
-
-/** Keeps what is being typed when the list behind it is drawn again. @param {{value: string, onSearch: (words: string) => void}} props */
-function Search({ value, onSearch }) {
-  const [text, setText] = useDraft(value);
-  return html`<input id="filter" type="search" placeholder="Search" aria-label="Search tool, server, agent, arguments and reason" value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} onChange=${(/** @type {any} */ e) => onSearch(e.target.value)} />`;
 }

@@ -5,7 +5,8 @@ import * as api from "../hub/api.js";
 import { useLoad } from "../hub/load.js";
 import { plural } from "../rules/format.js";
 import { Name } from "../components/text.js";
-import { Trouble, Command } from "../components/controls.js";
+import { Trouble } from "../components/controls.js";
+import { FirstSteps } from "../components/start.js";
 import { gates, undescribed } from "../rules/gates.js";
 import { Ungated } from "../components/ungated.js";
 
@@ -36,6 +37,6 @@ function Tile({ server }) {
 
 const NoServers = () => html`<div class="empty">
   <h2>No server yet</h2>
-  <p>A server appears here when a client starts it through <code>hitl-wrap</code>. Put it in front of the server's command in the client's settings:</p>
-  <${Command} text="hitl-wrap --server github -- npx -y @modelcontextprotocol/server-github" />
+  <p>A server appears here when a client starts it through <code>hitl-wrap</code>.</p>
+  <div class="panel"><${FirstSteps} /><p class="quiet">The <a href="/guide">guide</a> has the rest.</p></div>
 </div>`;
