@@ -41,8 +41,8 @@ fn main() -> ExitCode {
 
 fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
-    let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &env::var)?;
     env::unknown().iter().for_each(|words| say::say(words));
+    let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &env::var)?;
     // Nobody who did not ask reads it, and building the filter would cost every start.
     if env::os("HITL_LOG").is_some() {
         match settings.log_format {

@@ -193,6 +193,8 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
       emit("policy", { subject: name });
       return [200, server];
     },
+    "GET ungated": () => [200, { items: [], next_cursor: null }],
+    "PUT looking": () => [204],
     "GET agents": () => [200, { items: state.agents, next_cursor: null }],
     "POST agents": (_, body) => {
       const agent = {

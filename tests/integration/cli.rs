@@ -77,7 +77,13 @@ async fn a_person_decides_in_a_terminal_far_from_the_hub_with_a_token_of_their_o
 
     let call = client.call("delete_repo", json!({ "repo": "b" })).await;
     let pending = approver.the_pending_approval().await;
-    hub.run(&["approvals", "reject", pending["id"].as_str().unwrap()]).await;
+    let short = pending["id"].as_str().and_then(|id| id.get(28..)).unwrap();
+    let list = hub.run(&["approvals", "list"]).await;
+    assert!(list.lines().any(|line| line.starts_with(&format!("{short}  pending"))), "{list}");
+    let unknown =
+        command(&binary("hitl-hub"), hub.data_dir()).args(["approvals", "show", "ffff"]).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no approval ends in ffff"), "{unknown:?}");
+    hub.run(&["approvals", "reject", short]).await;
     client.answer(call).await;
     let record = hub.run(&["audit", "export"]).await;
     let via = |action: &str| {
@@ -90,6 +96,15 @@ async fn a_person_decides_in_a_terminal_far_from_the_hub_with_a_token_of_their_o
 
     hub.run(&["user", "revoke", &id]).await;
     assert!(!decide(&["list"]).await.status.success(), "a revoked token opens nothing");
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_be_reached_is_named_with_the_cause() {
+    let data = tempfile::tempdir().unwrap();
+    let mut list = command(&binary("hitl-hub"), data.path());
+    list.args(["approvals", "list", "--hub", "http://127.0.0.1:1"]).env("HITL_USER_TOKEN", "hitl_u_none");
+    let said = String::from_utf8(list.output().await.unwrap().stderr).unwrap();
+    assert!(said.contains("hitl-hub: cannot reach the hub at http://127.0.0.1:1: Connection refused"), "{said}");
 }
 
 #[tokio::test]

@@ -117,7 +117,8 @@ pub(super) fn http(by: &Route) -> anyhow::Result<reqwest::Client> {
 /// A connection to `addr`, at whose other end is the hub with that key.
 async fn at(base: &Url, addr: SocketAddr, key: Option<&Fingerprint>) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let connecting = async {
-        let stream = TcpStream::connect(addr).await?;
+        let at = || format!("cannot reach the hub at {}", base.as_str().trim_end_matches('/'));
+        let stream = TcpStream::connect(addr).await.with_context(at)?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         if let Some(key) = key {

@@ -145,7 +145,7 @@ impl Message {
             ("Server", self.server()),
             ("Agent", plain(&self.notice.agent, NAME)),
             ("User", self.user()),
-            ("Trust", self.notice.trust.to_string()),
+            ("Risk", self.notice.trust.to_string()),
         ];
         match (self.event, &self.notice.decided_by) {
             (Event::Created | Event::Expiring, _) => facts.push(("Time left", self.time_left())),

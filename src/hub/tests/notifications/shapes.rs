@@ -63,7 +63,7 @@ async fn slack_gets_blocks_of_plain_text_within_its_limits() {
     assert!(of("header")["text"]["text"].as_str().unwrap().chars().count() <= 150);
     let fields = of("section")["fields"].as_array().unwrap();
     assert!(fields.len() <= 10);
-    for (field, label) in fields.iter().zip(["Tool", "Server", "Agent", "User", "Trust", "Time left"]) {
+    for (field, label) in fields.iter().zip(["Tool", "Server", "Agent", "User", "Risk", "Time left"]) {
         let text = field["text"].as_str().unwrap();
         assert!(text.starts_with(label) && text.chars().count() <= 2000, "{text}");
     }
