@@ -4,15 +4,16 @@ import { createHash, randomUUID } from "node:crypto";
 
 const MINUTE = 60_000;
 const agents = {
-  laptop: { client_id: "agt_7k2m9qx4", name: "Ada's laptop", user: "ada", trust: {}, last_seen: 0 },
+  laptop: { client_id: "agt_7k2m9qx4", name: "Ada's laptop", user: "ada", trust: {}, servers: null, last_seen: 0 },
   release: {
     client_id: "agt_c4f81tzn",
     name: "Release pipeline",
     user: null,
     trust: { github: "medium" },
+    servers: null,
     last_seen: 0,
   },
-  support: { client_id: "agt_x93hb5rd", name: "Support desk", user: "grace", trust: {}, last_seen: 0 },
+  support: { client_id: "agt_x93hb5rd", name: "Support desk", user: "grace", trust: {}, servers: null, last_seen: 0 },
 };
 export const agentList = Object.values(agents);
 

@@ -89,7 +89,7 @@ const Table = ({ rows }) => html`<div class="table-wrap"><table class="table den
     (row) => html`<tr key=${row.id}>
     <td data-th="When"><${When} at=${row.at} /></td>
     <td data-th="Verdict"><span class=${`badge verdict-${row.verdict}`}>${words[row.verdict] ?? row.verdict}</span></td>
-    <td data-th="Tool">${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : row.dropped ? `${row.dropped} ${row.dropped === 1 ? "call" : "calls"}` : html`<${Name} of=${row.tool} />`}${row.reasons && html`<${Why} row=${row} />`}</td>
+    <td data-th="Tool"><div>${row.approval ? html`<a href=${`/approvals/${encodeURIComponent(row.approval)}`}><${Name} of=${row.tool} /></a>` : row.dropped ? `${row.dropped} ${row.dropped === 1 ? "call" : "calls"}` : html`<${Name} of=${row.tool} />`}${row.reasons && html`<${Why} row=${row} />`}</div></td>
     <td data-th="Server"><a href=${`/servers/${encodeURIComponent(row.server)}`}><${Name} of=${row.server} /></a></td>
     <td data-th="Agent"><${Text} of=${row.agent.name} /></td>
     <td data-th="Outcome"><${OutcomeWord} of=${row} /></td>

@@ -70,13 +70,13 @@ const Table = ({
   onRotate,
   onRevoke,
 }) => html`<div class="table-wrap"><table class="table">
-  <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Trust limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
+  <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
   <tbody>${agents.map(
     (agent) => html`<tr key=${agent.client_id}>
     <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
     <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
     <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
-    <td data-th="Trust limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div><div class="small quiet">${agent.servers ? html`only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}` : "on every server"}${admin && html` <button class="link" aria-label=${`Change the servers of ${visible(agent.name)}`} onClick=${() => onServe(agent)}>Change</button>`}</div></div></td>
+    <td data-th="Limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div><div class="small quiet">${agent.servers ? html`only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}` : "every server"}${admin && html` <button class="link" aria-label=${`Change the servers of ${visible(agent.name)}`} onClick=${() => onServe(agent)}>Change</button>`}</div></div></td>
     <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
     ${admin && html`<td class="row-end"><button class="link" aria-label=${`New token for ${visible(agent.name)}`} onClick=${() => onRotate(agent)}>New token</button><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
   </tr>`,
