@@ -1,5 +1,6 @@
 //! The documents keep up with the code.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use clap::Parser as _;
@@ -86,4 +87,17 @@ fn every_command_that_a_document_has_its_reader_type_is_one() {
     }
     assert!(tried > 10, "commands are written otherwise now");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_direct_dependency_is_on_its_page() {
+    let manifest: toml::Table = fs::read_to_string("Cargo.toml").unwrap().parse().unwrap();
+    let page = fs::read_to_string("docs/dependencies.md").unwrap();
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let named: BTreeSet<String> =
+        first_cells.flat_map(|cell| cell.split(", ")).map(|name| name.replace('`', "")).collect();
+    let unix = &manifest["target"]["cfg(unix)"]["dependencies"];
+    let tables = [&manifest["dependencies"], &manifest["dev-dependencies"], unix];
+    let used: BTreeSet<String> = tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
+    assert_eq!(named, used);
 }

@@ -43,3 +43,26 @@ fn no_dependency_needs_cmake_or_openssl_and_websockets_are_there_once() {
     }
     assert_eq!(count("tungstenite"), 1, "axum and the shim share one tungstenite");
 }
+
+/// Keys of the settings, as variables.
+fn variables() -> BTreeSet<String> {
+    let example = std::fs::read_to_string("config.example.toml").unwrap();
+    let lines = example.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = "));
+    lines.map(|(key, _)| format!("HITL_{}", key.to_ascii_uppercase())).collect()
+}
+
+#[test]
+fn what_packages_set_is_a_setting() {
+    let (root, known, mut set) = (Path::new(env!("CARGO_MANIFEST_DIR")), variables(), BTreeSet::new());
+    let mut files = Vec::new();
+    files_under(root, &root.join("packaging"), &mut files);
+    for file in files.iter().filter(|file| file.ends_with(".yaml") || file.ends_with("Dockerfile")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_').map(str::to_owned);
+        // The name that people use is the proxy's, too.
+        set.extend(words.filter(|word| word.starts_with("HITL_") && word != "HITL_HOST"));
+    }
+    assert!(set.contains("HITL_BEHIND_PROXY"), "packages are written otherwise now: {set:?}");
+    let unknown: Vec<_> = set.difference(&known).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
