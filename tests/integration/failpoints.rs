@@ -36,7 +36,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("notify::push::vapid::read_push_key", "once, and nobody is told before"),
     ("people::browser_sessions::update", "when a session has been used for a while"),
     ("servers::drift::accept_tool", "as a tool is changed"),
-    ("shims::meeting::log_left_out", "as calls are logged"),
+    ("shims::log::log_left_out", "as calls are logged"),
     ("store::identity::read_identity", "before the hub serves for the first time"),
     ("store::leases::beat_no_more", "when the hub stops"),
 ];

@@ -36,6 +36,7 @@ const FLOORS: [&str; 19] = [
     "who",
     "error",
     "store",
+    "tallies",
     "model",
     "clock",
     "quota",

@@ -17,6 +17,7 @@ mod released;
 mod requests;
 mod server;
 mod talk;
+mod tokens;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use self::passing::Passing;
 use self::released::Paused;
 use self::requests::{Number, Requests, State};
 pub use self::talk::{Answer, Ask};
+use self::tokens::Tokens;
 use super::approval::Outcome;
 use super::frame::{self, ClientFrame, ServerFrame};
 use super::ids::{ApprovalId, ClientId};
@@ -100,6 +102,7 @@ pub struct Gate {
     away: Option<String>,
     client: Option<ClientInfo>,
     requests: Requests,
+    tokens: Tokens,
     handed_off: HandedOff,
     listing: Listing,
     outcomes: VecDeque<CallOutcome>,
@@ -121,6 +124,7 @@ impl Gate {
             away: None,
             client: None,
             requests: Requests::default(),
+            tokens: Tokens::default(),
             handed_off: HandedOff::default(),
             listing: Listing::default(),
             outcomes: VecDeque::new(),
@@ -133,6 +137,7 @@ impl Gate {
 
     /// A line from the client, without its line end.
     pub fn handle_client(&mut self, line: &[u8], now: Instant) -> Fate {
+        self.tokens.note(line);
         match frame::read_client(line) {
             Ok(ClientFrame::Call(call)) => self.on_call(line, &call, now),
             Ok(ClientFrame::Cancelled { request, reason }) => self.on_cancelled(request, &reason, now),
@@ -174,6 +179,7 @@ impl Gate {
             ServerFrame::Stray { raw, is_progress: true } if self.is_held_token(raw) => {
                 self.drop_server_line(&format!("progress for the token {raw}, which may be taken for a held call's"))
             }
+            ServerFrame::Stray { raw, is_progress: true } if self.tokens.is_to_come(raw) => self.drop_early(raw),
             ServerFrame::Stray { raw, is_progress: false } => {
                 self.drop_server_line(&format!("an answer to {raw}, which no request has as its id"))
             }

@@ -30,7 +30,18 @@ impl Gate {
                 if is_of_lists(line) && matches!(frame::read_server(line), ServerFrame::ToolsChanged) {
                     self.forget_tools();
                 }
-                Fate::Forward
+                if !self.tokens.may_be_early(line) {
+                    return Fate::Forward;
+                }
+                match frame::read_server(line) {
+                    ServerFrame::Progress { token: Id { raw, .. }, .. }
+                    | ServerFrame::Stray { raw, is_progress: true }
+                        if self.tokens.is_to_come(raw) =>
+                    {
+                        self.drop_early(raw)
+                    }
+                    _ => Fate::Forward,
+                }
             }
             Sight::Answer(answer) if !self.is_open(answer.key) => self.drop_stray_answer(answer.key),
             Sight::Answer(answer) => {
@@ -48,6 +59,11 @@ impl Gate {
                 }
                 // Under null, a server says that it could not read something.
                 ServerFrame::Stray { raw, is_progress: false } if raw != "null" => self.drop_stray_answer(raw),
+                ServerFrame::Progress { token: Id { raw, .. }, .. } | ServerFrame::Stray { raw, is_progress: true }
+                    if self.tokens.is_to_come(raw) =>
+                {
+                    self.drop_early(raw)
+                }
                 _ => Fate::Forward,
             },
         }
@@ -143,9 +159,16 @@ impl Gate {
         if self.is_held_token(token.raw) {
             return Some(format!("progress for the held call's token {}", token.raw));
         }
+        if self.tokens.is_to_come(token.raw) {
+            return Some(early(token.raw));
+        }
         // Progress must increase, also over what was said while the call was held.
         let falls_back = self.requests.released().any(|released| released.falls_back(&token.key, progress));
         falls_back.then(|| "progress that falls behind what was said while the call was held".to_owned())
+    }
+
+    pub(super) fn drop_early(&mut self, token: &str) -> Fate {
+        self.drop_server_line(&early(token))
     }
 
     /// Whether some client takes a token for that of a held call.
@@ -176,6 +199,10 @@ impl Gate {
         self.outcomes.push_back(outcome.clone());
         self.actions.push_back(Action::ToHub(Ask::Outcome(outcome)));
     }
+}
+
+fn early(token: &str) -> String {
+    format!("progress for the token {token}, which no request has had yet")
 }
 
 /// Whether a message may say that tools changed.

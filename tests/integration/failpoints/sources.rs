@@ -14,9 +14,10 @@ pub fn commits() -> BTreeSet<String> {
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("tests") {
+            let is_of_tests = path.file_stem().is_some_and(|stem| stem == "tests");
+            if path.is_dir() && !is_of_tests {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !is_of_tests {
                 let module = path.strip_prefix(&root).unwrap().with_extension("");
                 let module = module.to_str().unwrap().trim_end_matches("/mod").replace('/', "::");
                 found.extend(of(&fs::read_to_string(&path).unwrap()).map(|function| format!("{module}::{function}")));

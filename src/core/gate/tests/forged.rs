@@ -44,7 +44,7 @@ fn what_some_client_takes_for_an_answer_to_a_held_call_does_not_pass() {
     for form in FORMS {
         assert_eq!(stand.server(&progress(form)), Fate::Consumed, "{form}");
     }
-    for other in ["2", r#""a""#, "2.5", "null"] {
+    for other in ["0", r#""a""#, "2.5", "null"] {
         assert_eq!(stand.server(&progress(other)), Fate::Forward, "{other} is nobody's that waits");
     }
     stand.approve(&request);
@@ -182,4 +182,26 @@ fn a_tool_without_a_definition_that_was_seen_is_the_hubs_to_judge() {
         assert_eq!(stand.client(&call("3", "pass")), Fate::Consumed, "{index}");
         assert!(stand.asks().iter().any(|ask| matches!(ask, Ask::Request(_))), "{index}");
     }
+}
+
+#[test]
+fn progress_on_a_token_that_is_still_to_come_does_not_wait_for_it_in_the_clients_pipe() {
+    let mut stand = Stand::new();
+    stand.client(r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#);
+    assert_eq!(stand.server(&progress("6")), Fate::Forward, "a client that counts no tokens");
+    stand.client(&call("5", "pass"));
+    for held in [false, true] {
+        if held {
+            stand.client(&call("4", "delete"));
+        }
+        for token in ["5", "1", r#""a""#, "5.5"] {
+            assert_eq!(stand.server(&progress(token)), Fate::Forward, "{token}");
+        }
+        let escaped = progress("6").replace("progress\"", "progres\\u0073\"");
+        for line in [progress("6"), progress("6.0"), progress(r#""7""#), progress("[8]"), escaped] {
+            assert_eq!(stand.server(&line), Fate::Consumed, "{line}");
+        }
+    }
+    stand.client(r#"{"jsonrpc":"2.0","id":9,"method":"x","params":{"_meta":{"progressToken" : 9}}}"#);
+    assert_eq!(stand.server(&progress("6")), Fate::Forward);
 }

@@ -24,7 +24,7 @@ fn server_cannot_speak_for_a_held_call() {
         // The answer to 1 for some clients, and to nothing that was asked for the others.
         (r#"{"jsonrpc":"2.0","id":"1","result":{}}"#, Fate::Consumed),
         (
-            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":2,"progress":5}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":0,"progress":5}}"#,
             Fate::Forward,
         ),
         (r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#, Fate::Forward),
