@@ -63,10 +63,14 @@ create table agents (
     -- null: every server; else a JSON list of names.
     servers text,
     token_hash text not null unique,
+    -- The token before, and until when it is good.
+    old_token_hash text,
+    old_token_until bigint,
     created_at bigint not null,
     last_seen bigint,
     revoked_at bigint
 );
+create unique index agents_old_token on agents (old_token_hash) where old_token_hash is not null;
 create unique index agents_name on agents (name) where revoked_at is null;
 
 create table servers (

@@ -63,10 +63,14 @@ create table agents (
     -- null: every server; else a JSON list of names.
     servers text,
     token_hash text not null unique,
+    -- The token before, and until when it is good.
+    old_token_hash text,
+    old_token_until integer,
     created_at integer not null,
     last_seen integer,
     revoked_at integer
 ) strict;
+create unique index agents_old_token on agents (old_token_hash) where old_token_hash is not null;
 create unique index agents_name on agents (name) where revoked_at is null;
 
 create table servers (
@@ -170,11 +174,12 @@ create index approvals_pending on approvals (client_id, status) where status = '
 create index approvals_unreleased on approvals (grace_until) where status = 'approved' and outcome = 'waiting';
 create index approvals_request on approvals (request_id);
 create index approvals_kept on approvals (client_id, identity) where kept = 1;
--- The history in its order, with everything that it is filtered by: what no filter lets through is not read.
+-- The history in its order, with everything that it is filtered by and counted in: what no filter lets through is not
+-- read.
 create index approvals_created on approvals
-    (created_at, id, status, server, tool, client_id, agent_name, user_name, decided_by);
+    (created_at, id, status, server, tool, client_id, agent_name, user_name, decided_by, decided_at);
 create index approvals_server on approvals
-    (server, created_at, id, status, tool, client_id, agent_name, user_name, decided_by);
+    (server, created_at, id, status, tool, client_id, agent_name, user_name, decided_by, decided_at);
 create index approvals_agent on approvals (client_id, created_at);
 create index approvals_live on approvals (client_id, instance) where outcome in ('waiting', 'released');
 

@@ -220,7 +220,7 @@ impl Live {
     pub(super) fn hear(&self, target: &Target) {
         match target {
             Target::Pages => {}
-            Target::Approval { id, client_id, instance } => {
+            Target::Approval { id, client_id, instance, .. } => {
                 self.wake_one(client_id, instance, Wake::Approval(id.clone()));
             }
             Target::Server(name) => self.wake_where(|_, server| server == name),

@@ -26,11 +26,13 @@ pub mod model;
 pub mod notify;
 pub mod page;
 pub mod people;
+pub mod quota;
 pub mod serve;
 pub mod servers;
 pub mod shims;
 pub mod store;
 mod sweep;
+pub mod tallies;
 #[cfg(test)]
 mod tests;
 pub mod who;
@@ -53,7 +55,9 @@ use self::servers::decision_point::DecisionPoint;
 use self::shims::Shims;
 use self::shims::meter::Room;
 use self::store::budget::Budgets;
+use self::store::bus::Target;
 use self::store::{Store, StoreError};
+use self::tallies::Tallies;
 use crate::core::trust::Level;
 
 /// What the hub must know from the start.
@@ -108,6 +112,7 @@ pub struct Rooms {
     store: Store,
     clock: Clock,
     live: Live,
+    tallies: Tallies,
     base_url: BaseUrl,
     resume_within_ms: i64,
     shutdown: CancellationToken,
@@ -141,7 +146,16 @@ impl Hub {
             let live = live.clone();
             move |target| live.hear(target)
         });
-        let hub = Self(Arc::new(Rooms::new(store, settings, clock, live, decision_point)));
+        let tallies = Tallies::default();
+        store.bus().subscribe({
+            let tallies = tallies.clone();
+            move |target| {
+                if let Target::Approval { ended: Some(ended), .. } = target {
+                    tallies.ended(ended.status, ended.waited_ms);
+                }
+            }
+        });
+        let hub = Self(Arc::new(Rooms::new(store, settings, clock, live, tallies, decision_point)));
         Ok(hub)
     }
 
@@ -158,6 +172,11 @@ impl Hub {
     /// The store, for what has no rules: the record, the activity log, news for live pages.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What this process has done, in numbers.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// Cancel it to stop: sessions tell their shims and close, [`run_background`](Self::run_background) returns.
@@ -179,7 +198,14 @@ impl Hub {
 }
 
 impl Rooms {
-    fn new(store: Store, settings: Settings, clock: Clock, live: Live, decision_point: Option<DecisionPoint>) -> Self {
+    fn new(
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        live: Live,
+        tallies: Tallies,
+        decision_point: Option<DecisionPoint>,
+    ) -> Self {
         let Settings { grant_for_ms, resume_within_ms, .. } = settings;
         let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::default());
         if let Some(url) = &settings.base_url {
@@ -200,6 +226,7 @@ impl Rooms {
             clock: clock.clone(),
             live: live.clone(),
             budgets,
+            tallies: tallies.clone(),
             room: Room::default(),
             approvals: approvals.clone(),
             servers: servers.clone(),
@@ -212,7 +239,7 @@ impl Rooms {
         };
         let notify = {
             let (store, clock) = place();
-            Notify::new(settings.push_hosts, base_url.clone(), shutdown.clone(), store, clock)
+            Notify::new(settings.push_hosts, base_url.clone(), tallies.clone(), shutdown.clone(), store, clock)
         };
         let people = People::new(store.clone(), clock.clone());
         Self {
@@ -225,6 +252,7 @@ impl Rooms {
             store,
             clock,
             live,
+            tallies,
             base_url,
             resume_within_ms,
             shutdown,

@@ -170,6 +170,9 @@ pub struct Agent {
     pub servers: Option<Vec<String>>,
     /// When a shim with its token was last connected.
     pub last_seen: Option<i64>,
+    /// Until when the token before the present one is good, too, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_token_until: Option<i64>,
 }
 
 /// A server as the shims reported it, with its policy.
@@ -409,6 +412,77 @@ pub struct AuditRecord {
     pub previous: String,
     /// SHA-256 over this record's fields and `previous`.
     pub hash: String,
+}
+
+/// The history in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Insights {
+    /// How many approvals there are.
+    pub count: i64,
+    /// How many of them nobody decided in time.
+    pub timed_out: i64,
+    /// Within how many milliseconds half of what people decided was decided.
+    pub median_ms: Option<i64>,
+    /// The same of 95 %.
+    pub p95_ms: Option<i64>,
+    /// By day, oldest first.
+    pub days: Vec<DayCounts>,
+    /// The tools that were asked for most.
+    pub tools: Vec<ToolRate>,
+    /// The agents that asked most.
+    pub agents: Vec<AgentRate>,
+}
+
+/// What was over on one day, by how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DayCounts {
+    /// When the day begins.
+    pub from: i64,
+    /// Approved.
+    pub approved: i64,
+    /// Rejected.
+    pub rejected: i64,
+    /// Not decided in time.
+    pub timed_out: i64,
+    /// Cancelled.
+    pub cancelled: i64,
+}
+
+impl DayCounts {
+    /// The count of one way to end.
+    pub fn of(&mut self, status: Status) -> Option<&mut i64> {
+        match status {
+            Status::Pending => None,
+            Status::Approved => Some(&mut self.approved),
+            Status::Rejected => Some(&mut self.rejected),
+            Status::TimedOut => Some(&mut self.timed_out),
+            Status::Cancelled => Some(&mut self.cancelled),
+        }
+    }
+}
+
+/// How often calls of a tool were approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToolRate {
+    /// Its server.
+    pub server: String,
+    /// Its name.
+    pub tool: String,
+    /// So often yes.
+    pub approved: i64,
+    /// Out of so many, those that timed out included.
+    pub answered: i64,
+}
+
+/// How often calls of an agent were approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentRate {
+    /// The agent.
+    pub agent: AgentRef,
+    /// So often yes.
+    pub approved: i64,
+    /// Out of so many, those that timed out included.
+    pub answered: i64,
 }
 
 /// One call in the activity log.

@@ -9,6 +9,7 @@ mod decision_point;
 mod decisions;
 pub(super) mod desk;
 mod hand_off;
+mod insights;
 mod leases;
 mod notifications;
 #[cfg(feature = "wrap")]

@@ -499,6 +499,28 @@ export const everyChannel = (now = Date.now()) => [
   }),
 ];
 
+/** The history in numbers. */
+export const insights = (now = Date.now()) => ({
+  count: 312,
+  timed_out: 14,
+  median_ms: 21_000,
+  p95_ms: 187_000,
+  days: Array.from({ length: 14 }, (_, i) => ({
+    from: new Date(now - (13 - i) * 86_400_000).setHours(0, 0, 0, 0),
+    approved: (i * 7) % 23,
+    rejected: (i * 5) % 7,
+    timed_out: i % 3,
+    cancelled: i % 2,
+  })),
+  tools: [
+    { server: "github", tool: "delete_repo", approved: 31, answered: 48 },
+    { server: "postgres-prod", tool: "execute_sql", approved: 22, answered: 40 },
+  ],
+  agents: agentList
+    .slice(0, 3)
+    .map((agent, i) => ({ agent: short(agent), approved: 40 - i * 9, answered: 60 - i * 8 })),
+});
+
 /** Calls for the activity list. */
 export function activity(count = 120, now = Date.now()) {
   const calls = [

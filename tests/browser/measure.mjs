@@ -47,6 +47,16 @@ const answered = (page) =>
     window.took = took;
   });
 
+/** What the page's own thread has worked so far, in milliseconds of processor time: the same on a busy machine. */
+async function worked(page) {
+  const line = await page.context().newCDPSession(page);
+  await line.send("Performance.enable", { timeDomain: "threadTicks" });
+  return async () => {
+    const { metrics } = await line.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "TaskDuration").value * 1000;
+  };
+}
+
 const sorted = (list) => list.toSorted((a, b) => a - b);
 const line = (what, list) => {
   const all = sorted(list);
@@ -64,22 +74,29 @@ for (const [view, selector] of [
   ["cards", ".queue [data-id]"],
   ["list", ".queue [data-row]"],
 ]) {
-  const [whole, keys] = [[], []];
+  const [whole, work, keys, workOfKeys] = [[], [], [], []];
   for (let round = 0; round < ROUNDS; round++) {
     const page = await world.open("/servers");
     await page.evaluate((one) => localStorage.setItem("hitl.prefs", JSON.stringify({ view: one })), view);
     await page.clock.resume();
+    const busy = await worked(page);
+    const before = await busy();
     await page.goto("/approvals");
     whole.push(await drawn(page, selector));
+    work.push((await busy()) - before);
+    const start = await busy();
     await answered(page);
     for (let press = 0; press < KEYS / ROUNDS; press++) {
       await page.keyboard.press("j");
       await page.waitForFunction((count) => window.took.length > count, press);
     }
     keys.push(...(await page.evaluate(() => window.took)));
+    workOfKeys.push(((await busy()) - start) / (KEYS / ROUNDS));
     await page.context().close();
   }
   line(`${CARDS} calls as ${view}, from the address to the last of them painted`, whole);
+  line("  the page's own work of that", work);
   line(`${view}: a key, from the press to the paint after it`, keys);
+  line("  the page's own work of that", workOfKeys);
 }
 await world.close();

@@ -213,6 +213,7 @@ export async function startMock({ port = 0, signedIn = true } = {}) {
         ? [403, { detail: "the current password is wrong" }]
         : ((state.password = true), [200, {}]),
     "DELETE agents": ([id]) => ((state.agents = state.agents.filter((a) => a.client_id !== id)), [204]),
+    "GET insights": () => fixtures.insights(),
     "GET activity": (_, __, query) =>
       page(
         state.activity.filter(

@@ -279,6 +279,52 @@ test("revoking an agent on the page cuts its session and refuses what it holds",
   await page.getByText("not connected now").waitFor();
 });
 
+test("an agent gets a new token on the page and keeps its client id, and is kept to some servers", real, async () => {
+  const shim = await world.shim("rotated", { agent: "turning" });
+  const page = await world.open("/agents");
+  const row = page.locator("tr", { hasText: "turning" });
+  const agent = async () => (await api(page, "agents")).items.find(({ name }) => name === "turning");
+  const before = await agent();
+  await page.getByRole("button", { name: "New token for turning" }).click();
+  await clean(page, "a new token");
+  await page.getByLabel("The old token stays good").selectOption({ label: "for an hour" });
+  await page.getByRole("button", { name: "Make it" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator("code", { hasText: /^hitl_a_/ }).waitFor();
+  await dialog.getByText(/The old one is good until/).waitFor();
+  await dialog.getByRole("button", { name: "I have stored it" }).click();
+  assert.equal((await agent()).client_id, before.client_id);
+  assert.match(await fate(page, shim, "list_repos"), /^ran/);
+  await page.getByRole("button", { name: "Change the servers of turning" }).click();
+  await dialog.getByLabel("Every server").uncheck();
+  await clean(page, "the servers of an agent");
+  await dialog.getByLabel("rotated", { exact: true }).uncheck();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await row.getByText(/only on/).waitFor();
+  assert.ok(!(await agent()).servers.includes("rotated"));
+  await page.goto("/servers/rotated");
+  await page.getByText("not connected now").waitFor();
+});
+
+test("who signs in by a link without a password is asked to set one", real, async () => {
+  const page = await world.open("/users");
+  const added = await page.request.post("/api/v1/users", {
+    headers: await shown(page),
+    data: { name: "newcomer", role: "viewer" },
+  });
+  const { link } = await added.json();
+  const there = await world.open(link, { signedIn: false });
+  const dialog = there.getByRole("dialog");
+  await dialog.getByText("A sign-in link works once.").waitFor();
+  await dialog.getByLabel("New password", { exact: true }).fill("another correct horse");
+  await dialog.getByLabel("New password again").fill("another correct horse");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await there.locator(".toast", { hasText: "Your password is changed." }).waitFor();
+  await there.reload();
+  await there.locator(".side").getByText("newcomer").waitFor();
+  assert.equal(await there.getByRole("dialog").count(), 0);
+});
+
 test("a made-up server is removed on its page, once no shim is connected for it", real, async () => {
   const shim = await world.shim("made-up", { agent: "inventive" });
   const page = await world.open("/servers/made-up");

@@ -15,7 +15,7 @@ const { gates, undescribed } = await from("rules/gates");
 const { upsert, reconcile, neighbour, visibleCards } = await from("rules/queue");
 const { approvalColumns, activityColumns, csv, cell, jsonl } = await from("rules/csv");
 const { difference } = await from("rules/difference");
-const { insights } = await from("rules/insights");
+const { dayOf, midnights } = await from("rules/insights");
 const { parser } = await from("hub/sse");
 const { countdown, duration, ago, actionWords, forWhom } = await from("rules/format");
 
@@ -345,25 +345,12 @@ test("times read well", () => {
   assert.deepEqual([ago(500), ago(28_000), ago(200_000)], ["just now", "28 s ago", "3 min ago"]);
 });
 
-test("insights count what was decided, and how long it took", () => {
-  const now = new Date(2026, 10, 22, 9).getTime();
-  const row = (status, took, more = {}) =>
-    approval({ status, created_at: now - 60_000, decided_at: now - 60_000 + took, ...more });
-  const rows = [
-    row("approved", 1000),
-    row("approved", 3000),
-    row("rejected", 9000),
-    row("timed_out", 300_000),
-    row("cancelled", 5),
-  ];
-  const found = insights(rows, now);
-  assert.deepEqual([found.count, found.median, found.p95, found.expired], [5, 3000, 9000, 0.2]);
-  assert.deepEqual(found.days.at(-1), { day: "2026-11-22", approved: 2, rejected: 1, timed_out: 1, cancelled: 1 });
-  assert.deepEqual(found.tools, [{ name: "delete_repo on github", approved: 2, answered: 4 }]);
-  assert.deepEqual(
-    [insights([], now).median, insights([], now).tools.length, insights([], now).days.length],
-    [null, 0, 14],
-  );
+test("the days of the chart begin at midnight, whatever summer time does", () => {
+  const now = new Date(2026, 2, 30, 9).getTime();
+  const found = midnights(now);
+  assert.equal(found.length, 15);
+  assert.ok(found.every((at) => new Date(at).getHours() === 0 && new Date(at).getMinutes() === 0));
+  assert.deepEqual([dayOf(found[0]), dayOf(found[13]), dayOf(found[14])], ["2026-03-17", "2026-03-30", "2026-03-31"]);
 });
 
 test("every step that the hub records of an approval has words", () => {

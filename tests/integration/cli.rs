@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::support::hub::command;
-use crate::support::{Approver, Hub, Ledger, Wrap, binary, browser, text_of};
+use crate::support::{Approver, Hub, Ledger, Wrap, binary, browser, eventually, text_of};
 
 #[tokio::test]
 async fn token_of_a_new_agent_stands_alone_on_stdout() {
@@ -239,6 +239,45 @@ async fn link_of_a_user_stands_alone_on_stdout_and_signs_them_in() {
     let link = hub.run(&["user", "link", "ada"]).await;
     let ada = Approver::sign_in(&hub.url, &link).await;
     assert_eq!(ada.get("/session").await["user"], json!({ "name": "ada", "role": "approver" }));
+}
+
+#[tokio::test]
+async fn an_agent_gets_a_new_token_and_other_servers_and_a_user_another_role_by_command() {
+    let hub = Hub::start().await;
+    let approver = hub.sign_in().await;
+    let old = hub.add_agent("claude").await;
+    let ledger = Ledger::new();
+    let start = async |token: &str| {
+        let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, token).start();
+        client.initialize().await;
+        approver.knows_tool("repos", "list_repos").await;
+        client
+    };
+    let mut before = start(&old).await;
+    let new = hub.run(&["agent", "rotate", "claude", "--overlap", "1h"]).await;
+    assert!(new.starts_with("hitl_a_") && new != old, "{new}");
+    let mut after = start(&new).await;
+    for client in [&mut before, &mut after] {
+        let id = client.call("list_repos", json!({})).await;
+        assert!(text_of(&client.answer(id).await).contains("list_repos done"));
+    }
+    hub.run(&["agent", "servers", "claude", "mail", "files"]).await;
+    eventually("the end of its sessions", || async {
+        (approver.get("/servers/repos").await["sessions"] == 0).then_some(())
+    })
+    .await;
+    let id = after.call("list_repos", json!({})).await;
+    let answer = after.answer(id).await;
+    let refused = text_of(&answer);
+    assert!(refused.contains("does not let this agent in"), "{refused}");
+    let agents = approver.get("/agents").await;
+    assert_eq!(agents["items"][0]["servers"], json!(["mail", "files"]));
+    hub.run(&["agent", "servers", "claude", "--all"]).await;
+    assert_eq!(approver.get("/agents").await["items"][0]["servers"], Value::Null);
+
+    hub.run(&["user", "add", "grace", "--role", "viewer"]).await;
+    hub.run(&["user", "role", "grace", "approver"]).await;
+    assert!(hub.run(&["user", "list"]).await.lines().any(|line| line.contains("grace") && line.contains("approver")));
 }
 
 #[tokio::test]

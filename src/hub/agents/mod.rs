@@ -1,6 +1,7 @@
 //! Agents: the identity behind a client, with a token for the shim's websocket and nothing else.
 
 pub mod enrolment;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,6 @@ use crate::hub::clock::Clock;
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
 use crate::hub::store::bus::Target;
-use crate::hub::store::secret::{hashed, random};
 use crate::hub::store::{Entry, Store, StoreError, Tx, rows};
 use crate::hub::who::Actor;
 use crate::hub::who::{CLIENT_ID_PREFIX, admin, check_alike, check_limits, check_name};
@@ -81,9 +81,8 @@ impl Agents {
         if let Some(user) = user {
             check_name(user)?;
         }
-        let token = self.store.identity().await?.fingerprint().named_in(&random("hitl_a_")?);
+        let (token, hash) = tokens::make(&self.store).await?;
         let client_id = new_client_id()?;
-        let hash = hashed(&token);
         let (hub, name, user, by) = (self.clone(), name.to_owned(), user.map(str::to_owned), by.clone());
         let agent = self
             .store
@@ -165,15 +164,6 @@ impl Agents {
                 })
             })
             .await
-    }
-
-    /// Whose agent token this is.
-    pub async fn agent_of_token(&self, token: &str) -> Result<Option<Agent>, StoreError> {
-        let row = sqlx::query("select * from agents where token_hash = $1 and revoked_at is null")
-            .bind(hashed(token))
-            .fetch_optional(self.store.read())
-            .await?;
-        row.as_ref().map(rows::agent).transpose()
     }
 }
 

@@ -1,4 +1,6 @@
-//! `/agents`: the identities behind the shims. A token is shown once, in the answer to `POST`.
+//! `/agents`: the identities behind the shims. A token is shown once, in the answer to a `POST`.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -6,7 +8,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::body::Fields;
+use super::body::{Fields, OptionalFields};
 use super::problem::Problem;
 use super::who::{Admin, Viewer};
 use crate::core::ids::ClientId;
@@ -31,7 +33,7 @@ pub struct NewAgent {
     user: Option<String>,
 }
 
-/// The answer to it.
+/// An agent with its new token.
 #[derive(Serialize)]
 pub struct Added {
     #[serde(flatten)]
@@ -68,6 +70,29 @@ pub async fn revoke(
     let agent = known(&api, &id).await?;
     api.hub.agents.revoke_agent(agent.client_id.as_str(), &(&user).into()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// How long the old token stays good when nothing is said: a working day with its night.
+const OVERLAP_SECONDS: u64 = 86_400;
+
+/// The body of `POST /agents/{client_id}/token`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    overlap_seconds: Option<u64>,
+}
+
+/// `POST /agents/{client_id}/token`: a new token in place of the agent's own.
+pub async fn rotate(
+    State(api): State<Api>,
+    Admin(user): Admin,
+    Path(id): Path<ClientId>,
+    OptionalFields(rotation): OptionalFields<Rotation>,
+) -> Result<Json<Added>, Problem> {
+    let agent = known(&api, &id).await?;
+    let overlap = Duration::from_secs(rotation.overlap_seconds.unwrap_or(OVERLAP_SECONDS));
+    let (agent, token) = api.hub.agents.rotate_token(agent.client_id.as_str(), overlap, &(&user).into()).await?;
+    Ok(Json(Added { agent, token }))
 }
 
 /// The agent of this client id; the use case takes names as well, addresses do not.

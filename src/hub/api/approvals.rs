@@ -15,7 +15,7 @@ use super::who::{Approver, Viewer};
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::approvals::ApprovalFilter;
-use crate::hub::model::{Approval, Page};
+use crate::hub::model::{Approval, Insights, Page};
 use crate::hub::who::{Decider, Saw, Via};
 
 /// The most approvals one batch decides.
@@ -36,10 +36,14 @@ pub struct Query {
     to: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
+    days: Option<String>,
 }
 
 impl Query {
     fn filter(self) -> Result<ApprovalFilter, Problem> {
+        if self.days.is_some() {
+            return Err(Problem::invalid("days is a parameter of /insights"));
+        }
         Ok(ApprovalFilter {
             status: statuses(self.status.as_deref().unwrap_or_default())?,
             server: given(self.server),
@@ -54,6 +58,29 @@ impl Query {
             cursor: given(self.cursor),
         })
     }
+}
+
+/// The most days that are counted, and one more.
+const MAX_DAYS: usize = 40;
+
+/// `GET /insights`
+pub async fn insights(
+    State(api): State<Api>,
+    Viewer(_): Viewer,
+    Params(mut query): Params<Query>,
+) -> Result<Json<Insights>, Problem> {
+    let days = times(query.days.take().as_deref().unwrap_or_default())?;
+    Ok(Json(api.hub.approvals.insights(&query.filter()?, &days).await?))
+}
+
+/// Times with commas between them, each later than the one before.
+fn times(list: &str) -> Result<Vec<i64>, Problem> {
+    let times = list.split(',').filter(|time| !time.is_empty()).map(str::parse);
+    let times = times.collect::<Result<Vec<i64>, _>>().ok();
+    let times = times.filter(|times| times.len() <= MAX_DAYS && times.is_sorted_by(|one, next| one < next));
+    times.ok_or_else(|| {
+        Problem::invalid(format!("days are at most {MAX_DAYS} times with commas between them, ascending"))
+    })
 }
 
 /// The parameter, unless it is empty, as forms send fields that nobody filled in.

@@ -157,6 +157,7 @@ const PRIVATE: &[Route] = &[
     ("/health", || get(ops::health)),
     ("/agents", || get(agents::list).post(agents::add)),
     ("/agents/{client_id}", || get(agents::show).put(agents::change).delete(agents::revoke)),
+    ("/agents/{client_id}/token", || post(agents::rotate)),
     ("/enrolments/{code}", || get(enrol::show).post(enrol::confirm).delete(enrol::refuse_machine)),
     ("/users", || get(users::list).post(users::add)),
     ("/users/{name}", || get(users::show).put(users::change).delete(users::remove)),
@@ -165,6 +166,7 @@ const PRIVATE: &[Route] = &[
     ("/notifications/test", || post(notifications::test)),
     ("/notifications/browsers", || get(notifications::browsers).post(notifications::add_browser)),
     ("/notifications/browsers/{id}", || delete(notifications::remove_browser)),
+    ("/insights", || get(approvals::insights)),
     ("/activity", || get(logs::activity)),
     ("/audit", || get(logs::audit)),
 ];

@@ -1,6 +1,6 @@
 //! For those who run the hub: `/livez`, `/readyz`, `/metrics`. No label carries a name, an id or an argument.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +16,8 @@ use super::problem::Problem;
 use super::site::Site;
 use super::who::{Credential, Viewer, credential};
 use crate::core::ids::Digest;
+use crate::hub::store;
+use crate::hub::tallies::{BOUNDS, Tallies};
 
 /// Numbers since the hub started.
 #[derive(Default)]
@@ -116,13 +118,32 @@ pub async fn metrics(
     metric(&mut text, "hitl_sessions", "gauge", "Shims connected with this hub.", sessions);
     let records = u64::try_from(api.hub.store().last_seq()).unwrap_or(0);
     metric(&mut text, "hitl_audit_records_total", "counter", "Records in the audit chain.", records);
+    metric(&mut text, "hitl_store_errors_total", "counter", "Errors of the database.", store::errors());
     let failed = api.counters.failed_sign_ins.load(Ordering::Relaxed);
     metric(&mut text, "hitl_failed_sign_ins_total", "counter", "Wrong passwords and used links.", failed);
-    head(&mut text, "hitl_http_responses_total", "counter", "Answers by class of status.");
-    for (class, counter) in (1..).zip(&api.counters.responses) {
-        line(&mut text, &format!("hitl_http_responses_total{{class=\"{class}xx\"}}"), counter.load(Ordering::Relaxed));
-    }
+    let responses = (1..).zip(&api.counters.responses);
+    let responses = responses.map(|(class, counter)| (format!("{class}xx"), counter.load(Ordering::Relaxed)));
+    by(&mut text, "hitl_http_responses_total", "class", "Answers by class of status.", responses);
+    tallied(&mut text, api.hub.tallies());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// What this process did since it began.
+fn tallied(text: &mut String, tallies: &Tallies) {
+    let waits: Vec<_> = tallies.waits().map(|(status, waits)| (status.as_str(), waits)).collect();
+    let decisions = waits.iter().map(|(outcome, waits)| (*outcome, waits.count));
+    by(text, "hitl_decisions_total", "outcome", "Approvals that were decided, by how.", decisions);
+    by(text, "hitl_calls_total", "verdict", "Calls in the activity log.", tallies.calls());
+    by(text, "hitl_notifications_total", "result", "Notifications, each try.", tallies.notifications());
+    head(text, "hitl_wait_seconds", "histogram", "How long approvals waited for their decision.");
+    for (outcome, waits) in waits {
+        for (bound, count) in BOUNDS.iter().zip(waits.up_to) {
+            line(text, &format!("hitl_wait_seconds_bucket{{outcome=\"{outcome}\",le=\"{bound}\"}}"), count);
+        }
+        line(text, &format!("hitl_wait_seconds_bucket{{outcome=\"{outcome}\",le=\"+Inf\"}}"), waits.count);
+        line(text, &format!("hitl_wait_seconds_sum{{outcome=\"{outcome}\"}}"), waits.sum_ms as f64 / 1000.0);
+        line(text, &format!("hitl_wait_seconds_count{{outcome=\"{outcome}\"}}"), waits.count);
+    }
 }
 
 fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
@@ -130,11 +151,19 @@ fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
     line(text, name, value);
 }
 
+/// A counter in parts.
+fn by(text: &mut String, name: &str, label: &str, help: &str, parts: impl IntoIterator<Item = (impl Display, u64)>) {
+    head(text, name, "counter", help);
+    for (part, value) in parts {
+        line(text, &format!("{name}{{{label}=\"{part}\"}}"), value);
+    }
+}
+
 // Writing to a string cannot fail.
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn line(text: &mut String, name: &str, value: u64) {
+fn line(text: &mut String, name: &str, value: impl Display) {
     let _ = writeln!(text, "{name} {value}");
 }

@@ -13,7 +13,7 @@ use super::Api;
 use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::{Credential, credential};
-use crate::hub::model::Agent;
+use crate::hub::agents::tokens::Bearer;
 use crate::hub::shims::meter::Meter;
 use crate::hub::shims::session;
 use crate::wire;
@@ -26,8 +26,8 @@ pub async fn open(
     meter: Option<Extension<Meter>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let agent = agent(&api, &headers).await?;
-    api.hub.shims.admit(&agent.client_id).map_err(Problem::too_often)?;
+    let bearer = bearer(&api, &headers).await?;
+    api.hub.shims.admit(&bearer.agent.client_id).map_err(Problem::too_often)?;
     let upgrade = speaking(wire::SUBPROTOCOL, "; the versions of hitl-wrap and hitl-hub differ", upgrade)?;
     let meter = meter.map(|Extension(meter)| meter).unwrap_or_default();
     meter.begin();
@@ -37,10 +37,10 @@ pub async fn open(
         .max_frame_size(wire::MAX_FRAME_BYTES)
         .read_buffer_size(wire::BUFFER_BYTES)
         .write_buffer_size(wire::BUFFER_BYTES)
-        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, agent, meter, Some(peer))))
+        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, bearer, meter, Some(peer))))
 }
 
-async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
+async fn bearer(api: &Api, headers: &HeaderMap) -> Result<Bearer, Problem> {
     let about_token = |problem: Problem| problem.refusing(wire::refused::TOKEN);
     let Credential::Bearer(token) = credential(headers).map_err(about_token)? else {
         let why = "an agent's token is needed; `hitl-hub agent add NAME` prints one";
@@ -49,6 +49,6 @@ async fn agent(api: &Api, headers: &HeaderMap) -> Result<Agent, Problem> {
     if token.starts_with("hitl_u_") {
         return Err(about_token(Problem::forbidden("this is a person's token; the shim needs an agent's")));
     }
-    let agent = api.hub.agents.agent_of_token(&token).await?;
-    agent.ok_or_else(|| about_token(Problem::signed_out("this agent's token is unknown or was revoked")))
+    let bearer = api.hub.agents.bearer(&token).await?;
+    bearer.ok_or_else(|| about_token(Problem::signed_out("this agent's token is unknown or was revoked")))
 }

@@ -5,12 +5,13 @@
 
 use serde_json::json;
 
-use crate::core::approval::{Life, RELEASE_GRACE_MS};
+use crate::core::approval::{Life, RELEASE_GRACE_MS, Status};
 use crate::core::ids::ApprovalId;
 use crate::core::messages::{CallOutcome, Release, Request};
 use crate::hub::approvals::row::{self, Held};
+use crate::hub::model::Approval;
 use crate::hub::notify;
-use crate::hub::store::bus::Target;
+use crate::hub::store::bus::{Ended, Target};
 use crate::hub::store::{Entry, ROW, StoreError, Tx, activity};
 use crate::hub::who::{Decider, HUB, Shim};
 
@@ -317,7 +318,19 @@ pub(super) async fn record(
     let id = held.approval.id.clone();
     let entry = Entry { at, actor, action, subject: id.as_str(), detail };
     let client_id = held.approval.agent.client_id.clone();
-    let target = Target::Approval { id: id.clone(), client_id, instance: held.instance.clone() };
+    let target = Target::Approval {
+        id: id.clone(),
+        client_id,
+        instance: held.instance.clone(),
+        ended: ended(&held.approval, action),
+    };
     tx.audit(entry, target).await?;
     Ok(())
+}
+
+/// How the approval ended, if it did by this.
+fn ended(approval: &Approval, action: &str) -> Option<Ended> {
+    let status = action.strip_prefix("approval.").and_then(Status::from_name)?;
+    let waited_ms = approval.decided_at?.saturating_sub(approval.created_at).unsigned_abs();
+    (status == approval.status).then_some(Ended { status, waited_ms })
 }

@@ -43,7 +43,7 @@ const SEARCHED: [&str; 8] =
     ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
 /// What narrows a list of approvals.
-fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
+pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
     let mut conditions = Conditions::default();
     if !filter.status.is_empty() {
         // Names of our own, so they may stand in the text: only then is the index on the pending ones used.

@@ -4,6 +4,7 @@ mod decide;
 mod due;
 mod find;
 pub(super) mod hold;
+mod insights;
 mod life;
 mod list;
 pub(super) mod register;

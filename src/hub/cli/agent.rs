@@ -1,10 +1,15 @@
 //! `hitl-hub agent`: the identities that shims connect with.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use clap::Subcommand;
 
+use super::user::time;
 use super::{open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
+use crate::hub::agents::AgentChange;
 use crate::hub::who::Actor;
 
 /// What to do with agents.
@@ -20,6 +25,25 @@ pub(super) enum Command {
     },
     /// List the agents
     List,
+    /// Print a new token for an agent, which keeps its client id; the one before stays good for a while
+    Rotate {
+        /// Its name or client id
+        name: String,
+        /// How long the token before stays good, such as 12h or 7d; 0m ends it at once
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
+        overlap: Duration,
+    },
+    /// Say which servers an agent may stand in front of
+    Servers {
+        /// Its name or client id
+        name: String,
+        /// These and no other
+        #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
+        servers: Vec<String>,
+        /// Every server
+        #[arg(long)]
+        all: bool,
+    },
     /// Make an agent's token worthless, cut its sessions and cancel what it holds
     Revoke {
         /// Its name or client id
@@ -46,11 +70,33 @@ async fn execute(command: Command, hub: &Hub) -> anyhow::Result<()> {
             terminal::line(&token)?;
         }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
+        Command::Rotate { name, overlap } => {
+            let (agent, token) = hub.agents.rotate_token(&name, overlap, &Actor::Operator).await?;
+            let until = agent.old_token_until.map(terminal::time).unwrap_or_default();
+            eprintln!(
+                "hitl-hub: {} keeps its client id {}; its old token is good until {until}: put the new one in its place \
+                 and start its clients again by then",
+                agent.name, agent.client_id
+            );
+            terminal::line(&token)?;
+        }
+        Command::Servers { name, servers, .. } => limit(hub, &name, servers).await?,
         Command::Revoke { name } => {
             let agent = hub.agents.revoke_agent(&name, &Actor::Operator).await?;
             eprintln!("hitl-hub: revoked agent {} with client id {}", agent.name, agent.client_id);
         }
     }
+    Ok(())
+}
+
+/// Lets an agent stand in front of these servers; of none said, of every one.
+async fn limit(hub: &Hub, name: &str, servers: Vec<String>) -> anyhow::Result<()> {
+    let agent = hub.agents.agent(name).await?.with_context(|| format!("there is no agent {name}"))?;
+    let servers = Some(servers).filter(|servers| !servers.is_empty());
+    let change = AgentChange { servers: Some(servers), ..AgentChange::default() };
+    let agent = hub.agents.change_agent(&agent.client_id, change, &Actor::Operator).await?;
+    let servers = agent.servers.map_or_else(|| "every server".to_owned(), |servers| servers.join(", "));
+    eprintln!("hitl-hub: {} may stand in front of {}", agent.name, terminal::inert(&servers));
     Ok(())
 }
 

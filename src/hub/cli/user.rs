@@ -10,8 +10,8 @@ use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::model::Role;
-use crate::hub::people::PersonalToken;
 use crate::hub::people::links::LinkKind;
+use crate::hub::people::{PersonalToken, UserChange};
 use crate::hub::who::Actor;
 
 /// What to do with users.
@@ -35,6 +35,13 @@ pub(super) enum Command {
     },
     /// List the users
     List,
+    /// Say what a user may do
+    Role {
+        /// Whose
+        name: String,
+        /// What they may do
+        role: RoleName,
+    },
     /// Remove a user, with their sessions, sign-in links and tokens
     Remove {
         /// Whom
@@ -116,6 +123,11 @@ async fn execute(command: Command, hub: &Hub, settings: &Settings) -> anyhow::Re
             terminal::line(&format!("{base}/signin#{code}"))?;
         }
         Command::List => terminal::write(list(hub).await?.as_bytes())?,
+        Command::Role { name, role } => {
+            let change = UserChange { role: Some(role.into()), ..UserChange::default() };
+            let user = hub.people.change_user(&name, change, &Actor::Operator).await?;
+            eprintln!("hitl-hub: {} is {} now", user.name, user.role.as_str());
+        }
         Command::Remove { name } => {
             hub.people.remove_user(&name, &Actor::Operator).await?;
             eprintln!("hitl-hub: removed {name}");
@@ -172,7 +184,7 @@ async fn tokens(hub: &Hub, name: &str) -> anyhow::Result<String> {
 }
 
 /// A time with its unit: `90m`, `12h`, `30d`.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time such as 90m, 12h or 30d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {

@@ -145,6 +145,7 @@ impl Worker {
             let message = self.message(&claim).await?;
             let outcome = within(self.timeout, self.sender.send(&message)).await;
             let error = outcome.clone().err();
+            self.hub.tallies.notified(error.is_none());
             if self.hub.settle(id, claim, outcome).await? {
                 self.log(error);
             }

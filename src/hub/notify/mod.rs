@@ -34,6 +34,7 @@ use crate::config::notify::Channel;
 use crate::hub::base_url::BaseUrl;
 use crate::hub::clock::Clock;
 use crate::hub::store::Store;
+use crate::hub::tallies::Tallies;
 
 /// An endpoint that says nothing for so long is not there.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +49,7 @@ pub struct Notify {
     push_key: Arc<OnceCell<Arc<push::Key>>>,
     push_client: Arc<OnceLock<reqwest::Client>>,
     base_url: BaseUrl,
+    tallies: Tallies,
     shutdown: CancellationToken,
 }
 
@@ -56,12 +58,13 @@ impl Notify {
     pub(super) fn new(
         push_hosts: Vec<String>,
         base_url: BaseUrl,
+        tallies: Tallies,
         shutdown: CancellationToken,
         store: Store,
         clock: Clock,
     ) -> Self {
         let (push_key, push_client) = (Arc::default(), Arc::default());
-        Self { store, clock, push_hosts: push_hosts.into(), push_key, push_client, base_url, shutdown }
+        Self { store, clock, push_hosts: push_hosts.into(), push_key, push_client, base_url, tallies, shutdown }
     }
 
     fn now(&self) -> i64 {

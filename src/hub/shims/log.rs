@@ -67,6 +67,7 @@ impl Shims {
 
     async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
+        let verdicts: Vec<_> = calls.iter().map(verdict).collect();
         self.store
             .write_in(turn, calls.len(), move |tx| {
                 Box::pin(async move {
@@ -82,7 +83,9 @@ impl Shims {
                     activity::bound(tx, last, id).await
                 })
             })
-            .await
+            .await?;
+        verdicts.into_iter().for_each(|verdict| self.tallies.called(verdict, 1));
+        Ok(())
     }
 
     /// Counts what was left out, where the agent may have a row for it.
@@ -106,7 +109,9 @@ impl Shims {
                     activity::bound(tx, last, last + 1).await
                 })
             })
-            .await
+            .await?;
+        self.tallies.called("dropped", left_out);
+        Ok(())
     }
 }
 
@@ -132,6 +137,11 @@ fn agent(shim: &Shim) -> AgentRef {
     AgentRef { client_id: shim.client_id.clone(), name: shim.agent_name.clone() }
 }
 
+/// What the log says of a call.
+fn verdict(call: &Activity) -> &'static str {
+    if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() }
+}
+
 async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
     if call.running.is_some() && activity::end_running(tx, &shim.client_id, &shim.instance, &call).await? {
         return Ok(());
@@ -152,7 +162,7 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         agent: agent(shim),
         server: shim.server.clone(),
         tool: call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect(),
-        verdict: if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() },
+        verdict: verdict(&call),
         approval,
         outcome: call.outcome.or(handed_off.then_some(Outcome::NotExecuted)),
         duration_ms: call.duration_ms,

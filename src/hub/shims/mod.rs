@@ -22,6 +22,7 @@ use crate::hub::servers::Servers;
 use crate::hub::shims::meter::Room;
 use crate::hub::store::budget::Budgets;
 use crate::hub::store::{Store, StoreError};
+use crate::hub::tallies::Tallies;
 
 /// The room of shims; clones are the same.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Shims {
     pub(super) clock: Clock,
     pub(super) live: Live,
     pub(super) budgets: Budgets,
+    pub(super) tallies: Tallies,
     pub(super) room: Room,
     pub(super) approvals: Approvals,
     pub(super) servers: Servers,

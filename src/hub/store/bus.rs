@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 
 /// A committed record, and whom it concerns.
@@ -20,8 +21,8 @@ pub(super) struct Notice {
 pub(in crate::hub) enum Target {
     /// Nobody else.
     Pages,
-    /// The session that holds this call.
-    Approval { id: ApprovalId, client_id: ClientId, instance: InstanceId },
+    /// The session that holds this call; and what this process made of it, where it ended by that.
+    Approval { id: ApprovalId, client_id: ClientId, instance: InstanceId, ended: Option<Ended> },
     /// Every session of a server: its policy or its tools changed.
     Server(String),
     /// Every session of an agent: its trust changed.
@@ -30,6 +31,13 @@ pub(in crate::hub) enum Target {
     Revoked(ClientId),
     /// Every session: a person's ceilings changed.
     Everyone,
+}
+
+/// The end of an approval.
+#[derive(Clone, Copy)]
+pub(in crate::hub) struct Ended {
+    pub(in crate::hub) status: Status,
+    pub(in crate::hub) waited_ms: u64,
 }
 
 /// Whom a notice is handed to.

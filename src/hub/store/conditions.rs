@@ -5,6 +5,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 /// What a condition compares with.
+#[derive(Clone)]
 pub(in crate::hub) enum Value {
     Text(String),
     Number(i64),
@@ -14,7 +15,7 @@ pub(in crate::hub) enum Value {
 const MAX_WORDS: usize = 8;
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::hub) struct Conditions {
     /// Each with `and` before it. Put together from literals of this program; what comes from outside is bound.
     pub(in crate::hub) sql: String,

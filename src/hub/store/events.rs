@@ -80,7 +80,8 @@ fn kind(action: &str) -> &'static str {
 fn target(action: &str, subject: String, holder: Option<(String, String)>) -> Target {
     match (action, kind(action), holder) {
         (_, "approval", Some((client_id, instance))) => {
-            Target::Approval { id: ApprovalId(subject), client_id: ClientId(client_id), instance: InstanceId(instance) }
+            let (id, client_id, instance) = (ApprovalId(subject), ClientId(client_id), InstanceId(instance));
+            Target::Approval { id, client_id, instance, ended: None }
         }
         ("agent.revoked", _, _) => Target::Revoked(ClientId(subject)),
         (_, "agents", _) => Target::Agent(ClientId(subject)),

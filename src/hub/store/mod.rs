@@ -26,7 +26,7 @@ pub(super) mod testing;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -57,6 +57,14 @@ pub(super) const ROW: &str = "row";
 
 /// How many rows of a kind are written at once, so that others get their turn between two pieces.
 pub(super) const PIECE: usize = 250;
+
+/// Errors of the databases of this process.
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// How many errors databases have given this process.
+pub fn errors() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
+}
 
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -118,6 +126,7 @@ impl From<NoChance> for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        ERRORS.fetch_add(1, Ordering::Relaxed);
         Self::Failed(error.to_string())
     }
 }

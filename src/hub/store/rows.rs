@@ -75,6 +75,7 @@ pub(in crate::hub) fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
         trust: json::<BTreeMap<String, Level>>(&text(row, "trust")?, "trust")?,
         servers: optional(row, "servers")?.map(|names| json(&names, "list of servers")).transpose()?,
         last_seen: optional_number(row, "last_seen")?,
+        old_token_until: optional_number(row, "old_token_until")?,
     })
 }
 

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::core::messages::ClientInfo;
 use crate::core::names;
 use crate::core::policy::Table;
+use crate::hub::agents::tokens::Bearer;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::model::Agent;
 use crate::hub::servers::policies::Shown;
@@ -32,8 +33,9 @@ const MAX_RESUME: usize = 1000;
 pub(super) async fn greet(
     hub: &Shims,
     socket: &mut WebSocket,
-    agent: &Agent,
+    bearer: &Bearer,
 ) -> Result<(Shim, Joined, Table, Option<i64>), End> {
+    let agent = &bearer.agent;
     let hello = hello(hub, socket).await?;
     check(&hello)?;
     let shim = shim(agent, &hello);
@@ -50,7 +52,7 @@ pub(super) async fn greet(
     // Joined before the table is read, so that no change falls between the two.
     let joined = hub.live.join(&shim.client_id, &shim.instance, &shim.server);
     let number = joined.number;
-    match welcome(hub, socket, &shim, hello).await {
+    match welcome(hub, socket, bearer, &shim, hello).await {
         Ok((table, until)) => Ok((shim, joined, table, until)),
         Err(end) => {
             crate::hub::shims::session::parting::part(hub, &shim, number, &end).await;
@@ -59,9 +61,15 @@ pub(super) async fn greet(
     }
 }
 
-async fn welcome(hub: &Shims, socket: &mut WebSocket, shim: &Shim, hello: Hello) -> Result<(Table, Option<i64>), End> {
+async fn welcome(
+    hub: &Shims,
+    socket: &mut WebSocket,
+    bearer: &Bearer,
+    shim: &Shim,
+    hello: Hello,
+) -> Result<(Table, Option<i64>), End> {
     hub.approvals.resume(shim, hello.resume).await?;
-    let (table, until) = crate::hub::shims::session::table(hub, shim, &Shown::default()).await?;
+    let (table, until) = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default()).await?;
     let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table: table.clone() };
     send(socket, &ToWrap::Welcome(welcome)).await?;
     Ok((table, until))

@@ -23,11 +23,11 @@ use crate::core::messages::{Decided, Decision, Registered, Release, Request, Rul
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
+use crate::hub::agents::tokens::Bearer;
 use crate::hub::approvals::hold::Released;
 use crate::hub::approvals::register::Registration;
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined, Wake};
-use crate::hub::model::Agent;
 use crate::hub::servers::definition::may_be_kept;
 use crate::hub::servers::lists::Learned;
 use crate::hub::servers::policies::{Shown, Tabled};
@@ -48,15 +48,16 @@ const POLICY: u16 = 1008;
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
 
-/// The whole life of one shim's connection; `agent` is the one its token belongs to.
-pub async fn handle(hub: Shims, socket: WebSocket, agent: Agent, meter: Meter, peer: Option<IpAddr>) {
+/// The whole life of one shim's connection, opened by an agent's token.
+pub async fn handle(hub: Shims, socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
     let tracker = hub.sessions.clone();
-    meter.vouch(hub.room.of(&agent.client_id));
-    tracker.track_future(live(hub, socket, agent, meter, peer)).await;
+    meter.vouch(hub.room.of(&bearer.agent.client_id));
+    tracker.track_future(live(hub, socket, bearer, meter, peer)).await;
 }
 
-async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, meter: Meter, peer: Option<IpAddr>) {
-    let ended = match greeting::greet(&hub, &mut socket, &agent).await {
+async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
+    let agent = &bearer.agent;
+    let ended = match greeting::greet(&hub, &mut socket, &bearer).await {
         Ok((shim, joined, table, until)) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
@@ -66,6 +67,7 @@ async fn live(hub: Shims, mut socket: WebSocket, agent: Agent, meter: Meter, pee
                 hub: &hub,
                 socket: &mut socket,
                 shim: &shim,
+                bearer: &bearer,
                 table,
                 until,
                 told,
@@ -131,6 +133,7 @@ struct Session<'s> {
     hub: &'s Shims,
     socket: &'s mut WebSocket,
     shim: &'s Shim,
+    bearer: &'s Bearer,
     /// As it was last sent.
     table: Table,
     /// When it changes by itself.
@@ -434,7 +437,7 @@ impl Session<'_> {
 
     /// Sends the policy table, if it is another one than the shim has.
     async fn push_policy(&mut self) -> Result<(), End> {
-        let (table, until) = table(self.hub, self.shim, &self.shown).await?;
+        let (table, until) = table(self.hub, self.bearer, self.shim, &self.shown).await?;
         self.until = until;
         if table == self.table {
             return Ok(());
@@ -444,10 +447,11 @@ impl Session<'_> {
     }
 }
 
-/// The table of the shim, and when it changes by itself.
-async fn table(hub: &Shims, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
+/// The table of the shim, and when that or the token it came with has to be looked at again.
+async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
+    let Some(good_until) = hub.agents.good_until(bearer).await? else { return Err(End::Cut(Cut::Revoked)) };
     match hub.servers.table(&shim.client_id, &shim.server, shown).await? {
-        Tabled::In(table, until) => Ok((table, until)),
+        Tabled::In(table, until) => Ok((table, until.into_iter().chain(good_until).min())),
         Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
         Tabled::Gone => Err(End::Cut(Cut::Revoked)),
         Tabled::Unknown => Err(End::Cut(Cut::Removed)),

@@ -36,7 +36,7 @@ pub(super) async fn say_goodbye(socket: &mut WebSocket, end: End) {
         End::Lost => return,
         End::Bye | End::Cut(Cut::Replaced) => (1000, String::new()),
         End::Draining => (1012, "the hub is stopping".to_owned()),
-        End::Cut(Cut::Revoked) => (close::UNAUTHORISED, "the agent is revoked".to_owned()),
+        End::Cut(Cut::Revoked) => (close::UNAUTHORISED, "the agent or its token is revoked".to_owned()),
         End::Cut(Cut::Elsewhere) => (close::FORBIDDEN, "the agent may not use this server".to_owned()),
         End::Cut(Cut::Removed) => (1012, "the server was removed; connect again".to_owned()),
         End::Cut(Cut::Slow) => (1008, "the shim does not read what it is sent".to_owned()),

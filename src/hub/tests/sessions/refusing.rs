@@ -1,9 +1,12 @@
 //! What ends a connection or refuses a call, and what is logged.
 
+use std::time::Duration;
+
 use super::served::{Served, hello};
 use crate::core::approval::{Outcome, Status};
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
+use crate::hub::error::ChangeError;
 use crate::hub::store::activity::ActivityFilter;
 use crate::hub::tests::desk::{Desk, START, request};
 use crate::hub::who::Actor;
@@ -72,6 +75,36 @@ async fn revoking_an_agent_closes_its_connection_at_once() {
     let mut late = hub.mute().await;
     late.say(&ToHub::Hello(hello("shim-9", Vec::new()))).await;
     assert_eq!(late.hear_end().await, wire::close::UNAUTHORISED, "a token checked just before the revocation");
+}
+
+#[tokio::test]
+async fn an_old_token_is_good_beside_the_new_one_for_a_while_and_then_its_connections_end() {
+    for desk in Desk::everywhere().await {
+        let hub = Served::with(desk).await;
+        let (desk, by) = (&hub.desk, Actor::from(&hub.desk.admin));
+        let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
+        let hour = Duration::from_secs(3_600);
+        let (agent, token) = desk.hub.agents.rotate_token("ci", hour, &by).await.unwrap();
+        assert_eq!((&agent.client_id, agent.old_token_until), (&desk.agent.client_id, Some(START + 3_600_000)));
+        for good in [&token, &desk.token] {
+            let found = desk.hub.agents.agent_of_token(good).await.unwrap().unwrap();
+            assert_eq!(found.client_id, desk.agent.client_id);
+        }
+        wire.say_text("{\"type\":\"riddle\"}").await;
+        assert_eq!(wire.hear().await, ToWrap::Unsupported { of: "riddle".into() }, "it is still connected");
+        desk.clock.advance(3_600_000);
+        assert_eq!(wire.hear_end().await, wire::close::UNAUTHORISED);
+        assert!(desk.hub.agents.agent_of_token(&desk.token).await.unwrap().is_none());
+        assert!(desk.hub.agents.agent_of_token(&token).await.unwrap().is_some());
+        // Without an overlap, what was stolen is worthless at once, whichever it was.
+        desk.hub.agents.rotate_token("ci", Duration::ZERO, &by).await.unwrap();
+        assert!(desk.hub.agents.agent_of_token(&token).await.unwrap().is_none());
+        let mut late = hub.mute().await;
+        late.say(&ToHub::Hello(hello("shim-9", Vec::new()))).await;
+        assert_eq!(late.hear_end().await, wire::close::UNAUTHORISED, "a token checked just before");
+        let too_long = desk.hub.agents.rotate_token("ci", 721 * hour, &by).await;
+        assert!(matches!(too_long, Err(ChangeError::Invalid(_))), "{too_long:?}");
+    }
 }
 
 #[tokio::test]

@@ -34,9 +34,10 @@ impl Served {
     }
 
     pub(in crate::hub::tests) async fn with(desk: Desk) -> Self {
-        let (hub, agent) = (desk.hub.clone(), desk.agent.clone());
+        let hub = desk.hub.clone();
+        let bearer = hub.agents.bearer(&desk.token).await.unwrap().unwrap();
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, agent, Meter::default(), None))
+            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, bearer, Meter::default(), None))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{}", listener.local_addr().unwrap(), wire::PATH);

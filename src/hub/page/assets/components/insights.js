@@ -3,41 +3,24 @@
 import { html, useState } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import { now } from "../browser/clock.js";
-import { insights } from "../rules/insights.js";
+import { dayOf, midnights } from "../rules/insights.js";
 import { duration, number, plural, statusWords } from "../rules/format.js";
 import { visible } from "../rules/glyphs.js";
 import { Text } from "./text.js";
 
-/** @typedef {import("../rules/insights.js").Insights} Numbers */
-/** @typedef {import("../rules/insights.js").Rate} Rate */
+/** @typedef {import("../rules/types.js").Insights} Numbers */
+/** @typedef {{name: string, approved: number, answered: number}} Rate */
 
-const AT_MOST = 2000;
 const outcomes = /** @type {const} */ (["approved", "rejected", "timed_out", "cancelled"]);
-
-/** The newest rows that fit the filter. @param {Record<string, string|number>} query */
-async function newest(query) {
-  /** @type {import("../rules/types.js").Approval[]} */
-  const rows = [];
-  /** @type {string|null} */
-  let cursor = null;
-  do {
-    /** @type {import("../rules/types.js").Page<import("../rules/types.js").Approval>} */
-    const page = await api.approvals({ ...query, limit: 500, cursor });
-    rows.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && rows.length < AT_MOST);
-  return { rows, all: cursor === null };
-}
 
 /** @param {{query: Record<string, string|number>}} props */
 export function InsightsPanel({ query }) {
-  const [found, setFound] = useState(/** @type {{numbers: Numbers, all: boolean}|null} */ (null));
+  const [found, setFound] = useState(/** @type {Numbers|null} */ (null));
   const [error, setError] = useState("");
   const open = async (/** @type {any} */ event) => {
     if (!event.target.open) return setFound(null);
     try {
-      const { rows, all } = await newest(query);
-      setFound({ numbers: insights(rows, now()), all });
+      setFound(await api.insights({ ...query, days: midnights(now()).join() }));
       setError("");
     } catch (problem) {
       setError(problem instanceof Error ? problem.message : String(problem));
@@ -46,35 +29,35 @@ export function InsightsPanel({ query }) {
   return html`<details class="insights" onToggle=${open}>
     <summary>Insights</summary>
     ${error && html`<p class="quiet" role="alert">${error}</p>`}
-    ${found && html`<${Charts} numbers=${found.numbers} all=${found.all} />`}
+    ${found && html`<${Charts} numbers=${found} />`}
   </details>`;
 }
 
-/** @param {{numbers: Numbers, all: boolean}} props */
-function Charts({ numbers, all }) {
+/** @param {{numbers: Numbers}} props */
+function Charts({ numbers }) {
   const fact = (/** @type {string} */ name, /** @type {string} */ value) =>
     html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const time = (/** @type {number|null} */ ms) => (ms === null ? "–" : duration(ms));
   return html`<div class="panel charts">
     <dl class="facts figures">
-      ${fact(all ? "Approvals" : "Newest approvals", number(numbers.count))}
-      ${fact("Median decision time", time(numbers.median))}
-      ${fact("95 % decided within", time(numbers.p95))}
-      ${fact("Expired undecided", `${Math.round(numbers.expired * 100)} %`)}
+      ${fact("Approvals", number(numbers.count))}
+      ${fact("Median decision time", time(numbers.median_ms))}
+      ${fact("95 % decided within", time(numbers.p95_ms))}
+      ${fact("Expired undecided", `${numbers.count ? Math.round((numbers.timed_out / numbers.count) * 100) : 0} %`)}
     </dl>
     <${Days} days=${numbers.days} />
-    <div class="rates"><${Rates} title="Approved, by tool" rates=${numbers.tools} /><${Rates} title="Approved, by agent" rates=${numbers.agents} /></div>
+    <div class="rates"><${Rates} title="Approved, by tool" rates=${numbers.tools.map((rate) => ({ ...rate, name: `${rate.tool} on ${rate.server}` }))} /><${Rates} title="Approved, by agent" rates=${numbers.agents.map((rate) => ({ ...rate, name: rate.agent.name }))} /></div>
   </div>`;
 }
 
 const HEIGHT = 88;
 const STEP = 40;
 
-/** @param {{days: import("../rules/insights.js").Day[]}} props */
+/** @param {{days: import("../rules/types.js").DayCounts[]}} props */
 function Days({ days }) {
   const totals = days.map((day) => outcomes.reduce((sum, outcome) => sum + day[outcome], 0));
   const most = Math.max(1, ...totals);
-  const words = days.map((day, i) => `${day.day}: ${plural(totals[i] ?? 0, "approval")}`).join("; ");
+  const words = days.map((day, i) => `${dayOf(day.from)}: ${plural(totals[i] ?? 0, "approval")}`).join("; ");
   return html`<figure class="days">
     <figcaption>Decisions per day, the last two weeks ${outcomes.map((outcome) => html`<span class="key"><span class=${`swatch fill-${outcome}`}></span>${statusWords[outcome]}</span>`)}</figcaption>
     <svg viewBox=${`0 0 ${days.length * STEP} ${HEIGHT + 18}`} role="img" aria-label=${words}>
@@ -84,14 +67,14 @@ function Days({ days }) {
   </figure>`;
 }
 
-/** @param {{day: import("../rules/insights.js").Day, x: number, scale: number}} props */
+/** @param {{day: import("../rules/types.js").DayCounts, x: number, scale: number}} props */
 function Bar({ day, x, scale }) {
   let top = HEIGHT;
   const counts = outcomes
     .filter((outcome) => day[outcome])
     .map((outcome) => `${day[outcome]} ${statusWords[outcome].toLowerCase()}`);
   return html`<g>
-    <title>${`${day.day}: ${counts.join(", ") || "none"}`}</title>
+    <title>${`${dayOf(day.from)}: ${counts.join(", ") || "none"}`}</title>
     <rect class="hit" x=${x} y="0" width=${STEP} height=${HEIGHT} />
     ${outcomes.map((outcome) => {
       const height = day[outcome] * scale;
@@ -100,7 +83,7 @@ function Bar({ day, x, scale }) {
         height > 0 && html`<rect class=${`fill-${outcome}`} x=${x + 8} y=${top} width=${STEP - 16} height=${height} />`
       );
     })}
-    <text x=${x + STEP / 2} y=${HEIGHT + 13} text-anchor="middle">${Number(day.day.slice(8))}</text>
+    <text x=${x + STEP / 2} y=${HEIGHT + 13} text-anchor="middle">${new Date(day.from).getDate()}</text>
   </g>`;
 }
 

@@ -1,7 +1,7 @@
 // The compact list: one line a call, alike calls together, and the marked one whole: beside the list where there is room,
 // else in its place.
 
-import { html, cls, useLayoutEffect, useRef } from "../browser/ui.js";
+import { html, cls, useLayoutEffect, useMemo, useRef } from "../browser/ui.js";
 import { get, set, useStore } from "../browser/store.js";
 import { lastInput } from "../browser/keys.js";
 import { focus, mayDecide } from "../hub/decide.js";
@@ -67,8 +67,12 @@ const BRIEF = 160;
 /** The arguments in one line. @param {import("../rules/types.js").Approval} approval */
 const brief = (approval) => visible(approval.arguments.slice(0, BRIEF).replace(/\s+/g, " "));
 
+/** Draws a row again only when something of it changed. @param {{item: Item, marked: boolean, alike: boolean}} props */
+const Row = ({ item, marked, alike }) =>
+  useMemo(() => html`<${FullRow} item=${item} marked=${marked} alike=${alike} />`, [item, marked, alike]);
+
 /** What its group says already is not said in every row. @param {{item: Item, marked: boolean, alike: boolean}} props */
-function Row({ item: { approval }, marked, alike }) {
+function FullRow({ item: { approval }, marked, alike }) {
   const { id, tool, server, trust, status, agent } = approval;
   const row = useRef(/** @type {HTMLElement|null} */ (null));
   const selected = useStore((state) => state.selected.has(id));

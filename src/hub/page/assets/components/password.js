@@ -41,12 +41,13 @@ export function Password() {
     html`<label>${words}<input name=${name} type="password" autocomplete=${known} required minlength=${known === "new-password" ? SHORTEST : undefined} maxlength="1024" /></label>`;
   return html`<${Dialog} title=${session?.password ? "Change your password" : "Set a password"} onClose=${close}>
     <form class="stack" ref=${form} onSubmit=${save}>
+      ${!session?.password && html`<p>A sign-in link works once. With a password you can sign in again without asking for another one.</p>`}
       <input type="text" name="username" autocomplete="username" value=${session?.user.name} hidden />
       ${session?.password && field("current", "Current password", "current-password")}
       ${field("new", "New password", "new-password")}
       ${field("again", "New password again", "new-password")}
       ${error && html`<p class="trouble" role="alert">${error}</p>`}
-      <div class="actions"><button class="button primary" disabled=${busy}>Save</button><button type="button" class="button ghost" onClick=${close}>Cancel</button></div>
+      <div class="actions"><button class="button primary" disabled=${busy}>Save</button><button type="button" class="button ghost" onClick=${close}>${session?.password ? "Cancel" : "Not now"}</button></div>
     </form>
   </${Dialog}>`;
 }

@@ -169,8 +169,14 @@ export const agents = () => call("GET", "/agents").then(items);
 export const addAgent = (agent) => call("POST", "/agents", agent);
 /** @param {string} clientId @param {object} change */
 export const putAgent = (clientId, change) => call("PUT", `/agents/${seg(clientId)}`, change);
+/** A new token; the old one stays good for so long. @param {string} clientId @param {number} overlap @returns {Promise<import("../rules/types.js").Agent & {token: string}>} */
+export const rotateAgent = (clientId, overlap) =>
+  call("POST", `/agents/${seg(clientId)}/token`, { overlap_seconds: overlap });
 /** @param {string} clientId */
 export const removeAgent = (clientId) => call("DELETE", `/agents/${seg(clientId)}`);
+
+/** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Insights>} */
+export const insights = (filter) => call("GET", `/insights${query(filter)}`);
 
 /** @param {Record<string, string|number|undefined|null>} filter @returns {Promise<import("../rules/types.js").Page<import("../rules/types.js").ActivityRow>>} */
 export const activity = (filter) => call("GET", `/activity${query(filter)}`);

@@ -64,8 +64,12 @@
 /** @typedef {{code: string, host: string|null, user: string|null, version: string, address: string, expires_at: number, key?: string}} Enrolment */
 /** @typedef {{name: string, role: Role, ceilings: Record<string, Level>, created_at: number}} User */
 /** @typedef {{name: string, policy: Policy, tools: Tool[], sessions: number, command: string[]}} Server */
-/** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null}} Agent */
+/** @typedef {{client_id: string, name: string, user: string|null, trust: Record<string, Level>, servers: string[]|null, last_seen: number|null, old_token_until?: number}} Agent */
 /** @typedef {{id: number, at: number, agent: AgentRef, server: string, tool: string, verdict: string, dropped: number, approval: string|null, outcome: Outcome|null, duration_ms: number|null, reasons?: string[], digest?: string, arguments?: string}} ActivityRow */
+/** @typedef {{from: number, approved: number, rejected: number, timed_out: number, cancelled: number}} DayCounts */
+/** @typedef {{server: string, tool: string, approved: number, answered: number}} ToolRate */
+/** @typedef {{agent: AgentRef, approved: number, answered: number}} AgentRate */
+/** @typedef {{count: number, timed_out: number, median_ms: number|null, p95_ms: number|null, days: DayCounts[], tools: ToolRate[], agents: AgentRate[]}} Insights */
 /** @typedef {{id: string, name: string, added_at: number, state: {waiting: number, given_up: number, last_at: number|null, last_error: string|null}}} Browser */
 /** @typedef {{user: {name: string, role: Role}, csrf: string, hub_time: number, local: boolean, password: boolean}} Session */
 /** @typedef {{id: string, current: boolean, since: number, last_used: number, address: string|null, browser: string|null}} Stay */

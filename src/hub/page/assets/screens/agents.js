@@ -8,6 +8,7 @@ import { visible } from "../rules/glyphs.js";
 import { Text, Name } from "../components/text.js";
 import { CopyButton, Ago, Trouble, Command } from "../components/controls.js";
 import { Dialog } from "../components/dialog.js";
+import { Token, NewToken, ItsServers } from "../components/agent.js";
 import { LimitList, LimitDialog } from "../components/limits.js";
 
 /** @typedef {import("../rules/types.js").Agent} Agent */
@@ -18,10 +19,13 @@ export function Agents() {
   const [adding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState(/** @type {Agent|null} */ (null));
   const [limiting, setLimiting] = useState(/** @type {Agent|null} */ (null));
-  const limit = async (/** @type {Agent} */ agent, /** @type {object} */ trust) => {
+  const [serving, setServing] = useState(/** @type {Agent|null} */ (null));
+  const [rotating, setRotating] = useState(/** @type {Agent|null} */ (null));
+  const change = async (/** @type {Agent} */ agent, /** @type {object} */ patch) => {
     try {
-      await api.putAgent(agent.client_id, { trust });
+      await api.putAgent(agent.client_id, patch);
       setLimiting(null);
+      setServing(null);
     } catch (problem) {
       toast("error", problem instanceof Error ? problem.message : String(problem));
     }
@@ -42,8 +46,10 @@ export function Agents() {
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<p class="quiet loading">Asking the hub…</p>`}
     ${data?.length === 0 && html`<div class="empty"><h2>No agent yet</h2><p>An agent is the identity behind a client. Its token lets <code>hitl-wrap</code> connect, and nothing else: it cannot approve anything.</p><p>A machine gets one when it runs this and an admin confirms its code:</p><${Command} text=${`hitl-wrap login ${location.origin}`} /></div>`}
-    ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onRevoke=${setLeaving} />`}
-    ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => limit(limiting, trust)} onClose=${() => setLimiting(null)} />`}
+    ${data && data.length > 0 && html`<${Table} agents=${data} admin=${admin} onLimit=${setLimiting} onServe=${setServing} onRotate=${setRotating} onRevoke=${setLeaving} />`}
+    ${serving && html`<${ItsServers} agent=${serving} onSave=${(/** @type {string[]|null} */ servers) => change(serving, { servers })} onClose=${() => setServing(null)} />`}
+    ${rotating && html`<${NewToken} agent=${rotating} onClose=${() => (setRotating(null), reload())} />`}
+    ${limiting && html`<${LimitDialog} title=${`Trust of ${visible(limiting.name)}`} words="Tools above the trust of this agent on a server are denied, approval or not. Without a limit nothing is." limits=${limiting.trust} onSave=${(/** @type {object} */ trust) => change(limiting, { trust })} onClose=${() => setLimiting(null)} />`}
     ${adding && html`<${NewAgent} onClose=${() => (setAdding(false), reload())} />`}
     ${
       leaving &&
@@ -55,17 +61,24 @@ export function Agents() {
   </section>`;
 }
 
-/** @param {{agents: Agent[], admin: boolean, onLimit: (agent: Agent) => void, onRevoke: (agent: Agent) => void}} props */
-const Table = ({ agents, admin, onLimit, onRevoke }) => html`<div class="table-wrap"><table class="table">
+/** @param {{agents: Agent[], admin: boolean, onLimit: (agent: Agent) => void, onServe: (agent: Agent) => void, onRotate: (agent: Agent) => void, onRevoke: (agent: Agent) => void}} props */
+const Table = ({
+  agents,
+  admin,
+  onLimit,
+  onServe,
+  onRotate,
+  onRevoke,
+}) => html`<div class="table-wrap"><table class="table">
   <thead><tr><th scope="col">Agent</th><th scope="col">Client id</th><th scope="col">User</th><th scope="col">Trust limits</th><th scope="col">Last seen</th>${admin && html`<th><span class="sr">Actions</span></th>`}</tr></thead>
   <tbody>${agents.map(
     (agent) => html`<tr key=${agent.client_id}>
     <td data-th="Agent"><${Text} of=${agent.name} class="strong" /></td>
     <td data-th="Client id"><${Name} of=${agent.client_id} /> <${CopyButton} text=${agent.client_id} label="Copy" /></td>
     <td data-th="User">${agent.user ? html`<${Text} of=${agent.user} />` : html`<span class="quiet">–</span>`}</td>
-    <td data-th="Trust limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div>${agent.servers && html`<div class="small quiet">only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}</div>`}</div></td>
+    <td data-th="Trust limits"><div><div class="limited"><${LimitList} limits=${agent.trust} />${admin && html`<button class="link" aria-label=${`Change the trust of ${visible(agent.name)}`} onClick=${() => onLimit(agent)}>Change</button>`}</div><div class="small quiet">${agent.servers ? html`only on ${agent.servers.length ? agent.servers.map((name, index) => html`${index > 0 && ", "}<${Name} of=${name} />`) : "no server"}` : "on every server"}${admin && html` <button class="link" aria-label=${`Change the servers of ${visible(agent.name)}`} onClick=${() => onServe(agent)}>Change</button>`}</div></div></td>
     <td data-th="Last seen">${agent.last_seen ? html`<${Ago} at=${agent.last_seen} />` : html`<span class="quiet">never</span>`}</td>
-    ${admin && html`<td class="row-end"><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
+    ${admin && html`<td class="row-end"><button class="link" aria-label=${`New token for ${visible(agent.name)}`} onClick=${() => onRotate(agent)}>New token</button><button class="link danger" aria-label=${`Revoke ${visible(agent.name)}`} onClick=${() => onRevoke(agent)}>Revoke</button></td>`}
   </tr>`,
   )}</tbody>
 </table></div>`;
@@ -90,12 +103,7 @@ function NewAgent({ onClose }) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
   };
-  if (token)
-    return html`<${Dialog} title="The agent's token" onClose=${onClose}>
-      <p>It is shown this one time. On the agent's machine, put it into a file that only its user can read, and name that file as <code>agent_token_file</code> in hitl's <code>config.toml</code>.</p>
-      <${Command} text=${token} />
-      <div class="actions"><button class="button primary" onClick=${onClose}>I have stored it</button></div>
-    </${Dialog}>`;
+  if (token) return html`<${Token} token=${token} onClose=${onClose} />`;
   return html`<${Dialog} title="New agent" onClose=${onClose}>
     <form class="stack" onSubmit=${create}>
       ${error && html`<p class="trouble" role="alert">${error}</p>`}

@@ -21,13 +21,13 @@ let used = false;
 /** Asks who is signed in now, and lets the page go on where it was. */
 async function enter() {
   const session = await api.whoami();
-  if (!session) return false;
+  if (!session) return null;
   const { session: before } = get();
   // What one person typed is nobody else's.
   if (before && before.user.name !== session.user.name) location.reload();
   if (location.pathname === "/signin") navigate(next(), { replace: true });
   set({ session, ended: false });
-  return true;
+  return session;
 }
 
 /** Where a sign-in link wants to go: an address of this page, nothing else. */
@@ -46,7 +46,10 @@ export function SignIn({ ended }) {
     setError("");
     try {
       await api.signIn(credentials);
-      if (!(await enter())) setError("The browser did not keep the session. Are cookies allowed for this address?");
+      const session = await enter();
+      // The link opened the hub this once. On one's own machine the next one is a command away.
+      if (session && credentials.code && !session.password && !session.local) set({ dialog: "password" });
+      if (!session) setError("The browser did not keep the session. Are cookies allowed for this address?");
     } catch (problem) {
       setError(problem instanceof Error ? problem.message : String(problem));
     }
