@@ -26,6 +26,7 @@ pub mod model;
 pub mod notify;
 pub mod page;
 pub mod people;
+pub mod quota;
 pub mod serve;
 pub mod servers;
 pub mod shims;

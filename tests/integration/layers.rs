@@ -20,7 +20,7 @@ const TABLE: [(&str, &[&str]); 8] = [
 ];
 
 /// The floors of `hub`, the upper first: the hub's own file and its sweeper, `hub`, are above the rooms that they hold.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "cli",
     "serve",
     "api",
@@ -39,6 +39,7 @@ const FLOORS: [&str; 19] = [
     "tallies",
     "model",
     "clock",
+    "quota",
     "base_url",
 ];
 

@@ -134,7 +134,7 @@ async fn change_own(
     password: &str,
 ) -> Result<(), Problem> {
     if current.is_some() {
-        api.attempts.password(peer, &user.name)?;
+        api.attempts.password(peer, &user.name, api.hub.now())?;
     }
     let changed = api.hub.people.change_own_password(user, current, password).await;
     if matches!(changed, Err(ChangeError::WrongPassword(_))) && current.is_some() {

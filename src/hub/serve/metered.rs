@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tower::Layer as _;
+use tower_layer::Layer as _;
 
 use crate::hub::shims::meter::{Meter, Reading, Step};
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::core::ids::ClientId;
+use crate::hub::quota::{Quota, Stores};
 
 /// What an agent's doing costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,8 +34,8 @@ pub(in crate::hub) enum Cost {
 
 impl Cost {
     /// How much may be spent at once, and in how many milliseconds one comes back.
-    fn quota(self) -> (i64, i64) {
-        match self {
+    fn quota(self) -> Quota {
+        let (most, every_ms) = match self {
             // All shims of an agent come back together when the hub starts.
             Self::Connection => (1_000, 100),
             Self::Session => (1_000, 5_000),
@@ -49,7 +50,8 @@ impl Cost {
             Self::Question => (600, 50),
             // 64 MiB, and 1 MiB a second.
             Self::HeardKiB => (64 * 1024, 1),
-        }
+        };
+        Quota { most, every_ms }
     }
 }
 
@@ -59,14 +61,10 @@ pub(in crate::hub) struct Budgets(Arc<Mutex<Spent>>);
 
 #[derive(Default)]
 struct Spent {
-    /// When each store is full again.
-    full_at: HashMap<(ClientId, Cost), i64>,
+    stores: Stores<(ClientId, Cost)>,
     /// What was left out of the record since it last said so.
     left_out: HashMap<(ClientId, Cost), u64>,
 }
-
-/// Beyond so many stores the full ones are forgotten.
-const MANY: usize = 10_000;
 
 impl Budgets {
     fn spent(&self) -> MutexGuard<'_, Spent> {
@@ -76,36 +74,17 @@ impl Budgets {
 
     /// Spends that much, or says when there will be enough.
     pub(in crate::hub) fn spend(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Result<(), i64> {
-        let (most, every_ms) = cost.quota();
-        let mut spent = self.spent();
-        let full_at = spent.full_at.get(&(agent.clone(), cost)).map_or(now, |at| (*at).max(now));
-        let after = full_at.saturating_add(amount.saturating_mul(every_ms));
-        let enough_at = after - most * every_ms;
-        if enough_at > now {
-            return Err(enough_at);
-        }
-        if spent.full_at.len() >= MANY {
-            spent.full_at.retain(|_, full_at| *full_at > now);
-        }
-        spent.full_at.insert((agent.clone(), cost), after);
-        Ok(())
+        self.spent().stores.spend((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// Spends that much, there or not; until when there is nothing, if so.
     pub(in crate::hub) fn owe(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Option<i64> {
-        let (most, every_ms) = cost.quota();
-        let mut spent = self.spent();
-        let full_at = spent.full_at.entry((agent.clone(), cost)).or_insert(now);
-        *full_at = (*full_at).max(now).saturating_add(amount.saturating_mul(every_ms));
-        Some(*full_at - most * every_ms).filter(|enough_at| *enough_at > now)
+        self.spent().stores.owe((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// Spends as much of that as there is, and returns it.
     pub(in crate::hub) fn spend_up_to(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> i64 {
-        let (most, every_ms) = cost.quota();
-        let full_at = self.spent().full_at.get(&(agent.clone(), cost)).map_or(now, |at| (*at).max(now));
-        let there = (most - (full_at - now).div_euclid(every_ms) - 1).clamp(0, amount);
-        if self.spend(agent, cost, there, now).is_ok() { there } else { 0 }
+        self.spent().stores.spend_up_to((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// So much of this agent was left out of the record.
@@ -128,7 +107,7 @@ mod tests {
     #[test]
     fn what_is_spent_comes_back_with_time_and_each_agent_and_cost_has_its_own() {
         let (budgets, a, b) = (Budgets::default(), ClientId::from("a"), ClientId::from("b"));
-        let (most, every_ms) = Cost::List.quota();
+        let Quota { most, every_ms } = Cost::List.quota();
         let spend = |agent, now| budgets.spend(agent, Cost::List, 1, now);
         assert!((0..most).all(|_| spend(&a, 0).is_ok()));
         assert_eq!(spend(&a, 0), Err(every_ms));
@@ -145,7 +124,7 @@ mod tests {
     #[test]
     fn an_amount_is_spent_whole_or_not_at_all() {
         let (budgets, a) = (Budgets::default(), ClientId::from("a"));
-        let (most, every_ms) = Cost::KiB.quota();
+        let Quota { most, every_ms } = Cost::KiB.quota();
         assert_eq!(budgets.spend(&a, Cost::KiB, most - 1, 0), Ok(()));
         assert_eq!(budgets.spend(&a, Cost::KiB, 3, 0), Err(2 * every_ms));
         assert_eq!(budgets.spend(&a, Cost::KiB, 1, 0), Ok(()));
@@ -155,7 +134,7 @@ mod tests {
     #[test]
     fn what_is_owed_is_waited_for() {
         let (budgets, a) = (Budgets::default(), ClientId::from("a"));
-        let (most, every_ms) = Cost::HeardKiB.quota();
+        let Quota { most, every_ms } = Cost::HeardKiB.quota();
         assert_eq!(budgets.owe(&a, Cost::HeardKiB, most, 0), None);
         assert_eq!(budgets.owe(&a, Cost::HeardKiB, 500, 0), Some(500 * every_ms));
         assert_eq!(budgets.owe(&a, Cost::HeardKiB, 1, 501 * every_ms), None);
@@ -164,7 +143,7 @@ mod tests {
     #[test]
     fn as_much_as_there_is_can_be_spent() {
         let (budgets, a) = (Budgets::default(), ClientId::from("a"));
-        let (most, every_ms) = Cost::Row.quota();
+        let Quota { most, every_ms } = Cost::Row.quota();
         let first = budgets.spend_up_to(&a, Cost::Row, 10 * most, 0);
         assert!((most - 1..=most).contains(&first), "{first} of {most}");
         assert!(budgets.spend_up_to(&a, Cost::Row, 10, 0) <= 1);
