@@ -61,7 +61,8 @@ impl Approver {
 
     /// Every pending approval from now on, as an open page hears of it.
     pub async fn listen(&self) -> mpsc::UnboundedReceiver<Heard> {
-        let response = self.http.get(format!("{}/api/v1/events", self.url)).send().await.unwrap();
+        let request = self.http.get(format!("{}/api/v1/events", self.url)).header("X-HITL-CSRF", &self.csrf);
+        let response = request.send().await.unwrap().error_for_status().unwrap();
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut chunks = response.bytes_stream();
         // The first event says that the stream stands.

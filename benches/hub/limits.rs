@@ -86,37 +86,33 @@ async fn calls(hub: &Hub, events: &mut mpsc::UnboundedReceiver<Heard>, agent: &s
 
 /// Begins the flood; it ends when this is dropped.
 async fn begin(hub: &Hub, agent: &str) -> JoinSet<()> {
-    let (url, token) = (hub.url.clone(), hub.add_agent(agent));
-    let mut flood = JoinSet::new();
-    for n in 0..EACH {
-        let mut shim = Shim::connect(&url, &token).await;
-        flood.spawn(async move {
-            loop {
-                shim.try_say(&ToHub::Calls { items: vec![logged(); 4096], dropped: 0 }).await;
-            }
-        });
-        let mut shim = Shim::connect(&url, &token).await;
-        flood.spawn(async move {
-            for list in 0_u64.. {
-                shim.try_say(&ToHub::Tools(listed(n, list))).await;
-            }
-        });
-        let mut shim = Shim::connect(&url, &token).await;
-        flood.spawn(async move {
-            let arguments = format!("{{\"text\":\"{}\"}}", "x".repeat(ARGUMENT_BYTES));
-            loop {
-                shim.try_say(&ToHub::Request(shim.request(&arguments))).await;
-            }
-        });
+    let token = hub.add_agent(agent);
+    let mut shims = Vec::new();
+    for _ in 0..3 * EACH + BEGUN {
+        shims.push(Shim::connect(&hub.url, &token).await);
     }
-    for _ in 0..BEGUN {
-        let mut shim = Shim::connect(&url, &token).await;
+    let mut flood = JoinSet::new();
+    for (number, mut shim) in shims.into_iter().enumerate() {
+        let kind = number / EACH;
         flood.spawn(async move {
-            shim.begin(BEGUN_BYTES).await;
-            std::future::pending::<()>().await;
+            for round in 0_u64.. {
+                match kind {
+                    0 => shim.try_say(&ToHub::Calls { items: vec![logged(); 4096], dropped: 0 }).await,
+                    1 => shim.try_say(&ToHub::Tools(listed(number, round))).await,
+                    2 => shim.try_say(&ToHub::Request(shim.request(&large()))).await,
+                    _ => {
+                        shim.begin(BEGUN_BYTES).await;
+                        std::future::pending().await
+                    }
+                }
+            }
         });
     }
     flood
+}
+
+fn large() -> String {
+    json!({ "text": "x".repeat(ARGUMENT_BYTES) }).to_string()
 }
 
 fn logged() -> Activity {

@@ -52,8 +52,8 @@ impl HubName {
 }
 
 /// A reason behind what it is the reason of.
-fn in_brackets(why: &str) -> String {
-    format!(" ({})", clip(&inert(why), MAX_MESSAGE_CHARS))
+fn because(why: &str) -> String {
+    format!(": {}", clip(&inert(why), MAX_MESSAGE_CHARS))
 }
 
 /// Why a call was not executed.
@@ -156,7 +156,7 @@ impl Refusal {
             Self::HubAway { hub, why } => format!(
                 "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached{}. It was not \
                  executed. {}, then call the tool again.",
-                why.as_deref().map(in_brackets).unwrap_or_default(),
+                why.as_deref().map(because).unwrap_or_default(),
                 hub.advice()
             ),
             Self::Cancelled { reason } => format!(

@@ -74,7 +74,7 @@ fn a_hub_is_named_by_where_it_is_and_what_helps() {
     assert!(here.contains("hub on this machine cannot be reached.") && here.contains("/d/hub.log"), "{here}");
     let why = Some(format!("it answered \u{1b}[2J{}", "x".repeat(300)));
     let told = Refusal::HubAway { hub: "http://h".into(), why }.text("t");
-    assert!(told.contains("cannot be reached (it answered \\u{1b}[2Jxxx") && told.len() < 500, "{told}");
+    assert!(told.contains("cannot be reached: it answered \\u{1b}[2Jxxx") && told.len() < 500, "{told}");
 }
 
 #[test]

@@ -347,7 +347,7 @@ impl Link {
         if self.failures == AWAY_AFTER {
             let name = self.name();
             // What keeps a local one from starting was said when it was found out.
-            let why = if self.is_troubled() { String::new() } else { format!(" ({why})") };
+            let why = if self.is_troubled() { String::new() } else { format!(": {why}") };
             self.say_once(format!("{name} cannot be reached{why}; calls that need approval wait for it"));
         }
     }

@@ -117,7 +117,7 @@ impl Local {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => bail!(
-                "cannot lock {} ({error}); name a directory on a disk of this machine with data_dir or HITL_DATA_DIR",
+                "cannot lock {}: {error}; name a directory on a disk of this machine with data_dir or HITL_DATA_DIR",
                 path.display()
             ),
         }

@@ -154,7 +154,7 @@ fn untrusted(base: &str, error: &anyhow::Error) -> Finding {
 }
 
 fn unreachable(base: &str, why: &str) -> Finding {
-    let text = format!("it cannot be reached ({why}); gated calls are refused meanwhile");
+    let text = format!("it cannot be reached: {why}; gated calls are refused meanwhile");
     Finding::wrong("hub_unreachable", base, text, "start the hub, or correct `hub` in config.toml")
 }
 

@@ -216,7 +216,7 @@ fn hub_ended() -> String {
     let Some(data) = local_data().filter(|data| Local::new(data.clone(), None).runs()) else { return String::new() };
     match std::process::Command::new(hub_program()).arg("stop").arg("--data-dir").arg(data).output() {
         Ok(output) => format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
-        Err(error) => format!("the hub on this machine goes on: cannot run hitl-hub stop ({error})\n"),
+        Err(error) => format!("the hub on this machine goes on: cannot run hitl-hub stop: {error}\n"),
     }
 }
 

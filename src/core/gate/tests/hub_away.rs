@@ -33,7 +33,10 @@ fn hub_that_cannot_be_reached_refuses_in_time_with_a_sentence() {
     assert!(answers[0]["params"]["message"].as_str().unwrap().contains("http://hub"));
     stand.answer(Answer::Away("connection refused".into()));
     stand.pass_time(1);
-    assert!(text_of(&stand.client_lines()[0]).contains("http://hub cannot be reached (connection refused)"));
+    assert!(
+        text_of(&stand.client_lines()[0])
+            .contains("http://hub cannot be reached: connection refused. It was not executed")
+    );
     stand.welcome();
     assert_eq!(stand.actions(), [], "the refused call is gone");
 }
