@@ -230,6 +230,9 @@ async fn stop_signal() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::config::database::Database;
     use crate::config::paths;
@@ -363,6 +366,27 @@ mod tests {
         assert!(refusal(&settings).await.contains("another history"));
         std::fs::write(dir.path().join("hub.head"), "nothing").unwrap();
         assert!(refusal(&settings).await.contains("damaged"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_that_a_hub_writes_to_is_not_taken_for_one_that_was_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::of_env(dir.path(), &[]);
+        let hub = open_hub(&settings, None).await.unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let over = done.clone();
+        let writing = tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                hub.agents.add_agent("ci", None, &Actor::Operator).await.unwrap();
+                hub.agents.revoke_agent("ci", &Actor::Operator).await.unwrap();
+            }
+            hub.close().await;
+        });
+        for _ in 0..40 {
+            open_hub(&settings, None).await.unwrap().close().await;
+        }
+        done.store(true, Ordering::Relaxed);
+        writing.await.unwrap();
     }
 
     #[tokio::test]

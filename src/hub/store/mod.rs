@@ -140,10 +140,9 @@ impl Store {
     /// The same, with a file that knows its newest record; see [`set_back`](Self::set_back).
     pub(super) async fn open_marked(database: &Database, mark: Option<MarkFile>) -> Result<Self, StoreError> {
         let opened = open::open(database).await?;
-        let head = open::head(&opened.readers).await?;
-        let set_back = match &mark {
-            Some(mark) => open::compare(&opened.readers, mark, &head).await?,
-            None => None,
+        let (head, set_back) = match &mark {
+            Some(mark) => open::compare(&opened.readers, mark).await?,
+            None => (open::head(&opened.readers).await?, None),
         };
         let times = open::times(&opened).await?;
         let (bus, jobs, written) = (Bus::new(head.seq), Arc::new(Queue::new()), CancellationToken::new());

@@ -163,25 +163,37 @@ pub(super) async fn head(readers: &AnyPool) -> Result<Head, StoreError> {
     Ok(Head { seq, hash })
 }
 
-/// Compares the store with what the file knows of it; one that is as it should be is noted there.
-pub(super) async fn compare(readers: &AnyPool, mark: &MarkFile, found: &Head) -> Result<Option<SetBack>, StoreError> {
+/// The store's newest record, and whether it is behind what the file knows; one that is as it should be is noted there.
+pub(super) async fn compare(readers: &AnyPool, mark: &MarkFile) -> Result<(Head, Option<SetBack>), StoreError> {
     let cannot = |error: std::io::Error| StoreError::Open(format!("cannot use {}: {error}", mark.path().display()));
-    let known = match mark.read() {
-        Ok(Some(known)) => known,
-        Ok(None) => return mark.set(found).map(|()| None).map_err(cannot),
+    // The file is read first: a hub that runs beside us notes a record only when the store has it.
+    let known = mark.read();
+    let found = head(readers).await?;
+    let set_back = match known {
+        Ok(Some(known)) => behind(readers, known, &found).await?,
+        Ok(None) => {
+            mark.set(&found).map_err(cannot)?;
+            None
+        }
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            return Ok(Some(SetBack { known: None, found: found.clone() }));
+            Some(SetBack { known: None, found: found.clone() })
         }
         Err(error) => return Err(cannot(error)),
     };
+    if set_back.is_none() {
+        mark.note(&found).map_err(cannot)?;
+    }
+    Ok((found, set_back))
+}
+
+/// Whether a store that ends with this record lacks the one that is known, or has another in its place.
+async fn behind(readers: &AnyPool, known: Head, found: &Head) -> Result<Option<SetBack>, StoreError> {
     let same: Option<String> = match known.seq {
         0 => Some(known.hash.clone()),
         seq => sqlx::query_scalar("select hash from audit where seq = $1").bind(seq).fetch_optional(readers).await?,
     };
-    if known.seq > found.seq || same.as_ref() != Some(&known.hash) {
-        return Ok(Some(SetBack { known: Some(known), found: found.clone() }));
-    }
-    mark.note(found).map(|()| None).map_err(cannot)
+    let is_behind = known.seq > found.seq || same.as_ref() != Some(&known.hash);
+    Ok(is_behind.then(|| SetBack { known: Some(known), found: found.clone() }))
 }
 
 async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {

@@ -23,14 +23,14 @@ async fn sessions_rule_as_the_verdict_table_says() {
     let world = world();
     let mut desk = Desk::new().await;
     let agents = populate(&desk, &world).await;
-    for agent in agents.values() {
+    for (agent, token) in agents.values() {
         for server in &world.servers {
             let sampled = sample(&world).filter(|case| case.by == agent.name && case.on == server.server);
             let cases: Vec<&Case> = sampled.collect();
             if cases.is_empty() {
                 continue;
             }
-            desk.agent = agent.clone();
+            (desk.agent, desk.token) = (agent.clone(), token.clone());
             let served = Served::with(desk).await;
             play(&served, agent, server, &cases).await;
             desk = served.desk;
@@ -42,7 +42,7 @@ fn sample(world: &World) -> impl Iterator<Item = &Case> {
     world.cases.iter().step_by(EVERY)
 }
 
-async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
+async fn populate(desk: &Desk, world: &World) -> HashMap<String, (Agent, String)> {
     let (hub, by) = (&desk.hub, &Actor::Operator);
     let mut agents = HashMap::new();
     for row in &world.users {
@@ -51,10 +51,10 @@ async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
         hub.people.change_user(&row.user, change, by).await.unwrap();
     }
     for row in &world.agents {
-        let (agent, _) = hub.agents.add_agent(&row.agent, row.user.as_deref(), by).await.unwrap();
+        let (agent, token) = hub.agents.add_agent(&row.agent, row.user.as_deref(), by).await.unwrap();
         let change = AgentChange { trust: Some(row.trust.clone()), ..AgentChange::default() };
         let agent = hub.agents.change_agent(&agent.client_id, change, by).await.unwrap();
-        agents.insert(row.agent.clone(), agent);
+        agents.insert(row.agent.clone(), (agent, token));
     }
     for server in &world.servers {
         let shim = Shim { server: server.server.clone(), ..desk.shim.clone() };
@@ -72,10 +72,10 @@ async fn populate(desk: &Desk, world: &World) -> HashMap<String, Agent> {
 }
 
 /// The row's policy with client ids where it has names.
-fn policy(server: &ServerRow, agents: &HashMap<String, Agent>) -> PolicyChange {
+fn policy(server: &ServerRow, agents: &HashMap<String, (Agent, String)>) -> PolicyChange {
     let mut policy: PolicyChange = serde_json::from_value(server.policy.clone()).unwrap();
     for entry in policy.bypass.iter_mut().flatten() {
-        *entry = agents[entry.as_str().unwrap()].client_id.as_str().into();
+        *entry = agents[entry.as_str().unwrap()].0.client_id.as_str().into();
     }
     policy
 }

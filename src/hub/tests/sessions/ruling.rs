@@ -23,7 +23,7 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
         assert_eq!(table.ruling("delete_repo").verdict, Verdict::Gate);
     }
     let link = "http://127.0.0.1:7420/servers/github".to_owned();
-    assert_eq!(one.hear().await, ToWrap::Undescribed { tools: 2, link }, "nobody described a tool or chose");
+    assert_eq!(one.next().await, Ok(ToWrap::Undescribed { tools: 2, link }), "nobody described a tool or chose");
     assert_eq!(hub.desk.hub.servers.server("github").await.unwrap().unwrap().sessions, 1);
     let admin = Actor::from(&hub.desk.admin);
     let same = PolicyChange { require_all: Some(false), ..PolicyChange::default() };
