@@ -56,9 +56,11 @@ impl Hub {
 
     /// Does everything that is due; returns when something will be.
     async fn sweep(&self, rounds: &mut Rounds) -> Result<i64, StoreError> {
-        if rounds.adopt_at <= self.now() {
+        // What is due again is so from when it was begun, however long it took.
+        let begun = self.now();
+        if rounds.adopt_at <= begun {
             self.expect_orphans_back().await?;
-            rounds.adopt_at = if self.store.is_shared() { self.now() + BEAT_MS } else { i64::MAX };
+            rounds.adopt_at = if self.store.is_shared() { begun + BEAT_MS } else { i64::MAX };
         }
         for (client_id, instance, shown) in self.live.given_up(self.now()) {
             self.approvals.gone(&client_id, &instance).await?;
@@ -72,13 +74,13 @@ impl Hub {
             self.approvals.end_due().await?;
             next = self.approvals.next_due().await?;
         }
-        if rounds.prune_at <= self.now() {
+        if rounds.prune_at <= begun {
             self.prune().await?;
-            rounds.prune_at = self.now() + PRUNE_MS;
+            rounds.prune_at = begun + PRUNE_MS;
         }
-        if rounds.beat_at <= self.now() {
-            self.store.beat(self.now()).await?;
-            rounds.beat_at = self.now() + BEAT_MS;
+        if rounds.beat_at <= begun {
+            self.store.beat(begun).await?;
+            rounds.beat_at = begun + BEAT_MS;
         }
         // While something waits, its time is kept up with in the store: a clock that is set back between two runs
         // lengthens nothing by more than a beat. A hub that shares its store shows itself all the time.
