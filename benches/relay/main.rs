@@ -31,7 +31,7 @@ use subject::Subject;
 /// Where the shim stands among the subjects.
 const WRAP: usize = 3;
 /// Set in the driver that is already pinned to one core.
-const PINNED: &str = "HITL_BENCH_PINNED";
+const PINNED: &str = "BENCH_PINNED";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

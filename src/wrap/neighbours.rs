@@ -1,6 +1,6 @@
 //! The servers that this shim's own client starts without a shim, so that the hub can say so: nothing is changed here.
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
 
 use super::install::command;
 use super::install::entry::{Entry, State};
@@ -13,7 +13,7 @@ const MOST: usize = 50;
 /// Looks once, beside everything else, and tells each hub that it meets.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    looking: Option<JoinHandle<Vec<Ungated>>>,
+    looking: Option<oneshot::Receiver<Vec<Ungated>>>,
     found: Option<Vec<Ungated>>,
 }
 
@@ -21,15 +21,19 @@ impl Neighbours {
     /// The servers without a shim in the files that have this one behind a shim. Cancel safe.
     pub async fn of(&mut self, server: &str) -> Vec<Ungated> {
         if self.found.is_none() {
-            let looking = self.looking.get_or_insert_with(|| {
-                let server = server.to_owned();
-                spawn_blocking(move || look(&server))
-            });
+            let looking = self.looking.get_or_insert_with(|| in_background(server.to_owned()));
             // A look that failed is no reason to look again.
             self.found = Some(looking.await.unwrap_or_default());
         }
         self.found.clone().unwrap_or_default()
     }
+}
+
+/// On a thread that the end of the program does not wait for.
+fn in_background(server: String) -> oneshot::Receiver<Vec<Ungated>> {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || drop(tell.send(look(&server))));
+    told
 }
 
 fn look(server: &str) -> Vec<Ungated> {
