@@ -180,21 +180,11 @@ fn is_the_hubs(key: &str) -> bool {
         "HTTPS_PROXY",
         "NO_PROXY",
     ];
-    const OF_OTHERS: [&str; 10] = [
-        "HITL_AGENT_TOKEN",
-        "HITL_AGENT_TOKEN_FILE",
-        "HITL_CA_FILE",
-        "HITL_CLIENT",
-        "HITL_HOLD_FOR",
-        "HITL_HUB",
-        "HITL_HUB_WAIT",
-        "HITL_PROXY",
-        "HITL_SERVER",
-        "HITL_USER_TOKEN",
-    ];
     let key = key.to_ascii_uppercase();
-    let of_the_hub = key.starts_with("HITL_") && !OF_OTHERS.contains(&key.as_str());
-    of_the_hub || OF_THE_MACHINE.contains(&key.as_str()) || key.starts_with("XDG_") || key.starts_with("LC_")
+    env::concerns_the_hub(&key)
+        || OF_THE_MACHINE.contains(&key.as_str())
+        || key.starts_with("XDG_")
+        || key.starts_with("LC_")
 }
 
 /// Descriptors that our client left open to us are not for a program that outlives both: a lock would never be freed.

@@ -9,24 +9,6 @@ use crate::wrap::install::show::tilde;
 use crate::wrap::install::survey::Site;
 use crate::wrap::install::tree::Dialect;
 
-/// What the shim reads from its environment.
-const OF_THE_SHIM: [&str; 14] = [
-    "HITL_HUB",
-    "HITL_SERVER",
-    "HITL_CLIENT",
-    "HITL_CONFIG",
-    "HITL_AGENT_TOKEN",
-    "HITL_AGENT_TOKEN_FILE",
-    "HITL_HUB_WAIT",
-    "HITL_HOLD_FOR",
-    "HITL_DATA_DIR",
-    "HITL_LOG",
-    "HITL_LOG_FORMAT",
-    "HITL_CA_FILE",
-    "HITL_PROXY",
-    "HITL_DATABASE",
-];
-
 /// The journal cannot be read.
 pub(super) fn broken_journal(error: &anyhow::Error) -> Finding {
     Finding::wrong(
@@ -146,13 +128,8 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
             "the agent's token stands in the client's file, which others may read",
             "put it into a file of mode 0600 and name that with agent_token_file in config.toml",
         )),
-        name if !OF_THE_SHIM.contains(&name) => Some(Finding::wrong(
-            "unknown_variable",
-            about,
-            format!("{name} is no setting, so it does nothing"),
-            "hitl-wrap --help names the settings",
-        )),
-        _ => None,
+        name => env::complaint(name)
+            .map(|text| Finding::wrong("unknown_variable", about, text, "hitl-wrap --help names the settings")),
     };
     ours.filter_map(finding).collect()
 }
@@ -160,7 +137,7 @@ fn own_variables(about: &str, entry: &Entry) -> Vec<Finding> {
 /// Settings in the environment of this shell, which clients do not hand on: the shim works by others than its user sees.
 fn stripped() -> Vec<Finding> {
     let set = env::all().filter_map(|(name, _)| name.into_string().ok());
-    let ours = set.filter(|name| OF_THE_SHIM.contains(&name.as_str()) && name != "HITL_CONFIG");
+    let ours = set.filter(|name| env::is_setting(name) && name != "HITL_CONFIG");
     let finding = |name: String| {
         let text =
             "it is set here, and most clients hand their own environment to no server, so the shim does not see it";
