@@ -47,7 +47,11 @@ type Key = (ClientId, InstanceId);
 
 /// See the module.
 #[derive(Clone, Default)]
-pub(super) struct Live(Arc<Mutex<Shims>>);
+pub(super) struct Live {
+    shims: Arc<Mutex<Shims>>,
+    /// How often somebody told what its client starts without a shim.
+    told: Arc<watch::Sender<u64>>,
+}
 
 #[derive(Default)]
 struct Shims {
@@ -93,7 +97,7 @@ impl Connected {
 impl Live {
     fn shims(&self) -> MutexGuard<'_, Shims> {
         // Every change below is a single insert or remove, so a panic elsewhere cannot leave it half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A shim is there; an older connection of the same instance ends.
@@ -186,6 +190,12 @@ impl Live {
         if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
             connected.ungated = items;
         }
+        self.told.send_modify(|told| *told += 1);
+    }
+
+    /// Changes when somebody tells what its client starts without a shim.
+    pub(super) fn ungated_news(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
     }
 
     /// The same of all sessions, by agent, each once.

@@ -1,6 +1,9 @@
 //! The servers that this shim's own client starts without a shim, so that the hub can say so: nothing is changed here.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
 use super::install::command;
 use super::install::entry::{Entry, State};
@@ -9,10 +12,13 @@ use crate::core::messages::Ungated;
 
 /// So many are told of.
 const MOST: usize = 50;
+/// How long after the first welcome it looks: a session's first calls come first, and a short session does without.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// Looks once, beside everything else, and tells each hub that it meets.
 #[derive(Debug, Default)]
 pub struct Neighbours {
+    since: Option<Instant>,
     looking: Option<oneshot::Receiver<Vec<Ungated>>>,
     found: Option<Vec<Ungated>>,
 }
@@ -21,6 +27,7 @@ impl Neighbours {
     /// The servers without a shim in the files that have this one behind a shim. Cancel safe.
     pub async fn of(&mut self, server: &str) -> Vec<Ungated> {
         if self.found.is_none() {
+            sleep_until(*self.since.get_or_insert_with(Instant::now) + AFTER).await;
             let looking = self.looking.get_or_insert_with(|| in_background(server.to_owned()));
             // A look that failed is no reason to look again.
             self.found = Some(looking.await.unwrap_or_default());

@@ -56,8 +56,8 @@ pub async fn stream(
     let pass = Pass::new(user, &session, &headers)?;
     let mut checks = tokio::time::interval(HEARTBEAT);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let looking = api.looking.follow();
-    let events = Listener { api, pass, from, out, news, looking, checks, stop, _open: open }.events();
+    let (looking, ungated) = (api.looking.follow(), api.hub.shims.ungated_news());
+    let events = Listener { api, pass, from, out, news, looking, ungated, checks, stop, _open: open }.events();
     // A proxy that collects answers would hold events back.
     let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
     Ok((unbuffered, axum::response::Sse::new(events).keep_alive(keep)))
@@ -71,6 +71,7 @@ struct Listener {
     out: VecDeque<Sse>,
     news: watch::Receiver<i64>,
     looking: watch::Receiver<Vec<Look>>,
+    ungated: watch::Receiver<u64>,
     checks: Interval,
     stop: CancellationToken,
     _open: Listening,
@@ -102,6 +103,10 @@ impl Listener {
             if self.looking.has_changed().unwrap_or(false) {
                 return Some(who_looks(&self.looking.borrow_and_update()));
             }
+            if self.ungated.has_changed().unwrap_or(false) {
+                self.ungated.mark_unchanged();
+                return Some(Sse::default().event("ungated").data("{}"));
+            }
             self.wait().await?;
         }
     }
@@ -128,6 +133,10 @@ impl Listener {
             changed = self.news.changed() => changed.ok(),
             _ = self.looking.changed() => {
                 self.looking.mark_changed();
+                Some(())
+            }
+            _ = self.ungated.changed() => {
+                self.ungated.mark_changed();
                 Some(())
             }
             _ = self.checks.tick() => Some(()),

@@ -7,6 +7,7 @@ pub mod session;
 
 use std::collections::HashMap;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +47,11 @@ pub struct Shims {
 }
 
 impl Shims {
+    /// Changes when there is more to say of [`ungated`](Self::ungated).
+    pub fn ungated_news(&self) -> watch::Receiver<u64> {
+        self.live.ungated_news()
+    }
+
     /// The servers that clients of connected shims start without one, by agent and client.
     pub async fn ungated(&self) -> Result<Vec<UngatedServer>, StoreError> {
         let ungated = self.live.ungated();

@@ -10,7 +10,7 @@ import { Command } from "./controls.js";
 import { Name } from "./text.js";
 
 export function Ungated() {
-  const { data } = useLoad(api.ungated, [], ["sessions"]);
+  const { data } = useLoad(api.ungated, [], ["sessions", "ungated"]);
   const { seen } = prefs.usePrefs();
   return (data ? groups(data, seen) : []).map(
     (group) => html`<${Group} key=${`${group.agent.client_id} ${group.client}`} ...${group} />`,
