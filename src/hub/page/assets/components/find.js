@@ -81,7 +81,7 @@ function Field({ approval }) {
   const [places, setPlaces] = useState(/** @type {Range[]} */ ([]));
   const opened = useStore((state) => state.opened);
   const card = () => form.current?.closest(".card");
-  useEffect(() => {
+  useLayoutEffect(() => {
     form.current?.querySelector("input")?.focus({ preventScroll: true });
     return unmark;
   }, []);
