@@ -114,7 +114,8 @@ pub fn strip_environment(command: &mut Command) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::wrap::platform::{Source, exit_code};

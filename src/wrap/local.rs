@@ -192,7 +192,8 @@ fn private_file(path: &Path) -> anyhow::Result<File> {
     private::options().append(true).create(true).open(path).with_context(|| format!("cannot open {}", path.display()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
