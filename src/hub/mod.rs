@@ -228,6 +228,8 @@ impl Rooms {
             budgets,
             tallies: tallies.clone(),
             room: Room::default(),
+            // One at a time: it reads all tools of a server, and the readers are few.
+            tables: shims::turns::Turns::new(1),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

@@ -4,6 +4,7 @@ mod log;
 pub(super) mod meeting;
 pub mod meter;
 pub mod session;
+pub(super) mod turns;
 
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ use crate::hub::live::Live;
 use crate::hub::model::{AgentRef, UngatedServer};
 use crate::hub::servers::Servers;
 use crate::hub::shims::meter::Room;
+use crate::hub::shims::turns::Turns;
 use crate::hub::store::budget::Budgets;
 use crate::hub::store::{Store, StoreError};
 use crate::hub::tallies::Tallies;
@@ -34,6 +36,8 @@ pub struct Shims {
     pub(super) budgets: Budgets,
     pub(super) tallies: Tallies,
     pub(super) room: Room,
+    /// Whose turn it is to read its table.
+    pub(super) tables: Turns,
     pub(super) approvals: Approvals,
     pub(super) servers: Servers,
     pub(super) agents: Agents,

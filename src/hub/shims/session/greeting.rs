@@ -69,7 +69,9 @@ async fn welcome(
     hello: Hello,
 ) -> Result<(Table, Option<i64>), End> {
     hub.approvals.resume(shim, hello.resume).await?;
+    let turn = hub.tables.of(&shim.client_id).acquire_owned().await;
     let (table, until) = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default()).await?;
+    drop(turn);
     let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table: table.clone() };
     send(socket, &ToWrap::Welcome(welcome)).await?;
     Ok((table, until))
