@@ -221,6 +221,7 @@ mod tests {
         (dir, path)
     }
 
+    #[cfg(unix)]
     fn token_file(mode: u32) -> (tempfile::TempDir, PathBuf) {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
@@ -306,6 +307,7 @@ mod tests {
         assert!(message.contains("hitl-hub agent add") && message.contains("agent_token_file"), "{message}");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_token_file_that_others_can_open_is_refused() {
         for mode in [0o640, 0o604, 0o622] {

@@ -189,7 +189,13 @@ pub fn hub_program() -> PathBuf {
 }
 
 fn private_file(path: &Path) -> anyhow::Result<File> {
-    private::options().append(true).create(true).open(path).with_context(|| format!("cannot open {}", path.display()))
+    // Windows locks no file that is open for appending alone.
+    private::options()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))
 }
 
 #[cfg(test)]

@@ -57,8 +57,9 @@ mod tests {
     fn found(name: &str) -> String {
         let files = ["/node/npx.cmd", "/node/npx", "/tools/npx.exe", "/py/uvx.exe", "/own/server.v2.bat"];
         let directories = ["/empty", "/node", "/tools", "/py"].map(PathBuf::from);
-        let is_file = |path: &Path| files.contains(&path.to_string_lossy().as_ref());
-        complete(OsStr::new(name), directories.into_iter(), EXTENSIONS, is_file).to_string_lossy().into_owned()
+        let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
+        let is_file = |path: &Path| files.contains(&text(path).as_str());
+        text(&complete(OsStr::new(name), directories.into_iter(), EXTENSIONS, is_file))
     }
 
     #[test]

@@ -446,5 +446,6 @@ impl Relay {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 #[path = "relay_tests.rs"]
 mod tests;

@@ -23,13 +23,14 @@ class Seen:
 
 
 class Session:
-    def __init__(self, command, env, cwd):
+    def __init__(self, command, env, cwd, stderr=subprocess.PIPE):
         self.process = subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            command, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
             start_new_session=True,
         )
         self.lines, self.stdout, self.stderr, self.answers = queue.Queue(), [], [], {}
-        self.readers = [threading.Thread(target=read, daemon=True) for read in (self.read_stdout, self.read_stderr)]
+        reads = [self.read_stdout] + [self.read_stderr] * (stderr == subprocess.PIPE)
+        self.readers = [threading.Thread(target=read, daemon=True) for read in reads]
         for reader in self.readers:
             reader.start()
 

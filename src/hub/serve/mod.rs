@@ -223,9 +223,18 @@ async fn stop_signal() -> io::Result<()> {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 async fn stop_signal() -> io::Result<()> {
-    signal::ctrl_c().await
+    use signal::windows::{ctrl_break, ctrl_close, ctrl_logoff, ctrl_shutdown};
+    let (mut stop, mut close, mut leave, mut shutdown) =
+        (ctrl_break()?, ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
+    tokio::select! {
+        result = signal::ctrl_c() => result,
+        _ = stop.recv() => Ok(()),
+        _ = close.recv() => Ok(()),
+        _ = leave.recv() => Ok(()),
+        _ = shutdown.recv() => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -108,5 +108,6 @@ fn is_program(path: &Path) -> bool {
 }
 
 fn listed(path: &[PathBuf]) -> String {
-    path.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(":")
+    let between = if cfg!(windows) { ";" } else { ":" };
+    path.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(between)
 }

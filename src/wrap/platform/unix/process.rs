@@ -62,8 +62,9 @@ pub fn spawn_outliving(mut command: Command) -> io::Result<Child> {
     Ok(process)
 }
 
-/// Sends a signal to a child; none to one that was waited for, whose id may be another's by now.
-pub fn send(signal: Signal, process: &Child) {
+/// Sends a signal to a child; none to one that was waited for, whose id may be another's by now. Returns whether it was
+/// sent.
+pub fn send(signal: Signal, process: &Child) -> bool {
     use rustix::process::{Pid, Signal as Number, kill_process};
     let number = match signal {
         Signal::Interrupt => Number::INT,
@@ -71,10 +72,9 @@ pub fn send(signal: Signal, process: &Child) {
         Signal::HangUp => Number::HUP,
         Signal::Kill => Number::KILL,
     };
-    if let Some(pid) = process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-        // It fails only when the process is gone already.
-        let _ = kill_process(pid, number);
-    }
+    let pid = process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    // It fails only when the process is gone already.
+    pid.is_some_and(|pid| kill_process(pid, number).is_ok())
 }
 
 /// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.

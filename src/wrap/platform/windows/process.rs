@@ -41,9 +41,11 @@ impl Process {
         self.0.wait().await
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal. One that had to be ended by force may have left others behind, which die with us.
     pub fn send(&self, signal: Signal) {
-        send(signal, &self.0);
+        if send(signal, &self.0) {
+            job::has_killed();
+        }
     }
 }
 
@@ -51,7 +53,7 @@ impl Process {
 pub fn spawn_outliving(mut command: Command) -> io::Result<Child> {
     let hidden = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP;
     match command.creation_flags(hidden | CREATE_BREAKAWAY_FROM_JOB).spawn() {
-        // Our client keeps all that it starts in a job. It has to end with that, or with us if we have to kill.
+        // Our client keeps all that it starts in a job, and the hub has to end with that.
         Err(error) if error.raw_os_error() == i32::try_from(ERROR_ACCESS_DENIED).ok() => {
             command.creation_flags(hidden).spawn()
         }
@@ -64,14 +66,13 @@ pub fn die_with_us(_: &mut Command) {
     job::enter();
 }
 
-/// Ends a child, by force: there is nothing softer for a program that may have no console. Of what a console tells, it
-/// has heard as we have; else it sees the end of its stdin.
+/// Ends a child by force, if it is to end at once: there is nothing softer for a program that may have no console. Of
+/// what a console tells, it has heard as we have; else it sees the end of its stdin. Returns whether it was ended.
 #[expect(unsafe_code, reason = "the standard library ends a process with code 1 only")]
-pub fn send(signal: Signal, process: &Child) {
-    let (Signal::Terminate | Signal::Kill, Some(handle)) = (signal, process.raw_handle()) else { return };
-    job::has_killed();
+pub fn send(signal: Signal, process: &Child) -> bool {
+    let (Signal::Terminate | Signal::Kill, Some(handle)) = (signal, process.raw_handle()) else { return false };
     // SAFETY: the handle is open for as long as the child is borrowed.
-    unsafe { TerminateProcess(handle, signal.exit_code().into()) };
+    unsafe { TerminateProcess(handle, signal.exit_code().into()) != 0 }
 }
 
 /// Whether a program that we start shares our console, seen or not; else it would be given one that is seen.
