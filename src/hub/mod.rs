@@ -50,13 +50,9 @@ use self::clock::Clock;
 use self::live::Live;
 use self::notify::Notify;
 use self::people::People;
-use self::servers::Servers;
-use self::servers::decision_point::DecisionPoint;
-use self::shims::Shims;
-use self::shims::meter::Room;
-use self::store::budget::Budgets;
-use self::store::bus::Target;
-use self::store::{Store, StoreError};
+use self::servers::{DecisionPoint, Servers};
+use self::shims::{Room, Shims};
+use self::store::{Budgets, Store, StoreError, Target};
 use self::tallies::Tallies;
 use crate::core::trust::Level;
 

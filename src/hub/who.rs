@@ -22,14 +22,19 @@ pub(super) const CLIENT_ID_PREFIX: &str = "agent-";
 
 /// Whom a session speaks for.
 #[derive(Clone, Debug)]
-pub(super) struct Shim {
-    pub(super) client_id: ClientId,
-    pub(super) agent_name: String,
-    pub(super) instance: InstanceId,
-    pub(super) server: String,
-    pub(super) client: ClientInfo,
+pub struct Shim {
+    /// Its agent.
+    pub client_id: ClientId,
+    /// The agent's name.
+    pub agent_name: String,
+    /// The run of the shim.
+    pub instance: InstanceId,
+    /// The server that it stands in front of.
+    pub server: String,
+    /// The client, by its own word.
+    pub client: ClientInfo,
     /// Whose account it runs under, as the shim says; shown as a claim, never decided on.
-    pub(super) claimed_user: Option<String>,
+    pub claimed_user: Option<String>,
 }
 
 /// How a decision came in.
@@ -166,7 +171,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ChangeError> {
 }
 
 /// Refuses a name that people could take for that of another, of those there are; the same name is for others to refuse.
-pub(in crate::hub) fn check_alike(name: &str, what: &str, known: Vec<String>) -> Result<(), ChangeError> {
+pub(super) fn check_alike(name: &str, what: &str, known: Vec<String>) -> Result<(), ChangeError> {
     if known.iter().any(|known| known == name) {
         return Ok(());
     }

@@ -8,9 +8,7 @@ use super::{Agents, find, record};
 use crate::core::ids::ClientId;
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
-use crate::hub::store::bus::Target;
-use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Store, StoreError, rows};
+use crate::hub::store::{Store, StoreError, Target, hashed, random, rows};
 use crate::hub::who::{Actor, admin};
 
 /// How long an agent's old token may stay good beside its new one.
@@ -53,7 +51,7 @@ impl Agents {
     }
 
     /// Until when a token is good that was: `None` when it is no more, and `Some(None)` when no end is known.
-    pub(in crate::hub) async fn good_until(&self, bearer: &Bearer) -> Result<Option<Option<i64>>, StoreError> {
+    pub async fn good_until(&self, bearer: &Bearer) -> Result<Option<Option<i64>>, StoreError> {
         let found: Option<(i64, Option<i64>)> = sqlx::query_as(
             "select case when token_hash = $2 then 1 else 0 end, old_token_until from agents \
              where client_id = $1 and revoked_at is null and (token_hash = $2 or old_token_hash = $2)",

@@ -49,7 +49,7 @@ use self::ops::Counters;
 use self::problem::Problem;
 use self::site::Site;
 use super::Hub;
-use super::store::identity::Identity;
+use super::store::Identity;
 
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;

@@ -4,12 +4,9 @@ use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
-use crate::hub::approvals::Approvals;
-use crate::hub::approvals::row;
+use crate::hub::approvals::{Approvals, row};
 use crate::hub::model::{Approval, Page, TimelineEntry};
-use crate::hub::store::conditions::{Conditions, Value};
-use crate::hub::store::paging::page_size;
-use crate::hub::store::{StoreError, rows};
+use crate::hub::store::{Conditions, StoreError, Value, page_size, rows};
 
 /// Which approvals; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,10 +14,8 @@ use crate::core::weigh::Opinion;
 use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
-use crate::hub::servers::drift;
-use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
-use crate::hub::store::budget::Cost;
-use crate::hub::store::{StoreError, Turn, Tx};
+use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
+use crate::hub::store::{Cost, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -30,7 +28,7 @@ const MAX_TOOL: usize = 256;
 
 /// What became of a request to hold.
 #[derive(Clone, Debug)]
-pub(in crate::hub) enum Registration {
+pub enum Registration {
     /// It stands in the store, as it is now.
     Held(Box<Held>),
     /// It needs no approval, or gets none.
@@ -42,7 +40,7 @@ pub(in crate::hub) enum Registration {
 impl Approvals {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
-    pub(in crate::hub) async fn register(
+    pub async fn register(
         &self,
         shim: &Shim,
         request: Request,
@@ -63,7 +61,7 @@ impl Approvals {
 
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
     /// that nobody makes the hub ask in vain.
-    pub(in crate::hub) async fn refusal(
+    pub async fn refusal(
         &self,
         shim: &Shim,
         request: &Request,
@@ -286,7 +284,7 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
-    let (drift, description) = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
+    let (drift, description) = drift_of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \

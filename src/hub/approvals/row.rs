@@ -12,15 +12,19 @@ use crate::hub::store::rows::{json, named, number, optional, optional_number, se
 
 /// An approval with what only shims and the sweeper need.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Held {
-    pub(in crate::hub) approval: Approval,
-    pub(in crate::hub) life: Life,
+pub struct Held {
+    /// As people see it.
+    pub approval: Approval,
+    /// Where it is in its life.
+    pub life: Life,
     /// The live request behind it.
     pub(super) request: ApprovalId,
     pub(super) instance: InstanceId,
-    pub(in crate::hub) digest: Digest,
+    /// That of the call.
+    pub digest: Digest,
     pub(super) identity: Digest,
-    pub(in crate::hub) seen_at: Option<i64>,
+    /// When somebody first had it before them.
+    pub seen_at: Option<i64>,
     pub(super) released_instance: Option<InstanceId>,
     /// The digest of its row.
     pub(super) seal: Digest,

@@ -11,7 +11,7 @@ use super::{open_store, terminal};
 use crate::config::env;
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::people::links::LinkKind;
+use crate::hub::people::LinkKind;
 use crate::hub::serve::files::{DataDir, Published};
 use crate::hub::serve::local;
 

@@ -19,9 +19,8 @@ mod text;
 mod view;
 
 pub use self::channels::{Change, Changed};
-pub(in crate::hub) use self::outbox::tell;
-pub(super) use self::push::forget_user as forget_browsers;
-pub use self::push::{Browser, Keys, Subscription};
+pub use self::outbox::tell;
+pub use self::push::{Browser, Keys, Subscription, forget_browsers};
 pub use self::view::{State, View};
 
 use std::sync::{Arc, OnceLock};

@@ -28,7 +28,7 @@ fn backend(error: impl std::fmt::Display) -> Error {
 
 impl BrowserSessions {
     async fn insert(&self, record: &Record) -> Result<bool> {
-        let (id, text) = (key(&record.id), text(record)?);
+        let (id, text) = (session_key(&record.id), text(record)?);
         let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
@@ -51,7 +51,7 @@ impl BrowserSessions {
     }
 
     async fn update(&self, record: &Record) -> Result<()> {
-        let (id, text) = (key(&record.id), text(record)?);
+        let (id, text) = (session_key(&record.id), text(record)?);
         let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
@@ -72,7 +72,7 @@ impl BrowserSessions {
 
     async fn find(&self, id: &Id) -> Result<Option<Record>> {
         let text: Option<String> = sqlx::query_scalar("select data from web_sessions where id = $1")
-            .bind(key(id))
+            .bind(session_key(id))
             .fetch_optional(self.0.read())
             .await
             .map_err(backend)?;
@@ -112,7 +112,7 @@ impl BrowserSessions {
     }
 
     async fn remove(&self, id: &Id) -> Result<()> {
-        let id = key(id);
+        let id = session_key(id);
         self.0
             .write(move |tx| {
                 Box::pin(async move {
@@ -126,7 +126,7 @@ impl BrowserSessions {
 }
 
 /// What the store calls a session.
-pub fn key(id: &Id) -> String {
+pub fn session_key(id: &Id) -> String {
     Digest::of(id.to_string().as_bytes()).to_string()
 }
 

@@ -20,7 +20,7 @@ pub struct PersonalToken {
 }
 
 /// A row of `users`.
-pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
+pub fn user_of(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         name: text(row, "name")?,
         role: named(&text(row, "role")?, "role", Role::from_name)?,

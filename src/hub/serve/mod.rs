@@ -29,8 +29,8 @@ use super::notify;
 use super::store::{MarkFile, Store};
 use super::{Hub, Settings as HubSettings};
 use crate::config::hub::Settings;
-use crate::hub::people::links::LinkKind;
-use crate::hub::servers::decision_point::DecisionPoint;
+use crate::hub::people::LinkKind;
+use crate::hub::servers::DecisionPoint;
 
 /// A client that does not finish its request's head in this time is cut off, and one that makes no other request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

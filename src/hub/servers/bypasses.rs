@@ -157,7 +157,7 @@ async fn put(
 }
 
 /// Calls of this agent passed by the list.
-pub(in crate::hub) async fn used(tx: &mut Tx, server: &str, id: &ClientId, at: i64) -> Result<(), StoreError> {
+pub async fn note_bypass(tx: &mut Tx, server: &str, id: &ClientId, at: i64) -> Result<(), StoreError> {
     sqlx::query("update bypasses set last_used_at = $3 where server = $1 and client_id = $2")
         .bind(server)
         .bind(id.as_str())

@@ -18,9 +18,7 @@ use crate::hub::servers::definition::described;
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
 use crate::hub::store::{StoreError, Tx};
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
-use crate::hub::who::admin;
+use crate::hub::who::{Actor, Shim, admin};
 
 /// How many accepted definitions of a tool are remembered; older ones must be accepted again.
 const MAX_ACCEPTED: usize = 20;
@@ -123,7 +121,7 @@ pub(super) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool
 }
 
 /// How the definition that a call's client was shown differs from what was accepted, and how it describes the tool.
-pub(in crate::hub) async fn of_call(
+pub async fn drift_of_call(
     tx: &mut Tx,
     server: &str,
     tool: &str,

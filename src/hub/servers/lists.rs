@@ -12,13 +12,10 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
-use crate::hub::servers::Servers;
+use crate::hub::servers::{Servers, row};
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::servers::row;
-use crate::hub::store::budget::Cost;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx};
+use crate::hub::store::{Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many tools of one server are kept.
@@ -28,7 +25,7 @@ const MAX_NAMED: usize = 20;
 
 /// Whether a list was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Learned {
+pub enum Learned {
     /// It is.
     Now,
     /// The agent told of too many changes of late; it may be kept from this time on.
@@ -37,7 +34,7 @@ pub(in crate::hub) enum Learned {
 
 impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
-    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
+    pub async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
         let (complete, shim) = (tools.complete, shim.clone());
         let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS_OF_ONE).collect();
         if self.has_learned(&shim, &seen, complete).await? {
@@ -57,7 +54,7 @@ impl Servers {
     }
 
     /// How many tools a server has, if it gave no hint about any of them and its policy is still that of a new server.
-    pub(in crate::hub) async fn undescribed(&self, server: &str) -> Result<Option<u32>, StoreError> {
+    pub async fn undescribed(&self, server: &str) -> Result<Option<u32>, StoreError> {
         let counted: Option<i64> = sqlx::query_scalar(
             "select (select count(*) from tools where server = $1) from servers where name = $1 and require_all = 0 \
              and threshold = 'high' and rules = '[]' and not exists (select 1 from tools where server = $1 \

@@ -11,18 +11,16 @@ use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
-use crate::hub::servers::Servers;
-use crate::hub::servers::bypasses;
+use crate::hub::servers::{Servers, bypasses};
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
 use crate::hub::servers::row::{self, Listed};
-use crate::hub::store::StoreError;
-use crate::hub::store::rows;
+use crate::hub::store::{StoreError, rows};
 
 /// The definitions that a client was shown, by tool; what is left out counts as the store has it.
-pub(in crate::hub) type Shown = HashMap<String, Digest>;
+pub type Shown = HashMap<String, Digest>;
 
 /// An agent on a server.
-pub(in crate::hub) enum Standing {
+pub enum Standing {
     /// It may be there; this is what its calls are weighed on.
     In(Box<Subject>),
     /// Its token is not for this server.
@@ -34,16 +32,19 @@ pub(in crate::hub) enum Standing {
 }
 
 /// Everything a verdict depends on, and whom it is about.
-pub(in crate::hub) struct Subject {
-    pub(in crate::hub) scales: Scales,
-    pub(in crate::hub) agent_name: String,
-    pub(in crate::hub) user: Option<String>,
+pub struct Subject {
+    /// What a call is weighed on.
+    pub scales: Scales,
+    /// The agent's name.
+    pub agent_name: String,
+    /// The person it works for.
+    pub user: Option<String>,
     /// When a bypass of this agent ends by itself.
     pub(super) until: Option<i64>,
 }
 
 /// A table for a shim.
-pub(in crate::hub) enum Tabled {
+pub enum Tabled {
     /// The table, and when it changes by itself.
     In(Table, Option<i64>),
     /// See [`Standing::Elsewhere`].
@@ -56,11 +57,15 @@ pub(in crate::hub) enum Tabled {
 
 /// Whom a question is about.
 #[derive(Clone, Copy)]
-pub(in crate::hub) struct Question<'q> {
-    pub(in crate::hub) agent: &'q ClientId,
-    pub(in crate::hub) server: &'q str,
-    pub(in crate::hub) shown: &'q Shown,
-    pub(in crate::hub) now: i64,
+pub struct Question<'q> {
+    /// The agent.
+    pub agent: &'q ClientId,
+    /// The server.
+    pub server: &'q str,
+    /// What its client was shown.
+    pub shown: &'q Shown,
+    /// The time, in unix milliseconds.
+    pub now: i64,
 }
 
 /// Rules made ready, kept until their text changes; a server has one set.
@@ -95,7 +100,7 @@ impl ReadyRules {
 
 impl Servers {
     /// The table of one agent on one server.
-    pub(in crate::hub) async fn table(
+    pub async fn table(
         &self,
         agent: &ClientId,
         server: &str,
@@ -118,7 +123,7 @@ impl Servers {
     }
 
     /// Where an agent stands on a server.
-    pub(in crate::hub) async fn standing(
+    pub async fn standing(
         &self,
         connection: &mut AnyConnection,
         question: Question<'_>,

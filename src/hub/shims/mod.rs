@@ -1,9 +1,13 @@
 //! Shims: their sessions, who is connected, and what they may make the hub write.
 
 mod log;
-pub(super) mod meeting;
-pub mod meter;
-pub mod session;
+mod meeting;
+mod meter;
+mod session;
+
+pub use self::meeting::Met;
+pub use self::meter::{Meter, Reading, Room, Step};
+pub use self::session::handle;
 
 use std::collections::HashMap;
 
@@ -20,9 +24,7 @@ use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::model::{AgentRef, UngatedServer};
 use crate::hub::servers::Servers;
-use crate::hub::shims::meter::Room;
-use crate::hub::store::budget::Budgets;
-use crate::hub::store::{Store, StoreError};
+use crate::hub::store::{Budgets, Store, StoreError};
 use crate::hub::tallies::Tallies;
 
 /// The room of shims; clones are the same.

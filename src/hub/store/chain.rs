@@ -9,19 +9,23 @@ use crate::core::ids::Digest;
 use crate::hub::store::bus::{Notice, Target};
 
 /// What a record says; place and hashes are the chain's.
-pub(in crate::hub) struct Entry<'a> {
-    pub(in crate::hub) at: i64,
-    pub(in crate::hub) actor: &'a str,
-    pub(in crate::hub) action: &'static str,
-    pub(in crate::hub) subject: &'a str,
+pub struct Entry<'a> {
+    /// When, in unix milliseconds.
+    pub at: i64,
+    /// Who did it.
+    pub actor: &'a str,
+    /// What was done.
+    pub action: &'static str,
+    /// What it was done to.
+    pub subject: &'a str,
     /// JSON; `null` for nothing more to say.
-    pub(in crate::hub) detail: serde_json::Value,
+    pub detail: serde_json::Value,
 }
 
 impl Tx {
     /// Appends a record and wakes `target` after the commit.
     /// What it is about is sealed as it is now, so the record comes after the change.
-    pub(in crate::hub) async fn audit(&mut self, mut entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+    pub async fn audit(&mut self, mut entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
         if let Some(kind) = Kind::of(entry.action) {
             entry.detail[ROW] = serde_json::json!(seal(self.sql(), kind, entry.subject).await?);
         }
@@ -101,7 +105,7 @@ impl Tx {
 }
 
 /// The hash of a record: actor, action, subject, detail and the hash before it, after place and time.
-pub(in crate::hub) fn record_hash(seq: i64, at: i64, texts: [&str; 5]) -> Digest {
+pub(super) fn record_hash(seq: i64, at: i64, texts: [&str; 5]) -> Digest {
     let [actor, action, subject, detail, previous] = texts.map(str::as_bytes);
     let (seq, at) = (seq.to_be_bytes(), at.to_be_bytes());
     Digest::of_fields(&[b"hitl.audit.v1", &seq, &at, actor, action, subject, detail, previous])

@@ -3,24 +3,24 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
-pub mod activity;
-pub mod audit;
-pub(super) mod budget;
-pub(super) mod bus;
+mod activity;
+mod audit;
+mod budget;
+mod bus;
 mod busy;
 mod chain;
-pub(super) mod conditions;
-pub mod events;
-pub mod identity;
-pub(super) mod leases;
+mod conditions;
+mod events;
+mod identity;
+mod leases;
 mod mark;
 mod migrations;
 mod open;
-pub(super) mod paging;
+mod paging;
 mod queue;
-pub(super) mod rows;
+pub mod rows;
 mod seals;
-pub(super) mod secret;
+mod secret;
 #[cfg(test)]
 pub(super) mod testing;
 mod writer;
@@ -35,15 +35,23 @@ use tokio::sync::{OnceCell, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::bus::Bus;
-pub(in crate::hub) use self::chain::{Entry, record_hash};
-use self::identity::Identity;
+pub use self::activity::{ActivityFilter, Logged};
+pub use self::audit::ChainCheck;
+pub use self::budget::{Budgets, Cost};
+pub use self::bus::{Bus, Ended, Target};
+pub use self::chain::Entry;
+use self::chain::record_hash;
+pub use self::conditions::{Conditions, Value};
+pub use self::identity::Identity;
+pub use self::leases::BEAT_MS;
 use self::mark::Marking;
-pub(in crate::hub) use self::mark::{Head, MarkFile, SetBack};
-pub(in crate::hub) use self::open::private_file;
+pub use self::mark::{Head, MarkFile, SetBack};
+pub use self::open::private_file;
+pub use self::paging::page_size;
 use self::queue::Queue;
-pub(in crate::hub) use self::queue::Turn;
-pub(in crate::hub) use self::writer::Tx;
+pub use self::queue::Turn;
+pub use self::secret::{hashed, random};
+pub use self::writer::Tx;
 use self::writer::{Job, Typed};
 use crate::chance::NoChance;
 use crate::config::database::Database;

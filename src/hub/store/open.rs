@@ -83,7 +83,7 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
 
 /// Makes the file 0600 and its directory 0700 where they are missing, and returns its one real path; SQLite gives its
 /// side files the same mode.
-pub(in crate::hub) fn private_file(path: &Path) -> std::io::Result<PathBuf> {
+pub fn private_file(path: &Path) -> std::io::Result<PathBuf> {
     private::make_dir(private::directory_of(path))?;
     let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
     only_name(&file)?;

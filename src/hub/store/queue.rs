@@ -21,7 +21,7 @@ const ROOM_OF_AGENTS: usize = 4096;
 
 /// When a job gets its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Turn {
+pub enum Turn {
     /// Before everything else.
     First,
     /// An agent asks to hold or release a call, takes one back, or says how one ended.

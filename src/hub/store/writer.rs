@@ -26,7 +26,7 @@ use crate::hub::store::bus::{Bus, Notice};
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);
 
 /// The writer's transaction, as a job sees it.
-pub(in crate::hub) struct Tx {
+pub struct Tx {
     connection: AnyConnection,
     /// Told to the bus after the commit.
     pub(super) notices: Vec<Notice>,
@@ -63,12 +63,12 @@ impl Tx {
     }
 
     /// For queries.
-    pub(in crate::hub) fn sql(&mut self) -> &mut AnyConnection {
+    pub fn sql(&mut self) -> &mut AnyConnection {
         &mut self.connection
     }
 
     /// After the commit, the sweeper looks again no later than at this time.
-    pub(in crate::hub) fn wake_sweeper_at(&mut self, at: i64) {
+    pub fn wake_sweeper_at(&mut self, at: i64) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }

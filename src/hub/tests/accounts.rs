@@ -13,14 +13,12 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::AgentChange;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::Registration;
 use crate::hub::error::ChangeError;
 use crate::hub::live::Cut;
 use crate::hub::model::{PolicyChange, Role, ToolChange};
-use crate::hub::people::BrowserSessions;
-use crate::hub::people::UserChange;
-use crate::hub::people::links::LinkKind;
-use crate::hub::shims::meeting::Met;
+use crate::hub::people::{BrowserSessions, LinkKind, UserChange};
+use crate::hub::shims::Met;
 use crate::hub::who::{Actor, Shim, Via};
 
 #[tokio::test]

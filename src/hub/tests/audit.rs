@@ -11,9 +11,7 @@ use crate::hub::agents::AgentChange;
 use crate::hub::approvals::ApprovalFilter;
 use crate::hub::model::{PolicyChange, Role, ToolChange};
 use crate::hub::people::UserChange;
-use crate::hub::store::audit::ChainCheck;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError};
+use crate::hub::store::{ChainCheck, Entry, StoreError, Target};
 use crate::hub::who::Actor;
 
 /// Runs SQL behind the hub's back.

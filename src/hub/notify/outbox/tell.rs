@@ -12,7 +12,7 @@ use crate::hub::store::{StoreError, Tx};
 const EMAIL_AFTER_SECONDS: u32 = 15;
 
 /// Writes what there is to tell of a change, in its transaction.
-pub(in crate::hub) async fn tell(tx: &mut Tx, approval: &Approval, action: &str, at: i64) -> Result<(), StoreError> {
+pub async fn tell(tx: &mut Tx, approval: &Approval, action: &str, at: i64) -> Result<(), StoreError> {
     let Some(event) = event(action) else { return Ok(()) };
     let listening: Vec<(String,)> =
         sqlx::query_as("select config from channels where enabled = 1").fetch_all(tx.sql()).await?;

@@ -11,11 +11,9 @@ use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
-use crate::hub::notify::Notify;
-use crate::hub::notify::State;
+use crate::hub::notify::{Notify, State};
 use crate::hub::notify::stored::put;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Target, Tx};
 
 /// How many browsers one person may have.
 const MOST: i64 = 20;
@@ -206,7 +204,7 @@ pub(in crate::hub::notify) async fn forget(tx: &mut Tx, id: &str, by: &str, now:
 }
 
 /// Removes the browsers of a user who is removed.
-pub(in crate::hub) async fn forget_user(tx: &mut Tx, user: &str, by: &str, now: i64) -> Result<(), StoreError> {
+pub async fn forget_browsers(tx: &mut Tx, user: &str, by: &str, now: i64) -> Result<(), StoreError> {
     let found: Vec<String> =
         sqlx::query_scalar("select id from browsers where user_name = $1").bind(user).fetch_all(tx.sql()).await?;
     for id in found {

@@ -23,18 +23,14 @@ use crate::core::messages::{Decided, Decision, Registered, Release, Request, Rul
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::agents::tokens::Bearer;
-use crate::hub::approvals::hold::Released;
-use crate::hub::approvals::register::Registration;
+use crate::hub::agents::Bearer;
+use crate::hub::approvals::{Registration, Released};
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined, Wake};
-use crate::hub::servers::definition::may_be_kept;
-use crate::hub::servers::lists::Learned;
-use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::servers::{Learned, Shown, Tabled, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meter::Meter;
-use crate::hub::store::StoreError;
-use crate::hub::store::budget::Cost;
+use crate::hub::store::{Cost, StoreError};
 use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
