@@ -14,8 +14,8 @@ use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::{Credential, credential};
 use crate::hub::agents::Bearer;
-use crate::hub::shims::Meter;
 use crate::hub::shims;
+use crate::hub::shims::Meter;
 use crate::wire;
 
 /// `GET /v1/wrap`

@@ -8,8 +8,8 @@ use crate::core::ids::ClientId;
 use crate::hub::approvals::Approvals;
 use crate::hub::approvals::list::{ApprovalFilter, conditions};
 use crate::hub::model::{AgentRate, AgentRef, DayCounts, Insights, ToolRate};
-use crate::hub::store::{Conditions, Store, StoreError, Value};
 use crate::hub::store::rows::{named, number, text};
+use crate::hub::store::{Conditions, Store, StoreError, Value};
 
 /// What a person decided.
 const DECIDED: &str = "status in ('approved', 'rejected') and decided_at is not null";

@@ -40,12 +40,7 @@ pub enum Registration {
 impl Approvals {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
-    pub async fn register(
-        &self,
-        shim: &Shim,
-        request: Request,
-        opinion: &Opinion,
-    ) -> Result<Registration, StoreError> {
+    pub async fn register(&self, shim: &Shim, request: Request, opinion: &Opinion) -> Result<Registration, StoreError> {
         if let Err(why) = check(shim, &request) {
             return Ok(denied(&request, why.to_owned()));
         }
@@ -61,11 +56,7 @@ impl Approvals {
 
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
     /// that nobody makes the hub ask in vain.
-    pub async fn refusal(
-        &self,
-        shim: &Shim,
-        request: &Request,
-    ) -> Result<Option<Registration>, StoreError> {
+    pub async fn refusal(&self, shim: &Shim, request: &Request) -> Result<Option<Registration>, StoreError> {
         if let Err(why) = check(shim, request) {
             return Ok(Some(denied(request, why.to_owned())));
         }

@@ -8,8 +8,8 @@ use crate::chance;
 use crate::core::ids::hex;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
-use crate::hub::people::{People, users};
 use crate::hub::people::row::{self, PersonalToken};
+use crate::hub::people::{People, users};
 use crate::hub::store::{Entry, StoreError, Target, Tx, hashed, random};
 use crate::hub::who::{Actor, Via, admin};
 

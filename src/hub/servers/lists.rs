@@ -12,9 +12,9 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
-use crate::hub::servers::{Servers, row};
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
+use crate::hub::servers::{Servers, row};
 use crate::hub::store::{Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 

@@ -11,9 +11,9 @@ use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
-use crate::hub::servers::{Servers, bypasses};
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
 use crate::hub::servers::row::{self, Listed};
+use crate::hub::servers::{Servers, bypasses};
 use crate::hub::store::{StoreError, rows};
 
 /// The definitions that a client was shown, by tool; what is left out counts as the store has it.
@@ -100,12 +100,7 @@ impl ReadyRules {
 
 impl Servers {
     /// The table of one agent on one server.
-    pub async fn table(
-        &self,
-        agent: &ClientId,
-        server: &str,
-        shown: &Shown,
-    ) -> Result<Tabled, StoreError> {
+    pub async fn table(&self, agent: &ClientId, server: &str, shown: &Shown) -> Result<Tabled, StoreError> {
         let mut connection = self.store.read().acquire().await?;
         let question = Question { agent, server, shown, now: self.now() };
         let opinion = self.unasked();

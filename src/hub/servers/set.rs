@@ -9,10 +9,10 @@ use crate::core::rules::{self, Rule, Rules};
 use crate::core::weigh::{Caller, ServerPolicy};
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
-use crate::hub::servers::{Servers, bypasses, drift};
 use crate::hub::servers::policies::{self, Kept, Shown, shown};
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
+use crate::hub::servers::{Servers, bypasses, drift};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::{Actor, admin};
 

@@ -24,12 +24,7 @@ impl Shims {
     ///
     /// They are written in pieces, so that other agents get their turn between two of them. What the shim or we had to
     /// drop is counted in a row of its own, so that the log says where it has a hole.
-    pub async fn log_calls(
-        &self,
-        shim: &Shim,
-        mut calls: Vec<Activity>,
-        dropped: u64,
-    ) -> Result<(), StoreError> {
+    pub async fn log_calls(&self, shim: &Shim, mut calls: Vec<Activity>, dropped: u64) -> Result<(), StoreError> {
         let (agent, told) = (&shim.client_id, calls.len());
         let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
         let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
@@ -146,8 +141,7 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
     let named = call.approval.as_ref().map(ToString::to_string).filter(|id| id.len() <= MAX_ID);
     let (approval, handed_off) = match named {
         Some(named) => {
-            let (approval, handed_off) =
-                tx.approval_behind(&shim.client_id, &named).await?.unwrap_or((named, false));
+            let (approval, handed_off) = tx.approval_behind(&shim.client_id, &named).await?.unwrap_or((named, false));
             (Some(approval), handed_off)
         }
         None => (None, false),

@@ -79,12 +79,7 @@ impl Store {
     }
 
     /// The shim is here, and no other hub's any more.
-    pub async fn take_in(
-        &self,
-        tx: &mut Tx,
-        client_id: &ClientId,
-        instance: &InstanceId,
-    ) -> Result<(), StoreError> {
+    pub async fn take_in(&self, tx: &mut Tx, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         if !self.is_shared() {
             return Ok(());
         }

@@ -11,8 +11,8 @@ use crate::config::notify::{Channel, Kind};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
-use crate::hub::notify::{Notify, State};
 use crate::hub::notify::stored::put;
+use crate::hub::notify::{Notify, State};
 use crate::hub::store::{Entry, StoreError, Target, Tx};
 
 /// How many browsers one person may have.
