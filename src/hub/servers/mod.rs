@@ -5,12 +5,13 @@ pub mod decision_point;
 pub(super) mod definition;
 pub(super) mod drift;
 pub(super) mod lists;
-pub(super) mod policies;
+mod policies;
 mod record;
 mod removal;
 mod row;
 pub(super) mod set;
 mod simulate;
+pub(super) mod standing;
 
 use std::sync::Arc;
 

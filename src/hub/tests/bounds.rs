@@ -11,7 +11,7 @@ use crate::core::weigh::{Drift, Opinion};
 use crate::hub::approvals::register::Registration;
 use crate::hub::model::Tool;
 use crate::hub::servers::lists::Learned;
-use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::servers::standing::Shown;
 use crate::hub::shims::meeting::Met;
 use crate::hub::store::activity::ActivityFilter;
 use crate::hub::store::budget::Cost;
@@ -61,10 +61,7 @@ impl Desk {
             .map(|words| ("list_repos".to_owned(), crate::core::call::definition(&lists_as(words).definition)))
             .into_iter()
             .collect();
-        match self.hub.servers.table(&shim.client_id, &shim.server, &shown).await.unwrap() {
-            Tabled::In(table, _) => table.ruling("list_repos").verdict,
-            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("no table"),
-        }
+        self.table_of(shim, &shown).await.ruling("list_repos").verdict
     }
 
     /// `list_repos` as administrators see it.
