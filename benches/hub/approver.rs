@@ -66,18 +66,22 @@ impl Approver {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut chunks = response.bytes_stream();
         // The first event says that the stream stands.
-        let mut text = String::from_utf8(chunks.next().await.unwrap().unwrap().to_vec()).unwrap();
+        let mut text = chunks.next().await.unwrap().unwrap().to_vec();
         tokio::spawn(async move {
             while let Some(Ok(chunk)) = chunks.next().await {
                 let at = Instant::now();
-                text.push_str(&String::from_utf8_lossy(&chunk));
-                while let Some((event, rest)) = text.split_once("\n\n") {
+                // What was looked at is not looked at again: an event may come in many chunks.
+                let mut looked = text.len().saturating_sub(1);
+                text.extend_from_slice(&chunk);
+                while let Some(end) = text[looked..].windows(2).position(|two| two == b"\n\n") {
+                    let event: Vec<u8> = text.drain(..looked + end + 2).collect();
+                    looked = 0;
+                    let event = String::from_utf8_lossy(&event);
                     let data = event.lines().find_map(|line| line.strip_prefix("data:"));
-                    let data: Value = data.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+                    let mut data: Value = data.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
                     if data["approval"]["status"] == "pending" {
-                        drop(sender.send(Heard { at, approval: data["approval"].clone() }));
+                        drop(sender.send(Heard { at, approval: data["approval"].take() }));
                     }
-                    text = rest.to_owned();
                 }
             }
         });

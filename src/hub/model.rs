@@ -122,6 +122,13 @@ pub struct Approval {
     pub timeline: Option<Vec<TimelineEntry>>,
 }
 
+impl Approval {
+    /// How many bytes its call is given.
+    pub fn given_bytes(&self) -> usize {
+        self.arguments.len() + self.extra.as_ref().map_or(0, String::len)
+    }
+}
+
 /// One line of an approval's timeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct TimelineEntry {

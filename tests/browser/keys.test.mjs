@@ -153,6 +153,25 @@ test("on a card's own page J and K lead to the calls that wait, and a link to th
   await page.waitForURL(`**/${second.id}`);
 });
 
+test("a key that follows at once is for what the one before it opened", async () => {
+  const page = await world.open();
+  const [first, second] = [await hold(page), await hold(page)];
+  // Nothing that waits for the next picture happens any more.
+  await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1000);
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/${first.id}`);
+  await page.keyboard.press("j");
+  await page.waitForURL(`**/${second.id}`);
+  await page.locator("article.card.alone").waitFor();
+  await page.keyboard.press("f");
+  await page.keyboard.type("area");
+  assert.equal(await page.getByLabel("Find in the arguments").inputValue(), "area");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.waitForURL("**/approvals");
+});
+
 test("1, 2 and 3 choose a reason, which Enter sends", async () => {
   const page = await world.open();
   const { answer } = await hold(page);

@@ -1,5 +1,6 @@
 //! Reading approvals: the queue, the history, one card with its timeline.
 
+use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Status;
@@ -38,6 +39,9 @@ pub struct ApprovalFilter {
     pub cursor: Option<String>,
 }
 
+/// A page ends after so many bytes of what calls are given, so that no list costs the hub more than a few large calls.
+const MAX_PAGE_BYTES: usize = 16 << 20;
+
 /// Where words are looked for.
 const SEARCHED: [&str; 8] =
     ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
@@ -68,7 +72,7 @@ fn position(cursor: &str) -> Option<(i64, String)> {
 }
 
 impl Approvals {
-    /// A page of approvals, without timelines.
+    /// A page of approvals, without timelines; shorter than asked where calls are large.
     pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
         let queue = filter.status == [Status::Pending];
         let (after, order) = if queue { (">", "asc") } else { ("<", "desc") };
@@ -84,10 +88,18 @@ impl Approvals {
             conditions.sql,
             size + 1
         );
-        let found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(self.store.read()).await?;
-        let mut items = found.iter().map(row::approval).collect::<Result<Vec<_>, _>>()?;
-        let more = items.len() as i64 > size;
-        items.truncate(size as usize);
+        let (mut items, mut bytes, mut more) = (Vec::new(), 0, false);
+        let mut found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch(self.store.read());
+        while let Some(found) = found.try_next().await? {
+            more = items.len() as i64 == size || bytes >= MAX_PAGE_BYTES;
+            if more {
+                break;
+            }
+            let approval = row::approval(&found)?;
+            bytes += approval.given_bytes();
+            items.push(approval);
+        }
+        drop(found);
         if !queue {
             items.iter_mut().for_each(without_definitions);
         }
@@ -112,6 +124,14 @@ impl Approvals {
         let Some(row) = row else { return Ok(None) };
         let timeline = Some(self.timeline(id).await?);
         Ok(Some(Approval { timeline, ..row::approval(&row)? }))
+    }
+
+    /// One approval without its timeline, unless its call is given more bytes than `most`.
+    pub async fn small(&self, id: &ApprovalId, most: i64) -> Result<Option<Approval>, StoreError> {
+        let sql = "select * from approvals where id = $1 \
+                   and octet_length(arguments) + coalesce(octet_length(extra), 0) <= $2";
+        let row = sqlx::query(sql).bind(id.as_str()).bind(most).fetch_optional(self.store.read()).await?;
+        row.as_ref().map(row::approval).transpose()
     }
 
     async fn timeline(&self, id: &ApprovalId) -> Result<Vec<TimelineEntry>, StoreError> {

@@ -16,6 +16,8 @@ const NAME: usize = 28;
 const SHORT: usize = 8;
 /// The fewest that name one in a command.
 const SHORTEST: usize = 4;
+/// So many approvals of each kind are looked through for it.
+const LOOKED_THROUGH: u32 = 500;
 /// The length of a whole id.
 const WHOLE: usize = 36;
 
@@ -120,9 +122,7 @@ async fn execute(mut command: Command, client: &Client, json: bool) -> anyhow::R
     let at = |id: &str, action: &str| format!("/approvals/{}{action}", percent_encode(id));
     let answer = match command {
         Command::Watch => return Ok(()),
-        Command::List { status, limit } => {
-            client.read("/approvals", &[("status", status.as_str()), ("limit", &limit.to_string())]).await?
-        }
+        Command::List { status, limit } => list(client, status.as_str(), limit).await?,
         Command::Show { id } => client.read(&at(&id, ""), &[]).await?,
         Command::Approve { id, comment } => client.write(&at(&id, "/approve"), &json!({ "comment": comment })).await?,
         Command::Reject { id, reason } => client.write(&at(&id, "/reject"), &json!({ "reason": reason })).await?,
@@ -138,6 +138,22 @@ async fn execute(mut command: Command, client: &Client, json: bool) -> anyhow::R
     }
 }
 
+/// The first `limit` approvals, of as many pages as that takes: large calls make them short.
+async fn list(client: &Client, status: &str, limit: u32) -> anyhow::Result<Value> {
+    let (mut items, mut cursor) = (Vec::new(), Value::Null);
+    loop {
+        let left = (limit as usize - items.len()).to_string();
+        let after = cursor.as_str().map(|cursor| ("cursor", cursor));
+        let query: Vec<_> = [("status", status), ("limit", &left)].into_iter().chain(after).collect();
+        let mut page = client.read("/approvals", &query).await?;
+        items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        cursor = page["next_cursor"].take();
+        if cursor.is_null() || items.len() >= limit as usize {
+            return Ok(json!({ "items": items, "next_cursor": cursor }));
+        }
+    }
+}
+
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| if value.is_null() { "-".to_owned() } else { value.to_string() }, terminal::inert)
 }
@@ -150,7 +166,7 @@ async fn whole(client: &Client, given: &str) -> anyhow::Result<String> {
     ensure!(given.len() >= SHORTEST, "{given} is too short to name an approval; give at least {SHORTEST} characters");
     let given = given.to_ascii_lowercase();
     for status in ["pending", "approved,rejected,timed_out,cancelled"] {
-        let list = client.read("/approvals", &[("status", status), ("limit", "500")]).await?;
+        let list = list(client, status, LOOKED_THROUGH).await?;
         let ids = list["items"].as_array().into_iter().flatten().filter_map(|approval| approval["id"].as_str());
         match ids.filter(|id| id.ends_with(&given)).collect::<Vec<_>>().as_slice() {
             [] => {}

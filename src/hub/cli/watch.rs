@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::client::{Client, Needs, Refused};
 use super::{Place, terminal};
+use crate::hub::base_url::percent_encode;
 
 /// A hub that is away for longer is not waited for.
 const AWAY_AT_MOST: Duration = Duration::from_secs(600);
@@ -84,31 +85,51 @@ async fn print(
 ) -> End {
     let response = match client.events(last.as_deref()).await {
         Ok(response) => response,
-        Err(error) if error.downcast_ref::<Refused>().is_some_and(|it| it.status.is_client_error()) => {
-            return End::Final(error);
-        }
-        Err(error) => return End::Away(error),
+        Err(error) => return end_of(error),
     };
     connected();
     let mut feed = Feed { response, unread: Vec::new() };
+    let mut before = last.clone();
     while let Some(event) = feed.next().await {
-        match event {
-            Event::Id(id) => *last = Some(id),
-            Event::Missed => eprintln!("hitl-hub: more happened than is told again; `approvals list` shows what waits"),
-            Event::Approval(approval) => {
-                if let Err(error) = terminal::line(&line(&approval)) {
-                    return End::Final(error);
-                }
+        let approval = match event {
+            Event::Id(id) => {
+                before = last.replace(id);
+                continue;
+            }
+            Event::Missed => {
+                eprintln!("hitl-hub: more happened than is told again; `approvals list` shows what waits");
+                continue;
+            }
+            Event::Approval(approval) => Ok(approval),
+            Event::Large(id) => client.read(&format!("/approvals/{}", percent_encode(&id)), &[]).await,
+        };
+        match approval.map(|approval| terminal::line(&line(&approval))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return End::Final(error),
+            Err(error) => {
+                // So that it is told again.
+                *last = before;
+                return end_of(error);
             }
         }
     }
     End::Away(anyhow::anyhow!("the connection to the hub has ended"))
 }
 
+/// What follows from an answer that is none: the hub's refusal stays what it is.
+fn end_of(error: anyhow::Error) -> End {
+    match error.downcast_ref::<Refused>() {
+        Some(refused) if refused.status.is_client_error() => End::Final(error),
+        _ => End::Away(error),
+    }
+}
+
 /// What the stream says.
 enum Event {
     Id(String),
     Approval(Value),
+    /// The id of one that is too large to come with its event.
+    Large(String),
     Missed,
 }
 
@@ -139,8 +160,12 @@ fn read(line: &[u8]) -> Option<Event> {
         ("id", id) => Some(Event::Id(id.to_owned())),
         ("event", "snapshot") => Some(Event::Missed),
         ("data", data) => {
-            let approval = serde_json::from_str::<Value>(data).ok()?["approval"].take();
-            approval.is_object().then_some(Event::Approval(approval))
+            let mut data = serde_json::from_str::<Value>(data).ok()?;
+            match data["approval"].take() {
+                approval @ Value::Object(_) => Some(Event::Approval(approval)),
+                _ if data["kind"] == "approval" => data["subject"].as_str().map(|id| Event::Large(id.to_owned())),
+                _ => None,
+            }
         }
         _ => None,
     }
@@ -155,7 +180,15 @@ mod tests {
         assert!(matches!(read(b"id: 7\n"), Some(Event::Id(id)) if id == "7"));
         assert!(matches!(read(b"event: snapshot\r\n"), Some(Event::Missed)));
         assert!(matches!(read(b"data:{\"approval\":{\"id\":\"a\"}}\n"), Some(Event::Approval(_))));
-        for line in [&b"data: {\"approval\":null}\n"[..], b": beat\n", b"\n", b"event: hello\n", b"data: \xff\n"] {
+        let large = b"data: {\"kind\":\"approval\",\"subject\":\"b\",\"approval\":null}\n";
+        assert!(matches!(read(large), Some(Event::Large(id)) if id == "b"));
+        for line in [
+            &b"data: {\"kind\":\"agents\",\"subject\":\"b\"}\n"[..],
+            b": beat\n",
+            b"\n",
+            b"event: hello\n",
+            b"data: \xff\n",
+        ] {
             assert!(read(line).is_none(), "{line:?}");
         }
     }

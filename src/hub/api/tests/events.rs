@@ -109,6 +109,41 @@ async fn a_page_hears_of_a_call_while_it_waits_and_when_it_is_decided() {
 }
 
 #[tokio::test]
+async fn a_large_call_is_told_of_and_read_by_whoever_shows_it() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Viewer).await;
+    let mut listener = Listener::start(&person, None).await;
+    let mut shim = running.shim().await;
+    let arguments = json!({ "text": "ü".repeat(128 << 10) }).to_string();
+    let id = shim.hold(&arguments).await;
+    let heard = listener.until("approval").await;
+    assert_eq!((&heard.data["subject"], &heard.data["approval"]), (&json!(id), &Value::Null));
+    assert_eq!(person.read(&format!("/api/v1/approvals/{id}")).await["arguments"], json!(arguments));
+    let small = shim.hold("{\"n\":1}").await;
+    while listener.until("approval").await.data["approval"]["id"] != json!(small) {}
+}
+
+#[tokio::test]
+async fn a_page_of_large_calls_is_short_and_the_next_ones_have_the_rest() {
+    let running = Running::start().await;
+    let person = running.person("ada", Role::Viewer).await;
+    let mut shim = running.shim().await;
+    let large = json!({ "text": "x".repeat(6 << 20) }).to_string();
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(shim.hold(&large).await);
+    }
+    let first = person.read("/api/v1/approvals?status=pending&limit=200").await;
+    let cursor = first["next_cursor"].as_str().expect("there is more");
+    let second = person.read(&format!("/api/v1/approvals?status=pending&limit=200&cursor={cursor}")).await;
+    assert_eq!(second["next_cursor"], Value::Null);
+    let pages = [first, second].map(|page| page["items"].as_array().unwrap().clone());
+    assert_eq!(pages.each_ref().map(Vec::len), [3, 1]);
+    let listed: Vec<Value> = pages.concat().iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(json!(listed), json!(ids));
+}
+
+#[tokio::test]
 async fn pages_hear_who_has_an_approval_before_them_and_no_later_page_is_told_of_the_past() {
     let running = Running::start().await;
     let (ada, vic) = (running.person("ada", Role::Approver).await, running.person("vic", Role::Viewer).await);

@@ -1,6 +1,6 @@
 // Keys: who gets them, when they are off, and the two-key sequences. What they do belongs to the screens.
 
-import { useEffect, useRef } from "./ui.js";
+import { useLayoutEffect, useRef } from "./ui.js";
 import { get } from "./store.js";
 import * as prefs from "./prefs.js";
 
@@ -70,7 +70,8 @@ export function listen() {
 export function useKeys(map) {
   const mine = useRef(map);
   mine.current = map;
-  useEffect(() => {
+  // With what is drawn: a key that is pressed at once is for what is seen.
+  useLayoutEffect(() => {
     maps.push(mine);
     return () => void maps.splice(maps.indexOf(mine), 1);
   }, []);

@@ -1,6 +1,6 @@
 // The page's state: one object, replaced on change, with subscribers. No rule lives here.
 
-import { useState, useEffect, useRef } from "./ui.js";
+import { useState, useLayoutEffect, useRef } from "./ui.js";
 
 /** @typedef {import("../rules/types.js").Item} Item */
 /** @typedef {import("../rules/types.js").Session} Session */
@@ -93,7 +93,7 @@ export function useStore(select) {
   const value = select(state);
   const last = useRef(value);
   last.current = value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const check = () => {
       if (!Object.is(chosen.current(state), last.current)) redraw((n) => n + 1);
     };

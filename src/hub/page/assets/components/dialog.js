@@ -1,12 +1,12 @@
 // A modal dialog of the browser: focus stays inside, Escape closes, the place before gets the focus back.
 
-import { html, useRef, useEffect, useId } from "../browser/ui.js";
+import { html, useRef, useLayoutEffect, useId } from "../browser/ui.js";
 
 /** @param {{title: string, onClose: () => void, children?: unknown}} props */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => before instanceof HTMLElement && before.focus({ preventScroll: true });

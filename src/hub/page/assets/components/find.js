@@ -1,7 +1,7 @@
 // Finding inside a card's arguments: marks every place, counts them, and goes from one to the next. What is folded is
 // counted, too, and opened when it is the next.
 
-import { html, useEffect, useRef, useState } from "../browser/ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../browser/ui.js";
 import { set, useStore } from "../browser/store.js";
 import { unopened } from "../rules/fold.js";
 import { countIn, findIn } from "../rules/find.js";
@@ -81,7 +81,7 @@ function Field({ approval }) {
   const [places, setPlaces] = useState(/** @type {Range[]} */ ([]));
   const opened = useStore((state) => state.opened);
   const card = () => form.current?.closest(".card");
-  useEffect(() => {
+  useLayoutEffect(() => {
     form.current?.querySelector("input")?.focus({ preventScroll: true });
     return unmark;
   }, []);
@@ -90,7 +90,8 @@ function Field({ approval }) {
     setPlaces(found);
     show(found[Math.min(at, found.length - 1)]);
   }, [words, opened, approval.arguments]);
-  useEffect(() => mark(places, at), [places, at]);
+  // With the count, so that what it says is marked.
+  useLayoutEffect(() => mark(places, at), [places, at]);
   const folded = unopened(approval, opened)
     ? countIn(approval.arguments + (approval.extra ?? ""), words) - places.length
     : 0;

@@ -1,6 +1,6 @@
 // One's own password. Who has one shows it first, so that a page left open gives nobody the account.
 
-import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import { html, useState, useRef, useLayoutEffect } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import * as live from "../hub/live.js";
 import { get, set, useStore, toast } from "../browser/store.js";
@@ -14,7 +14,7 @@ export function Password() {
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const form = useRef(/** @type {HTMLFormElement|null} */ (null));
-  useEffect(
+  useLayoutEffect(
     () =>
       /** @type {HTMLInputElement|null|undefined} */ (form.current?.querySelector('input[type="password"]'))?.focus(),
     [],

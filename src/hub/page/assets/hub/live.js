@@ -1,10 +1,9 @@
 // Keeps the state in step with the hub: follows the events, in this tab or through the one that holds the line, and says
 // when the line is lost.
 
-import { shown } from "./api.js";
+import * as api from "./api.js";
 import { get, set, endSession } from "../browser/store.js";
 import { synchronise } from "../browser/clock.js";
-import { UNREACHABLE } from "./api.js";
 import { read } from "./sse.js";
 import { share } from "./share.js";
 import { loadQueue, take } from "./pending.js";
@@ -57,7 +56,7 @@ async function lead(tell, signal) {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await read("/api/v1/events", {
-        headers: shown(),
+        headers: api.shown(),
         lastId,
         silence: SILENCE_MS,
         signal,
@@ -110,8 +109,8 @@ function alive() {
   if (line === "live") return;
   // What was said while it was away is not true any more.
   const right = (/** @type {import("../rules/types.js").Item} */ item) =>
-    item.error === UNREACHABLE ? { ...item, error: undefined } : item;
-  set({ toasts: toasts.filter((one) => one.text !== UNREACHABLE), queue: queue.map(right) });
+    item.error === api.UNREACHABLE ? { ...item, error: undefined } : item;
+  set({ toasts: toasts.filter((one) => one.text !== api.UNREACHABLE), queue: queue.map(right) });
 }
 
 /** The tab that holds the line may have been stopped: whoever hears nothing of it says so, and asks. @param {number} ms */
@@ -136,9 +135,16 @@ function receive(message) {
   } else if (message.event === "snapshot") {
     catchUp(lastId);
   } else {
-    if (message.event === "approval" && data.approval) take(data.approval);
+    if (message.event === "approval") arrived(data);
     changed(message.event);
   }
+}
+
+/** An event brings the card with it, unless that is large. @param {{subject: string, approval: import("../rules/types.js").Approval|null}} data */
+function arrived({ subject, approval }) {
+  if (approval) take(approval);
+  // Else the next connection reads it with all that waits.
+  else void api.approval(subject).then(take, () => {});
 }
 
 /** Reads everything again: what happened up to that event was not heard here. @param {string} id */

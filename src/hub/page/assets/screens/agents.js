@@ -1,6 +1,6 @@
 // Agents: who may connect, with the client ids that bypass lists need.
 
-import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import { html, useState, useRef, useLayoutEffect } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import { useStore, toast } from "../browser/store.js";
 import { useLoad } from "../hub/load.js";
@@ -89,7 +89,7 @@ function NewAgent({ onClose }) {
   const [error, setError] = useState("");
   const name = useRef(/** @type {HTMLInputElement|null} */ (null));
   const user = useRef(/** @type {HTMLInputElement|null} */ (null));
-  useEffect(() => name.current?.focus(), []);
+  useLayoutEffect(() => name.current?.focus(), []);
   const create = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {

@@ -1,6 +1,6 @@
 // Users: the people who sign in, their roles, and how far the agents that work for them may go.
 
-import { html, useState, useRef, useEffect } from "../browser/ui.js";
+import { html, useState, useRef, useLayoutEffect } from "../browser/ui.js";
 import * as api from "../hub/api.js";
 import { get, useStore, toast } from "../browser/store.js";
 import { useLoad } from "../hub/load.js";
@@ -78,7 +78,7 @@ function NewUser({ onClose }) {
   const [error, setError] = useState("");
   const name = useRef(/** @type {HTMLInputElement|null} */ (null));
   const role = useRef(/** @type {HTMLSelectElement|null} */ (null));
-  useEffect(() => name.current?.focus(), []);
+  useLayoutEffect(() => name.current?.focus(), []);
   const create = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
