@@ -1,5 +1,7 @@
 //! Whose doing it is: people, agents' shims, and the hub itself; what they may be called, and what a role allows.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -9,7 +11,7 @@ use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Approval, Role, User};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Remembered, Sees as _, StoreError, Topic, Tx};
 
 /// The actor of what happens by itself.
 pub(super) const HUB: &str = "hub";
@@ -129,9 +131,23 @@ impl Actor {
 
 /// The role of whoever has this name, as it is now.
 pub(super) async fn role_of(tx: &mut Tx, name: &str) -> Result<Option<Role>, StoreError> {
+    if let Some(known) = tx.recall::<Known>(name) {
+        return Ok(Some(known.0));
+    }
     let role: Option<String> =
         sqlx::query_scalar("select role from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
-    Ok(role.and_then(|role| Role::from_name(&role)))
+    let role = role.and_then(|role| Role::from_name(&role));
+    if let Some(role) = role {
+        tx.keep(name, &Arc::new(Known(role)));
+    }
+    Ok(role)
+}
+
+/// A role that is kept in memory.
+struct Known(Role);
+
+impl Remembered for Known {
+    const TOPIC: Topic = Topic::Callers;
 }
 
 /// Refuses whoever is no administrator now, whatever they were when they were looked up.

@@ -115,6 +115,9 @@ impl Approvals {
     /// A shim is back, or there for the first time: what it no longer holds is taken back, and an approval it may
     /// still use gets a new, bounded grace.
     pub async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
+        if !self.store.is_shared() && !self.waits(shim).await? {
+            return Ok(());
+        }
         let (clock, shim, away_ms) = (self.clock.clone(), shim.clone(), self.times.resume_within_ms);
         let (turn, store) = (shim.client_id.clone(), self.store.clone());
         self.store
@@ -135,6 +138,18 @@ impl Approvals {
                 })
             })
             .await
+    }
+
+    /// Whether anything waits for this run of the shim.
+    async fn waits(&self, shim: &Shim) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "select 1 from approvals where outcome = 'waiting' and client_id = $1 and instance = $2 and kept = 0 limit 1",
+        )
+        .bind(shim.client_id.as_str())
+        .bind(shim.instance.as_str())
+        .fetch_optional(self.store.read())
+        .await?;
+        Ok(found.is_some())
     }
 
     /// A shim was lost without goodbye; until it is given up, its unused approvals stay usable.
@@ -191,7 +206,7 @@ async fn denied_since(
     };
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &Shown::default(), now };
     // The external decision point had its say before there was a card.
-    Ok(match approvals.servers.standing(tx.sql(), question).await? {
+    Ok(match approvals.servers.standing(tx, question).await? {
         Standing::In(subject) => {
             let ruling = subject.scales.weigh(&held.approval.tool, &held.approval.arguments, &Opinion::None);
             let denied = ruling.verdict == Verdict::Deny;

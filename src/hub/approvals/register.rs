@@ -60,15 +60,17 @@ impl Approvals {
         if let Err(why) = check(shim, request) {
             return Ok(Some(denied(request, why.to_owned())));
         }
-        let (now, mut connection) = (self.now(), self.store.read().acquire().await?);
-        let shown = shown_with(request);
+        let (now, shown) = (self.now(), shown_with(request));
         let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
-        let Standing::In(subject) = self.servers.standing(&mut connection, question).await? else { return Ok(None) };
+        let Standing::In(subject) = self.servers.standing_now(question).await? else { return Ok(None) };
         let ruling = subject.scales.weigh(&request.tool, &request.arguments, &Opinion::None);
         match ruling.verdict {
             Verdict::Deny => Ok(Some(Registration::Ruled(ruling))),
-            Verdict::Gate if is_known(&mut connection, shim, request).await? => Ok(None),
-            Verdict::Gate => Ok(over_the_cap(&mut connection, shim, now).await?.map(Registration::Busy)),
+            Verdict::Gate => {
+                let before = Before::of(&mut *self.store.read().acquire().await?, shim, request, now).await?;
+                let makes_none = before.registered || before.kept;
+                Ok(if makes_none { None } else { before.over_the_cap().map(Registration::Busy) })
+            }
             Verdict::Pass | Verdict::Ask => Ok(None),
         }
     }
@@ -112,14 +114,17 @@ async fn register(
     opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
-    if let Some(held) = find::of_request(tx, &request.id).await? {
+    let before = Before::of(tx.sql(), shim, &request, now).await?;
+    if before.registered
+        && let Some(held) = find::of_request(tx, &request.id).await?
+    {
         let same = hold::belongs(&held, shim) && held.identity == identity(shim, &request);
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
     let shown = shown_with(&request);
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
-    let subject = match hub.servers.standing(tx.sql(), question).await? {
+    let subject = match hub.servers.standing(tx, question).await? {
         Standing::In(subject) => subject,
         Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
         Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
@@ -129,7 +134,7 @@ async fn register(
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if is_kept(tx.sql(), shim, &request).await? {
+    if before.kept {
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
@@ -137,7 +142,7 @@ async fn register(
             return Ok(Registration::Held(Box::new(held)));
         }
     }
-    if let Some(why) = over_the_cap(tx.sql(), shim, now).await? {
+    if let Some(why) = before.over_the_cap() {
         return Ok(Registration::Busy(why));
     }
     if hub.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
@@ -154,24 +159,41 @@ fn kib(request: &Request) -> i64 {
     i64::try_from(bytes.div_ceil(1024)).unwrap_or(i64::MAX)
 }
 
-/// Whether an approval is kept for a call like this one, still good or not.
-async fn is_kept(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
-    let found: Option<i64> =
-        sqlx::query_scalar("select 1 from approvals where kept = 1 and client_id = $1 and identity = $2 limit 1")
-            .bind(shim.client_id.as_str())
-            .bind(identity(shim, request).as_str())
-            .fetch_optional(connection)
-            .await?;
-    Ok(found.is_some())
+/// What there is of an agent's approvals when it asks for another.
+struct Before {
+    /// Whether the request was registered before.
+    registered: bool,
+    /// Whether an approval is kept for a call like this one, still good or not.
+    kept: bool,
+    pending: i64,
+    /// Within a minute.
+    recent: i64,
 }
 
-/// Whether the request makes no further approval: it was registered before, or takes up one that is kept.
-async fn is_known(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar("select 1 from approvals where id = $1 or request_id = $1")
+impl Before {
+    async fn of(connection: &mut AnyConnection, shim: &Shim, request: &Request, now: i64) -> Result<Self, StoreError> {
+        let (registered, kept, pending, recent): (i64, i64, i64, i64) = sqlx::query_as(
+            "select (select count(*) from approvals where id = $1 or request_id = $1), \
+             (select count(*) from approvals where kept = 1 and client_id = $2 and identity = $3), \
+             (select count(*) from approvals where client_id = $2 and status = 'pending'), \
+             (select count(*) from approvals where client_id = $2 and created_at > $4)",
+        )
         .bind(request.id.as_str())
-        .fetch_optional(&mut *connection)
+        .bind(shim.client_id.as_str())
+        .bind(identity(shim, request).as_str())
+        .bind(now - MINUTE_MS)
+        .fetch_one(connection)
         .await?;
-    Ok(found.is_some() || is_kept(connection, shim, request).await?)
+        Ok(Self { registered: registered > 0, kept: kept > 0, pending, recent })
+    }
+
+    fn over_the_cap(&self) -> Option<String> {
+        let Self { pending, recent, .. } = self;
+        if *pending >= MAX_PENDING {
+            return Some(format!("{pending} calls wait for approval already"));
+        }
+        (*recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute"))
+    }
 }
 
 /// The definition that the call's client was shown, as policy asks for it.
@@ -245,22 +267,6 @@ fn bound<'a>(shim: &'a Shim, request: &'a Request) -> Bound<'a> {
     }
 }
 
-async fn over_the_cap(connection: &mut AnyConnection, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
-    let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
-        .bind(shim.client_id.as_str())
-        .fetch_one(&mut *connection)
-        .await?;
-    if pending >= MAX_PENDING {
-        return Ok(Some(format!("{pending} calls wait for approval already")));
-    }
-    let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
-        .bind(shim.client_id.as_str())
-        .bind(now - MINUTE_MS)
-        .fetch_one(connection)
-        .await?;
-    Ok((recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute")))
-}
-
 async fn insert(
     tx: &mut Tx,
     shim: &Shim,
@@ -275,7 +281,10 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
-    let (drift, description) = drift_of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
+    let (drift, description) = match subject.scales.lists(&request.tool) {
+        true => drift_of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?,
+        false => (None, None),
+    };
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \

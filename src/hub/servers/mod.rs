@@ -11,6 +11,7 @@ mod removal;
 mod row;
 mod set;
 mod simulate;
+mod standing;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub use self::definition::{MAX_TOOL_NAME, may_be_kept};
 pub use self::drift::drift_of_call;
 pub use self::lists::Learned;
 use self::policies::ReadyRules;
-pub use self::policies::{Question, Shown, Standing, Subject, Tabled};
+pub use self::standing::{Question, Shown, Standing, Subject, Tabled, Told};
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::store::{Budgets, Store};

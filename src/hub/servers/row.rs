@@ -57,11 +57,16 @@ pub(super) struct Listed {
 impl Listed {
     /// How this definition differs from what was accepted.
     pub(super) fn drift(&self, definition: &Digest) -> Option<Drift> {
-        match self.accepted.as_slice() {
-            [] => Some(Drift::New),
-            accepted if accepted.contains(definition) => None,
-            _ => Some(Drift::Changed),
-        }
+        drift_from(&self.accepted, definition)
+    }
+}
+
+/// How a definition differs from those that were accepted.
+pub(super) fn drift_from(accepted: &[Digest], definition: &Digest) -> Option<Drift> {
+    match accepted {
+        [] => Some(Drift::New),
+        accepted if accepted.contains(definition) => None,
+        _ => Some(Drift::Changed),
     }
 }
 

@@ -9,9 +9,10 @@ use crate::core::rules::{self, Rule, Rules};
 use crate::core::weigh::{Caller, ServerPolicy};
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
-use crate::hub::servers::policies::{self, Kept, Shown, shown};
+use crate::hub::servers::policies::{self, shown};
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
+use crate::hub::servers::standing::{Basis, Shown};
 use crate::hub::servers::{Servers, bypasses, drift};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::{Actor, admin};
@@ -51,8 +52,9 @@ impl Servers {
             return Ok(None);
         };
         let listed = policies::listed(&mut connection, name).await?;
-        let scales = kept.scales(Caller::unlimited(ClientId::from("")), &listed, &Shown::default());
-        let (opinion, Kept { policy, entries, .. }) = (self.unasked(), kept);
+        let (opinion, policy) = (self.unasked(), shown(&kept.policy, kept.entries.clone()));
+        let nobody = Caller::unlimited(ClientId::from(""));
+        let scales = Basis::of(kept, listed.clone()).scales(nobody, false, &Shown::default());
         let row = sqlx::query("select command from servers where name = $1").bind(name);
         let command = row::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
@@ -63,7 +65,6 @@ impl Servers {
             tool
         });
         let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
-        let policy = shown(&policy, entries);
         Ok(Some(Server { name: name.to_owned(), policy, tools: tools.collect(), sessions, command }))
     }
 

@@ -9,7 +9,8 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::{Agent, AgentRef, Coverage, Covered, Simulation, User};
 use crate::hub::people;
 use crate::hub::servers::Servers;
-use crate::hub::servers::policies::{Question, Shown, Standing, Subject, ceiling_of};
+use crate::hub::servers::policies::ceiling_of;
+use crate::hub::servers::standing::{Question, Shown, Standing, Subject};
 use crate::hub::store::{StoreError, rows};
 
 /// A call that nobody makes.
@@ -95,11 +96,10 @@ impl Servers {
     }
 
     async fn subject(&self, agent: &Agent, server: &str) -> Result<Subject, ChangeError> {
-        let mut connection = self.store.read().acquire().await.map_err(StoreError::from)?;
         let shown = Shown::default();
         let question = Question { agent: &agent.client_id, server, shown: &shown, now: self.now() };
-        match self.standing(&mut connection, question).await? {
-            Standing::In(subject) => Ok(*subject),
+        match self.standing_now(question).await? {
+            Standing::In(subject) => Ok(subject),
             Standing::Elsewhere => {
                 Err(ChangeError::Conflict(format!("the agent {} may not use the server {server}", agent.name)))
             }

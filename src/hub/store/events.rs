@@ -1,10 +1,12 @@
 //! What happened, for live pages: the audit chain, read as events.
 
+use sqlx::Row as _;
 use tokio::sync::watch;
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::hub::model::Event;
 use crate::hub::store::bus::Target;
+use crate::hub::store::memory::Versions;
 use crate::hub::store::{Store, StoreError};
 
 const MOST: u32 = 1000;
@@ -42,8 +44,11 @@ impl Store {
 
     /// Looks for records that another process wrote (the command line, another hub).
     pub async fn look_outside(&self) -> Result<(), StoreError> {
-        let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.read()).await?;
-        self.bus().note_newest(seq);
+        let found = "select seq, callers, policy, channels from chain where id = 1";
+        let row = sqlx::query(found).fetch_one(self.read()).await?;
+        // First, so that whoever is woken looks there.
+        self.memory().note(Versions::of(&row)?);
+        self.bus().note_newest(row.try_get("seq")?);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod events;
 mod identity;
 mod leases;
 mod mark;
+mod memory;
 mod migrations;
 mod open;
 mod paging;
@@ -46,13 +47,14 @@ pub use self::identity::Identity;
 pub use self::leases::BEAT_MS;
 use self::mark::Marking;
 pub use self::mark::{Head, MarkFile, SetBack};
+pub use self::memory::{Memory, Moment, Remembered, Sees, Topic, Versions};
 pub use self::open::private_file;
 pub use self::paging::page_size;
 use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
 pub use self::writer::Tx;
-use self::writer::{Job, Typed};
+use self::writer::{Job, Typed, Writer};
 use crate::chance::NoChance;
 use crate::config::database::Database;
 use crate::hub::clock::Times;
@@ -86,6 +88,7 @@ struct Inner {
     /// Cancelled when the writer has ended.
     written: CancellationToken,
     bus: Bus,
+    memory: Memory,
     like: &'static str,
     shared: bool,
     times: Times,
@@ -96,6 +99,9 @@ struct Inner {
     identity: OnceCell<Arc<Identity>>,
     /// Whether a transaction failed since it was tried.
     failed: Arc<AtomicBool>,
+    /// How many statements its transactions were asked for.
+    #[cfg(test)]
+    asked: Arc<AtomicU64>,
     /// When it was last tried whether it takes changes, and what came of it.
     tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
@@ -159,7 +165,18 @@ impl Store {
         let marked = Arc::new(AtomicBool::new(true));
         let marking = Marking::of(mark.clone(), marked.clone());
         let failed = Arc::new(AtomicBool::new(false));
-        let writing = writer::run(writer, marking, jobs.clone(), bus.clone(), failed.clone());
+        let memory = Memory::default();
+        #[cfg(test)]
+        let asked = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            source: writer,
+            marking,
+            bus: bus.clone(),
+            memory: memory.clone(),
+            #[cfg(test)]
+            asked: asked.clone(),
+        };
+        let writing = writer::run(writer, jobs.clone(), failed.clone());
         tokio::spawn(async move {
             let _ended = ended;
             writing.await;
@@ -172,6 +189,7 @@ impl Store {
             jobs,
             written,
             bus,
+            memory,
             like,
             shared,
             times,
@@ -180,6 +198,8 @@ impl Store {
             set_back,
             identity,
             failed,
+            #[cfg(test)]
+            asked,
             tried,
         };
         Ok(Self(Arc::new(inner)))
@@ -272,10 +292,18 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
-        if !self.0.jobs.push(turn, weight, Box::new(Typed::new(work, answer))).await {
+        let job = Box::new(Typed::new(turn.changes_memory(), work, answer));
+        if !self.0.jobs.push(turn, weight, job).await {
             return Err(StoreError::Closed.into());
         }
         done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// How many statements the writer's jobs and what is written with them at a commit have asked for; what begins and
+    /// ends a transaction is not counted.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
     }
 
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.

@@ -10,7 +10,7 @@ use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
 use crate::hub::approvals::Registration;
 use crate::hub::model::Tool;
-use crate::hub::servers::{Learned, Shown, Tabled};
+use crate::hub::servers::{Learned, Shown};
 use crate::hub::shims::Met;
 use crate::hub::store::{ActivityFilter, Cost};
 use crate::hub::who::{Actor, Shim};
@@ -58,10 +58,7 @@ impl Desk {
             .map(|words| ("list_repos".to_owned(), crate::core::call::definition(&lists_as(words).definition)))
             .into_iter()
             .collect();
-        match self.hub.servers.table(&shim.client_id, &shim.server, &shown).await.unwrap() {
-            Tabled::In(table, _) => table.ruling("list_repos").verdict,
-            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("no table"),
-        }
+        self.table_of(shim, &shown).await.ruling("list_repos").verdict
     }
 
     /// `list_repos` as administrators see it.

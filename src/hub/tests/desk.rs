@@ -11,7 +11,7 @@ use crate::hub::approvals::Registration;
 use crate::hub::clock::Clock;
 use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
-use crate::hub::servers::{Shown, Tabled};
+use crate::hub::servers::{Question, Shown, Standing};
 use crate::hub::shims::Met;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
 use crate::hub::who::{Actor, Shim};
@@ -122,9 +122,16 @@ impl Desk {
 
     /// The table a shim of the agent would get.
     pub(super) async fn table(&self) -> Table {
-        match self.hub.servers.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
-            Tabled::In(table, _) => table,
-            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
+        self.table_of(&self.shim, &Shown::default()).await
+    }
+
+    /// The table of this shim, which was shown these definitions.
+    pub(super) async fn table_of(&self, shim: &Shim, shown: &Shown) -> Table {
+        let at = self.hub.store.versions().await.unwrap();
+        let question = Question { agent: &shim.client_id, server: &shim.server, shown, now: self.hub.now() };
+        match self.hub.servers.table(question, at).await.unwrap() {
+            Standing::In(tabled) => tabled.told.table.clone(),
+            Standing::Elsewhere | Standing::Gone | Standing::Unknown => panic!("the agent has no business here"),
         }
     }
 
