@@ -51,13 +51,13 @@ create table links (
     expires_at bigint
 );
 
-create table web_sessions (
+create table browser_sessions (
     id text primary key,
     user_name text,
     data text not null,
     expires_at bigint not null
 );
-create index web_sessions_user on web_sessions (user_name);
+create index browser_sessions_user on browser_sessions (user_name);
 
 create table agents (
     client_id text primary key,

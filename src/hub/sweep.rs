@@ -107,7 +107,7 @@ impl Hub {
             .write(move |tx| {
                 Box::pin(async move {
                     for sql in [
-                        "delete from web_sessions where expires_at <= $1",
+                        "delete from browser_sessions where expires_at <= $1",
                         "delete from user_tokens where expires_at <= $1",
                         "delete from command_tokens where expires_at <= $1",
                         "delete from links where expires_at <= $1",

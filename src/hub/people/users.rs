@@ -281,7 +281,7 @@ async fn store_password(tx: &mut Tx, name: &str, hash: String, by: &Actor, now: 
 /// Ends every way in that the user has now, but for a password.
 async fn shut_out(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     for ways in [
-        "delete from web_sessions where user_name = $1",
+        "delete from browser_sessions where user_name = $1",
         "delete from links where user_name = $1 and kind = 'sign_in'",
         "delete from user_tokens where user_name = $1",
         "delete from command_tokens where user_name = $1",

@@ -309,7 +309,7 @@ async fn who_reads_the_store_cannot_take_a_browser_session_over() {
         let mut record = record_of("bob");
         sessions.create(&mut record).await.unwrap();
         let rows: Vec<(String, String)> =
-            sqlx::query_as("select id, data from web_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
+            sqlx::query_as("select id, data from browser_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
         let [(id, data)] = rows.as_slice() else { panic!("one session: {rows:?}") };
         for stored in [id, data] {
             assert!(!stored.contains(&record.id.to_string()) && !stored.contains(&record.id.0.to_string()), "{stored}");
