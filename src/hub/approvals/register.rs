@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use sqlx::AnyConnection;
 
 use crate::core::approval::Status;
 use crate::core::call::{self, Bound};
@@ -15,7 +14,7 @@ use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
-use crate::hub::store::{Cost, StoreError, Turn, Tx};
+use crate::hub::store::{Connection, Cost, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -171,7 +170,7 @@ struct Before {
 }
 
 impl Before {
-    async fn of(connection: &mut AnyConnection, shim: &Shim, request: &Request, now: i64) -> Result<Self, StoreError> {
+    async fn of(connection: &mut Connection, shim: &Shim, request: &Request, now: i64) -> Result<Self, StoreError> {
         let (registered, kept, pending, recent): (i64, i64, i64, i64) = sqlx::query_as(
             "select (select count(*) from approvals where id = $1 or request_id = $1), \
              (select count(*) from approvals where kept = 1 and client_id = $2 and identity = $3), \

@@ -1,14 +1,12 @@
 //! Rows of `approvals` as values.
 
-use sqlx::any::AnyRow;
-
 use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::Level;
 use crate::hub::model::{AgentRef, Approval};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{json, named, number, optional, optional_number, seal, text, unreadable};
+use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, seal, text, unreadable};
 
 /// An approval with what only shims and the sweeper need.
 #[derive(Clone, Debug)]
@@ -31,7 +29,7 @@ pub struct Held {
 }
 
 /// A row of `approvals`.
-pub(super) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+pub(super) fn held(row: &Row) -> Result<Held, StoreError> {
     let approval = approval(row)?;
     Ok(Held {
         life: life(row, &approval)?,
@@ -46,7 +44,7 @@ pub(super) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     })
 }
 
-fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
+fn life(row: &Row, approval: &Approval) -> Result<Life, StoreError> {
     let holder = Holder { request: ApprovalId(text(row, "request_id")?), instance: text(row, "instance")?.into() };
     let columns = Columns {
         status: approval.status,
@@ -62,7 +60,7 @@ fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
 }
 
 /// A row of `approvals`, as people see it.
-pub(super) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
+pub(super) fn approval(row: &Row) -> Result<Approval, StoreError> {
     Ok(Approval {
         id: ApprovalId(text(row, "id")?),
         status: named(&text(row, "status")?, "status", Status::from_name)?,

@@ -14,14 +14,16 @@ mod message;
 mod outbox;
 mod push;
 mod quiet;
+mod row;
 mod stored;
 mod text;
 mod view;
 
 pub use self::channels::{Change, Changed};
 pub use self::outbox::tell;
-pub use self::push::{Browser, Keys, Subscription, forget_browsers};
-pub use self::view::{State, View};
+pub use self::push::{Keys, Subscription, forget_browsers};
+pub use self::row::{Browser, State};
+pub use self::view::View;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize as _;
 use serde_json::Value;
-use sqlx::AnyConnection;
 
 use crate::core::ids::ClientId;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, BypassEntry};
 use crate::hub::servers::row;
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Connection, StoreError, Tx};
 
 /// The most entries a server may have.
 const MAX_ENTRIES: usize = 1000;
@@ -86,11 +85,7 @@ pub(super) fn in_force(entries: &[Bypass]) -> BTreeSet<ClientId> {
 }
 
 /// The entries of a server.
-pub(super) async fn of_server(
-    connection: &mut AnyConnection,
-    server: &str,
-    now: i64,
-) -> Result<Vec<Bypass>, StoreError> {
+pub(super) async fn of_server(connection: &mut Connection, server: &str, now: i64) -> Result<Vec<Bypass>, StoreError> {
     let found = sqlx::query("select * from bypasses where server = $1 order by client_id")
         .bind(server)
         .fetch_all(connection)

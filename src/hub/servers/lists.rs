@@ -7,15 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
 use crate::hub::servers::{Servers, row};
-use crate::hub::store::{Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
+use crate::hub::store::rows::{Row, optional, text};
+use crate::hub::store::{Connection, Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many tools of one server are kept.
@@ -118,17 +117,17 @@ impl Known {
     }
 }
 
-async fn known(connection: &mut AnyConnection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
+async fn known(connection: &mut Connection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
     let sql = "select name, definition_sha256, accepted, added_by, drift_by from tools where server = $1";
     let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
-    let known = |row: &AnyRow| {
+    let known = |row: &Row| {
         let tool = Known {
-            digest: Digest(row.try_get("definition_sha256")?),
-            accepted: row::accepted(row.try_get("accepted")?)?,
-            added_by: row.try_get("added_by")?,
-            drift_by: row.try_get("drift_by")?,
+            digest: Digest(text(row, "definition_sha256")?),
+            accepted: row::accepted(&text(row, "accepted")?)?,
+            added_by: optional(row, "added_by")?,
+            drift_by: optional(row, "drift_by")?,
         };
-        Ok((row.try_get("name")?, tool))
+        Ok((text(row, "name")?, tool))
     };
     found.iter().map(known).collect()
 }

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::{AnyConnection, Row as _};
-
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Opinion, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
 use crate::hub::servers::row::{self, Listed};
 use crate::hub::servers::{Servers, bypasses};
-use crate::hub::store::StoreError;
+use crate::hub::store::{Connection, StoreError, rows};
 
 /// Rules made ready, kept until their text changes; a server has one set.
 #[derive(Clone, Default)]
@@ -52,7 +50,7 @@ impl Servers {
     /// What is kept of a server.
     pub(super) async fn kept(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         server: &str,
         now: i64,
     ) -> Result<Option<Kept>, StoreError> {
@@ -62,8 +60,8 @@ impl Servers {
         let (_, mut policy) = row::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
-        let rules = self.ready_rules.of(server, row.try_get("rules")?);
-        let is_listed = row.try_get::<Option<i64>, _>("listed_at")?.is_some();
+        let rules = self.ready_rules.of(server, &rows::text(&row, "rules")?);
+        let is_listed = rows::optional_number(&row, "listed_at")?.is_some();
         Ok(Some(Kept { policy, entries, rules, is_listed }))
     }
 }
@@ -103,7 +101,7 @@ pub(super) fn weighed(listed: Listed) -> weigh::Tool {
 }
 
 /// A server's tools, by name.
-pub(super) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
+pub(super) async fn listed(connection: &mut Connection, server: &str) -> Result<Vec<Listed>, StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
     found.iter().map(row::tool).collect()

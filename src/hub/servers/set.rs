@@ -14,6 +14,7 @@ use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
 use crate::hub::servers::standing::{Basis, Shown};
 use crate::hub::servers::{Servers, bypasses, drift};
+use crate::hub::store::rows::{Row, text};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::who::{Actor, admin};
 
@@ -214,11 +215,11 @@ fn read_rules(rules: &[serde_json::Value]) -> Result<Vec<Rule>, ChangeError> {
 async fn by_server<T>(
     sql: &'static str,
     hub: &Servers,
-    of_row: impl Fn(&sqlx::any::AnyRow) -> Result<T, StoreError>,
+    of_row: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<BTreeMap<String, Vec<T>>, StoreError> {
     let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
     for row in &sqlx::query(sql).fetch_all(hub.store.read()).await? {
-        groups.entry(sqlx::Row::try_get(row, "server")?).or_default().push(of_row(row)?);
+        groups.entry(text(row, "server")?).or_default().push(of_row(row)?);
     }
     Ok(groups)
 }

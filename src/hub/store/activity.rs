@@ -1,7 +1,6 @@
 //! The activity log: every call the shims reported, bounded.
 
 use serde_json::json;
-use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
@@ -70,7 +69,7 @@ impl Store {
             conditions.sql,
             size + 1
         );
-        let found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(self.read()).await?;
+        let found = conditions.query(sql).fetch_all(self.read()).await?;
         let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);

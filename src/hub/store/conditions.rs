@@ -1,8 +1,8 @@
 //! Conditions of a query that people narrow, with their values in order.
 
-use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
 
 /// What a condition compares with.
 #[derive(Clone)]
@@ -54,9 +54,9 @@ impl Conditions {
         format!("${}", self.values.len())
     }
 
-    /// Binds the values.
-    pub fn bind<'q>(self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
-        self.values.into_iter().fold(query, |query, value| match value {
+    /// A query with these conditions in its text, and their values bound.
+    pub fn query<'q>(self, sql: String) -> Query<'q, Any, AnyArguments> {
+        self.values.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
         })

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _, Transaction};
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError};
 
 /// So much of a topic is kept, by weight in bytes or so; what is more is read anew.
 const MOST: usize = 32 << 20;
@@ -132,16 +132,6 @@ pub trait Sees: Send {
         if let Some((memory, at)) = self.memory() {
             memory.keep(at, name, Arc::clone(value));
         }
-    }
-}
-
-impl Sees for Tx {
-    fn sql(&mut self) -> &mut AnyConnection {
-        Self::sql(self)
-    }
-
-    fn memory(&self) -> Option<(&Memory, Versions)> {
-        Some((&self.memory, self.versions?))
     }
 }
 

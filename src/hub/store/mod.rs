@@ -76,6 +76,9 @@ pub fn errors() -> u64 {
     ERRORS.load(Ordering::Relaxed)
 }
 
+/// What SQL runs on: a reader, or a change under way.
+pub type Connection = sqlx::AnyConnection;
+
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);

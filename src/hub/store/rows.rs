@@ -13,6 +13,9 @@ use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::trust::Level;
 use crate::hub::model::{ActivityRow, Agent, AgentRef, AuditRecord};
 
+/// A row as it was found; its columns are read by name.
+pub type Row = AnyRow;
+
 /// What is said of a row that holds something else.
 pub fn unreadable(what: &str) -> StoreError {
     StoreError::Failed(format!("a row holds no valid {what}"))

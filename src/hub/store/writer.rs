@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::StoreError;
 use super::busy::is_busy;
 use super::mark::{Head, Marking};
-use super::memory::{Memory, Versions};
+use super::memory::{Memory, Sees, Versions};
 use super::queue::Queue;
 use crate::failpoint::Places;
 use crate::hub::model::AuditRecord;
@@ -129,6 +129,16 @@ impl Tx {
     /// After the commit, the sweeper looks again no later than at this time.
     pub fn wake_sweeper_at(&mut self, at: i64) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+impl Sees for Tx {
+    fn sql(&mut self) -> &mut AnyConnection {
+        Self::sql(self)
+    }
+
+    fn memory(&self) -> Option<(&Memory, Versions)> {
+        Some((&self.memory, self.versions?))
     }
 }
 

@@ -22,18 +22,18 @@ const EXPIRING_MS: i64 = 60_000;
 pub(super) const ATTEMPTS: i64 = 10;
 
 /// A message that waits, claimed.
-pub(super) struct Row {
+pub(super) struct Waiting {
     pub(super) id: String,
     pub(super) recipient: String,
     pub(super) event: Event,
     pub(super) notice: Notice,
-    attempts: i64,
+    pub(super) attempts: i64,
 }
 
 /// What one hub may send now; the first of them, and how many others it stands for.
 pub(super) struct Claim {
     lease: String,
-    pub(super) first: Row,
+    pub(super) first: Waiting,
     pub(super) more: usize,
     failures: i64,
 }

@@ -10,7 +10,7 @@ mod seal;
 mod service;
 mod vapid;
 
-pub use self::browsers::{Browser, Keys, Subscription, forget_browsers};
+pub use self::browsers::{Keys, Subscription, forget_browsers};
 pub(super) use self::browsers::{forget, heard_of};
 pub(super) use self::vapid::Key;
 
