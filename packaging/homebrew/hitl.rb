@@ -14,6 +14,7 @@ class Hitl < Formula
     %w[hitl-wrap hitl-hub].each do |program|
       generate_completions_from_executable(bin/program, "completions")
     end
+    man1.install Dir["packaging/man/*.1"]
     doc.install "config.example.toml"
   end
 

@@ -1,4 +1,4 @@
-//! The commands of `hitl-hub` beside a running hub, and both programs' completions.
+//! The commands of `hitl-hub` beside a running hub.
 
 use std::sync::{Arc, Mutex};
 
@@ -183,20 +183,6 @@ async fn looking_makes_no_administrator_and_leaves_the_set_up_link() {
     assert_eq!(hub.run(&["user", "list"]).await.lines().count(), 1, "nobody but the table's head");
     let approver = hub.sign_in().await;
     assert_eq!(approver.get("/session").await["user"]["role"], "admin");
-}
-
-#[tokio::test]
-async fn both_programs_write_completions_for_every_shell() {
-    for (program, commands) in [("hitl-wrap", ["demo"]), ("hitl-hub", ["approvals"])] {
-        for shell in ["bash", "zsh", "fish"] {
-            let output = std::process::Command::new(binary(program)).args(["completions", shell]).output().unwrap();
-            let script = String::from_utf8(output.stdout).unwrap();
-            assert!(output.status.success(), "{program} {shell}");
-            for command in commands {
-                assert!(script.contains(program) && script.contains(command), "{program} {shell}");
-            }
-        }
-    }
 }
 
 #[test]
