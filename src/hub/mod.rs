@@ -51,7 +51,7 @@ use self::live::Live;
 use self::notify::Notify;
 use self::people::People;
 use self::servers::{DecisionPoint, Servers};
-use self::shims::{Room, Shims};
+use self::shims::{Room, Shims, Turns};
 use self::store::{Budgets, Store, StoreError, Target};
 use self::tallies::Tallies;
 use crate::core::trust::Level;
@@ -224,6 +224,8 @@ impl Rooms {
             budgets,
             tallies: tallies.clone(),
             room: Room::default(),
+            // One at a time: it reads all tools of a server, and the readers are few.
+            tables: Turns::new(1),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

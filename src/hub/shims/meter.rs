@@ -3,13 +3,13 @@
 //!
 //! A connection's [`Meter`] is asked before it is read from; where there is no room, it is not, and its peer waits.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::core::ids::ClientId;
+use crate::hub::shims::turns::Turns;
 
 /// So many bytes of a message each connection may send without more ado.
 pub(super) const SMALL: usize = 64 << 10;
@@ -26,27 +26,19 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Room {
     all: Arc<Semaphore>,
-    of: Arc<Mutex<HashMap<ClientId, Weak<Semaphore>>>>,
+    of: Turns,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Arc::default() }
+        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Turns::new(OF_ONE) }
     }
 }
 
 impl Room {
     /// The room that this agent's connections share.
     pub(super) fn of(&self, agent: &ClientId) -> Shared {
-        // Every change is a single insert or remove.
-        let mut rooms = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = rooms.get(agent).and_then(Weak::upgrade).unwrap_or_else(|| {
-            rooms.retain(|_, room| room.strong_count() > 0);
-            let own = Arc::new(Semaphore::new(OF_ONE));
-            rooms.insert(agent.clone(), Arc::downgrade(&own));
-            own
-        });
-        Shared { own, all: self.all.clone() }
+        Shared { own: self.of.of(agent), all: self.all.clone() }
     }
 }
 

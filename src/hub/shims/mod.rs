@@ -4,10 +4,12 @@ mod log;
 mod meeting;
 mod meter;
 mod session;
+mod turns;
 
 pub use self::meeting::Met;
 pub use self::meter::{Meter, Reading, Room, Step};
 pub use self::session::handle;
+pub use self::turns::Turns;
 
 use std::collections::HashMap;
 
@@ -36,6 +38,8 @@ pub struct Shims {
     pub(super) budgets: Budgets,
     pub(super) tallies: Tallies,
     pub(super) room: Room,
+    /// Whose turn it is to read its table.
+    pub(super) tables: Turns,
     pub(super) approvals: Approvals,
     pub(super) servers: Servers,
     pub(super) agents: Agents,

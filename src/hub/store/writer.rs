@@ -347,9 +347,13 @@ impl Between {
         }
         match self {
             Self::Alone => return Ok(run_job(tx, job).await),
-            Self::First => drop(tx.sql().execute(sqlx::raw_sql("savepoint job")).await?),
+            Self::First => {
+                tx.sql().execute(sqlx::raw_sql("savepoint job")).await?;
+            }
             // Both at once, because each statement has its way to the connection's thread and back.
-            Self::Kept => drop(tx.sql().execute(sqlx::raw_sql("release savepoint job; savepoint job")).await?),
+            Self::Kept => {
+                tx.sql().execute(sqlx::raw_sql("release savepoint job; savepoint job")).await?;
+            }
             Self::Undone => {}
         }
         let (notices, records, due, head) = (tx.notices.len(), tx.records.len(), tx.due, tx.head.clone());

@@ -64,8 +64,10 @@ async fn welcome(
     hello: Hello,
 ) -> Result<Tabled, End> {
     hub.approvals.resume(shim, hello.resume).await?;
+    let turn = hub.tables.of(&shim.client_id).acquire_owned().await;
     let now = hub.store.versions().await?;
     let tabled = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default(), now).await?;
+    drop(turn);
     let table = tabled.told.table.clone();
     let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table };
     send(socket, &ToWrap::Welcome(welcome)).await?;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use self::parting::{part, say_goodbye};
@@ -27,7 +28,7 @@ use crate::core::weigh::Opinion;
 use crate::hub::agents::Bearer;
 use crate::hub::approvals::{Registration, Released};
 use crate::hub::base_url::percent_encode;
-use crate::hub::live::{Cut, Joined, Wake};
+use crate::hub::live::{Cut, Joined};
 use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meter::Meter;
@@ -42,6 +43,9 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
+/// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
+/// end leaves its other sessions time for their calls.
+const REST_PER_READING: u32 = 4;
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
 
@@ -74,6 +78,7 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
                 asked_to_choose: false,
                 meter: &meter,
                 quiet_until: None,
+                policy_from: Instant::now(),
             };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
@@ -148,11 +153,14 @@ struct Session<'s> {
     meter: &'s Meter,
     /// Until when nothing is heard of it, because its agent sends too much.
     quiet_until: Option<i64>,
+    /// Before then policy is not read again.
+    policy_from: Instant,
 }
 
 enum Event {
     Heard(Option<Result<Message, axum::Error>>),
-    Woken(Option<Wake>),
+    News(Option<ApprovalId>),
+    PolicyChanged,
     Cut(Cut),
     Draining,
     Tick,
@@ -172,7 +180,8 @@ impl Session<'_> {
                 biased;
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
-                wake = joined.wakes.recv() => Event::Woken(wake),
+                () = news_of_policy(&joined.policy, self.policy_from) => Event::PolicyChanged,
+                approval = joined.news.recv() => Event::News(approval),
                 () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
                 () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
                 weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
@@ -186,10 +195,12 @@ impl Session<'_> {
                     self.hear(frame).await
                 }
                 Event::Heard(_) => Err(End::Lost),
-                Event::Woken(Some(wake)) => self.woken(wake).await,
-                Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
+                Event::News(Some(approval)) => self.tell_news(approval).await,
+                Event::News(None) => Err(End::Cut(Cut::Replaced)),
                 Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
                 Event::Draining => Err(self.drain().await),
+                // Whoever told of it has noted how the store is since.
+                Event::PolicyChanged => self.push_policy(Ok(self.hub.store.memory().newest())).await,
                 Event::Stale => self.push_policy(self.hub.store.versions().await).await,
                 Event::Learn => self.learn(None).await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
@@ -224,10 +235,8 @@ impl Session<'_> {
         if !matches!(cut, Cut::Revoked | Cut::Elsewhere) {
             return End::Cut(cut);
         }
-        while let Ok(wake) = joined.wakes.try_recv() {
-            if let Wake::Approval(_) = wake
-                && let Err(end) = self.woken(wake).await
-            {
+        while let Ok(approval) = joined.news.try_recv() {
+            if let Err(end) = self.tell_news(approval).await {
                 return end;
             }
         }
@@ -418,24 +427,24 @@ impl Session<'_> {
         send(self.socket, &answer).await
     }
 
-    async fn woken(&mut self, wake: Wake) -> Result<(), End> {
-        match wake {
-            // Whoever woke us has noted how the store is since.
-            Wake::Policy => self.push_policy(Ok(self.hub.store.memory().newest())).await,
-            Wake::Approval(id) if !self.told.knows(&id) => Ok(()),
-            Wake::Approval(id) => {
-                let Some(held) = self.hub.approvals.held(&id).await? else { return Ok(()) };
-                for news in self.told.news(&held, self.hub.now()) {
-                    send(self.socket, &news).await?;
-                }
-                Ok(())
-            }
+    async fn tell_news(&mut self, approval: ApprovalId) -> Result<(), End> {
+        if !self.told.knows(&approval) {
+            return Ok(());
         }
+        let Some(held) = self.hub.approvals.held(&approval).await? else { return Ok(()) };
+        for news in self.told.news(&held, self.hub.now()) {
+            send(self.socket, &news).await?;
+        }
+        Ok(())
     }
 
     /// Sends the policy table, if it is another one than the shim has.
     async fn push_policy(&mut self, at: Result<Versions, StoreError>) -> Result<(), End> {
+        let _turn = self.hub.tables.of(&self.shim.client_id).acquire_owned().await;
+        let began = Instant::now();
         let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at?).await?;
+        let now = Instant::now();
+        self.policy_from = now + (now - began) * REST_PER_READING;
         self.until = until;
         if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
             return Ok(());
@@ -444,6 +453,12 @@ impl Session<'_> {
         self.table = told;
         send_frame(self.socket, Message::Text(message)).await
     }
+}
+
+/// Policy may have changed, and there was time for other things since it was read last.
+async fn news_of_policy(policy: &Notify, from: Instant) {
+    tokio::time::sleep_until(from).await;
+    policy.notified().await;
 }
 
 /// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at
