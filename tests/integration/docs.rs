@@ -109,8 +109,9 @@ fn every_direct_dependency_is_on_its_page() {
     let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     let named: BTreeSet<String> =
         first_cells.flat_map(|cell| cell.split(", ")).map(|name| name.replace('`', "")).collect();
-    let unix = &manifest["target"]["cfg(unix)"]["dependencies"];
-    let tables = [&manifest["dependencies"], &manifest["dev-dependencies"], unix];
-    let used: BTreeSet<String> = tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
+    let of_system = |cfg: &str| &manifest["target"][cfg]["dependencies"];
+    let systems = ["cfg(unix)", "cfg(windows)"].map(of_system);
+    let tables = [&manifest["dependencies"], &manifest["dev-dependencies"]].into_iter().chain(systems);
+    let used: BTreeSet<String> = tables.flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
     assert_eq!(named, used);
 }

@@ -4,7 +4,7 @@
 //! It is written and synced after each commit that recorded something, before anybody is answered.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl MarkFile {
     pub(super) fn set(&self, head: &Head) -> io::Result<()> {
         private::write(&self.0, [written(head), written(head)].concat())?;
         // The name is durable with its directory.
-        File::open(private::directory_of(&self.0))?.sync_all()
+        private::sync_dir(private::directory_of(&self.0))
     }
 }
 
