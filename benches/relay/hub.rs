@@ -25,7 +25,13 @@ impl Hub {
         drop(pinned);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let url = lines.by_ref().find_map(|line| Some(line.ok()?.split_once("listening on ")?.1.trim().to_owned()));
-        std::thread::spawn(move || lines.for_each(drop));
+        // What it complains of belongs beside the numbers.
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+                .for_each(|line| eprintln!("{line}"))
+        });
         Self { child, data, url: url.expect("the hub starts") }
     }
 

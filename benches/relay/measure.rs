@@ -102,8 +102,8 @@ fn rounds(subjects: &[Subject], plan: &Plan) -> Vec<Sample> {
         }
     }
     for (n, running) in running.into_iter().enumerate() {
-        let value = running.peak_rss() / 1024.0;
-        samples.push(Sample { round: 0, subject: measured[n], metric: Metric::Rss, value });
+        let peak = running.peak_rss().map(|kib| kib / 1024.0);
+        samples.extend(peak.map(|value| Sample { round: 0, subject: measured[n], metric: Metric::Rss, value }));
         running.end();
     }
     samples
@@ -112,7 +112,9 @@ fn rounds(subjects: &[Subject], plan: &Plan) -> Vec<Sample> {
 fn one_round(running: &mut Running, plan: &Plan, text: &str, push: &mut impl FnMut(Metric, f64)) {
     let before = running.cpu();
     let mut times: Vec<Duration> = (0..plan.calls).map(|id| running.call(id)).collect();
-    push(Metric::Cpu, micros(running.cpu() - before) / plan.calls as f64);
+    if let (Some(before), Some(after)) = (before, running.cpu()) {
+        push(Metric::Cpu, micros(after - before) / plan.calls as f64);
+    }
     push(Metric::P50, micros(percentile(&mut times, 50)));
     push(Metric::P99, micros(percentile(&mut times, 99)));
     push(Metric::InFlight, running.pipeline(plan.in_flight_calls));

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Read, Write, stdin, stdout};
-use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 
 use serde::Deserialize;
@@ -70,6 +69,12 @@ fn relay(command: &[String], carry: fn(Box<dyn Read + Send>, Box<dyn Write + Sen
 }
 
 /// A standard stream without the library's own buffer.
-fn unbuffered(stream: &impl AsFd) -> File {
+#[cfg(unix)]
+fn unbuffered(stream: &impl std::os::fd::AsFd) -> File {
     File::from(stream.as_fd().try_clone_to_owned().unwrap())
+}
+
+#[cfg(windows)]
+fn unbuffered(stream: &impl std::os::windows::io::AsHandle) -> File {
+    File::from(stream.as_handle().try_clone_to_owned().unwrap())
 }

@@ -25,9 +25,9 @@ pub fn run(subject: &Subject, args: &[String]) -> bool {
         seen.push(running.rss());
         println!("| {} | {:.2} | {speed:.0} |", calls / LOOKS * look, running.rss() / 1024.0);
     }
-    let (cpu, wakes) = (running.cpu(), running.wakes());
+    let (cpu, wakes) = (running.cpu().unwrap(), running.wakes());
     std::thread::sleep(REST);
-    let (cpu, wakes) = (running.cpu() - cpu, running.wakes() - wakes);
+    let (cpu, wakes) = (running.cpu().unwrap() - cpu, running.wakes() - wakes);
     println!("\nAt rest for {REST:?}: {cpu:?} on a core, {wakes} times woken.");
     running.end();
     let flat = seen.iter().all(|rss| *rss <= seen[0] + SLACK);

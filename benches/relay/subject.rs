@@ -1,8 +1,6 @@
 //! Something in the way of a call, and a client that talks through it.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,11 +59,19 @@ fn with_pipes(mut command: Command) -> Streams {
     (child, Box::new(stdin), Box::new(stdout))
 }
 
+#[cfg(unix)]
 fn with_sockets(mut command: Command) -> Streams {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
     let ((stdin, its_stdin), (stdout, its_stdout)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
     command.stdin(OwnedFd::from(its_stdin)).stdout(OwnedFd::from(its_stdout));
     // The command keeps its ends until it is dropped.
     (command.spawn().unwrap(), Box::new(stdin), Box::new(stdout))
+}
+
+#[cfg(not(unix))]
+fn with_sockets(_: Command) -> Streams {
+    unimplemented!("there are no socket pairs here")
 }
 
 /// A started subject.
@@ -158,19 +164,19 @@ impl Running {
         total as f64 / began.elapsed().as_secs_f64()
     }
 
-    /// Time on a core so far, of the subject's own threads.
-    pub fn cpu(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+    /// Time on a core so far, of the subject's own threads, where the system tells.
+    pub fn cpu(&self) -> Option<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok().filter(|_| cfg!(unix))?;
         let nanos = tasks.flatten().filter_map(|task| {
             let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
             text.split_whitespace().next()?.parse::<u64>().ok()
         });
-        Duration::from_nanos(nanos.sum())
+        Some(Duration::from_nanos(nanos.sum()))
     }
 
-    /// Peak resident memory in KiB.
-    pub fn peak_rss(&self) -> f64 {
-        self.status("VmHWM:")
+    /// Peak resident memory in KiB, where the system tells.
+    pub fn peak_rss(&self) -> Option<f64> {
+        cfg!(unix).then(|| self.status("VmHWM:"))
     }
 
     /// Resident memory in KiB.

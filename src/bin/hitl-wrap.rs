@@ -8,27 +8,16 @@ use hitl::config::file::LogFormat;
 use hitl::config::wrap::Wrap;
 use hitl::telemetry;
 use hitl::wrap::cli::{Cli, Command, WrapArgs};
-use hitl::wrap::{self, cli, demo, doctor, install, login, say};
+use hitl::wrap::{self, cli, demo, doctor, install, login, platform, say};
 
 /// Our own mistakes and our user's: the settings, or what the machine does not give us.
-const USAGE: u8 = 2;
+const USAGE: i32 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    platform::prepare();
     let code = match cli.command {
-        Some(Command::Completions { shell }) => completions(shell),
-        Some(Command::Install { selection, remote, manner }) => install::command::install(selection, remote, manner),
-        Some(Command::Uninstall { selection, manner }) => install::command::uninstall(selection, manner),
-        Some(Command::Status { selection, json }) => install::command::status(selection, json),
-        Some(Command::Doctor { selection, json, start_servers }) => {
-            block_on(doctor::run(selection, json, start_servers))
-        }
-        Some(Command::Demo(options)) => block_on(demo::run(options)),
-        Some(Command::Login { hub, config }) => {
-            let config = config.or_else(|| env::os("HITL_CONFIG").map(Into::into));
-            block_on(login::run(&hub, config))
-        }
-        Some(Command::DemoServer) => demo::server::serve().map(|()| 0),
+        Some(command) => run(command).map(i32::from),
         None => wrap(&cli.wrap),
     };
     let code = code.unwrap_or_else(|error| {
@@ -36,10 +25,26 @@ fn main() -> ExitCode {
         USAGE
     });
     say::flush();
-    ExitCode::from(code)
+    platform::exit(code)
 }
 
-fn wrap(args: &WrapArgs) -> anyhow::Result<u8> {
+fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Completions { shell } => completions(shell),
+        Command::Install { selection, remote, manner } => install::command::install(selection, remote, manner),
+        Command::Uninstall { selection, manner } => install::command::uninstall(selection, manner),
+        Command::Status { selection, json } => install::command::status(selection, json),
+        Command::Doctor { selection, json, start_servers } => block_on(doctor::run(selection, json, start_servers)),
+        Command::Demo(options) => block_on(demo::run(options)),
+        Command::Login { hub, config } => {
+            let config = config.or_else(|| env::os("HITL_CONFIG").map(Into::into));
+            block_on(login::run(&hub, config))
+        }
+        Command::DemoServer => demo::server::serve().map(|()| 0),
+    }
+}
+
+fn wrap(args: &WrapArgs) -> anyhow::Result<i32> {
     let Some(program) = args.command.first() else { cli::no_command().exit() };
     env::unknown().iter().for_each(|words| say::say(words));
     let settings = Wrap::load(args.flags(), &program.to_string_lossy(), &env::var)?;

@@ -28,17 +28,23 @@ pub fn data_dir() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The data dir of a user without a home.
+/// The data dir of a user without a home, where such a user can be given one.
 #[cfg(unix)]
-pub fn temporary_dir() -> PathBuf {
-    std::env::temp_dir().join(format!("hitl-{}", rustix::process::geteuid().as_raw()))
+pub fn temporary_dir() -> Option<PathBuf> {
+    Some(std::env::temp_dir().join(format!("hitl-{}", rustix::process::geteuid().as_raw())))
+}
+
+/// The data dir of a user without a home, where such a user can be given one.
+#[cfg(not(unix))]
+pub fn temporary_dir() -> Option<PathBuf> {
+    None
 }
 
 /// Makes it this user's alone, whoever else may make directories there.
 #[cfg(unix)]
 fn make_temporary_dir() -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::MetadataExt as _;
-    let dir = temporary_dir();
+    let dir = temporary_dir().context("there is no place for temporary files")?;
     super::private::make_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let there = dir.symlink_metadata()?;
     let own = rustix::process::geteuid().as_raw();

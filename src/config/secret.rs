@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+
+use super::private;
 
 /// A text that no log shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,7 +21,11 @@ impl fmt::Debug for Secret {
 pub fn read(path: &Path, what: &str) -> anyhow::Result<Secret> {
     let shown = path.display();
     let mut opened = std::fs::File::open(path).with_context(|| format!("cannot read {what} file {shown}"))?;
-    refuse_shared(&opened).with_context(|| format!("{what} file {shown} is not safe"))?;
+    // The opened file is looked at, not its name, so that it cannot be exchanged in between.
+    let others = private::others(&opened).with_context(|| format!("cannot tell who may read {what} file {shown}"))?;
+    if let Some(others) = others {
+        bail!("{what} file {shown} is not safe: {others}");
+    }
     let mut text = String::new();
     std::io::Read::read_to_string(&mut opened, &mut text)
         .with_context(|| format!("cannot read {what} file {shown}"))?;
@@ -27,18 +33,4 @@ pub fn read(path: &Path, what: &str) -> anyhow::Result<Secret> {
     ensure!(!token.is_empty(), "{what} file {shown} is empty");
     ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "{what} file {shown} holds more than one token");
     Ok(Secret(token.to_owned()))
-}
-
-/// Looks at the opened file, not at its name, so that it cannot be exchanged in between.
-#[cfg(unix)]
-fn refuse_shared(file: &std::fs::File) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    ensure!(mode & 0o077 == 0, "its mode is {mode:04o}, so others can read or change it; run chmod 600 on it");
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_shared(_: &std::fs::File) -> anyhow::Result<()> {
-    Ok(())
 }

@@ -5,12 +5,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use crate::config::{env, private};
-
-/// A signal to oneself takes effect a moment later; nothing more may happen meanwhile.
-const MOMENT: Duration = Duration::from_millis(20);
 
 struct Plan {
     point: Option<Point>,
@@ -77,7 +73,8 @@ impl End {
         use rustix::process::{Signal, getpid, kill_process};
         let signal = if self == Self::Kill { Signal::KILL } else { Signal::STOP };
         kill_process(getpid(), signal).expect("a process may send signals to itself");
-        std::thread::sleep(MOMENT);
+        // It takes effect a moment later; nothing more may happen meanwhile.
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 
     #[cfg(not(unix))]

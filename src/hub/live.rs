@@ -6,27 +6,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::Ungated;
-use crate::hub::store::bus::Target;
+use crate::hub::store::Target;
 use crate::hub::who::Shim;
 
-/// How much news may wait for one session; a session that falls further behind is cut.
-const WAKES: usize = 256;
+/// How many of its approvals may have news for one session; a session that falls further behind is cut.
+const NEWS: usize = 256;
 /// So many servers without a shim are kept of a session, each with names of so many bytes.
 const MAX_UNGATED: usize = 50;
 const MAX_NAME: usize = 200;
-
-/// News for a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wake {
-    /// Something happened to one of its approvals.
-    Approval(ApprovalId),
-    /// Its policy may have changed.
-    Policy,
-}
 
 /// Why the hub ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +62,8 @@ struct Away {
 struct Connected {
     number: u64,
     server: String,
-    wakes: mpsc::Sender<Wake>,
+    news: mpsc::Sender<ApprovalId>,
+    policy: Arc<Notify>,
     cut: watch::Sender<Option<Cut>>,
     /// It has listed tools or asked for something, so people may see it.
     counts: bool,
@@ -82,13 +74,16 @@ struct Connected {
 /// A session's end of its entry.
 pub(super) struct Joined {
     pub(super) number: u64,
-    pub(super) wakes: mpsc::Receiver<Wake>,
+    /// The approvals to which something happened.
+    pub(super) news: mpsc::Receiver<ApprovalId>,
+    /// Its policy may have changed, however often: others change it, too.
+    pub(super) policy: Arc<Notify>,
     pub(super) cut: watch::Receiver<Option<Cut>>,
 }
 
 impl Connected {
-    fn wake(&self, wake: Wake) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.wakes.try_send(wake) {
+    fn tell(&self, approval: ApprovalId) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.news.try_send(approval) {
             self.cut.send_replace(Some(Cut::Slow));
         }
     }
@@ -102,7 +97,8 @@ impl Live {
 
     /// A shim is there; an older connection of the same instance ends.
     pub(super) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
-        let (wake, wakes) = mpsc::channel(WAKES);
+        let (tell, news) = mpsc::channel(NEWS);
+        let policy = Arc::new(Notify::new());
         let (cut, cut_seen) = watch::channel(None);
         let mut shims = self.shims();
         shims.last_number += 1;
@@ -111,14 +107,13 @@ impl Live {
         // The same run, connected again, is the same session to people.
         let before = shims.away.remove(&key).and_then(|away| away.shown);
         let before = before.is_some_and(|shim| shim.server == server);
-        // An older connection's entry is dropped here, and with it what wakes that session: it ends.
+        // An older connection's entry is dropped here, and with it what brings that session news: it ends.
         let older = shims.connected.remove(&key);
         let counts = before || older.is_some_and(|older| older.counts && older.server == server);
-        shims.connected.insert(
-            key,
-            Connected { number, server: server.to_owned(), wakes: wake, cut, counts, ungated: Vec::new() },
-        );
-        Joined { number, wakes, cut: cut_seen }
+        let (server, ungated) = (server.to_owned(), Vec::new());
+        let connected = Connected { number, server, news: tell, policy: policy.clone(), cut, counts, ungated };
+        shims.connected.insert(key, connected);
+        Joined { number, news, policy, cut: cut_seen }
     }
 
     /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
@@ -184,7 +179,7 @@ impl Live {
     }
 
     /// What the session's client starts without a shim, as far as a page has room for it.
-    pub(in crate::hub) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
+    pub(super) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
         items.retain(|item| item.client.len() <= MAX_NAME && item.server.len() <= MAX_NAME);
         items.truncate(MAX_UNGATED);
         if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
@@ -199,7 +194,7 @@ impl Live {
     }
 
     /// The same of all sessions, by agent, each once.
-    pub(in crate::hub) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
+    pub(super) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
         let shims = self.shims();
         let all = shims.connected.iter().flat_map(|((client_id, _), connected)| {
             connected.ungated.iter().map(|item| (client_id.clone(), item.clone()))
@@ -231,27 +226,22 @@ impl Live {
         match target {
             Target::Pages => {}
             Target::Approval { id, client_id, instance, .. } => {
-                self.wake_one(client_id, instance, Wake::Approval(id.clone()));
+                if let Some(connected) = self.shims().connected.get(&(client_id.clone(), instance.clone())) {
+                    connected.tell(id.clone());
+                }
             }
-            Target::Server(name) => self.wake_where(|_, server| server == name),
-            Target::Agent(agent) => self.wake_where(|client_id, _| client_id == agent),
+            Target::Server(name) => self.policy_changed(|_, server| server == name),
+            Target::Agent(agent) => self.policy_changed(|client_id, _| client_id == agent),
             Target::Revoked(agent) => self.cut(agent, Cut::Revoked),
-            Target::Everyone => self.wake_where(|_, _| true),
-        }
-    }
-
-    /// Wakes one session, if it is here.
-    fn wake_one(&self, client_id: &ClientId, instance: &InstanceId, wake: Wake) {
-        if let Some(connected) = self.shims().connected.get(&(client_id.clone(), instance.clone())) {
-            connected.wake(wake);
+            Target::Everyone => self.policy_changed(|_, _| true),
         }
     }
 
     /// Tells all sessions of that kind (by agent and server) that policy may have changed.
-    fn wake_where(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
+    fn policy_changed(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
         for ((client_id, _), connected) in &self.shims().connected {
             if concerned(client_id, &connected.server) {
-                connected.wake(Wake::Policy);
+                connected.policy.notify_one();
             }
         }
     }
@@ -274,6 +264,8 @@ fn leave(shims: &mut Shims, key: &Key, number: u64) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -281,11 +273,32 @@ mod tests {
         let live = Live::default();
         let (agent, slow, quick) = (ClientId::from("a"), InstanceId::from("slow"), InstanceId::from("quick"));
         let (behind, mut ahead) = (live.join(&agent, &slow, "s"), live.join(&agent, &quick, "s"));
-        for _ in 0..=WAKES {
-            live.wake_where(|_, server| server == "s");
-            while ahead.wakes.try_recv().is_ok() {}
+        let news = |instance: &InstanceId| Target::Approval {
+            id: ApprovalId::from("x"),
+            client_id: agent.clone(),
+            instance: instance.clone(),
+            ended: None,
+        };
+        for _ in 0..=NEWS {
+            live.hear(&news(&slow));
+            live.hear(&news(&quick));
+            while ahead.news.try_recv().is_ok() {}
         }
         assert_eq!((*behind.cut.borrow(), *ahead.cut.borrow()), (Some(Cut::Slow), None));
+    }
+
+    #[test]
+    fn policy_that_changes_again_and_again_is_one_piece_of_news_and_cuts_nobody() {
+        let live = Live::default();
+        let joined = live.join(&ClientId::from("a"), &InstanceId::from("i"), "s");
+        for _ in 0..10 * NEWS {
+            live.hear(&Target::Server("s".to_owned()));
+        }
+        assert_eq!(*joined.cut.borrow(), None);
+        assert!(joined.policy.notified().now_or_never().is_some());
+        assert!(joined.policy.notified().now_or_never().is_none());
+        live.hear(&Target::Server("other".to_owned()));
+        assert!(joined.policy.notified().now_or_never().is_none());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use super::ends::{Sink, Source};
-use super::{program, reap};
+use super::platform::{Process, Signal, Streams};
+use super::program;
 use crate::config::env;
 
 /// A server that has nothing left to answer, and whose stdin is closed, may be silent this long.
@@ -39,17 +39,8 @@ impl SpawnError {
 /// A running server; its streams are apart.
 #[derive(Debug)]
 pub struct Child {
-    process: tokio::process::Child,
+    process: Process,
     escalation: Escalation,
-}
-
-/// The server's streams: what it reads and what it writes.
-#[derive(Debug)]
-pub struct Streams {
-    /// Its stdin.
-    pub stdin: Sink,
-    /// Its stdout.
-    pub stdout: Source,
 }
 
 impl Child {
@@ -89,24 +80,8 @@ impl Child {
     }
 
     fn send(&self, signal: Signal) {
-        // No id means it was waited for: there is nobody left to signal.
-        if let Some(id) = self.process.id() {
-            signal.send_to(id);
-        }
+        self.process.send(signal);
     }
-}
-
-/// What we send to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-    /// SIGHUP.
-    HangUp,
-    /// SIGKILL.
-    Kill,
 }
 
 /// Signals to come, the earliest first.
@@ -124,53 +99,11 @@ impl Escalation {
     }
 }
 
-impl Signal {
-    /// How a program that it ended exits, in a shell's eyes.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::HangUp => 129,
-            Self::Interrupt => 130,
-            Self::Kill => 137,
-            Self::Terminate => 143,
-        }
-    }
-
-    /// Sends it to a process, which must not have been waited for.
-    pub fn send_to(self, id: u32) {
-        use rustix::process::{Pid, Signal as Number, kill_process};
-        let number = match self {
-            Self::Interrupt => Number::INT,
-            Self::Terminate => Number::TERM,
-            Self::HangUp => Number::HUP,
-            Self::Kill => Number::KILL,
-        };
-        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-            // It fails only when the process is gone already.
-            let _ = kill_process(pid, number);
-        }
-    }
-}
-
-/// The exit code for a status: the child's own, 128 + n for a signal.
-pub fn exit_code(status: ExitStatus) -> u8 {
-    use std::os::unix::process::ExitStatusExt as _;
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    u8::try_from(code).unwrap_or(u8::MAX)
-}
-
 fn start(program: &OsString, arguments: &[OsString]) -> io::Result<(Child, Streams)> {
     let mut command = Command::new(program::find(program));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.args(arguments).stderr(Stdio::inherit());
     strip_environment(&mut command);
-    die_with_us(&mut command);
-    let mut process = command.spawn()?;
-    let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
-        return Err(io::Error::other("it has no stdin or stdout"));
-    };
-    if let Some(id) = process.id() {
-        reap::spare(id);
-    }
-    let streams = Streams { stdin: Sink::of(stdin.into_owned_fd()?)?, stdout: Source::of(stdout.into_owned_fd()?)? };
+    let (process, streams) = Process::spawn(command)?;
     Ok((Child { process, escalation: Escalation::default() }, streams))
 }
 
@@ -181,31 +114,11 @@ pub fn strip_environment(command: &mut Command) {
     }
 }
 
-/// Asks the kernel to kill the child when the thread that started it ends, which is our main thread.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "what runs between fork and exec can be set in no other way")]
-pub fn die_with_us(command: &mut Command) {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    let us = std::process::id();
-    let before_exec = move || {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // We may have died before the line above: then the child has another parent, and nobody would kill it.
-        if getppid().is_none_or(|parent| parent.as_raw_pid().unsigned_abs() != us) {
-            return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
-    unsafe { command.pre_exec(before_exec) };
-}
-
-/// Elsewhere a server notices by the end of its stdin.
-#[cfg(not(target_os = "linux"))]
-pub fn die_with_us(_: &mut Command) {}
-
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
+    use crate::wrap::platform::{Source, exit_code};
 
     fn sh(script: &str) -> (Child, Streams) {
         Child::spawn(&["sh".into(), "-c".into(), script.into()]).unwrap()
@@ -224,7 +137,7 @@ mod tests {
         }
     }
 
-    async fn end_of(child: &mut Child) -> u8 {
+    async fn end_of(child: &mut Child) -> i32 {
         loop {
             let due = child.escalates_at().unwrap_or_else(|| Instant::now() + Duration::from_secs(10));
             tokio::select! {

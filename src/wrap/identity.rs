@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::redact;
+use super::{platform, redact};
 use crate::config::env;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::ClientInfo;
@@ -52,27 +52,5 @@ pub fn new_id() -> String {
 pub(super) fn user() -> Option<String> {
     // Clients that strip the environment leave these.
     let named = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| env::var(name));
-    named.or_else(user_id)
-}
-
-#[cfg(unix)]
-fn user_id() -> Option<String> {
-    Some(format!("uid {}", rustix::process::getuid().as_raw()))
-}
-
-#[cfg(not(unix))]
-fn user_id() -> Option<String> {
-    None
-}
-
-/// This machine's name.
-#[cfg(unix)]
-pub(super) fn host() -> Option<String> {
-    rustix::system::uname().nodename().to_str().ok().map(str::to_owned)
-}
-
-/// This machine's name.
-#[cfg(not(unix))]
-pub(super) fn host() -> Option<String> {
-    env::var("COMPUTERNAME")
+    named.or_else(platform::user_id)
 }

@@ -6,8 +6,8 @@
 use std::io;
 use std::ops::Range;
 
-use super::ends::Source;
 use super::framing::{Header, header};
+use super::platform::Source;
 
 /// The longest line that is kept in memory, without its line end.
 pub const LIMIT: usize = 64 << 20;

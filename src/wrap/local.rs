@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use tokio::process::{Child, Command};
 
-use super::reap;
+use super::platform;
 use super::say::say;
 use crate::config::way::Way;
 use crate::config::wrap::{Endpoint, base_url, read_token};
@@ -123,12 +123,9 @@ impl Local {
         }
         let log = private_file(&log)?;
         let program = hub_program();
-        let process = self.command(&program, &data_dir, log)?.spawn().with_context(|| {
+        let process = platform::spawn_outliving(self.command(&program, &data_dir, log)?).with_context(|| {
             format!("cannot run {}; install hitl-hub, or name a hub with --hub or in config.toml", program.display())
         })?;
-        if let Some(id) = process.id() {
-            reap::spare(id);
-        }
         Ok(Some(Started { process, _lock: lock }))
     }
 
@@ -140,10 +137,7 @@ impl Local {
         }
         // The hub outlives us and serves other shims: it is in nobody's way to end, and keeps nothing of this one.
         command.env_clear().envs(env::all().filter(|(key, _)| is_the_hubs(&key.to_string_lossy())));
-        inherit_nothing(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir(data_dir);
-        #[cfg(unix)]
-        command.process_group(0);
         Ok(command)
     }
 
@@ -187,38 +181,6 @@ fn is_the_hubs(key: &str) -> bool {
         || key.starts_with("LC_")
 }
 
-/// Descriptors that our client left open to us are not for a program that outlives both: a lock would never be freed.
-/// They stay open here, because the server may have been meant to have them.
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "what runs between fork and exec, and descriptors by number, are unsafe in the library")]
-fn inherit_nothing(command: &mut Command) {
-    use rustix::io::{FdFlags, fcntl_setfd};
-    let open = open_descriptors();
-    let close_on_exec = move || {
-        for number in &open {
-            // SAFETY: it is used for this one call, which fails on a descriptor that is not open any more.
-            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(*number) };
-            let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
-    unsafe { command.pre_exec(close_on_exec) };
-}
-
-/// Elsewhere nothing is inherited that is not handed over.
-#[cfg(not(unix))]
-fn inherit_nothing(_: &mut Command) {}
-
-/// The numbers of this process's descriptors beside the three that everybody has.
-#[cfg(unix)]
-fn open_descriptors() -> Vec<i32> {
-    let listed = std::fs::read_dir("/proc/self/fd").or_else(|_| std::fs::read_dir("/dev/fd"));
-    let Ok(listed) = listed else { return (3..1024).collect() };
-    let numbers = listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|number| *number > 2).collect()
-}
-
 /// `hitl-hub` beside our own executable, else the one on PATH.
 pub fn hub_program() -> PathBuf {
     let name = format!("hitl-hub{}", std::env::consts::EXE_SUFFIX);
@@ -231,6 +193,7 @@ fn private_file(path: &Path) -> anyhow::Result<File> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -261,21 +224,6 @@ mod tests {
         for key in ["HOME", "PATH", "HITL_LISTEN", "HITL_DATABASE", "LC_ALL", "XDG_DATA_HOME", "https_proxy", "TZ"] {
             assert!(is_the_hubs(key), "{key}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_program_that_outlives_us_inherits_no_descriptor_of_our_client() {
-        let (ours, _other) = std::io::pipe().unwrap();
-        let number = std::os::fd::AsRawFd::as_raw_fd(&ours);
-        rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::empty()).unwrap();
-        let is_open = async |inherit: fn(&mut Command)| {
-            let mut command = Command::new("sh");
-            command.args(["-c", &format!("test -e /dev/fd/{number}")]).stderr(Stdio::null());
-            inherit(&mut command);
-            command.status().await.unwrap().success()
-        };
-        assert!(is_open(|_| {}).await);
-        assert!(!is_open(inherit_nothing).await);
     }
 
     #[test]

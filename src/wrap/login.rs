@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::{self, Socket};
-use super::identity;
 use super::say::say;
+use super::{identity, platform};
 use crate::config::env;
 use crate::config::file::File;
 use crate::config::way::Way;
@@ -41,7 +41,7 @@ pub async fn run(url: &str, config: Option<PathBuf>) -> anyhow::Result<u8> {
     let hello = EnrolHello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         user: identity::user(),
-        host: identity::host(),
+        host: platform::host(),
         confirms: true,
     };
     socket.send(Message::text(wire::encode(&hello))).await.context("the hub closed the connection")?;

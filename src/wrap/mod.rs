@@ -11,7 +11,6 @@ pub mod connect;
 pub mod demo;
 pub mod dial;
 pub mod doctor;
-pub mod ends;
 pub mod framing;
 pub mod http;
 pub mod hub_client;
@@ -24,14 +23,13 @@ pub mod local;
 pub mod login;
 pub mod long;
 pub mod neighbours;
+pub mod platform;
 pub mod program;
 pub mod prove;
-pub mod reap;
 pub mod redact;
 pub mod relay;
 pub mod run;
 pub mod say;
-pub mod signals;
 pub mod threads;
 pub mod writer;
 
@@ -39,12 +37,11 @@ use std::ffi::OsString;
 
 use anyhow::Context as _;
 
-use self::child::{Child, Streams};
-use self::ends::{Sink, Source};
+use self::child::Child;
 use self::hub_client::HubClient;
 use self::identity::{Identity, new_id};
+use self::platform::{Signals, Sink, Source, Streams};
 use self::relay::{Parts, Relay};
-use self::signals::Signals;
 use crate::config::paths;
 use crate::config::wrap::{HubAt, Wrap};
 use crate::core::gate::{Gate, Settings};
@@ -52,19 +49,18 @@ use crate::core::ids::ApprovalId;
 use crate::core::reply::HubName;
 
 /// Runs `command` behind the gate until it ends; returns the exit code.
-pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<u8> {
+pub async fn run(settings: Wrap, command: Vec<OsString>) -> anyhow::Result<i32> {
     match Child::spawn(&command) {
         Ok((child, streams)) => {
             warn_of_plain_text(&settings.hub);
-            #[cfg(unix)]
             warn_of_no_home(&settings.hub);
             hint_at_name(&settings, &command);
-            reap::start();
+            platform::reap_orphans();
             Ok(relay(settings, &command, child, streams)?.run().await)
         }
         Err(error) => {
             say::say(&error.to_string());
-            Ok(error.exit_code())
+            Ok(error.exit_code().into())
         }
     }
 }
@@ -102,10 +98,9 @@ fn warn_of_plain_text(hub: &HubAt) {
 }
 
 /// What people decide should outlive the next start of the machine.
-#[cfg(unix)]
 fn warn_of_no_home(hub: &HubAt) {
     if let HubAt::Local { data_dir, .. } = hub
-        && *data_dir == paths::temporary_dir()
+        && Some(data_dir) == paths::temporary_dir().as_ref()
     {
         let dir = data_dir.display();
         say::say(&format!("this user has no home: its hub keeps everything in {dir}; set HOME or HITL_DATA_DIR"));

@@ -15,17 +15,16 @@ use tokio::time::Sleep;
 
 use self::ending::End;
 use super::activity::Activities;
-use super::child::{self, Child, Signal, Streams};
-use super::ends::{Sink, Source};
+use super::child::Child;
 use super::framing::Framing;
 use super::hub_client::HubClient;
 use super::identity::Identity;
 use super::lines::{Found, LIMIT, Lines, content, has_inner_cr};
 use super::link::FromHub;
 use super::long::Long;
+use super::platform::{self, Signal, Signals, Sink, Source, Streams};
 use super::run::Run;
 use super::say::Bounded;
-use super::signals::Signals;
 use super::writer::Writer;
 use crate::core::frame::Refused;
 use crate::core::gate::{Action, Fate, Gate};
@@ -132,12 +131,12 @@ impl Relay {
     }
 
     /// Relays until the server has ended and everything it said has reached the client; returns the exit code.
-    pub async fn run(mut self) -> u8 {
+    pub async fn run(mut self) -> i32 {
         while !self.is_done() {
             let event = self.next_event().await;
             self.handle(event, Instant::now());
         }
-        let code = self.end.status.map_or(1, child::exit_code);
+        let code = self.end.status.map_or(1, platform::exit_code);
         if let Some(batch) = self.hub.takes_calls().then(|| self.activities.take(Instant::now())).flatten() {
             self.hub.calls(batch);
         }

@@ -26,7 +26,7 @@ struct Stand {
     read: Vec<u8>,
     to_relay: mpsc::Sender<FromHub>,
     from_relay: mpsc::Receiver<ToHub>,
-    relay: JoinHandle<u8>,
+    relay: JoinHandle<i32>,
 }
 
 impl Stand {
@@ -137,7 +137,7 @@ impl Stand {
         }
     }
 
-    async fn exit_code(self) -> u8 {
+    async fn exit_code(self) -> i32 {
         tokio::time::timeout(DEADLINE, self.relay).await.expect("an end").unwrap()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::ends::Sink;
+use super::platform::Sink;
 
 /// Small pieces are gathered into chunks of this size.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::support::{Approver, Lines, PATIENCE, binary};
@@ -12,6 +13,13 @@ fn demo(data: &TempDir, args: &[&str]) -> Command {
     command.args(["demo", "--no-open"]).args(args).env("HITL_DATA_DIR", data.path()).env("HOME", data.path());
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Signs in with the link that the demo shows.
+async fn follow(screen: &mut Lines) -> Approver {
+    let line = screen.next_with("/signin#").await;
+    let link = line.split_whitespace().find(|word| word.contains("/signin#")).unwrap();
+    Approver::sign_in(link.split("/signin#").next().unwrap(), link).await
 }
 
 async fn played_by_itself(answer: &str) -> String {
@@ -42,9 +50,7 @@ async fn demo_waits_for_the_person_who_follows_its_link() {
     let data = tempfile::tempdir().unwrap();
     let mut child = demo(&data, &[]).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = Lines::of(child.stdout.take().unwrap());
-    let line = stdout.next_with("/signin#").await;
-    let link = line.split_whitespace().find(|word| word.contains("/signin#")).unwrap();
-    let approver = Approver::sign_in(link.split("/signin#").next().unwrap(), link).await;
+    let approver = follow(&mut stdout).await;
     let pending = approver.the_pending_approval().await;
     assert_eq!(pending["tool"], "delete_repo");
     approver.approve(&pending).await;
@@ -56,4 +62,24 @@ async fn demo_waits_for_the_person_who_follows_its_link() {
     assert!(status.success());
     stdout.rest().await;
     assert!(stdout.text().contains("Approved"), "{}", stdout.text());
+}
+
+#[tokio::test]
+async fn demo_in_a_terminal_goes_on_until_somebody_ends_it() {
+    let data = tempfile::tempdir().unwrap();
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &format!("{} demo --no-open", binary("hitl-wrap").display()), "/dev/null"]);
+    terminal.env("HITL_DATA_DIR", data.path()).env("HOME", data.path());
+    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut screen = Lines::of(child.stdout.take().unwrap());
+    let approver = follow(&mut screen).await;
+    let pending = approver.the_pending_approval().await;
+    approver.approve(&pending).await;
+    screen.next_with("press Enter").await;
+    assert!(child.try_wait().unwrap().is_none());
+    let card = approver.get(&format!("/approvals/{}", pending["id"].as_str().unwrap())).await;
+    assert_eq!(card["outcome"], "succeeded", "the page is there, and knows");
+    child.stdin.take().unwrap().write_all(b"\n").await.unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("the demo ends").unwrap();
+    assert!(status.success(), "{}", screen.text());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use clap::Parser as _;
 
@@ -72,6 +73,18 @@ fn words(command: &str) -> Vec<String> {
 }
 
 #[test]
+fn every_file_that_the_front_page_of_the_code_names_is_there() {
+    let page = fs::read_to_string("src/lib.rs").unwrap();
+    let page: String = page.lines().filter(|line| line.starts_with("//!")).collect();
+    let named = page.split('`').skip(1).step_by(2).filter(|word| word.contains('/') && word.ends_with(".rs"));
+    let linked = page.split("(../src/hitl/").skip(1).filter_map(|rest| rest.split_once(".html)"));
+    let files: BTreeSet<_> = named.chain(linked.map(|(path, _)| path)).collect();
+    assert!(files.len() > 10, "files are named otherwise now: {files:?}");
+    let dead = files.into_iter().filter(|path| !Path::new(path).exists() && !Path::new("src").join(path).exists());
+    assert_eq!(dead.collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn every_command_that_a_document_has_its_reader_type_is_one() {
     let (mut tried, mut wrong) = (0, Vec::new());
     for document in documents() {
@@ -96,8 +109,9 @@ fn every_direct_dependency_is_on_its_page() {
     let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     let named: BTreeSet<String> =
         first_cells.flat_map(|cell| cell.split(", ")).map(|name| name.replace('`', "")).collect();
-    let unix = &manifest["target"]["cfg(unix)"]["dependencies"];
-    let tables = [&manifest["dependencies"], &manifest["dev-dependencies"], unix];
-    let used: BTreeSet<String> = tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
+    let of_system = |cfg: &str| &manifest["target"][cfg]["dependencies"];
+    let systems = ["cfg(unix)", "cfg(windows)"].map(of_system);
+    let tables = [&manifest["dependencies"], &manifest["dev-dependencies"]].into_iter().chain(systems);
+    let used: BTreeSet<String> = tables.flat_map(|table| table.as_table().unwrap().keys().cloned()).collect();
     assert_eq!(named, used);
 }

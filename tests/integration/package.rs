@@ -66,3 +66,17 @@ fn what_packages_set_is_a_setting() {
     let unknown: Vec<_> = set.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn the_launchd_agent_is_read_as_launchd_reads_it_and_starts_a_hub_for_this_user_alone() {
+    use clap::Parser as _;
+    let script = "import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], 'rb'))))";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/launchd/dev.hitl.hub.plist");
+    let output = Command::new(crate::support::python()).args(["-c", script]).arg(file).output().unwrap();
+    let agent: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let command = agent["ProgramArguments"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let command: Vec<&str> = command.collect();
+    assert!(command[0].starts_with('/') && command[1..].contains(&"--local"), "{command:?}");
+    hitl::hub::cli::Cli::try_parse_from(command).unwrap();
+    assert_eq!((&agent["Umask"], &agent["RunAtLoad"]), (&0o077.into(), &true.into()));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Approver, Client, Fate, Hub, Ledger, Wrap, eventually, everything, text_of};
+use crate::support::{Approver, Client, Fate, Hub, Ledger, Toolbox, Wrap, eventually, everything, text_of};
 
 const SUM: &str = "get-sum";
 
@@ -232,4 +232,21 @@ async fn revoking_an_agent_ends_its_session_and_what_it_holds_at_once() {
     assert_eq!(approver.approve(&pending).await.status, 200);
     assert!(text_of(&bystander.answer(theirs).await).starts_with("delete_repo done"));
     client.stays_silent_for(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_describes_no_tool_is_named_once_with_the_page_where_somebody_chooses() {
+    let hub = Hub::start().await;
+    let token = hub.add_agent("claude").await;
+    let toolbox = Toolbox::named(&["stir", "fold"]);
+    let mut client = Wrap::around(toolbox.server()).named("box").with_hub(&hub, &token).start();
+    client.initialize().await;
+    client.list_tools().await;
+    let line = client.stderr.next_with("none described").await;
+    let page = format!("{}/servers/box", hub.url);
+    assert_eq!(line, format!("hitl-wrap: 2 tools, none described by their server: choose what waits, at {page}"));
+    client.list_tools().await;
+    client.end().await;
+    client.stderr.rest().await;
+    assert_eq!(client.stderr.text().matches("none described").count(), 1);
 }

@@ -120,13 +120,33 @@ async fn the_first_process_waits_for_orphans() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn server_that_ignores_eof_ends_with_a_killed_shim() {
+    for no_death_signal in ["", "1"] {
+        let hub = Hub::start().await;
+        let wrap = Wrap::around(shell("echo ready; while :; do sleep 0.1; done")).with_hub(&hub, "hitl_a_none");
+        let mut client = wrap.env("HITL_TEST_NO_DEATH_SIGNAL", no_death_signal).start();
+        client.stdout.next().await;
+        let children = || async { Some(client.children()).filter(|all| all.len() > no_death_signal.len()) };
+        let children = eventually("the server, and its guard", children).await;
+        client.signal(Signal::KILL);
+        client.wait().await;
+        eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+    }
+}
+
+/// As on macOS, where the kernel does not kill a child with its parent.
+#[tokio::test]
+async fn a_guard_changes_no_exit_code_and_is_gone_with_the_session() {
     let hub = Hub::start().await;
-    let mut client = Wrap::around(shell("while :; do sleep 0.1; done")).with_hub(&hub, "hitl_a_none").start();
-    eventually("the server", || async { (!client.children().is_empty()).then_some(()) }).await;
-    let children = client.children();
-    client.signal(Signal::KILL);
-    client.wait().await;
-    eventually("its end", || async { children.iter().all(|pid| !is_alive(*pid)).then_some(()) }).await;
+    for (end, code) in [("exit 7", 7), ("kill -TERM $$", 143)] {
+        let wrap = Wrap::around(shell(&format!("echo ready; read -r _; {end}"))).with_hub(&hub, "hitl_a_none");
+        let mut client = wrap.env("HITL_TEST_NO_DEATH_SIGNAL", "1").start();
+        client.stdout.next().await;
+        let children = || async { Some(client.children()).filter(|all| all.len() == 2) };
+        let children = eventually("the server and its guard", children).await;
+        client.close();
+        assert_eq!(client.wait().await.code(), Some(code));
+        assert!(children.iter().all(|pid| !is_alive(*pid)));
+    }
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 //!
 //! A connection's [`Meter`] is asked before it is read from; where there is no room, it is not, and its peer waits.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::core::ids::ClientId;
+use crate::hub::shims::turns::Turns;
 
 /// So many bytes of a message each connection may send without more ado.
 pub(super) const SMALL: usize = 64 << 10;
@@ -24,49 +24,41 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The room of all agents; clones are the same.
 #[derive(Clone)]
-pub(in crate::hub) struct Room {
+pub struct Room {
     all: Arc<Semaphore>,
-    of: Arc<Mutex<HashMap<ClientId, Weak<Semaphore>>>>,
+    of: Turns,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Arc::default() }
+        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Turns::new(OF_ONE) }
     }
 }
 
 impl Room {
     /// The room that this agent's connections share.
     pub(super) fn of(&self, agent: &ClientId) -> Shared {
-        // Every change is a single insert or remove.
-        let mut rooms = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = rooms.get(agent).and_then(Weak::upgrade).unwrap_or_else(|| {
-            rooms.retain(|_, room| room.strong_count() > 0);
-            let own = Arc::new(Semaphore::new(OF_ONE));
-            rooms.insert(agent.clone(), Arc::downgrade(&own));
-            own
-        });
-        Shared { own, all: self.all.clone() }
+        Shared { own: self.of.of(agent), all: self.all.clone() }
     }
 }
 
 /// What one agent's connections share.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Shared {
+pub struct Shared {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
 
 /// A step of room; given back when it is dropped.
 #[derive(Debug)]
-pub(in crate::hub) struct Step {
+pub struct Step {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
 impl Shared {
     /// Waits for a step.
-    pub(in crate::hub) async fn step(self) -> Option<Step> {
+    pub async fn step(self) -> Option<Step> {
         // First its agent's: who waits for that keeps nothing from others.
         let own = self.own.acquire_owned().await.ok()?;
         let all = self.all.acquire_owned().await.ok()?;
@@ -92,7 +84,7 @@ struct Count {
 
 /// What may be read.
 #[derive(Debug)]
-pub(in crate::hub) enum Reading {
+pub enum Reading {
     /// Whatever comes.
     Free,
     /// So many bytes.
@@ -110,7 +102,7 @@ impl Meter {
     }
 
     /// From here on bytes are counted; no message may be more than small yet.
-    pub(in crate::hub) fn begin(&self) {
+    pub fn begin(&self) {
         self.count().begun = true;
     }
 
@@ -119,7 +111,8 @@ impl Meter {
         self.count().shared = Some(shared);
     }
 
-    pub(in crate::hub) fn reading(&self) -> Reading {
+    /// How much may be read now.
+    pub fn reading(&self) -> Reading {
         let count = self.count();
         if !count.begun {
             return Reading::Free;
@@ -130,7 +123,8 @@ impl Meter {
         }
     }
 
-    pub(in crate::hub) fn note_read(&self, bytes: usize) {
+    /// So many bytes were read.
+    pub fn note_read(&self, bytes: usize) {
         let mut count = self.count();
         if !count.begun {
             return;
@@ -141,7 +135,8 @@ impl Meter {
         }
     }
 
-    pub(in crate::hub) fn grant(&self, step: Step) {
+    /// There is a step more to read.
+    pub fn grant(&self, step: Step) {
         self.count().steps.push(step);
     }
 

@@ -11,9 +11,10 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 use crate::config::private;
-use crate::wrap::child::{Signal, die_with_us, strip_environment};
+use crate::wrap::child::strip_environment;
 use crate::wrap::identity::new_id;
 use crate::wrap::local::hub_program;
+use crate::wrap::platform::{Signal, die_with_us, send};
 
 /// How long the hub may take to listen, and to end.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -123,9 +124,7 @@ impl Hub {
 
     /// Ends the hub and removes its data.
     pub async fn stop(mut self) {
-        if let Some(id) = self.process.id() {
-            Signal::Terminate.send_to(id);
-        }
+        send(Signal::Terminate, &self.process);
         if timeout(END_WITHIN, self.process.wait()).await.is_err() {
             // It is killed on drop anyway.
             let _ = self.process.kill().await;

@@ -18,7 +18,7 @@ use self::hub::Hub;
 use self::screen::{Mood, Screen, Who};
 use self::server::VICTIM;
 use super::cli::{Auto, Demo};
-use super::signals::Signals;
+use super::platform::Signals;
 
 const SERVER: &str = "demo-github";
 const VICTIM_TOOL: &str = "delete_repo";

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::files::shell;
 use super::{Finding, Looked};
 use crate::config::wrap::{Endpoint, Flags, HubAt, Wrap};
 use crate::config::{env, paths};
@@ -86,6 +85,8 @@ async fn local(data_dir: &Path) -> Vec<Finding> {
 #[cfg(unix)]
 fn data(data_dir: &Path) -> Option<Finding> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::files::shell;
     let metadata = std::fs::metadata(data_dir).ok()?;
     let (own, shown) = (rustix::process::geteuid().as_raw(), data_dir.display().to_string());
     if metadata.uid() != own {

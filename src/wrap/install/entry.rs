@@ -89,6 +89,9 @@ fn state(node: &Node, shape: Shape) -> State {
         None if node.get("sandboxEnabled").is_some_and(Node::is_true) => {
             State::LeftAlone("the client runs it in a sandbox, from which the shim could not reach its hub")
         }
+        None if words.first().is_some_and(|program| base(program) == "wsl") => State::LeftAlone(
+            "it runs inside WSL: install hitl-wrap there, and name it in the entry behind wsl yourself",
+        ),
         None => State::Direct,
     }
 }
@@ -154,16 +157,19 @@ fn wrapped(words: &[String]) -> Option<Option<Wrapped>> {
 
 /// Whether a program is the shim: by its base name, `.exe` or not, in any case.
 pub fn is_shim(program: &str) -> bool {
-    let name = program.rsplit(['/', '\\']).next().unwrap_or(program).to_ascii_lowercase();
     // A package may be asked for in a version.
-    let name = name.split('@').next().unwrap_or_default();
-    name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(name) == "hitl-wrap"
+    base(program).split('@').next() == Some("hitl-wrap")
+}
+
+/// A program's name without its directory, in lower case, and without what Windows appends.
+fn base(program: &str) -> String {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program).to_ascii_lowercase();
+    name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(&name).to_owned()
 }
 
 fn is_runner(program: &str) -> bool {
-    let name = program.rsplit(['/', '\\']).next().unwrap_or(program).to_ascii_lowercase();
-    let name = name.strip_suffix(".exe").or_else(|| name.strip_suffix(".cmd")).unwrap_or(&name);
-    matches!(name, "npx" | "uvx" | "bunx" | "pnpx" | "pnpm" | "yarn" | "uv" | "pipx" | "cmd" | "env")
+    let name = base(program);
+    matches!(name.as_str(), "npx" | "uvx" | "bunx" | "pnpx" | "pnpm" | "yarn" | "uv" | "pipx" | "cmd" | "env")
 }
 
 fn is_subcommand(word: &str) -> bool {
@@ -214,6 +220,10 @@ mod tests {
             assert!(matches!(state(entry), State::LeftAlone(_)), "{entry}");
         }
         assert!(matches!(state(r#"{"command":"npx","sandboxEnabled":true}"#), State::LeftAlone(_)));
+        for program in ["wsl", "wsl.exe", r"C:\\Windows\\System32\\WSL.EXE"] {
+            let entry = format!(r#"{{"command":"{program}","args":["npx","y"]}}"#);
+            assert!(matches!(state(&entry), State::LeftAlone(why) if why.contains("WSL")), "{entry}");
+        }
     }
 
     #[test]

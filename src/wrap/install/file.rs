@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::config::private;
 
@@ -61,7 +61,7 @@ impl Found {
         let owner = std::fs::metadata(&self.real)?.uid();
         let own = rustix::process::geteuid().as_raw();
         if owner != own {
-            bail!("{} belongs to another user (uid {owner}); run this as that user", self.path.display());
+            anyhow::bail!("{} belongs to another user (uid {owner}); run this as that user", self.path.display());
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::{Asked, Relay};
-use crate::wrap::child::{self, Signal};
+use crate::wrap::child;
+use crate::wrap::platform::Signal;
 use crate::wrap::run::Run;
 
 /// A client that said everything at once and closed its side still wants its answers: so long may the hub take to say

@@ -9,9 +9,11 @@ mod telling;
 mod weighing;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use self::parting::{part, say_goodbye};
@@ -20,21 +22,17 @@ use self::weighing::{Full, Weighed, Weighing};
 use crate::core::call;
 use crate::core::ids::{ApprovalId, Digest};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
-use crate::core::policy::{Ruling, Table, Verdict};
+use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::agents::tokens::Bearer;
-use crate::hub::approvals::hold::Released;
-use crate::hub::approvals::register::Registration;
+use crate::hub::agents::Bearer;
+use crate::hub::approvals::{Registration, Released};
 use crate::hub::base_url::percent_encode;
-use crate::hub::live::{Cut, Joined, Wake};
-use crate::hub::servers::definition::may_be_kept;
-use crate::hub::servers::lists::Learned;
-use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::live::{Cut, Joined};
+use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meter::Meter;
-use crate::hub::store::StoreError;
-use crate::hub::store::budget::Cost;
+use crate::hub::store::{Cost, StoreError, Versions};
 use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
@@ -45,6 +43,9 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
+/// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
+/// end leaves its other sessions time for their calls.
+const REST_PER_READING: u32 = 4;
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
 
@@ -58,7 +59,7 @@ pub async fn handle(hub: Shims, socket: WebSocket, bearer: Bearer, meter: Meter,
 async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
     let agent = &bearer.agent;
     let ended = match greeting::greet(&hub, &mut socket, &bearer).await {
-        Ok((shim, joined, table, until)) => {
+        Ok((shim, joined, Tabled { told: table, until })) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
             let number = joined.number;
@@ -77,6 +78,7 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
                 asked_to_choose: false,
                 meter: &meter,
                 quiet_until: None,
+                policy_from: Instant::now(),
             };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
@@ -135,7 +137,7 @@ struct Session<'s> {
     shim: &'s Shim,
     bearer: &'s Bearer,
     /// As it was last sent.
-    table: Table,
+    table: Arc<Table>,
     /// When it changes by itself.
     until: Option<i64>,
     /// What the shim knows of its approvals.
@@ -151,11 +153,14 @@ struct Session<'s> {
     meter: &'s Meter,
     /// Until when nothing is heard of it, because its agent sends too much.
     quiet_until: Option<i64>,
+    /// Before then policy is not read again.
+    policy_from: Instant,
 }
 
 enum Event {
     Heard(Option<Result<Message, axum::Error>>),
-    Woken(Option<Wake>),
+    News(Option<ApprovalId>),
+    PolicyChanged,
     Cut(Cut),
     Draining,
     Tick,
@@ -175,7 +180,8 @@ impl Session<'_> {
                 biased;
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
-                wake = joined.wakes.recv() => Event::Woken(wake),
+                () = news_of_policy(&joined.policy, self.policy_from) => Event::PolicyChanged,
+                approval = joined.news.recv() => Event::News(approval),
                 () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
                 () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
                 weighed = self.weighing.next() => Event::Weighed(Box::new(weighed)),
@@ -189,11 +195,13 @@ impl Session<'_> {
                     self.hear(frame).await
                 }
                 Event::Heard(_) => Err(End::Lost),
-                Event::Woken(Some(wake)) => self.woken(wake).await,
-                Event::Woken(None) => Err(End::Cut(Cut::Replaced)),
+                Event::News(Some(approval)) => self.tell_news(approval).await,
+                Event::News(None) => Err(End::Cut(Cut::Replaced)),
                 Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
                 Event::Draining => Err(self.drain().await),
-                Event::Stale => self.push_policy().await,
+                // Whoever told of it has noted how the store is since.
+                Event::PolicyChanged => self.push_policy(Ok(self.hub.store.memory().newest())).await,
+                Event::Stale => self.push_policy(self.hub.store.versions().await).await,
                 Event::Learn => self.learn(None).await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
                 Event::Quieted => {
@@ -227,10 +235,8 @@ impl Session<'_> {
         if !matches!(cut, Cut::Revoked | Cut::Elsewhere) {
             return End::Cut(cut);
         }
-        while let Ok(wake) = joined.wakes.try_recv() {
-            if let Wake::Approval(_) = wake
-                && let Err(end) = self.woken(wake).await
-            {
+        while let Ok(approval) = joined.news.try_recv() {
+            if let Err(end) = self.tell_news(approval).await {
                 return end;
             }
         }
@@ -317,7 +323,7 @@ impl Session<'_> {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
-        self.push_policy().await?;
+        self.push_policy(self.hub.store.versions().await).await?;
         if self.asked_to_choose {
             return Ok(());
         }
@@ -421,40 +427,50 @@ impl Session<'_> {
         send(self.socket, &answer).await
     }
 
-    async fn woken(&mut self, wake: Wake) -> Result<(), End> {
-        match wake {
-            Wake::Policy => self.push_policy().await,
-            Wake::Approval(id) if !self.told.knows(&id) => Ok(()),
-            Wake::Approval(id) => {
-                let Some(held) = self.hub.approvals.held(&id).await? else { return Ok(()) };
-                for news in self.told.news(&held, self.hub.now()) {
-                    send(self.socket, &news).await?;
-                }
-                Ok(())
-            }
+    async fn tell_news(&mut self, approval: ApprovalId) -> Result<(), End> {
+        if !self.told.knows(&approval) {
+            return Ok(());
         }
+        let Some(held) = self.hub.approvals.held(&approval).await? else { return Ok(()) };
+        for news in self.told.news(&held, self.hub.now()) {
+            send(self.socket, &news).await?;
+        }
+        Ok(())
     }
 
     /// Sends the policy table, if it is another one than the shim has.
-    async fn push_policy(&mut self) -> Result<(), End> {
-        let (table, until) = table(self.hub, self.bearer, self.shim, &self.shown).await?;
+    async fn push_policy(&mut self, at: Result<Versions, StoreError>) -> Result<(), End> {
+        let _turn = self.hub.tables.of(&self.shim.client_id).acquire_owned().await;
+        let began = Instant::now();
+        let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at?).await?;
+        let now = Instant::now();
+        self.policy_from = now + (now - began) * REST_PER_READING;
         self.until = until;
-        if table == self.table {
+        if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
             return Ok(());
         }
-        self.table = table.clone();
-        send(self.socket, &ToWrap::Policy { table }).await
+        let message = told.message();
+        self.table = told;
+        send_frame(self.socket, Message::Text(message)).await
     }
 }
 
-/// The table of the shim, and when that or the token it came with has to be looked at again.
-async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
-    let Some(good_until) = hub.agents.good_until(bearer).await? else { return Err(End::Cut(Cut::Revoked)) };
-    match hub.servers.table(&shim.client_id, &shim.server, shown).await? {
-        Tabled::In(table, until) => Ok((table, until.into_iter().chain(good_until).min())),
-        Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
-        Tabled::Gone => Err(End::Cut(Cut::Revoked)),
-        Tabled::Unknown => Err(End::Cut(Cut::Removed)),
+/// Policy may have changed, and there was time for other things since it was read last.
+async fn news_of_policy(policy: &Notify, from: Instant) {
+    tokio::time::sleep_until(from).await;
+    policy.notified().await;
+}
+
+/// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at
+/// again.
+async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown, at: Versions) -> Result<Tabled, End> {
+    let Some(good_until) = hub.agents.good_until(bearer, at).await? else { return Err(End::Cut(Cut::Revoked)) };
+    let question = Question { agent: &shim.client_id, server: &shim.server, shown, now: hub.now() };
+    match hub.servers.table(question, at).await? {
+        Standing::In(Tabled { told, until }) => Ok(Tabled { told, until: until.into_iter().chain(good_until).min() }),
+        Standing::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
+        Standing::Gone => Err(End::Cut(Cut::Revoked)),
+        Standing::Unknown => Err(End::Cut(Cut::Removed)),
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use tokio::io::{AsyncReadExt as _, Interest};
 use tokio::net::{UnixStream, unix::pipe};
 
-use super::threads::{ThreadSink, ThreadSource};
+use crate::wrap::threads::{ThreadSink, ThreadSource};
 
 /// Where bytes come from.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use super::child::Signal;
+use crate::wrap::platform::Signal;
 
 /// SIGINT, SIGTERM and SIGHUP, caught from here on.
 #[derive(Debug)]

@@ -1,28 +1,19 @@
-//! Files and directories for this user alone: 0600 and 0700 from the start.
+//! Files and directories for this user alone, from the start: by their mode, or by their access list.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// How a private file is opened: for nothing yet, and 0600 if it is made.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub fn options() -> OpenOptions {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "the mode is set on Unix"))]
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use self::unix::{make_dir, new_file, options, others, sync_dir};
 
-/// Makes a directory that nobody else can enter, with its parents; one that is there stays as it is.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-pub fn make_dir(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
-}
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use self::windows::{make_dir, new_file, options, others, sync_dir};
 
 /// Writes a file whole or not at all, whatever stood there and whoever could read that; its directory is made as well.
 pub fn write(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
@@ -30,8 +21,10 @@ pub fn write(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
     let draft = draft_of(path);
     // One of a process that was killed may have other rights.
     let _ = fs::remove_file(&draft);
-    let mut file = options().write(true).create_new(true).open(&draft)?;
-    let written = file.write_all(text.as_ref()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, path));
+    let mut file = new_file(&draft)?;
+    let written = file.write_all(text.as_ref()).and_then(|()| file.sync_all());
+    drop(file);
+    let written = written.and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
@@ -50,14 +43,11 @@ fn draft_of(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    fn is_ours_alone(path: &Path) -> bool {
+        others(&fs::File::open(path).unwrap()).unwrap().is_none()
     }
 
     #[test]
@@ -65,11 +55,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("made").join("too").join("token");
         write(&path, "one").unwrap();
-        assert_eq!((mode(&path), mode(directory_of(&path))), (0o600, 0o700));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(is_ours_alone(&path));
         fs::write(draft_of(&path), "of one that was killed").unwrap();
+        fs::rename(draft_of(&path), &path).unwrap();
+        fs::write(draft_of(&path), "of another").unwrap();
         write(&path, "two").unwrap();
-        assert_eq!((mode(&path), fs::read_to_string(&path).unwrap()), (0o600, "two".to_owned()));
+        assert!(is_ours_alone(&path));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(directory_of(&path)).unwrap().count(), 1, "no draft stays");
     }
 

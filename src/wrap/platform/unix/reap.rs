@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 static SPARED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// Leaves this child to whoever started it.
-pub fn spare(id: u32) {
+pub(super) fn spare(id: u32) {
     SPARED.lock().unwrap_or_else(PoisonError::into_inner).push(id);
 }
 
