@@ -1,11 +1,15 @@
 -- The schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
 -- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
--- hubs queue here and nowhere else.
+-- hubs queue here and nowhere else. The triggers at the end count in it how often agents and users, servers and their
+-- tools, and channels have changed: a hub that has them in memory can tell in its transaction that they are as it knows.
 create table chain (
     id bigint primary key,
     seq bigint not null,
-    hash text not null
+    hash text not null,
+    callers bigint not null default 0,
+    policy bigint not null default 0,
+    channels bigint not null default 0
 );
 insert into chain (id, seq, hash) values (1, 0, '');
 
@@ -47,13 +51,13 @@ create table links (
     expires_at bigint
 );
 
-create table web_sessions (
+create table browser_sessions (
     id text primary key,
     user_name text,
     data text not null,
     expires_at bigint not null
 );
-create index web_sessions_user on web_sessions (user_name);
+create index browser_sessions_user on browser_sessions (user_name);
 
 create table agents (
     client_id text primary key,
@@ -304,3 +308,26 @@ create table command_tokens (
     created_at bigint not null,
     renewed_at bigint not null
 );
+
+-- What changes without a hub needing to know, such as when an agent was seen last, is not counted.
+create function count_change() returns trigger language plpgsql set search_path from current as $$
+begin
+    execute format('update chain set %1$I = %1$I + 1', tg_argv[0]);
+    return null;
+end
+$$;
+create trigger agents_changed after insert or delete or truncate or update of
+    client_id, name, user_name, trust, servers, token_hash, old_token_hash, old_token_until, revoked_at
+    on agents for each statement execute function count_change('callers');
+create trigger users_changed after insert or delete or truncate or update of name, role, ceilings
+    on users for each statement execute function count_change('callers');
+create trigger servers_changed after insert or delete or truncate or update of
+    name, require_all, threshold, timeout_seconds, rules, gate_changed_tools, listed_at
+    on servers for each statement execute function count_change('policy');
+create trigger bypasses_changed after insert or delete or truncate or update of
+    server, client_id, added_by, added_at, reason, expires_at
+    on bypasses for each statement execute function count_change('policy');
+create trigger tools_changed after insert or delete or truncate or update
+    on tools for each statement execute function count_change('policy');
+create trigger channels_changed after insert or delete or truncate or update of id, enabled, config
+    on channels for each statement execute function count_change('channels');

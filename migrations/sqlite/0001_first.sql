@@ -1,11 +1,15 @@
 -- The schema. Only text and bigint columns; JSON is text, times are unix milliseconds, truth values are 0 and 1.
 
 -- The head of the audit chain. On PostgreSQL every writing transaction updates this row first, so writers of several
--- hubs queue here and nowhere else.
+-- hubs queue here and nowhere else. The triggers at the end count in it how often agents and users, servers and their
+-- tools, and channels have changed: a hub that has them in memory can tell in its transaction that they are as it knows.
 create table chain (
     id integer primary key,
     seq integer not null,
-    hash text not null
+    hash text not null,
+    callers integer not null default 0,
+    policy integer not null default 0,
+    channels integer not null default 0
 ) strict;
 insert into chain (id, seq, hash) values (1, 0, '');
 
@@ -47,13 +51,13 @@ create table links (
     expires_at integer
 ) strict;
 
-create table web_sessions (
+create table browser_sessions (
     id text primary key,
     user_name text,
     data text not null,
     expires_at integer not null
 ) strict;
-create index web_sessions_user on web_sessions (user_name);
+create index browser_sessions_user on browser_sessions (user_name);
 
 create table agents (
     client_id text primary key,
@@ -306,3 +310,30 @@ create table command_tokens (
     created_at integer not null,
     renewed_at integer not null
 ) strict;
+
+-- What changes without a hub needing to know, such as when an agent was seen last, is not counted.
+create trigger agents_inserted after insert on agents begin update chain set callers = callers + 1; end;
+create trigger agents_deleted after delete on agents begin update chain set callers = callers + 1; end;
+create trigger agents_updated after update of
+    client_id, name, user_name, trust, servers, token_hash, old_token_hash, old_token_until, revoked_at
+    on agents begin update chain set callers = callers + 1; end;
+create trigger users_inserted after insert on users begin update chain set callers = callers + 1; end;
+create trigger users_deleted after delete on users begin update chain set callers = callers + 1; end;
+create trigger users_updated after update of name, role, ceilings
+    on users begin update chain set callers = callers + 1; end;
+create trigger servers_inserted after insert on servers begin update chain set policy = policy + 1; end;
+create trigger servers_deleted after delete on servers begin update chain set policy = policy + 1; end;
+create trigger servers_updated after update of
+    name, require_all, threshold, timeout_seconds, rules, gate_changed_tools, listed_at
+    on servers begin update chain set policy = policy + 1; end;
+create trigger bypasses_inserted after insert on bypasses begin update chain set policy = policy + 1; end;
+create trigger bypasses_deleted after delete on bypasses begin update chain set policy = policy + 1; end;
+create trigger bypasses_updated after update of server, client_id, added_by, added_at, reason, expires_at
+    on bypasses begin update chain set policy = policy + 1; end;
+create trigger tools_inserted after insert on tools begin update chain set policy = policy + 1; end;
+create trigger tools_deleted after delete on tools begin update chain set policy = policy + 1; end;
+create trigger tools_updated after update on tools begin update chain set policy = policy + 1; end;
+create trigger channels_inserted after insert on channels begin update chain set channels = channels + 1; end;
+create trigger channels_deleted after delete on channels begin update chain set channels = channels + 1; end;
+create trigger channels_updated after update of id, enabled, config
+    on channels begin update chain set channels = channels + 1; end;

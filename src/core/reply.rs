@@ -2,6 +2,7 @@
 //!
 //! A refusal is a result with `isError: true`, so that the model sees it (`mcp.md`); each says that nothing ran.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -132,75 +133,84 @@ impl Refusal {
         }
     }
 
-    /// The sentence for the model and its user.
+    /// The sentences for the model and its user: what happened, that nothing ran, and what to do.
     pub fn text(&self, tool: &str) -> String {
-        let tool = inert(tool);
+        let executed = match self {
+            Self::Pending { .. } => "It was not executed yet.",
+            Self::AskedAgain => "This call was not executed; the later one waits in its place.",
+            _ => "It was not executed.",
+        };
+        let advice = self.advice();
+        let blank = if advice.is_empty() { "" } else { " " };
+        format!("{}. {executed}{blank}{advice}", self.what_happened(&inert(tool)))
+    }
+
+    fn what_happened(&self, tool: &str) -> String {
+        let (needs, cap) = ("requires admin approval", MAX_GATED_BYTES >> 20);
         match self {
-            Self::Rejected { reason } => {
-                let reason = reason.as_deref().map(|reason| format!(": '{reason}'")).unwrap_or_default();
+            Self::Rejected { reason: None } => format!("Tool '{tool}' was rejected by admin"),
+            Self::Rejected { reason: Some(reason) } => format!("Tool '{tool}' was rejected by admin: '{reason}'"),
+            Self::TimedOut { after_seconds } => {
+                let time = duration(*after_seconds);
+                format!("Tool '{tool}' was not approved within {time} and was rejected automatically")
+            }
+            Self::Denied { reasons } => {
+                format!("Permission denied: tool '{tool}' may not be called here ({})", reasons.join("; "))
+            }
+            Self::HubAway { hub, why } => {
+                let why = why.as_deref().map(because).unwrap_or_default();
+                format!("Tool '{tool}' {needs}, but the approval {hub} cannot be reached{why}")
+            }
+            Self::Cancelled { reason } => format!("The approval request for tool '{tool}' was cancelled: {reason}"),
+            Self::NoRuling => format!("The approval hub did not say in time whether tool '{tool}' needs approval"),
+            Self::Mismatch => {
+                format!("Tool '{tool}' was refused, because what was approved is not what would have run")
+            }
+            Self::ToolChanged => {
+                format!("Tool '{tool}' was approved, but its server has changed it since the approver was shown it")
+            }
+            Self::Pending { link } => {
                 format!(
-                    "Tool '{tool}' was rejected by admin{reason}. It was not executed. Do not retry unless the user \
-                     asks. Contact your admin if you believe this is an error."
+                    "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}"
                 )
             }
-            Self::TimedOut { after_seconds } => format!(
-                "Tool '{tool}' was not approved within {} and was rejected automatically. It was not executed. Do \
-                 not retry unless the user asks.",
-                duration(*after_seconds)
-            ),
-            Self::Denied { reasons } => format!(
-                "Permission denied: tool '{tool}' may not be called here ({}). It was not executed. Do not retry; \
-                 contact your admin if you need it.",
-                reasons.join("; ")
-            ),
-            Self::HubAway { hub, why } => format!(
-                "Tool '{tool}' requires admin approval, but the approval {hub} cannot be reached{}. It was not \
-                 executed. {}, then call the tool again.",
-                why.as_deref().map(because).unwrap_or_default(),
-                hub.advice()
-            ),
-            Self::Cancelled { reason } => format!(
-                "The approval request for tool '{tool}' was cancelled: {reason}. It was not executed. Do not retry \
-                 unless the user asks."
-            ),
-            Self::NoRuling => format!(
-                "The approval hub did not say in time whether tool '{tool}' needs approval. It was not executed. Call \
-                 the tool again."
-            ),
-            Self::Mismatch => format!(
-                "Tool '{tool}' was refused, because what was approved is not what would have run. It was not \
-                 executed. Contact your admin."
-            ),
-            Self::ToolChanged => format!(
-                "Tool '{tool}' was approved, but its server has changed it since the approver was shown it. It was not \
-                 executed. Call the tool again to ask for approval of what it is now."
-            ),
-            Self::Pending { link } => format!(
-                "Tool '{tool}' is still waiting for approval; the approvers have been asked and decide at {link}. It \
-                 was not executed yet. Call the tool again with the same arguments to go on waiting; once approved, \
-                 that call runs."
-            ),
-            Self::AskedAgain => format!(
-                "Tool '{tool}' was called again with the same arguments while this call waited for approval. This call \
-                 was not executed; the later one waits in its place."
-            ),
-            Self::ServerGone => {
-                format!("The server of tool '{tool}' ended while the call waited for approval. It was not executed.")
+            Self::AskedAgain => {
+                format!("Tool '{tool}' was called again with the same arguments while this call waited for approval")
             }
-            Self::TooLong => format!(
-                "Tool '{tool}' requires admin approval, and this call is longer than the {} MiB that can be shown to an \
-                 approver. It was not executed. Call it with less, in parts, or with a file's name in place of its content.",
-                MAX_GATED_BYTES >> 20
-            ),
-            Self::Overloaded => format!(
-                "Tool '{tool}' requires admin approval, and too many calls are waiting for one already. It was not \
-                 executed. Wait for them before you call again."
-            ),
-            Self::Busy { why } => format!(
-                "Tool '{tool}' requires admin approval, and the hub takes no more calls of this agent now: {why}. It \
-                 was not executed. Wait for the decisions before you call again."
-            ),
+            Self::ServerGone => format!("The server of tool '{tool}' ended while the call waited for approval"),
+            Self::TooLong => {
+                format!(
+                    "Tool '{tool}' {needs}, and this call is longer than the {cap} MiB that can be shown to an approver"
+                )
+            }
+            Self::Overloaded => format!("Tool '{tool}' {needs}, and too many calls are waiting for one already"),
+            Self::Busy { why } => {
+                format!("Tool '{tool}' {needs}, and the hub takes no more calls of this agent now: {why}")
+            }
         }
+    }
+
+    /// What to do now; empty where there is nothing to do.
+    fn advice(&self) -> Cow<'static, str> {
+        let advice = match self {
+            Self::HubAway { hub, .. } => return format!("{}, then call the tool again.", hub.advice()).into(),
+            Self::Rejected { .. } => {
+                "Do not retry unless the user asks. Contact your admin if you believe this is an error."
+            }
+            Self::TimedOut { .. } | Self::Cancelled { .. } => "Do not retry unless the user asks.",
+            Self::Denied { .. } => "Do not retry; contact your admin if you need it.",
+            Self::NoRuling => "Call the tool again.",
+            Self::Mismatch => "Contact your admin.",
+            Self::ToolChanged => "Call the tool again to ask for approval of what it is now.",
+            Self::Pending { .. } => {
+                "Call the tool again with the same arguments to go on waiting; once approved, that call runs."
+            }
+            Self::AskedAgain | Self::ServerGone => "",
+            Self::TooLong => "Call it with less, in parts, or with a file's name in place of its content.",
+            Self::Overloaded => "Wait for them before you call again.",
+            Self::Busy { .. } => "Wait for the decisions before you call again.",
+        };
+        advice.into()
     }
 
     /// Why, as the log has it, one phrase each.

@@ -131,7 +131,7 @@ pub struct Scales {
     /// The server's argument rules, made ready.
     pub rules: Arc<Rules>,
     /// The server's tools.
-    pub tools: Vec<Tool>,
+    pub tools: Arc<Vec<Tool>>,
     /// Whether those are all that it listed.
     pub all_known: bool,
 }
@@ -141,6 +141,11 @@ impl Scales {
     pub fn weigh(&self, tool: &str, arguments: &str, opinion: &Opinion) -> Ruling {
         let listed = self.tools.iter().find(|known| known.name == tool);
         self.on(tool, listed, Some(arguments), opinion)
+    }
+
+    /// Whether the server has listed the tool.
+    pub fn lists(&self, tool: &str) -> bool {
+        self.tools.iter().any(|known| known.name == tool)
     }
 
     /// What can be said of a tool's calls before there is one.

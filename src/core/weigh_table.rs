@@ -111,7 +111,7 @@ impl World {
             },
             rules: Arc::new(Rules::compile(&policy.rules).unwrap()),
             policy,
-            tools: server.tools.iter().map(ToolRow::tool).collect(),
+            tools: Arc::new(server.tools.iter().map(ToolRow::tool).collect()),
             all_known: true,
         }
     }

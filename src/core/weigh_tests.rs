@@ -14,11 +14,15 @@ fn scales(change: impl FnOnce(&mut Scales)) -> Scales {
         policy: ServerPolicy::of_new_server(None),
         rules: Arc::default(),
         all_known: true,
-        tools: vec![tool("delete", Level::High, false), tool("list", Level::Low, false)],
+        tools: Arc::new(vec![tool("delete", Level::High, false), tool("list", Level::Low, false)]),
     };
     change(&mut scales);
     let ready = Rules::compile(&scales.policy.rules).unwrap();
     Scales { rules: Arc::new(ready), ..scales }
+}
+
+fn tools(scales: &mut Scales) -> &mut Vec<Tool> {
+    Arc::make_mut(&mut scales.tools)
 }
 
 fn rule(json: &str) -> Rule {
@@ -37,9 +41,9 @@ fn gates_stack_and_each_says_why() {
         scales.policy.require_all = true;
         scales.policy.threshold = Some(Level::High);
         scales.policy.rules = vec![rule(r#"{"effect":"gate","description":"always"}"#)];
-        scales.tools[0].hitl = true;
-        scales.tools[0].reason = Some("it cannot be undone".into());
-        scales.tools[0].drift = Some(Drift::Changed);
+        tools(scales)[0].hitl = true;
+        tools(scales)[0].reason = Some("it cannot be undone".into());
+        tools(scales)[0].drift = Some(Drift::Changed);
     });
     let ruling = strict.weigh("delete", "{}", &Opinion::None);
     assert_eq!(ruling.verdict, Verdict::Gate);
@@ -102,7 +106,7 @@ fn a_rule_in_doubt_gates_and_denies_only_where_nobody_is_asked() {
 
 #[test]
 fn unlisted_tool_is_gated_when_anything_is_gated() {
-    let toggled = scales(|scales| scales.tools[1].hitl = true);
+    let toggled = scales(|scales| tools(scales)[1].hitl = true);
     assert_eq!(toggled.weigh("b", "{}", &Opinion::None).verdict, Verdict::Gate);
     assert_eq!(scales(|_| ()).weigh("b", "{}", &Opinion::None).verdict, Verdict::Pass);
     let table = toggled.table(&Opinion::None);
@@ -115,7 +119,7 @@ fn a_threshold_that_no_tool_reaches_gates_no_tool_but_by_its_own_level() {
     let benign = |change: fn(&mut Scales)| {
         scales(|scales| {
             scales.policy.threshold = Some(Level::High);
-            scales.tools.remove(0);
+            tools(scales).remove(0);
             change(scales);
         })
     };
@@ -124,7 +128,7 @@ fn a_threshold_that_no_tool_reaches_gates_no_tool_but_by_its_own_level() {
     let named = nothing.weigh("delete_all", "{}", &Opinion::None);
     assert_eq!((named.verdict, named.reasons), (Verdict::Gate, vec!["trust high ≥ threshold high".to_owned()]));
     assert_eq!(nothing.table(&Opinion::None).unlisted.verdict, Verdict::Ask, "only the hub weighs names");
-    let new = benign(|scales| scales.tools[0].drift = Some(Drift::New)).weigh("list", "{}", &Opinion::None);
+    let new = benign(|scales| tools(scales)[0].drift = Some(Drift::New)).weigh("list", "{}", &Opinion::None);
     assert_eq!(new.verdict, Verdict::Gate, "what is known to be new waits all the same");
     let always = benign(|scales| scales.policy.gate_changed_tools = Some(true));
     assert_eq!(always.weigh("frobnicate", "{}", &Opinion::None).verdict, Verdict::Gate);
@@ -187,7 +191,7 @@ fn a_call_that_was_seen_is_never_asked_about_again() {
 fn drift_gates_where_anything_is_gated_or_where_it_is_switched_on() {
     let new = |setting: Option<bool>, threshold: Option<Level>| {
         scales(|scales| {
-            scales.tools[1].drift = Some(Drift::New);
+            tools(scales)[1].drift = Some(Drift::New);
             scales.policy.gate_changed_tools = setting;
             scales.policy.threshold = threshold;
         })

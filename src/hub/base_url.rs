@@ -20,7 +20,7 @@ impl BaseUrl {
 }
 
 /// A path segment or query value in which no character means anything.
-pub(in crate::hub) fn percent_encode(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::Ungated;
-use crate::hub::store::bus::Target;
+use crate::hub::store::Target;
 use crate::hub::who::Shim;
 
 /// How many of its approvals may have news for one session; a session that falls further behind is cut.
@@ -179,7 +179,7 @@ impl Live {
     }
 
     /// What the session's client starts without a shim, as far as a page has room for it.
-    pub(in crate::hub) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
+    pub(super) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
         items.retain(|item| item.client.len() <= MAX_NAME && item.server.len() <= MAX_NAME);
         items.truncate(MAX_UNGATED);
         if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
@@ -194,7 +194,7 @@ impl Live {
     }
 
     /// The same of all sessions, by agent, each once.
-    pub(in crate::hub) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
+    pub(super) fn ungated(&self) -> BTreeSet<(ClientId, Ungated)> {
         let shims = self.shims();
         let all = shims.connected.iter().flat_map(|((client_id, _), connected)| {
             connected.ungated.iter().map(|item| (client_id.clone(), item.clone()))

@@ -50,13 +50,9 @@ use self::clock::Clock;
 use self::live::Live;
 use self::notify::Notify;
 use self::people::People;
-use self::servers::Servers;
-use self::servers::decision_point::DecisionPoint;
-use self::shims::Shims;
-use self::shims::meter::Room;
-use self::store::budget::Budgets;
-use self::store::bus::Target;
-use self::store::{Store, StoreError};
+use self::servers::{DecisionPoint, Servers};
+use self::shims::{Room, Shims, Turns};
+use self::store::{Budgets, Store, StoreError, Target};
 use self::tallies::Tallies;
 use crate::core::trust::Level;
 
@@ -229,7 +225,7 @@ impl Rooms {
             tallies: tallies.clone(),
             room: Room::default(),
             // One at a time: it reads all tools of a server, and the readers are few.
-            tables: shims::turns::Turns::new(1),
+            tables: Turns::new(1),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::hub::Hub;
-use crate::hub::store::StoreError;
-use crate::hub::store::leases::{self, BEAT_MS};
+use crate::hub::store::{BEAT_MS, StoreError};
 
 /// After a failure of the store, the next try, in milliseconds.
 const RETRY_MS: i64 = 1_000;
@@ -108,7 +107,7 @@ impl Hub {
             .write(move |tx| {
                 Box::pin(async move {
                     for sql in [
-                        "delete from web_sessions where expires_at <= $1",
+                        "delete from browser_sessions where expires_at <= $1",
                         "delete from user_tokens where expires_at <= $1",
                         "delete from command_tokens where expires_at <= $1",
                         "delete from links where expires_at <= $1",
@@ -117,7 +116,7 @@ impl Hub {
                     ] {
                         sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
                     }
-                    leases::prune(tx, clock.now()).await
+                    tx.prune_hubs(clock.now()).await
                 })
             })
             .await

@@ -19,6 +19,7 @@ mod releases;
 mod removal;
 #[cfg(feature = "wrap")]
 mod sessions;
+mod statements;
 mod store;
 #[cfg(feature = "wrap")]
 mod verdicts;

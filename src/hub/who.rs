@@ -1,5 +1,7 @@
 //! Whose doing it is: people, agents' shims, and the hub itself; what they may be called, and what a role allows.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -9,7 +11,7 @@ use crate::core::inert::deceives;
 use crate::core::messages::ClientInfo;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Approval, Role, User};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Remembered, Sees as _, StoreError, Topic, Tx};
 
 /// The actor of what happens by itself.
 pub(super) const HUB: &str = "hub";
@@ -22,14 +24,19 @@ pub(super) const CLIENT_ID_PREFIX: &str = "agent-";
 
 /// Whom a session speaks for.
 #[derive(Clone, Debug)]
-pub(super) struct Shim {
-    pub(super) client_id: ClientId,
-    pub(super) agent_name: String,
-    pub(super) instance: InstanceId,
-    pub(super) server: String,
-    pub(super) client: ClientInfo,
+pub struct Shim {
+    /// Its agent.
+    pub client_id: ClientId,
+    /// The agent's name.
+    pub agent_name: String,
+    /// The run of the shim.
+    pub instance: InstanceId,
+    /// The server that it stands in front of.
+    pub server: String,
+    /// The client, by its own word.
+    pub client: ClientInfo,
     /// Whose account it runs under, as the shim says; shown as a claim, never decided on.
-    pub(super) claimed_user: Option<String>,
+    pub claimed_user: Option<String>,
 }
 
 /// How a decision came in.
@@ -124,9 +131,23 @@ impl Actor {
 
 /// The role of whoever has this name, as it is now.
 pub(super) async fn role_of(tx: &mut Tx, name: &str) -> Result<Option<Role>, StoreError> {
+    if let Some(known) = tx.recall::<Known>(name) {
+        return Ok(Some(known.0));
+    }
     let role: Option<String> =
         sqlx::query_scalar("select role from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
-    Ok(role.and_then(|role| Role::from_name(&role)))
+    let role = role.and_then(|role| Role::from_name(&role));
+    if let Some(role) = role {
+        tx.keep(name, &Arc::new(Known(role)));
+    }
+    Ok(role)
+}
+
+/// A role that is kept in memory.
+struct Known(Role);
+
+impl Remembered for Known {
+    const TOPIC: Topic = Topic::Callers;
 }
 
 /// Refuses whoever is no administrator now, whatever they were when they were looked up.
@@ -166,7 +187,7 @@ pub(super) fn check_name(name: &str) -> Result<(), ChangeError> {
 }
 
 /// Refuses a name that people could take for that of another, of those there are; the same name is for others to refuse.
-pub(in crate::hub) fn check_alike(name: &str, what: &str, known: Vec<String>) -> Result<(), ChangeError> {
+pub(super) fn check_alike(name: &str, what: &str, known: Vec<String>) -> Result<(), ChangeError> {
     if known.iter().any(|known| known == name) {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use clap::Parser as _;
 
@@ -69,6 +70,18 @@ fn words(command: &str) -> Vec<String> {
         false => part.split_whitespace().map(str::to_owned).collect(),
     });
     words.collect()
+}
+
+#[test]
+fn every_file_that_the_front_page_of_the_code_names_is_there() {
+    let page = fs::read_to_string("src/lib.rs").unwrap();
+    let page: String = page.lines().filter(|line| line.starts_with("//!")).collect();
+    let named = page.split('`').skip(1).step_by(2).filter(|word| word.contains('/') && word.ends_with(".rs"));
+    let linked = page.split("(../src/hitl/").skip(1).filter_map(|rest| rest.split_once(".html)"));
+    let files: BTreeSet<_> = named.chain(linked.map(|(path, _)| path)).collect();
+    assert!(files.len() > 10, "files are named otherwise now: {files:?}");
+    let dead = files.into_iter().filter(|path| !Path::new(path).exists() && !Path::new("src").join(path).exists());
+    assert_eq!(dead.collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

@@ -43,6 +43,15 @@ const FLOORS: [&str; 20] = [
     "base_url",
 ];
 
+/// The rooms of the hub: folders whose files are theirs alone.
+const ROOMS: [&str; 8] = ["agents", "approvals", "notify", "people", "serve", "servers", "shims", "store"];
+
+/// Files of rooms that are doors themselves: how a column is read, which every room's rows need.
+const OPEN: [[&str; 3]; 1] = [["hub", "store", "rows"]];
+
+/// What may be said of the database outside the store and the files that read rows: SQL, and what to do with it.
+const SPOKEN: [&str; 4] = ["query(", "query_as(", "query_as::<", "query_scalar("];
+
 /// What `core` must not touch: no async, no IO, no clock, no logging, no chance.
 const IMPURE: [&str; 14] = [
     "tokio",
@@ -102,6 +111,43 @@ fn upward(sources: &Sources) -> Vec<String> {
 }
 
 #[test]
+fn a_room_is_entered_by_its_door() {
+    let wrong = past_doors(&product());
+    assert!(wrong.is_empty(), "name what is needed in the room's mod.rs: {wrong:#?}");
+}
+
+#[test]
+fn what_a_room_shows_is_named_in_its_door() {
+    let mut wrong = Vec::new();
+    for (module, code) in product().files().filter(|(module, _)| module[0] == "hub") {
+        for (at, _) in code.match_indices("pub(in crate::hub") {
+            let shown = code[at..].split_once(')').map_or("", |(shown, _)| shown);
+            // A folder inside a room shows to its room.
+            let room = module.get(1).filter(|_| module.len() > 3).map(|room| format!("pub(in crate::hub::{room}"));
+            if room.as_deref() != Some(shown) {
+                wrong.push(format!("{}: {shown})", module.join("::")));
+            }
+        }
+        let is_room = module.len() == 2 && ROOMS.contains(&module[1].as_str());
+        let files = code.lines().filter(|line| is_room && line.starts_with("pub") && line.contains(" mod "));
+        let shut = |line: &&str| !OPEN.iter().any(|open| line.ends_with(&format!(" mod {};", open[2])));
+        wrong.extend(files.filter(shut).map(|line| format!("{}: {line}", module.join("::"))));
+    }
+    assert!(wrong.is_empty(), "a method of the room's struct, or `pub use` in its mod.rs: {wrong:#?}");
+}
+
+/// Paths from outside a room that lead to one of its files, past what its door shows.
+fn past_doors(sources: &Sources) -> Vec<String> {
+    let past = |(from, path): &Arrow| {
+        path.first().is_some_and(|layer| layer == "hub")
+            && from.get(..2) != path.get(..2)
+            && path.get(..3).is_some_and(|file| sources.has(file) && !OPEN.iter().any(|open| file == open))
+    };
+    let wrong = sources.paths().into_iter().filter(past);
+    wrong.map(|(from, path)| format!("{} reaches for {}", from.join("::"), path.join("::"))).collect()
+}
+
+#[test]
 fn core_is_pure() {
     let mut wrong = Vec::new();
     for file in sources().into_iter().filter(|file| top_module(file) == "core") {
@@ -126,6 +172,45 @@ fn only_use_cases_and_the_store_speak_sql() {
         }
     }
     assert!(wrong.is_empty(), "sqlx where only use cases are called: {wrong:#?}");
+}
+
+#[test]
+fn only_the_store_and_rows_name_types_of_the_database() {
+    let mut wrong = Vec::new();
+    for (module, code) in product().files() {
+        // There `?` makes an answer of what the database said.
+        let may_name = module.starts_with(&["hub".to_owned(), "store".to_owned()])
+            || module.last().is_some_and(|file| file == "row")
+            || module.join("::") == "hub::error";
+        let named = code.match_indices("sqlx").map(|(at, word)| &code[at + word.len()..]);
+        let named = named.filter(|rest| !rest.strip_prefix("::").is_some_and(|rest| begins(rest, &SPOKEN)));
+        let line = |rest: &str| rest.lines().next().unwrap_or_default().to_owned();
+        let named = named.filter(|_| !may_name).map(|rest| format!("{}: sqlx{}", module.join("::"), line(rest)));
+        wrong.extend(named);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn begins(text: &str, with: &[&str]) -> bool {
+    with.iter().any(|start| text.starts_with(start))
+}
+
+#[test]
+fn a_way_past_a_door_is_found() {
+    let door = "mod row; pub mod rows; pub use self::row::Held;";
+    let past = |code: &str| {
+        let files = [
+            ("hub/store/mod.rs", door.to_owned()),
+            ("hub/store/row.rs", "struct Held; fn f() {}".to_owned()),
+            ("hub/store/rows.rs", "fn text() {}".to_owned()),
+            ("hub/servers/set.rs", code.to_owned()),
+        ];
+        past_doors(&Sources::new(files)).len()
+    };
+    assert_eq!(past("use crate::hub::store::row::Held;"), 1);
+    assert_eq!(past("use crate::hub::store::{self, row};"), 1);
+    assert_eq!(past("fn g() { super::super::store::row::f() }"), 1);
+    assert_eq!(past("use crate::hub::store::{Held, rows::{self, text}};"), 0);
 }
 
 #[test]

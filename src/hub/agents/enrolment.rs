@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::chance;
-use crate::hub::agents::AgentChange;
-use crate::hub::agents::Agents;
+use crate::hub::agents::{AgentChange, Agents};
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
 use crate::hub::store::StoreError;

@@ -1,7 +1,7 @@
 //! Agents: the identity behind a client, with a token for the shim's websocket and nothing else.
 
-pub mod enrolment;
-pub mod tokens;
+mod enrolment;
+mod tokens;
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::enrolment::Enrolments;
+pub use self::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+pub use self::tokens::Bearer;
 use crate::chance;
 use crate::core::ids::{ClientId, hex};
 use crate::core::trust::Level;
-use crate::hub::approvals::hold;
+use crate::hub::approvals::end_all;
 use crate::hub::clock::Clock;
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, Store, StoreError, Tx, rows};
-use crate::hub::who::Actor;
-use crate::hub::who::{CLIENT_ID_PREFIX, admin, check_alike, check_limits, check_name};
+use crate::hub::store::{Entry, Store, StoreError, Target, Tx, rows};
+use crate::hub::who::{Actor, CLIENT_ID_PREFIX, admin, check_alike, check_limits, check_name};
 
 /// The reason on what a revoked agent had open.
 const REVOKED: &str = "the agent was revoked";
@@ -157,7 +157,7 @@ impl Agents {
                         .bind(now)
                         .execute(tx.sql())
                         .await?;
-                    hold::end_all(tx, &id, None, REVOKED, now).await?;
+                    end_all(tx, &id, None, REVOKED, now).await?;
                     let detail = json!({ "name": agent.name });
                     record(tx, &by, "agent.revoked", &id, detail, Target::Revoked(id.clone()), now).await?;
                     Ok(agent)

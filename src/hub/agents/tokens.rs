@@ -1,5 +1,6 @@
 //! Agents' tokens: whose one is, and a new one in its place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,9 +9,7 @@ use super::{Agents, find, record};
 use crate::core::ids::ClientId;
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
-use crate::hub::store::bus::Target;
-use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Store, StoreError, rows};
+use crate::hub::store::{Remembered, Sees, Store, StoreError, Target, Topic, Versions, hashed, random, rows};
 use crate::hub::who::{Actor, admin};
 
 /// How long an agent's old token may stay good beside its new one.
@@ -22,6 +21,34 @@ pub struct Bearer {
     /// Whose it is.
     pub agent: Agent,
     hash: String,
+}
+
+/// The tokens of an agent that is not revoked: the hash of its own, and of one that it had before with its end.
+struct Tokens {
+    hash: String,
+    old: Option<(String, i64)>,
+}
+
+impl Remembered for Tokens {
+    const TOPIC: Topic = Topic::Callers;
+
+    fn weight(&self) -> usize {
+        size_of_val(self) + 2 * self.hash.len()
+    }
+}
+
+async fn tokens(store: &mut impl Sees, agent: &ClientId) -> Result<Option<Arc<Tokens>>, StoreError> {
+    let found: Option<(String, Option<String>, Option<i64>)> = sqlx::query_as(
+        "select token_hash, old_token_hash, old_token_until from agents where client_id = $1 and revoked_at is null",
+    )
+    .bind(agent.as_str())
+    .fetch_optional(store.sql())
+    .await?;
+    let tokens = found.map(|(hash, old, until)| Arc::new(Tokens { hash, old: old.zip(until) }));
+    if let Some(tokens) = &tokens {
+        store.keep(agent.as_str(), tokens);
+    }
+    Ok(tokens)
 }
 
 /// A new token of this hub, and its hash.
@@ -52,21 +79,20 @@ impl Agents {
         Ok(agent.map(|agent| Bearer { agent, hash }))
     }
 
-    /// Until when a token is good that was: `None` when it is no more, and `Some(None)` when no end is known.
-    pub(in crate::hub) async fn good_until(&self, bearer: &Bearer) -> Result<Option<Option<i64>>, StoreError> {
-        let found: Option<(i64, Option<i64>)> = sqlx::query_as(
-            "select case when token_hash = $2 then 1 else 0 end, old_token_until from agents \
-             where client_id = $1 and revoked_at is null and (token_hash = $2 or old_token_hash = $2)",
-        )
-        .bind(bearer.agent.client_id.as_str())
-        .bind(bearer.hash.as_str())
-        .fetch_optional(self.store.read())
-        .await?;
-        Ok(match found {
-            Some((1, _)) => Some(None),
-            Some((_, Some(until))) if until > self.now() => Some(Some(until)),
-            _ => None,
-        })
+    /// Until when a token is good that was, as the store was then or later: `None` when it is no more, and `Some(None)`
+    /// when no end is known.
+    pub async fn good_until(&self, bearer: &Bearer, at: Versions) -> Result<Option<Option<i64>>, StoreError> {
+        let agent = &bearer.agent.client_id;
+        let tokens = match self.store.memory().recall::<Tokens>(at, agent.as_str()) {
+            Some(tokens) => Some(tokens),
+            None => tokens(&mut self.store.moment().await?, agent).await?,
+        };
+        let Some(tokens) = tokens else { return Ok(None) };
+        if tokens.hash == bearer.hash {
+            return Ok(Some(None));
+        }
+        let old = tokens.old.as_ref().filter(|(hash, until)| *hash == bearer.hash && *until > self.now());
+        Ok(old.map(|(_, until)| Some(*until)))
     }
 
     /// Gives an agent, by client id or name, a new token, which is never shown again. The one before stays good that

@@ -21,7 +21,7 @@ use super::upgrade::speaking;
 use super::who::Admin;
 use crate::core::ids::ClientId;
 use crate::hub::Hub;
-use crate::hub::agents::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use crate::hub::agents::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
 use crate::hub::model::Agent;
 use crate::hub::who::Actor;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};

@@ -10,7 +10,7 @@ use super::body::Params;
 use super::problem::Problem;
 use super::who::Viewer;
 use crate::hub::model::{ActivityRow, AuditRecord, Page};
-use crate::hub::store::activity::ActivityFilter;
+use crate::hub::store::ActivityFilter;
 
 /// Records in a page of `/audit` when nothing is said, and at most.
 const AUDIT_LIMIT: (u32, u32) = (100, 1000);

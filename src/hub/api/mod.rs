@@ -43,13 +43,14 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::limit::Attempts;
+pub use self::limit::network;
 use self::listeners::Listeners;
 use self::looking::Looking;
 use self::ops::Counters;
 use self::problem::Problem;
-use self::site::Site;
+pub use self::site::{Site, own_url};
 use super::Hub;
-use super::store::identity::Identity;
+use super::store::Identity;
 
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;

@@ -20,7 +20,7 @@ use crate::core::ids::Digest;
 use crate::hub::Hub;
 use crate::hub::model::User;
 use crate::hub::people::{BrowserSessions, USER_KEY};
-use crate::hub::store::identity::Identity;
+use crate::hub::store::Identity;
 
 /// A session nobody used for so long is over: half an hour.
 const IDLE_MS: i64 = 30 * 60_000;

@@ -15,8 +15,7 @@ use super::who::{Admin, InPerson, Viewer};
 use crate::core::trust::Level;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Page, Role, User};
-use crate::hub::people::UserChange;
-use crate::hub::people::links::LinkKind;
+use crate::hub::people::{LinkKind, UserChange};
 
 /// `GET /users`
 pub async fn list(State(api): State<Api>, Admin(_): Admin) -> Result<Json<Page<User>>, Problem> {

@@ -13,9 +13,9 @@ use super::Api;
 use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::{Credential, credential};
-use crate::hub::agents::tokens::Bearer;
-use crate::hub::shims::meter::Meter;
-use crate::hub::shims::session;
+use crate::hub::agents::Bearer;
+use crate::hub::shims;
+use crate::hub::shims::Meter;
 use crate::wire;
 
 /// `GET /v1/wrap`
@@ -37,7 +37,7 @@ pub async fn open(
         .max_frame_size(wire::MAX_FRAME_BYTES)
         .read_buffer_size(wire::BUFFER_BYTES)
         .write_buffer_size(wire::BUFFER_BYTES)
-        .on_upgrade(move |socket| session::handle(api.hub.shims.clone(), socket, bearer, meter, Some(peer))))
+        .on_upgrade(move |socket| shims::handle(api.hub.shims.clone(), socket, bearer, meter, Some(peer))))
 }
 
 async fn bearer(api: &Api, headers: &HeaderMap) -> Result<Bearer, Problem> {

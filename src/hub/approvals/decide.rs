@@ -9,7 +9,7 @@ use crate::hub::approvals::row::Held;
 use crate::hub::approvals::{Approvals, find, life};
 use crate::hub::error::DecideError;
 use crate::hub::model::{Approval, Role, User};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{StoreError, Turn, Tx};
 use crate::hub::who::{Decider, role_of};
 
 /// The longest comment or reason, in characters.
@@ -49,7 +49,7 @@ impl Approvals {
         }
         let (hub, id) = (self.clone(), id.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Decision, 1, move |tx| {
                 Box::pin(async move {
                     let now = hub.now();
                     Ok(match decidable(tx, &id, &by.name, now).await? {
@@ -78,7 +78,7 @@ impl Approvals {
         }
         let (hub, id, by) = (self.clone(), id.clone(), by.into());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Decision, 1, move |tx| {
                 Box::pin(async move {
                     let now = hub.now();
                     let approval = match decidable(tx, &id, &by.name, now).await? {
@@ -100,7 +100,7 @@ impl Approvals {
     pub async fn seen(&self, id: &ApprovalId, by: &User) -> Result<(), DecideError> {
         let (hub, id, by) = (self.clone(), id.clone(), by.name.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Decision, 1, move |tx| {
                 Box::pin(async move {
                     let now = hub.now();
                     // A card that was decided while it was being drawn is nothing to complain about.

@@ -9,7 +9,7 @@ const BATCH: i64 = 200;
 
 impl Approvals {
     /// When the next deadline or grace is over.
-    pub(in crate::hub) async fn next_due(&self) -> Result<i64, StoreError> {
+    pub async fn next_due(&self) -> Result<i64, StoreError> {
         let (deadline, grace): (Option<i64>, Option<i64>) = sqlx::query_as(
             "select (select min(deadline_at) from approvals where status = 'pending'), \
              (select min(grace_until) from approvals where status = 'approved' and outcome = 'waiting')",
@@ -20,7 +20,7 @@ impl Approvals {
     }
 
     /// Ends what is over.
-    pub(in crate::hub) async fn end_due(&self) -> Result<(), StoreError> {
+    pub async fn end_due(&self) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         self.store
             .write(move |tx| {

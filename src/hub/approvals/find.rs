@@ -7,7 +7,7 @@ use crate::hub::store::{StoreError, Tx};
 
 impl Approvals {
     /// One approval as its session needs it.
-    pub(in crate::hub) async fn held(&self, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
+    pub async fn held(&self, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
         let row = sqlx::query("select * from approvals where id = $1")
             .bind(id.as_str())
             .fetch_optional(self.store.read())

@@ -13,8 +13,8 @@ use crate::core::weigh::Opinion;
 use crate::hub::approvals::life::{DISCONNECTED, UNUSED};
 use crate::hub::approvals::row::Held;
 use crate::hub::approvals::{Approvals, find, life};
-use crate::hub::servers::policies::{Question, Shown, Standing};
-use crate::hub::store::{StoreError, Turn, Tx, activity};
+use crate::hub::servers::{Question, Shown, Standing};
+use crate::hub::store::{StoreError, Turn, Tx};
 use crate::hub::who::{HUB, Shim};
 
 /// How much of what a call is continued with is kept, in characters.
@@ -24,7 +24,7 @@ const MAX_REASON: usize = 500;
 
 /// The answer to a request to release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Released {
+pub enum Released {
     /// Recorded: write it now.
     Go,
     /// Never; why, in words.
@@ -33,7 +33,7 @@ pub(in crate::hub) enum Released {
 
 impl Approvals {
     /// The client took a call back, for good or to call again. Too late for one that is released.
-    pub(in crate::hub) async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
+    pub async fn cancel(&self, shim: &Shim, cancel: Cancel) -> Result<(), StoreError> {
         let (clock, shim, grant_ms) = (self.clock.clone(), shim.clone(), self.times.grant_for_ms);
         let turn = shim.client_id.clone();
         self.store
@@ -58,7 +58,7 @@ impl Approvals {
     }
 
     /// Records the release of an approved call, once, for the instance that holds it.
-    pub(in crate::hub) async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
+    pub async fn release(&self, shim: &Shim, release: Release) -> Result<Released, StoreError> {
         let (approvals, shim, turn) = (self.clone(), shim.clone(), shim.client_id.clone());
         self.store
             .write_in(Turn::Call(turn), 1, move |tx| {
@@ -79,7 +79,7 @@ impl Approvals {
     }
 
     /// The client went on with a released call: what it gave the server is in the record.
-    pub(in crate::hub) async fn continued(&self, shim: &Shim, continued: Continued) -> Result<(), StoreError> {
+    pub async fn continued(&self, shim: &Shim, continued: Continued) -> Result<(), StoreError> {
         let (clock, shim) = (self.clock.clone(), shim.clone());
         self.store
             .write(move |tx| {
@@ -99,7 +99,7 @@ impl Approvals {
     }
 
     /// What became of a released call; a later word of the same instance replaces `unknown`, nothing else.
-    pub(in crate::hub) async fn finish(&self, shim: &Shim, end: CallOutcome) -> Result<(), StoreError> {
+    pub async fn finish(&self, shim: &Shim, end: CallOutcome) -> Result<(), StoreError> {
         if matches!(end.outcome, Outcome::Waiting | Outcome::Released) {
             return Ok(());
         }
@@ -114,7 +114,10 @@ impl Approvals {
 
     /// A shim is back, or there for the first time: what it no longer holds is taken back, and an approval it may
     /// still use gets a new, bounded grace.
-    pub(in crate::hub) async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
+    pub async fn resume(&self, shim: &Shim, holds: Vec<ApprovalId>) -> Result<(), StoreError> {
+        if !self.store.is_shared() && !self.waits(shim).await? {
+            return Ok(());
+        }
         let (clock, shim, away_ms) = (self.clock.clone(), shim.clone(), self.times.resume_within_ms);
         let (turn, store) = (shim.client_id.clone(), self.store.clone());
         self.store
@@ -137,8 +140,20 @@ impl Approvals {
             .await
     }
 
+    /// Whether anything waits for this run of the shim.
+    async fn waits(&self, shim: &Shim) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "select 1 from approvals where outcome = 'waiting' and client_id = $1 and instance = $2 and kept = 0 limit 1",
+        )
+        .bind(shim.client_id.as_str())
+        .bind(shim.instance.as_str())
+        .fetch_optional(self.store.read())
+        .await?;
+        Ok(found.is_some())
+    }
+
     /// A shim was lost without goodbye; until it is given up, its unused approvals stay usable.
-    pub(in crate::hub) async fn lost(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
+    pub async fn lost(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         let (clock, client_id, instance) = (self.clock.clone(), client_id.clone(), instance.clone());
         let away_ms = self.times.resume_within_ms;
         self.store
@@ -154,7 +169,7 @@ impl Approvals {
     }
 
     /// A shim said goodbye, or was given up: nothing it held will run, and what it released has no known end.
-    pub(in crate::hub) async fn gone(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
+    pub async fn gone(&self, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         let (clock, client_id, instance) = (self.clock.clone(), client_id.clone(), instance.clone());
         let store = self.store.clone();
         self.store
@@ -191,7 +206,7 @@ async fn denied_since(
     };
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &Shown::default(), now };
     // The external decision point had its say before there was a card.
-    Ok(match approvals.servers.standing(tx.sql(), question).await? {
+    Ok(match approvals.servers.standing(tx, question).await? {
         Standing::In(subject) => {
             let ruling = subject.scales.weigh(&held.approval.tool, &held.approval.arguments, &Opinion::None);
             let denied = ruling.verdict == Verdict::Deny;
@@ -221,7 +236,7 @@ fn released_before_or_why_not(held: Option<Held>, shim: &Shim, release: &Release
 
 /// Ends everything an agent, or one of its shims, has open. What is kept for a retry is no shim's any more: it ends
 /// with its agent, its deadline or its grant.
-pub(in crate::hub) async fn end_all(
+pub async fn end_all(
     tx: &mut Tx,
     client_id: &ClientId,
     instance: Option<&InstanceId>,
@@ -234,7 +249,7 @@ pub(in crate::hub) async fn end_all(
     for held in find::of_instance(tx, client_id, instance, "released").await? {
         life::lose(tx, &held.approval.id, why, now).await?;
     }
-    activity::lose_running(tx, client_id, instance).await
+    tx.lose_activity(client_id, instance).await
 }
 
 /// Gives an unused approval until `now + by`, unless its grace is over already or has been stretched enough.

@@ -1,16 +1,12 @@
 //! The history in numbers, counted by the store: everything that fits, however much it is.
 
-use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
-
 use crate::core::approval::Status;
 use crate::core::ids::ClientId;
 use crate::hub::approvals::Approvals;
 use crate::hub::approvals::list::{ApprovalFilter, conditions};
 use crate::hub::model::{AgentRate, AgentRef, DayCounts, Insights, ToolRate};
-use crate::hub::store::conditions::{Conditions, Value};
-use crate::hub::store::rows::{named, number, text};
-use crate::hub::store::{Store, StoreError};
+use crate::hub::store::rows::{Row, named, number, text};
+use crate::hub::store::{Conditions, Store, StoreError, Value};
 
 /// What a person decided.
 const DECIDED: &str = "status in ('approved', 'rejected') and decided_at is not null";
@@ -48,7 +44,7 @@ struct Narrowed<'s> {
 
 impl Narrowed<'_> {
     /// Reads `select {what} from approvals where {which} and …{rest}`.
-    async fn read(&self, what: &str, which: &str, rest: &str) -> Result<Vec<AnyRow>, StoreError> {
+    async fn read(&self, what: &str, which: &str, rest: &str) -> Result<Vec<Row>, StoreError> {
         read(self.store, self.by.clone(), what, which, rest).await
     }
 
@@ -98,7 +94,7 @@ impl Narrowed<'_> {
     /// How often calls of the busiest tools were approved.
     async fn tools(&self) -> Result<Vec<ToolRate>, StoreError> {
         let found = self.rates("server, tool").await?;
-        let rate = |row: &AnyRow| {
+        let rate = |row: &Row| {
             let (approved, answered) = (number(row, "approved")?, number(row, "answered")?);
             Ok(ToolRate { server: text(row, "server")?, tool: text(row, "tool")?, approved, answered })
         };
@@ -109,7 +105,7 @@ impl Narrowed<'_> {
     async fn agents(&self) -> Result<Vec<AgentRate>, StoreError> {
         // In this order, or SQLite follows the index on client ids and reads every row for the rest.
         let found = self.rates("agent_name, client_id").await?;
-        let rate = |row: &AnyRow| {
+        let rate = |row: &Row| {
             let (approved, answered) = (number(row, "approved")?, number(row, "answered")?);
             let agent = AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? };
             Ok(AgentRate { agent, approved, answered })
@@ -117,14 +113,14 @@ impl Narrowed<'_> {
         found.iter().map(rate).collect()
     }
 
-    async fn rates(&self, of: &str) -> Result<Vec<AnyRow>, StoreError> {
+    async fn rates(&self, of: &str) -> Result<Vec<Row>, StoreError> {
         let approved = "count(case when status = 'approved' then 1 end) as approved";
         let rest = format!("group by {of} order by answered desc, {of} limit {TOP}");
         self.read(&format!("{of}, count(*) as answered, {approved}"), ANSWERED, &rest).await
     }
 }
 
-async fn read(store: &Store, by: Conditions, what: &str, which: &str, rest: &str) -> Result<Vec<AnyRow>, StoreError> {
+async fn read(store: &Store, by: Conditions, what: &str, which: &str, rest: &str) -> Result<Vec<Row>, StoreError> {
     let sql = format!("select {what} from approvals where {which}{} {rest}", by.sql);
-    Ok(by.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(store.read()).await?)
+    Ok(by.query(sql).fetch_all(store.read()).await?)
 }

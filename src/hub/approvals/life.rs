@@ -11,14 +11,13 @@ use crate::core::messages::{CallOutcome, Release, Request};
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::model::Approval;
 use crate::hub::notify;
-use crate::hub::store::bus::{Ended, Target};
-use crate::hub::store::{Entry, ROW, StoreError, Tx, activity};
+use crate::hub::store::{Ended, Entry, ROW, StoreError, Target, Tx};
 use crate::hub::who::{Decider, HUB, Shim};
 
 /// The reason when a shim is gone.
-pub(in crate::hub) const DISCONNECTED: &str = "the agent disconnected";
+pub const DISCONNECTED: &str = "the agent disconnected";
 /// The reason when an approval was given and not used.
-pub(in crate::hub) const UNUSED: &str = "it was approved, but not used in time";
+pub const UNUSED: &str = "it was approved, but not used in time";
 
 /// Pending, and in time → approved by this person; unused, it is void after so long.
 pub(super) async fn approve(
@@ -242,7 +241,7 @@ pub(super) async fn keep(tx: &mut Tx, id: &ApprovalId, grant_ms: i64, why: &str,
     .await?;
     let Some(row) = row else { return Ok(()) };
     let held = row::held(&row)?;
-    activity::hand_off(tx, &held.approval).await?;
+    tx.hand_off_activity(&held.approval).await?;
     record(tx, &held, held.approval.agent.client_id.as_str(), "approval.kept", json!({ "reason": why }), now).await
 }
 
@@ -276,7 +275,7 @@ pub(super) async fn join(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let held = row::held(&row)?;
-    activity::attach(tx, &held.approval, &request.id).await?;
+    tx.attach_activity(&held.approval, &request.id).await?;
     if let Life::Approved { grace_until, .. } = held.life {
         tx.wake_sweeper_at(grace_until);
     }

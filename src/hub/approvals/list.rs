@@ -1,16 +1,12 @@
 //! Reading approvals: the queue, the history, one card with its timeline.
 
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
-use crate::hub::approvals::Approvals;
-use crate::hub::approvals::row;
+use crate::hub::approvals::{Approvals, row};
 use crate::hub::model::{Approval, Page, TimelineEntry};
-use crate::hub::store::conditions::{Conditions, Value};
-use crate::hub::store::paging::page_size;
-use crate::hub::store::{StoreError, rows};
+use crate::hub::store::{Conditions, StoreError, Value, page_size, rows};
 
 /// Which approvals; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +85,7 @@ impl Approvals {
             size + 1
         );
         let (mut items, mut bytes, mut more) = (Vec::new(), 0, false);
-        let mut found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch(self.store.read());
+        let mut found = conditions.query(sql).fetch(self.store.read());
         while let Some(found) = found.try_next().await? {
             more = items.len() as i64 == size || bytes >= MAX_PAGE_BYTES;
             if more {

@@ -3,24 +3,25 @@
 mod decide;
 mod due;
 mod find;
-pub(super) mod hold;
+mod hold;
 mod insights;
 mod life;
 mod list;
-pub(super) mod register;
+mod register;
 mod rollback;
 mod row;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::life::{DISCONNECTED, UNUSED};
+pub use self::hold::{Released, end_all};
+pub use self::life::{DISCONNECTED, UNUSED};
 pub use self::list::ApprovalFilter;
-pub(super) use self::row::Held;
+pub use self::register::Registration;
+pub use self::row::Held;
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::servers::Servers;
-use crate::hub::store::Store;
-use crate::hub::store::budget::Budgets;
+use crate::hub::store::{Budgets, Store};
 
 /// The room of approvals; clones are the same.
 #[derive(Clone)]

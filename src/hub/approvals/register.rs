@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use sqlx::AnyConnection;
 
 use crate::core::approval::Status;
 use crate::core::call::{self, Bound};
@@ -14,10 +13,8 @@ use crate::core::weigh::Opinion;
 use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
-use crate::hub::servers::drift;
-use crate::hub::servers::policies::{Question, Shown, Standing, Subject};
-use crate::hub::store::budget::Cost;
-use crate::hub::store::{StoreError, Turn, Tx};
+use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
+use crate::hub::store::{Connection, Cost, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -30,7 +27,7 @@ const MAX_TOOL: usize = 256;
 
 /// What became of a request to hold.
 #[derive(Clone, Debug)]
-pub(in crate::hub) enum Registration {
+pub enum Registration {
     /// It stands in the store, as it is now.
     Held(Box<Held>),
     /// It needs no approval, or gets none.
@@ -42,12 +39,7 @@ pub(in crate::hub) enum Registration {
 impl Approvals {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
-    pub(in crate::hub) async fn register(
-        &self,
-        shim: &Shim,
-        request: Request,
-        opinion: &Opinion,
-    ) -> Result<Registration, StoreError> {
+    pub async fn register(&self, shim: &Shim, request: Request, opinion: &Opinion) -> Result<Registration, StoreError> {
         if let Err(why) = check(shim, &request) {
             return Ok(denied(&request, why.to_owned()));
         }
@@ -63,23 +55,21 @@ impl Approvals {
 
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
     /// that nobody makes the hub ask in vain.
-    pub(in crate::hub) async fn refusal(
-        &self,
-        shim: &Shim,
-        request: &Request,
-    ) -> Result<Option<Registration>, StoreError> {
+    pub async fn refusal(&self, shim: &Shim, request: &Request) -> Result<Option<Registration>, StoreError> {
         if let Err(why) = check(shim, request) {
             return Ok(Some(denied(request, why.to_owned())));
         }
-        let (now, mut connection) = (self.now(), self.store.read().acquire().await?);
-        let shown = shown_with(request);
+        let (now, shown) = (self.now(), shown_with(request));
         let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
-        let Standing::In(subject) = self.servers.standing(&mut connection, question).await? else { return Ok(None) };
+        let Standing::In(subject) = self.servers.standing_now(question).await? else { return Ok(None) };
         let ruling = subject.scales.weigh(&request.tool, &request.arguments, &Opinion::None);
         match ruling.verdict {
             Verdict::Deny => Ok(Some(Registration::Ruled(ruling))),
-            Verdict::Gate if is_known(&mut connection, shim, request).await? => Ok(None),
-            Verdict::Gate => Ok(over_the_cap(&mut connection, shim, now).await?.map(Registration::Busy)),
+            Verdict::Gate => {
+                let before = Before::of(&mut *self.store.read().acquire().await?, shim, request, now).await?;
+                let makes_none = before.registered || before.kept;
+                Ok(if makes_none { None } else { before.over_the_cap().map(Registration::Busy) })
+            }
             Verdict::Pass | Verdict::Ask => Ok(None),
         }
     }
@@ -123,14 +113,17 @@ async fn register(
     opinion: &Opinion,
 ) -> Result<Registration, StoreError> {
     let now = hub.now();
-    if let Some(held) = find::of_request(tx, &request.id).await? {
+    let before = Before::of(tx.sql(), shim, &request, now).await?;
+    if before.registered
+        && let Some(held) = find::of_request(tx, &request.id).await?
+    {
         let same = hold::belongs(&held, shim) && held.identity == identity(shim, &request);
         let taken = || denied(&request, "this approval id is taken by another call".to_owned());
         return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
     let shown = shown_with(&request);
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
-    let subject = match hub.servers.standing(tx.sql(), question).await? {
+    let subject = match hub.servers.standing(tx, question).await? {
         Standing::In(subject) => subject,
         Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
         Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
@@ -140,7 +133,7 @@ async fn register(
     if ruling.verdict != Verdict::Gate {
         return Ok(Registration::Ruled(ruling));
     }
-    if is_kept(tx.sql(), shim, &request).await? {
+    if before.kept {
         if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
@@ -148,7 +141,7 @@ async fn register(
             return Ok(Registration::Held(Box::new(held)));
         }
     }
-    if let Some(why) = over_the_cap(tx.sql(), shim, now).await? {
+    if let Some(why) = before.over_the_cap() {
         return Ok(Registration::Busy(why));
     }
     if hub.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
@@ -165,24 +158,41 @@ fn kib(request: &Request) -> i64 {
     i64::try_from(bytes.div_ceil(1024)).unwrap_or(i64::MAX)
 }
 
-/// Whether an approval is kept for a call like this one, still good or not.
-async fn is_kept(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
-    let found: Option<i64> =
-        sqlx::query_scalar("select 1 from approvals where kept = 1 and client_id = $1 and identity = $2 limit 1")
-            .bind(shim.client_id.as_str())
-            .bind(identity(shim, request).as_str())
-            .fetch_optional(connection)
-            .await?;
-    Ok(found.is_some())
+/// What there is of an agent's approvals when it asks for another.
+struct Before {
+    /// Whether the request was registered before.
+    registered: bool,
+    /// Whether an approval is kept for a call like this one, still good or not.
+    kept: bool,
+    pending: i64,
+    /// Within a minute.
+    recent: i64,
 }
 
-/// Whether the request makes no further approval: it was registered before, or takes up one that is kept.
-async fn is_known(connection: &mut AnyConnection, shim: &Shim, request: &Request) -> Result<bool, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar("select 1 from approvals where id = $1 or request_id = $1")
+impl Before {
+    async fn of(connection: &mut Connection, shim: &Shim, request: &Request, now: i64) -> Result<Self, StoreError> {
+        let (registered, kept, pending, recent): (i64, i64, i64, i64) = sqlx::query_as(
+            "select (select count(*) from approvals where id = $1 or request_id = $1), \
+             (select count(*) from approvals where kept = 1 and client_id = $2 and identity = $3), \
+             (select count(*) from approvals where client_id = $2 and status = 'pending'), \
+             (select count(*) from approvals where client_id = $2 and created_at > $4)",
+        )
         .bind(request.id.as_str())
-        .fetch_optional(&mut *connection)
+        .bind(shim.client_id.as_str())
+        .bind(identity(shim, request).as_str())
+        .bind(now - MINUTE_MS)
+        .fetch_one(connection)
         .await?;
-    Ok(found.is_some() || is_kept(connection, shim, request).await?)
+        Ok(Self { registered: registered > 0, kept: kept > 0, pending, recent })
+    }
+
+    fn over_the_cap(&self) -> Option<String> {
+        let Self { pending, recent, .. } = self;
+        if *pending >= MAX_PENDING {
+            return Some(format!("{pending} calls wait for approval already"));
+        }
+        (*recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute"))
+    }
 }
 
 /// The definition that the call's client was shown, as policy asks for it.
@@ -256,22 +266,6 @@ fn bound<'a>(shim: &'a Shim, request: &'a Request) -> Bound<'a> {
     }
 }
 
-async fn over_the_cap(connection: &mut AnyConnection, shim: &Shim, now: i64) -> Result<Option<String>, StoreError> {
-    let pending: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and status = 'pending'")
-        .bind(shim.client_id.as_str())
-        .fetch_one(&mut *connection)
-        .await?;
-    if pending >= MAX_PENDING {
-        return Ok(Some(format!("{pending} calls wait for approval already")));
-    }
-    let recent: i64 = sqlx::query_scalar("select count(*) from approvals where client_id = $1 and created_at > $2")
-        .bind(shim.client_id.as_str())
-        .bind(now - MINUTE_MS)
-        .fetch_one(connection)
-        .await?;
-    Ok((recent >= MAX_PER_MINUTE).then(|| format!("it asked for {recent} approvals within a minute")))
-}
-
 async fn insert(
     tx: &mut Tx,
     shim: &Shim,
@@ -286,7 +280,10 @@ async fn insert(
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
     let identity = identity(shim, &request);
-    let (drift, description) = drift::of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?;
+    let (drift, description) = match subject.scales.lists(&request.tool) {
+        true => drift_of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?,
+        false => (None, None),
+    };
     let row = sqlx::query(
         "insert into approvals (id, request_id, kept, instance, client_id, agent_name, user_name, client_name, client_version, \
          server, tool, trust, reasons, arguments, arguments_sha256, definition_sha256, description, digest, status, \

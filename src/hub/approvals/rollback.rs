@@ -4,8 +4,7 @@ use serde_json::json;
 
 use crate::core::ids::ClientId;
 use crate::hub::approvals::{Approvals, hold};
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Target, Tx};
 
 /// The reason of what is ended for it.
 const SET_BACK: &str = "the store was set back";

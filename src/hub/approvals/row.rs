@@ -1,33 +1,35 @@
 //! Rows of `approvals` as values.
 
-use sqlx::any::AnyRow;
-
 use crate::core::approval::{Columns, Holder, Life, Outcome, Status};
 use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
 use crate::core::messages::ClientInfo;
 use crate::core::trust::Level;
 use crate::hub::model::{AgentRef, Approval};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{json, named, number, optional, optional_number, seal, text, unreadable};
+use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, seal, text, unreadable};
 
 /// An approval with what only shims and the sweeper need.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Held {
-    pub(in crate::hub) approval: Approval,
-    pub(in crate::hub) life: Life,
+pub struct Held {
+    /// As people see it.
+    pub approval: Approval,
+    /// Where it is in its life.
+    pub life: Life,
     /// The live request behind it.
     pub(super) request: ApprovalId,
     pub(super) instance: InstanceId,
-    pub(in crate::hub) digest: Digest,
+    /// That of the call.
+    pub digest: Digest,
     pub(super) identity: Digest,
-    pub(in crate::hub) seen_at: Option<i64>,
+    /// When somebody first had it before them.
+    pub seen_at: Option<i64>,
     pub(super) released_instance: Option<InstanceId>,
     /// The digest of its row.
     pub(super) seal: Digest,
 }
 
 /// A row of `approvals`.
-pub(super) fn held(row: &AnyRow) -> Result<Held, StoreError> {
+pub(super) fn held(row: &Row) -> Result<Held, StoreError> {
     let approval = approval(row)?;
     Ok(Held {
         life: life(row, &approval)?,
@@ -42,7 +44,7 @@ pub(super) fn held(row: &AnyRow) -> Result<Held, StoreError> {
     })
 }
 
-fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
+fn life(row: &Row, approval: &Approval) -> Result<Life, StoreError> {
     let holder = Holder { request: ApprovalId(text(row, "request_id")?), instance: text(row, "instance")?.into() };
     let columns = Columns {
         status: approval.status,
@@ -58,7 +60,7 @@ fn life(row: &AnyRow, approval: &Approval) -> Result<Life, StoreError> {
 }
 
 /// A row of `approvals`, as people see it.
-pub(super) fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
+pub(super) fn approval(row: &Row) -> Result<Approval, StoreError> {
     Ok(Approval {
         id: ApprovalId(text(row, "id")?),
         status: named(&text(row, "status")?, "status", Status::from_name)?,

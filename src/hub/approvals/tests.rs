@@ -4,8 +4,7 @@
 use crate::core::approval::{Holder, Move, Outcome};
 use crate::core::ids::InstanceId;
 use crate::core::messages::{CallOutcome, Release};
-use crate::hub::approvals::life;
-use crate::hub::approvals::row::Held;
+use crate::hub::approvals::{Held, life};
 use crate::hub::store::{StoreError, Tx};
 use crate::hub::tests::desk::{Desk, START};
 use crate::hub::who::{Decider, Saw, Shim};

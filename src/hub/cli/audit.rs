@@ -8,7 +8,7 @@ use super::{open_store_to_look, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::model::AuditRecord;
-use crate::hub::store::audit::ChainCheck;
+use crate::hub::store::ChainCheck;
 
 /// Records read at once.
 const PAGE: u32 = 1000;

@@ -15,7 +15,7 @@ use crate::config::way::Way as Route;
 use crate::core::proof::Fingerprint;
 use crate::hub::Hub;
 use crate::hub::base_url::percent_encode;
-use crate::hub::serve::{files::DataDir, local};
+use crate::hub::serve::{self, DataDir};
 
 /// How long a command's token lives without it.
 const TOKEN_TTL: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ impl Client {
             let way = Way::to(&base, Some(key.fingerprint()), &Route::default()).await?;
             let user = match needs {
                 Needs::Look => None,
-                Needs::Decide => Some(local::first_admin(&store).await?.name),
+                Needs::Decide => Some(serve::first_admin(&store).await?.name),
             };
             Ok((way, store.people.mint_command_token(user.as_deref(), TOKEN_TTL).await?))
         };

@@ -24,7 +24,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::Hub;
-use super::serve::{self, files};
+use super::serve::{self, DataDir};
 use crate::config::database::Database;
 use crate::config::env;
 use crate::config::file::LogFormat;
@@ -109,7 +109,7 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    files::keep_files_private();
+    serve::keep_files_private();
     // The process has one TLS provider; a second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -214,7 +214,7 @@ async fn open_store_to_look(settings: &Settings) -> anyhow::Result<Hub> {
 
 /// The same, made where it is missing.
 async fn open_or_make_store(settings: &Settings) -> anyhow::Result<Hub> {
-    files::DataDir::open(&settings.data_dir)?.refuse_lost_store(&settings.database)?;
+    DataDir::open(&settings.data_dir)?.refuse_lost_store(&settings.database)?;
     let base_url = settings.public_url.as_ref().map(|url| url.origin());
     serve::open_hub(settings, base_url).await
 }

@@ -11,9 +11,8 @@ use super::{open_store, terminal};
 use crate::config::env;
 use crate::config::hub::Settings;
 use crate::hub::Hub;
-use crate::hub::people::links::LinkKind;
-use crate::hub::serve::files::{DataDir, Published};
-use crate::hub::serve::local;
+use crate::hub::people::LinkKind;
+use crate::hub::serve::{self, DataDir, Published};
 
 /// How long a browser may take to follow the link before the file goes away.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
@@ -31,7 +30,7 @@ async fn open_with(hub: &Hub, settings: &Settings, no_browser: bool) -> anyhow::
     // A code is worth as much as a token: there is none before the hub has proved itself.
     let running = proved(settings, hub).await?;
     let base = settings.public_url.as_ref().map_or(running, |url| url.origin());
-    let admin = local::first_admin(hub).await?;
+    let admin = serve::first_admin(hub).await?;
     let code = hub.people.mint_link(LinkKind::SignIn(admin.name)).await?;
     let link = format!("{base}/signin#{code}");
     terminal::line(&link)?;

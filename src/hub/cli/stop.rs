@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::terminal;
 use crate::config::hub::Settings;
-use crate::hub::serve::files::DataDir;
+use crate::hub::serve::DataDir;
 
 /// How long a hub may take to write its last record.
 const WITHIN: Duration = Duration::from_secs(30);

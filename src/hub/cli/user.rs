@@ -10,8 +10,7 @@ use super::{open::base_url, open_or_make_store, open_store, terminal};
 use crate::config::hub::Settings;
 use crate::hub::Hub;
 use crate::hub::model::Role;
-use crate::hub::people::links::LinkKind;
-use crate::hub::people::{PersonalToken, UserChange};
+use crate::hub::people::{LinkKind, PersonalToken, UserChange};
 use crate::hub::who::Actor;
 
 /// What to do with users.

@@ -12,8 +12,7 @@ use crate::config::notify::{Channel, Hidden, Kind, Settings};
 use crate::hub::error::ChangeError;
 use crate::hub::model::Role;
 use crate::hub::notify::Notify;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Target, Tx};
 use crate::hub::who::Actor;
 
 /// The body of `PUT /notifications`: all channels of the page; one that is left out is removed.

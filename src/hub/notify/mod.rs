@@ -14,15 +14,16 @@ mod message;
 mod outbox;
 mod push;
 mod quiet;
+mod row;
 mod stored;
 mod text;
 mod view;
 
 pub use self::channels::{Change, Changed};
-pub(in crate::hub) use self::outbox::tell;
-pub(super) use self::push::forget_user as forget_browsers;
-pub use self::push::{Browser, Keys, Subscription};
-pub use self::view::{State, View};
+pub use self::outbox::tell;
+pub use self::push::{Keys, Subscription, forget_browsers};
+pub use self::row::{Browser, State};
+pub use self::view::View;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

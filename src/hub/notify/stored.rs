@@ -1,10 +1,8 @@
 //! The channels in the store.
 
-use sqlx::{AnyConnection, Row as _};
-
 use crate::config::notify::Channel;
 use crate::core::ids::Digest;
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Connection, StoreError, Tx};
 
 /// A channel as it is stored.
 pub(super) struct Stored {
@@ -72,18 +70,14 @@ pub(super) async fn drop_unheard(tx: &mut Tx, now: i64) -> Result<(), StoreError
 }
 
 /// All channels but those of browsers, those of the file first.
-pub(super) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, StoreError> {
-    let rows = sqlx::query(
+pub(super) async fn all(connection: &mut Connection) -> Result<Vec<Stored>, StoreError> {
+    let found: Vec<(String, i64)> = sqlx::query_as(
         "select config, from_file from channels where kind <> 'browser' order by from_file desc, place, id",
     )
     .fetch_all(connection)
     .await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        let from_file: i64 = row.try_get("from_file")?;
-        found.push(Stored { channel: read(&row.try_get::<String, _>("config")?)?, from_file: from_file != 0 });
-    }
-    Ok(found)
+    let stored = |(config, from_file): (String, i64)| Ok(Stored { channel: read(&config)?, from_file: from_file != 0 });
+    found.into_iter().map(stored).collect()
 }
 
 /// A channel's stored text.

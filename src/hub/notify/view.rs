@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::Row as _;
 
 use super::http::Failure;
 use super::kinds::{self, Sender};
 use super::message::{Message, Notice};
+use super::row::{self, State};
 use super::stored::{self, revision_of};
 use crate::config::notify::{Channel, Event, Kind, QuietHours};
 use crate::core::trust::Level;
@@ -16,6 +16,7 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::Role;
 use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
+use crate::hub::store::rows::text;
 use crate::hub::who::Actor;
 
 /// A channel.
@@ -49,19 +50,6 @@ pub struct View {
     pub state: State,
 }
 
-/// How a channel does.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct State {
-    /// Messages not yet sent, without those that are only planned for the last minute of an approval.
-    pub waiting: i64,
-    /// Messages given up within the last week.
-    pub given_up: i64,
-    /// When something was last sent, or failed to be.
-    pub last_at: Option<i64>,
-    /// Why the last one failed, in words; `None` when it did not.
-    pub last_error: Option<String>,
-}
-
 impl Notify {
     /// All channels, and the revision a change starts from.
     pub async fn notifications(&self) -> Result<(Vec<View>, String), StoreError> {
@@ -76,13 +64,7 @@ impl Notify {
              from channels",
         );
         for row in found.bind(self.now()).fetch_all(&mut *connection).await? {
-            let state = State {
-                waiting: row.try_get("waiting")?,
-                given_up: row.try_get("given_up")?,
-                last_at: row.try_get("last_at")?,
-                last_error: row.try_get("last_error")?,
-            };
-            states.insert(row.try_get::<String, _>("id")?, state);
+            states.insert(text(&row, "id")?, row::state(&row)?);
         }
         let revision = revision_of(&stored);
         let views = stored.into_iter().map(|one| {

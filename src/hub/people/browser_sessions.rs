@@ -28,13 +28,13 @@ fn backend(error: impl std::fmt::Display) -> Error {
 
 impl BrowserSessions {
     async fn insert(&self, record: &Record) -> Result<bool> {
-        let (id, text) = (key(&record.id), text(record)?);
+        let (id, text) = (session_key(&record.id), text(record)?);
         let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
                 Box::pin(async move {
                     let done = sqlx::query(
-                        "insert into web_sessions (id, user_name, data, expires_at) values ($1, $2, $3, $4) \
+                        "insert into browser_sessions (id, user_name, data, expires_at) values ($1, $2, $3, $4) \
                      on conflict (id) do nothing",
                     )
                     .bind(id)
@@ -51,12 +51,12 @@ impl BrowserSessions {
     }
 
     async fn update(&self, record: &Record) -> Result<()> {
-        let (id, text) = (key(&record.id), text(record)?);
+        let (id, text) = (session_key(&record.id), text(record)?);
         let (user, expires_at) = (owner(record), expiry_ms(record));
         self.0
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("update web_sessions set user_name = $2, data = $3, expires_at = $4 where id = $1")
+                    sqlx::query("update browser_sessions set user_name = $2, data = $3, expires_at = $4 where id = $1")
                         .bind(id)
                         .bind(user)
                         .bind(text)
@@ -71,8 +71,8 @@ impl BrowserSessions {
     }
 
     async fn find(&self, id: &Id) -> Result<Option<Record>> {
-        let text: Option<String> = sqlx::query_scalar("select data from web_sessions where id = $1")
-            .bind(key(id))
+        let text: Option<String> = sqlx::query_scalar("select data from browser_sessions where id = $1")
+            .bind(session_key(id))
             .fetch_optional(self.0.read())
             .await
             .map_err(backend)?;
@@ -86,7 +86,7 @@ impl BrowserSessions {
 
     /// The sessions of a user: what the store calls each, and its entries.
     pub async fn of_user(&self, user: &str) -> std::result::Result<Vec<(String, Entries)>, StoreError> {
-        let found: Vec<(String, String)> = sqlx::query_as("select id, data from web_sessions where user_name = $1")
+        let found: Vec<(String, String)> = sqlx::query_as("select id, data from browser_sessions where user_name = $1")
             .bind(user)
             .fetch_all(self.0.read())
             .await?;
@@ -100,7 +100,7 @@ impl BrowserSessions {
         self.0
             .write(move |tx| {
                 Box::pin(async move {
-                    let done = sqlx::query("delete from web_sessions where user_name = $1 and id = $2")
+                    let done = sqlx::query("delete from browser_sessions where user_name = $1 and id = $2")
                         .bind(user)
                         .bind(id)
                         .execute(tx.sql())
@@ -112,11 +112,11 @@ impl BrowserSessions {
     }
 
     async fn remove(&self, id: &Id) -> Result<()> {
-        let id = key(id);
+        let id = session_key(id);
         self.0
             .write(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("delete from web_sessions where id = $1").bind(id).execute(tx.sql()).await?;
+                    sqlx::query("delete from browser_sessions where id = $1").bind(id).execute(tx.sql()).await?;
                     Ok::<(), StoreError>(())
                 })
             })
@@ -126,7 +126,7 @@ impl BrowserSessions {
 }
 
 /// What the store calls a session.
-pub fn key(id: &Id) -> String {
+pub fn session_key(id: &Id) -> String {
     Digest::of(id.to_string().as_bytes()).to_string()
 }
 

@@ -8,8 +8,7 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
 use crate::hub::people::People;
 use crate::hub::people::personal::new_id;
-use crate::hub::store::StoreError;
-use crate::hub::store::secret::{hashed, random};
+use crate::hub::store::{StoreError, hashed, random};
 use crate::hub::who::{OPERATOR, role_of};
 
 /// A command that is at the hub, without what it shows there.

@@ -2,11 +2,8 @@
 
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
-use crate::hub::people;
-use crate::hub::people::People;
-use crate::hub::store::bus::Target;
-use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::people::{self, People, users};
+use crate::hub::store::{Entry, StoreError, Target, Tx, hashed, random};
 use crate::hub::who::{Actor, admin};
 
 /// How long a sign-in link is good, in milliseconds.
@@ -51,7 +48,7 @@ impl People {
             .write(move |tx| {
                 Box::pin(async move {
                     admin(tx, &by).await?;
-                    if people::find_user(tx, &name).await?.is_none() {
+                    if users::find(tx, &name).await?.is_none() {
                         return Err(ChangeError::NotFound(format!("user {name}")));
                     }
                     let lost = sqlx::query("delete from links where user_name = $1 and kind = 'sign_in'");
@@ -93,7 +90,7 @@ impl People {
                             .await?;
                     match found {
                         Some((_, _, Some(expires_at))) if expires_at <= now => Ok(None),
-                        Some((kind, user, _)) if kind == "sign_in" => people::find_user(tx, &user).await,
+                        Some((kind, user, _)) if kind == "sign_in" => users::find(tx, &user).await,
                         Some((kind, user, _)) if kind == "set_up" => first_admin(tx, &user, now).await,
                         _ => Ok(None),
                     }
@@ -128,7 +125,7 @@ async fn first_admin(tx: &mut Tx, name: &str, now: i64) -> Result<Option<User>, 
         return Ok(None);
     }
     for name in people::admin_names(name) {
-        if let Some(user) = people::insert_user(tx, &name, Role::Admin, None, &name, now).await? {
+        if let Some(user) = users::insert(tx, &name, Role::Admin, None, &name, now).await? {
             return Ok(Some(user));
         }
     }

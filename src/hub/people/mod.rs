@@ -5,17 +5,16 @@
 
 mod browser_sessions;
 mod command;
-pub mod links;
+mod links;
 mod password;
 mod personal;
 mod row;
 mod users;
 
-pub use self::browser_sessions::{BrowserSessions, USER_KEY, key as session_key};
-pub use self::row::PersonalToken;
-pub(super) use self::row::user as user_of;
+pub use self::browser_sessions::{BrowserSessions, USER_KEY, session_key};
+pub use self::links::LinkKind;
+pub use self::row::{PersonalToken, user_of};
 pub use self::users::UserChange;
-pub(super) use self::users::{find as find_user, insert as insert_user};
 
 /// Names for the first administrator, the best one first.
 pub(super) fn admin_names(best: &str) -> impl Iterator<Item = String> {

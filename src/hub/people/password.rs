@@ -83,7 +83,7 @@ fn derive(params: &Params, version: Version, password: &str, salt: &[u8], length
 /// A hash of nothing anybody knows.
 fn nobodys() -> &'static Option<String> {
     static NOBODYS: OnceLock<Option<String>> = OnceLock::new();
-    NOBODYS.get_or_init(|| crate::hub::store::secret::random("").and_then(|secret| hash_now(&secret)).ok())
+    NOBODYS.get_or_init(|| crate::hub::store::random("").and_then(|secret| hash_now(&secret)).ok())
 }
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {

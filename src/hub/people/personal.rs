@@ -8,14 +8,10 @@ use crate::chance;
 use crate::core::ids::hex;
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
-use crate::hub::people::People;
-use crate::hub::people::find_user;
 use crate::hub::people::row::{self, PersonalToken};
-use crate::hub::store::bus::Target;
-use crate::hub::store::secret::{hashed, random};
-use crate::hub::store::{Entry, StoreError, Tx};
-use crate::hub::who::admin;
-use crate::hub::who::{Actor, Via};
+use crate::hub::people::{People, users};
+use crate::hub::store::{Entry, StoreError, Target, Tx, hashed, random};
+use crate::hub::who::{Actor, Via, admin};
 
 /// The longest life of a token, in milliseconds: a year.
 const LONGEST_MS: i64 = 366 * 86_400_000;
@@ -104,7 +100,7 @@ impl People {
         .fetch_optional(self.store.read())
         .await?;
         match row {
-            Some(row) => Ok(Some((row::user(&row)?, Via::Token))),
+            Some(row) => Ok(Some((row::user_of(&row)?, Via::Token))),
             None => Ok(self.user_of_command(token).await?.map(|user| (user, Via::Cli))),
         }
     }
@@ -116,7 +112,7 @@ pub(super) fn new_id(kind: &str) -> Result<String, StoreError> {
 }
 
 async fn insert(tx: &mut Tx, hash: &str, token: &PersonalToken) -> Result<(), ChangeError> {
-    if find_user(tx, &token.user).await?.is_none() {
+    if users::find(tx, &token.user).await?.is_none() {
         return Err(ChangeError::NotFound(format!("user {}", token.user)));
     }
     sqlx::query("insert into user_tokens (hash, user_name, expires_at, id, created_at) values ($1, $2, $3, $4, $5)")

@@ -1,10 +1,8 @@
 //! Rows of `users` and of their personal tokens as values.
 
-use sqlx::any::AnyRow;
-
 use crate::hub::model::{Role, User};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{json, named, number, text};
+use crate::hub::store::rows::{Row, json, named, number, text};
 
 /// A token as it is listed, without what it opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +18,7 @@ pub struct PersonalToken {
 }
 
 /// A row of `users`.
-pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
+pub fn user_of(row: &Row) -> Result<User, StoreError> {
     Ok(User {
         name: text(row, "name")?,
         role: named(&text(row, "role")?, "role", Role::from_name)?,
@@ -30,7 +28,7 @@ pub(in crate::hub) fn user(row: &AnyRow) -> Result<User, StoreError> {
 }
 
 /// A row of `user_tokens`.
-pub(super) fn token(row: &AnyRow) -> Result<PersonalToken, StoreError> {
+pub(super) fn token(row: &Row) -> Result<PersonalToken, StoreError> {
     Ok(PersonalToken {
         id: text(row, "id")?,
         user: text(row, "user_name")?,

@@ -9,13 +9,9 @@ use crate::core::trust::Level;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Role, User};
 use crate::hub::notify;
-use crate::hub::people::People;
-use crate::hub::people::password;
-use crate::hub::people::row;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx, rows};
-use crate::hub::who::Actor;
-use crate::hub::who::{admin, check_alike, check_limits, check_name};
+use crate::hub::people::{People, password, row};
+use crate::hub::store::{Entry, StoreError, Target, Tx, rows};
+use crate::hub::who::{Actor, admin, check_alike, check_limits, check_name};
 
 /// The fields of `PUT /users/{name}`; those left out stay as they are.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,14 +27,14 @@ impl People {
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let found = sqlx::query("select * from users order by name").fetch_all(self.store.read()).await?;
-        found.iter().map(row::user).collect()
+        found.iter().map(row::user_of).collect()
     }
 
     /// One user, as it is now; ask on every request, so that a removal or a new role counts at once.
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         let row =
             sqlx::query("select * from users where name = $1").bind(name).fetch_optional(self.store.read()).await?;
-        row.as_ref().map(row::user).transpose()
+        row.as_ref().map(row::user_of).transpose()
     }
 
     /// The administrator who was there first.
@@ -46,7 +42,7 @@ impl People {
         let row = sqlx::query("select * from users where role = 'admin' order by created_at, name limit 1")
             .fetch_optional(self.store.read())
             .await?;
-        row.as_ref().map(row::user).transpose()
+        row.as_ref().map(row::user_of).transpose()
     }
 
     /// Adds a user; without a password only links and tokens sign in.
@@ -187,7 +183,7 @@ impl People {
 }
 
 /// Adds a user and records it; `None` when the name is taken.
-pub(in crate::hub) async fn insert(
+pub(super) async fn insert(
     tx: &mut Tx,
     name: &str,
     role: Role,
@@ -209,7 +205,7 @@ pub(in crate::hub) async fn insert(
     let detail = json!({ "role": role });
     let entry = Entry { at: now, actor: by, action: "user.added", subject: name, detail };
     tx.audit(entry, Target::Pages).await?;
-    row::user(&row).map(Some)
+    row::user_of(&row).map(Some)
 }
 
 async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
@@ -217,9 +213,9 @@ async fn names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
 }
 
 /// One user.
-pub(in crate::hub) async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>, StoreError> {
+pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>, StoreError> {
     let row = sqlx::query("select * from users where name = $1").bind(name).fetch_optional(tx.sql()).await?;
-    row.as_ref().map(row::user).transpose()
+    row.as_ref().map(row::user_of).transpose()
 }
 
 fn last_admin(name: &str) -> ChangeError {
@@ -285,7 +281,7 @@ async fn store_password(tx: &mut Tx, name: &str, hash: String, by: &Actor, now: 
 /// Ends every way in that the user has now, but for a password.
 async fn shut_out(tx: &mut Tx, name: &str) -> Result<(), StoreError> {
     for ways in [
-        "delete from web_sessions where user_name = $1",
+        "delete from browser_sessions where user_name = $1",
         "delete from links where user_name = $1 and kind = 'sign_in'",
         "delete from user_tokens where user_name = $1",
         "delete from command_tokens where user_name = $1",

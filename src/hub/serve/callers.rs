@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::hub::api::limit::network;
+use crate::hub::api::network;
 
 /// Descriptors for everything that is no connection: the store, the log, deliveries.
 const RESERVE: usize = 128;
@@ -26,7 +26,7 @@ const FIRST_BYTES: usize = 24;
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Raises the soft limit on open files to the hard one, and says how many connections that leaves room for.
-pub fn make_room() -> usize {
+pub(super) fn make_room() -> usize {
     open_files().clamp(RESERVE + 4, MOST) - RESERVE
 }
 
@@ -51,7 +51,7 @@ fn open_files() -> usize {
 
 /// The connections that are open, in front of another acceptor; clones count the same.
 #[derive(Clone)]
-pub struct Callers<A> {
+pub(super) struct Callers<A> {
     next: A,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
     room: usize,
@@ -60,7 +60,7 @@ pub struct Callers<A> {
 
 impl<A> Callers<A> {
     /// Room for so many in all; behind a proxy all come from its address, and it keeps its own count.
-    pub fn new(next: A, room: usize, behind_proxy: bool) -> Self {
+    pub(super) fn new(next: A, room: usize, behind_proxy: bool) -> Self {
         Self { next, open: Arc::default(), room, behind_proxy }
     }
 
@@ -133,7 +133,7 @@ where
 }
 
 /// One caller's connection.
-pub struct Caller<I> {
+pub(super) struct Caller<I> {
     stream: I,
     unsaid: usize,
     patience: Pin<Box<Sleep>>,

@@ -125,7 +125,7 @@ impl Drop for Published {
 }
 
 /// Writes a file that only this user can read, whole or not at all; its directory is made as well.
-pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     private::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -135,11 +135,11 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Held for as long as a hub serves; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// The locks of a hub: on its data dir, and on its SQLite store, beside the one real file whatever leads there.
-    pub fn of_hub(dir: &DataDir, database: &Database) -> anyhow::Result<Vec<Self>> {
+    pub(super) fn of_hub(dir: &DataDir, database: &Database) -> anyhow::Result<Vec<Self>> {
         let mut own = Self::take(&paths::hub_lock(dir.path()), dir.path())?;
         own.sign().with_context(|| format!("cannot write {}", paths::hub_lock(dir.path()).display()))?;
         let mut locks = vec![own];
@@ -182,7 +182,7 @@ impl Lock {
 }
 
 /// What to do about a store that is lost or was set back.
-pub const RESTORE: &str = "put the newest copy of it in its place, or go on with what there is by \
+pub(super) const RESTORE: &str = "put the newest copy of it in its place, or go on with what there is by \
                            `hitl-hub serve --accept-rollback`: what is open in it ends, and the record says so";
 
 /// The one real path, as far as there is one.

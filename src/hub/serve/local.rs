@@ -17,7 +17,7 @@ use crate::hub::{Hub, people};
 const AGENT: &str = "local";
 
 /// Makes sure that the file local shims read holds a token that works.
-pub async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
+pub(super) async fn ensure_agent(hub: &Hub, dir: &DataDir) -> anyhow::Result<()> {
     let path = paths::local_agent_token(dir.path());
     let own = hub.store().identity().await?.fingerprint().clone();
     if let Ok(token) = fs::read_to_string(&path)
@@ -70,7 +70,7 @@ async fn account() -> Option<String> {
 }
 
 /// The operating system's name for this user, as far as it can be a name here.
-pub fn os_user() -> String {
+pub(super) fn os_user() -> String {
     let names = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(env::var);
     names.into_iter().find(|name| fits(name)).unwrap_or_else(|| "admin".to_owned())
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_layer::Layer as _;
 
-use crate::hub::shims::meter::{Meter, Reading, Step};
+use crate::hub::shims::{Meter, Reading, Step};
 
 /// Gives each connection a meter, which its requests find among their extensions.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 //! [`serve`] is the part that tests use: the caller brings the socket and stops it through the hub's shutdown token.
 //! [`run`] is the part for people: lock, files, signals, and the lines on stderr.
 
-pub mod callers;
-pub mod files;
-pub mod local;
+mod callers;
+mod files;
+mod local;
 mod metered;
 
 use std::io;
@@ -20,17 +20,18 @@ use tokio::net::TcpListener;
 use tokio::signal;
 
 use self::callers::Callers;
-use self::files::{DataDir, Lock, RESTORE};
+pub use self::files::{DataDir, Published, keep_files_private};
+use self::files::{Lock, RESTORE};
+pub use self::local::first_admin;
 use self::metered::MeterAcceptor;
-use super::api::Api;
-use super::api::site::{Site, own_url};
+use super::api::{Api, Site, own_url};
 use super::clock::Clock;
 use super::notify;
 use super::store::{MarkFile, Store};
 use super::{Hub, Settings as HubSettings};
 use crate::config::hub::Settings;
-use crate::hub::people::links::LinkKind;
-use crate::hub::servers::decision_point::DecisionPoint;
+use crate::hub::people::LinkKind;
+use crate::hub::servers::DecisionPoint;
 
 /// A client that does not finish its request's head in this time is cut off, and one that makes no other request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -186,7 +187,7 @@ async fn publish(
     settings: &Settings,
     addr: SocketAddr,
     local: bool,
-) -> anyhow::Result<Vec<files::Published>> {
+) -> anyhow::Result<Vec<Published>> {
     // A certificate names the public host, so that is where a program of this machine must go too.
     let public = settings.public_url.as_ref().filter(|_| settings.tls.is_some());
     let url = public.map_or_else(|| own_url(settings, addr), |url| url.origin());

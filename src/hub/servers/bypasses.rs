@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize as _;
 use serde_json::Value;
-use sqlx::AnyConnection;
 
 use crate::core::ids::ClientId;
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, BypassEntry};
 use crate::hub::servers::row;
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Connection, StoreError, Tx};
 
 /// The most entries a server may have.
 const MAX_ENTRIES: usize = 1000;
@@ -86,11 +85,7 @@ pub(super) fn in_force(entries: &[Bypass]) -> BTreeSet<ClientId> {
 }
 
 /// The entries of a server.
-pub(super) async fn of_server(
-    connection: &mut AnyConnection,
-    server: &str,
-    now: i64,
-) -> Result<Vec<Bypass>, StoreError> {
+pub(super) async fn of_server(connection: &mut Connection, server: &str, now: i64) -> Result<Vec<Bypass>, StoreError> {
     let found = sqlx::query("select * from bypasses where server = $1 order by client_id")
         .bind(server)
         .fetch_all(connection)
@@ -157,7 +152,7 @@ async fn put(
 }
 
 /// Calls of this agent passed by the list.
-pub(in crate::hub) async fn used(tx: &mut Tx, server: &str, id: &ClientId, at: i64) -> Result<(), StoreError> {
+pub async fn note_bypass(tx: &mut Tx, server: &str, id: &ClientId, at: i64) -> Result<(), StoreError> {
     sqlx::query("update bypasses set last_used_at = $3 where server = $1 and client_id = $2")
         .bind(server)
         .bind(id.as_str())

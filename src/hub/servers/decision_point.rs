@@ -14,7 +14,7 @@ use crate::config::hub::DecisionPoint as Settings;
 use crate::core::ids::{ClientId, Digest};
 use crate::core::weigh::Opinion;
 use crate::hub::servers::Servers;
-use crate::hub::store::budget::Cost;
+use crate::hub::store::Cost;
 
 /// Below the base URL, as the specification has it.
 const PATH: &str = "/access/v1/evaluation";
@@ -178,7 +178,7 @@ fn unreachable_words(error: &reqwest::Error, timeout: Duration) -> String {
 
 impl Servers {
     /// The external decision point's word on a call, where there is such a point.
-    pub(in crate::hub) async fn opinion(
+    pub async fn opinion(
         &self,
         agent: &ClientId,
         server: &str,

@@ -10,15 +10,15 @@ use crate::core::{call, json};
 /// How many tools of one server are kept that one agent made known.
 pub(super) const MAX_TOOLS_OF_ONE: usize = 2000;
 /// The longest tool name kept, in characters.
-pub(in crate::hub) const MAX_NAME: usize = 256;
+pub const MAX_TOOL_NAME: usize = 256;
 /// The longest description or hints kept, in characters.
 const MAX_TEXT: usize = 4096;
 /// The longest definition kept, in characters; its digest is of all of it.
 const MAX_DEFINITION: usize = 16_384;
 
 /// Whether a tool of this name can be kept at all; one without a name could be neither shown nor asked for.
-pub(in crate::hub) fn may_be_kept(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains('\0')
+pub fn may_be_kept(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= MAX_TOOL_NAME && !name.contains('\0')
 }
 
 /// One tool as a shim saw it, cut to what is kept.

@@ -5,8 +5,6 @@
 //! reports accepts nothing that another was shown.
 
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::core::call;
 use crate::core::differing::difference;
@@ -17,10 +15,9 @@ use crate::hub::servers::Servers;
 use crate::hub::servers::definition::described;
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
+use crate::hub::store::rows::{Row, optional};
 use crate::hub::store::{StoreError, Tx};
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
-use crate::hub::who::admin;
+use crate::hub::who::{Actor, Shim, admin};
 
 /// How many accepted definitions of a tool are remembered; older ones must be accepted again.
 const MAX_ACCEPTED: usize = 20;
@@ -68,7 +65,7 @@ pub(super) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Opt
     let agent = shim.client_id.as_str();
     let Some(row) = row(tx, &shim.server, tool).await? else { return Ok(Some(agent.to_owned())) };
     let waits = row::tool(&row)?.tool.drift.is_some();
-    let before: Option<String> = row.try_get("drift_by")?;
+    let before = optional(&row, "drift_by")?;
     Ok((!waits || before.as_deref() == Some(agent)).then(|| agent.to_owned()))
 }
 
@@ -113,7 +110,7 @@ pub(super) async fn compare(
 pub(super) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool, StoreError> {
     let Some(row) = row(tx, server, tool).await? else { return Ok(false) };
     let listed = row::tool(&row)?;
-    let texts: (Option<String>, Option<String>) = (row.try_get("accepted_definition")?, row.try_get("definition")?);
+    let texts = (optional(&row, "accepted_definition")?, optional(&row, "definition")?);
     let difference = texts.0.zip(texts.1).and_then(|(old, new)| difference(&old, &new));
     let may = difference.is_some_and(|difference| difference.is_within(&listed.tool.varies));
     if may {
@@ -123,7 +120,7 @@ pub(super) async fn settle(tx: &mut Tx, server: &str, tool: &str) -> Result<bool
 }
 
 /// How the definition that a call's client was shown differs from what was accepted, and how it describes the tool.
-pub(in crate::hub) async fn of_call(
+pub async fn drift_of_call(
     tx: &mut Tx,
     server: &str,
     tool: &str,
@@ -137,8 +134,8 @@ pub(in crate::hub) async fn of_call(
 
 /// The description of the definition that a client was shown, where it is kept; what another agent was shown is not
 /// put under its call. A client that was shown none gets the accepted one.
-fn description(row: &AnyRow, listed: &Listed, shown: Option<&Digest>) -> Result<Option<String>, StoreError> {
-    let accepted: Option<String> = row.try_get("accepted_definition")?;
+fn description(row: &Row, listed: &Listed, shown: Option<&Digest>) -> Result<Option<String>, StoreError> {
+    let accepted = optional(row, "accepted_definition")?;
     let in_sight = match shown {
         Some(shown) => *shown == listed.definition,
         None => listed.tool.drift.is_none() || accepted.is_none(),
@@ -150,7 +147,7 @@ fn description(row: &AnyRow, listed: &Listed, shown: Option<&Digest>) -> Result<
     Ok(accepted.filter(fits).as_deref().and_then(described))
 }
 
-async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<AnyRow>, StoreError> {
+async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Row>, StoreError> {
     let found = sqlx::query("select * from tools where server = $1 and name = $2").bind(server).bind(tool);
     Ok(found.fetch_optional(tx.sql()).await?)
 }

@@ -7,18 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
 
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
-use crate::hub::servers::Servers;
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::servers::row;
-use crate::hub::store::budget::Cost;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, PIECE, StoreError, Turn, Tx};
+use crate::hub::servers::{Servers, row};
+use crate::hub::store::rows::{Row, optional, text};
+use crate::hub::store::{Connection, Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many tools of one server are kept.
@@ -28,7 +24,7 @@ const MAX_NAMED: usize = 20;
 
 /// Whether a list was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Learned {
+pub enum Learned {
     /// It is.
     Now,
     /// The agent told of too many changes of late; it may be kept from this time on.
@@ -37,7 +33,7 @@ pub(in crate::hub) enum Learned {
 
 impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
-    pub(in crate::hub) async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
+    pub async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
         let (complete, shim) = (tools.complete, shim.clone());
         let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS_OF_ONE).collect();
         if self.has_learned(&shim, &seen, complete).await? {
@@ -57,7 +53,7 @@ impl Servers {
     }
 
     /// How many tools a server has, if it gave no hint about any of them and its policy is still that of a new server.
-    pub(in crate::hub) async fn undescribed(&self, server: &str) -> Result<Option<u32>, StoreError> {
+    pub async fn undescribed(&self, server: &str) -> Result<Option<u32>, StoreError> {
         let counted: Option<i64> = sqlx::query_scalar(
             "select (select count(*) from tools where server = $1) from servers where name = $1 and require_all = 0 \
              and threshold = 'high' and rules = '[]' and not exists (select 1 from tools where server = $1 \
@@ -121,17 +117,17 @@ impl Known {
     }
 }
 
-async fn known(connection: &mut AnyConnection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
+async fn known(connection: &mut Connection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
     let sql = "select name, definition_sha256, accepted, added_by, drift_by from tools where server = $1";
     let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
-    let known = |row: &AnyRow| {
+    let known = |row: &Row| {
         let tool = Known {
-            digest: Digest(row.try_get("definition_sha256")?),
-            accepted: row::accepted(row.try_get("accepted")?)?,
-            added_by: row.try_get("added_by")?,
-            drift_by: row.try_get("drift_by")?,
+            digest: Digest(text(row, "definition_sha256")?),
+            accepted: row::accepted(&text(row, "accepted")?)?,
+            added_by: optional(row, "added_by")?,
+            drift_by: optional(row, "drift_by")?,
         };
-        Ok((row.try_get("name")?, tool))
+        Ok((text(row, "name")?, tool))
     };
     found.iter().map(known).collect()
 }

@@ -1,25 +1,30 @@
 //! Servers: their tools as shims reported them, and the policy that people set on them.
 
-pub(super) mod bypasses;
-pub mod decision_point;
-pub(super) mod definition;
-pub(super) mod drift;
-pub(super) mod lists;
-pub(super) mod policies;
+mod bypasses;
+mod decision_point;
+mod definition;
+mod drift;
+mod lists;
+mod policies;
 mod record;
 mod removal;
 mod row;
-pub(super) mod set;
+mod set;
 mod simulate;
+mod standing;
 
 use std::sync::Arc;
 
-use self::decision_point::DecisionPoint;
+pub use self::bypasses::note_bypass;
+pub use self::decision_point::DecisionPoint;
+pub use self::definition::{MAX_TOOL_NAME, may_be_kept};
+pub use self::drift::drift_of_call;
+pub use self::lists::Learned;
 use self::policies::ReadyRules;
+pub use self::standing::{Question, Shown, Standing, Subject, Tabled, Told};
 use crate::hub::clock::Clock;
 use crate::hub::live::Live;
-use crate::hub::store::Store;
-use crate::hub::store::budget::Budgets;
+use crate::hub::store::{Budgets, Store};
 
 /// The room of servers; clones are the same.
 #[derive(Clone)]

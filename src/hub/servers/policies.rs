@@ -1,67 +1,15 @@
-//! What policy needs from the store, read in one go: an agent, its person's ceiling, a server and its tools.
+//! What policy needs from the store of a server: what was set for it, and its tools.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::{AnyConnection, Row as _};
-
-use crate::core::ids::{ClientId, Digest};
-use crate::core::policy::Table;
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
-use crate::core::weigh::{self, Caller, Drift, Opinion, Scales, ServerPolicy};
+use crate::core::weigh::{self, Opinion, ServerPolicy};
 use crate::hub::model::{Bypass, Policy, Tool};
-use crate::hub::servers::Servers;
-use crate::hub::servers::bypasses;
-use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
 use crate::hub::servers::row::{self, Listed};
-use crate::hub::store::StoreError;
-use crate::hub::store::rows;
-
-/// The definitions that a client was shown, by tool; what is left out counts as the store has it.
-pub(in crate::hub) type Shown = HashMap<String, Digest>;
-
-/// An agent on a server.
-pub(in crate::hub) enum Standing {
-    /// It may be there; this is what its calls are weighed on.
-    In(Box<Subject>),
-    /// Its token is not for this server.
-    Elsewhere,
-    /// It is revoked.
-    Gone,
-    /// There is no such server.
-    Unknown,
-}
-
-/// Everything a verdict depends on, and whom it is about.
-pub(in crate::hub) struct Subject {
-    pub(in crate::hub) scales: Scales,
-    pub(in crate::hub) agent_name: String,
-    pub(in crate::hub) user: Option<String>,
-    /// When a bypass of this agent ends by itself.
-    pub(super) until: Option<i64>,
-}
-
-/// A table for a shim.
-pub(in crate::hub) enum Tabled {
-    /// The table, and when it changes by itself.
-    In(Table, Option<i64>),
-    /// See [`Standing::Elsewhere`].
-    Elsewhere,
-    /// See [`Standing::Gone`].
-    Gone,
-    /// See [`Standing::Unknown`].
-    Unknown,
-}
-
-/// Whom a question is about.
-#[derive(Clone, Copy)]
-pub(in crate::hub) struct Question<'q> {
-    pub(in crate::hub) agent: &'q ClientId,
-    pub(in crate::hub) server: &'q str,
-    pub(in crate::hub) shown: &'q Shown,
-    pub(in crate::hub) now: i64,
-}
+use crate::hub::servers::{Servers, bypasses};
+use crate::hub::store::{Connection, StoreError, rows};
 
 /// Rules made ready, kept until their text changes; a server has one set.
 #[derive(Clone, Default)]
@@ -94,66 +42,15 @@ impl ReadyRules {
 }
 
 impl Servers {
-    /// The table of one agent on one server.
-    pub(in crate::hub) async fn table(
-        &self,
-        agent: &ClientId,
-        server: &str,
-        shown: &Shown,
-    ) -> Result<Tabled, StoreError> {
-        let mut connection = self.store.read().acquire().await?;
-        let question = Question { agent, server, shown, now: self.now() };
-        let opinion = self.unasked();
-        Ok(match self.standing(&mut connection, question).await? {
-            Standing::In(subject) => Tabled::In(subject.scales.table(&opinion), subject.until),
-            Standing::Elsewhere => Tabled::Elsewhere,
-            Standing::Gone => Tabled::Gone,
-            Standing::Unknown => Tabled::Unknown,
-        })
-    }
-
     /// The opinion before the external decision point was asked.
     pub(super) fn unasked(&self) -> Opinion {
         if self.decision_point.is_some() { Opinion::Unasked } else { Opinion::None }
     }
 
-    /// Where an agent stands on a server.
-    pub(in crate::hub) async fn standing(
-        &self,
-        connection: &mut AnyConnection,
-        question: Question<'_>,
-    ) -> Result<Standing, StoreError> {
-        let Question { agent, server, shown, now } = question;
-        let found = sqlx::query(
-            "select agents.*, users.ceilings from agents left join users on users.name = agents.user_name \
-             where agents.client_id = $1 and agents.revoked_at is null",
-        )
-        .bind(agent.as_str())
-        .fetch_optional(&mut *connection)
-        .await?;
-        let Some(row) = found else { return Ok(Standing::Gone) };
-        let known = rows::agent(&row)?;
-        if known.servers.as_ref().is_some_and(|servers| !servers.iter().any(|name| name == server)) {
-            return Ok(Standing::Elsewhere);
-        }
-        let Some(kept) = self.kept(connection, server, now).await? else {
-            return Ok(Standing::Unknown);
-        };
-        let caller = Caller {
-            client_id: agent.clone(),
-            agent_trust: known.trust.get(server).copied().unwrap_or(Level::High),
-            user_ceiling: ceiling(row.try_get("ceilings")?, server)?,
-        };
-        let until = kept.entries.iter().find(|entry| entry.client_id == *agent && !entry.expired);
-        let until = until.and_then(|entry| entry.expires_at);
-        let scales = kept.scales(caller, &listed(connection, server).await?, shown);
-        Ok(Standing::In(Box::new(Subject { scales, agent_name: known.name, user: known.user, until })))
-    }
-
     /// What is kept of a server.
     pub(super) async fn kept(
         &self,
-        connection: &mut AnyConnection,
+        connection: &mut Connection,
         server: &str,
         now: i64,
     ) -> Result<Option<Kept>, StoreError> {
@@ -163,8 +60,8 @@ impl Servers {
         let (_, mut policy) = row::server(&row)?;
         let entries = bypasses::of_server(connection, server, now).await?;
         policy.bypass = bypasses::in_force(&entries);
-        let rules = self.ready_rules.of(server, row.try_get("rules")?);
-        let is_listed = row.try_get::<Option<i64>, _>("listed_at")?.is_some();
+        let rules = self.ready_rules.of(server, &rows::text(&row, "rules")?);
+        let is_listed = rows::optional_number(&row, "listed_at")?.is_some();
         Ok(Some(Kept { policy, entries, rules, is_listed }))
     }
 }
@@ -176,15 +73,6 @@ pub(super) struct Kept {
     pub(super) rules: Arc<Rules>,
     /// Whether a complete list of its tools was seen.
     pub(super) is_listed: bool,
-}
-
-impl Kept {
-    /// What calls of this agent are weighed on, with these tools, shown to it so.
-    pub(super) fn scales(&self, caller: Caller, listed: &[Listed], shown: &Shown) -> Scales {
-        let tools: Vec<_> = listed.iter().map(|tool| weighed(tool, shown)).collect();
-        let all_known = self.is_listed && tools.len() < MAX_TOOLS_OF_ONE;
-        Scales { caller, policy: self.policy.clone(), rules: Arc::clone(&self.rules), tools, all_known }
-    }
 }
 
 /// A policy as people see it.
@@ -200,28 +88,20 @@ pub(super) fn shown(policy: &ServerPolicy, entries: Vec<Bypass>) -> Policy {
     }
 }
 
-fn ceiling(json: Option<String>, server: &str) -> Result<Level, StoreError> {
-    let Some(json) = json else { return Ok(Level::High) };
-    let limits: BTreeMap<String, Level> =
-        serde_json::from_str(&json).map_err(|_| StoreError::Failed("a row holds no valid limits".to_owned()))?;
-    Ok(limits.get(server).copied().unwrap_or(Level::High))
-}
-
 /// The ceiling of a person on a server.
 pub(super) fn ceiling_of(ceilings: &BTreeMap<String, Level>, server: &str) -> Level {
     ceilings.get(server).copied().unwrap_or(Level::High)
 }
 
-/// A tool as policy sees it, by the definition that this client was shown.
-fn weighed(listed: &Listed, shown: &Shown) -> weigh::Tool {
-    let Tool { name, trust, trust_from, hitl, reason, .. } = listed.tool.clone();
-    let definition = shown.get(&name).unwrap_or(&listed.definition);
-    let drift: Option<Drift> = listed.drift(definition);
-    weigh::Tool { name, trust, trust_from, hitl, reason, drift, accepted: listed.accepted.clone() }
+/// A tool as policy sees it.
+pub(super) fn weighed(listed: Listed) -> weigh::Tool {
+    let drift = listed.drift(&listed.definition);
+    let Listed { tool: Tool { name, trust, trust_from, hitl, reason, .. }, accepted, .. } = listed;
+    weigh::Tool { name, trust, trust_from, hitl, reason, drift, accepted }
 }
 
 /// A server's tools, by name.
-pub(super) async fn listed(connection: &mut AnyConnection, server: &str) -> Result<Vec<Listed>, StoreError> {
+pub(super) async fn listed(connection: &mut Connection, server: &str) -> Result<Vec<Listed>, StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
     found.iter().map(row::tool).collect()

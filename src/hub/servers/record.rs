@@ -1,7 +1,6 @@
 //! Recording what was done to a server.
 
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Target, Tx};
 use crate::hub::who::Actor;
 
 /// Records a change to a server or its tools; its sessions are woken.

@@ -8,8 +8,7 @@ use crate::hub::servers::Servers;
 use crate::hub::servers::policies::shown;
 use crate::hub::servers::record::record;
 use crate::hub::store::{StoreError, Tx};
-use crate::hub::who::Actor;
-use crate::hub::who::admin;
+use crate::hub::who::{Actor, admin};
 
 impl Servers {
     /// Removes a server that no shim stands in front of and no call waits on.

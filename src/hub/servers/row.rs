@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::any::AnyRow;
-
 use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ClientId, Digest};
 use crate::core::trust::{self, Level};
 use crate::core::weigh::{Drift, ServerPolicy};
 use crate::hub::model::{Bypass, Tool, ToolDrift};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{json, named, number, optional, optional_number, text, unreadable};
+use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, text, unreadable};
 
 /// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
-pub(super) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), StoreError> {
+pub(super) fn server(row: &Row) -> Result<(String, ServerPolicy), StoreError> {
     let threshold = optional(row, "threshold")?;
     let policy = ServerPolicy {
         require_all: number(row, "require_all")? != 0,
@@ -28,12 +26,12 @@ pub(super) fn server(row: &AnyRow) -> Result<(String, ServerPolicy), StoreError>
 }
 
 /// The command line in a row of `servers`; one that cannot be read is not shown.
-pub(super) fn command(row: &AnyRow) -> Result<Vec<String>, StoreError> {
+pub(super) fn command(row: &Row) -> Result<Vec<String>, StoreError> {
     Ok(serde_json::from_str(&text(row, "command")?).unwrap_or_default())
 }
 
 /// A row of `bypasses`, as it counts at this time.
-pub(super) fn bypass(row: &AnyRow, now: i64) -> Result<Bypass, StoreError> {
+pub(super) fn bypass(row: &Row, now: i64) -> Result<Bypass, StoreError> {
     let expires_at = optional_number(row, "expires_at")?;
     Ok(Bypass {
         client_id: ClientId(text(row, "client_id")?),
@@ -57,11 +55,16 @@ pub(super) struct Listed {
 impl Listed {
     /// How this definition differs from what was accepted.
     pub(super) fn drift(&self, definition: &Digest) -> Option<Drift> {
-        match self.accepted.as_slice() {
-            [] => Some(Drift::New),
-            accepted if accepted.contains(definition) => None,
-            _ => Some(Drift::Changed),
-        }
+        drift_from(&self.accepted, definition)
+    }
+}
+
+/// How a definition differs from those that were accepted.
+pub(super) fn drift_from(accepted: &[Digest], definition: &Digest) -> Option<Drift> {
+    match accepted {
+        [] => Some(Drift::New),
+        accepted if accepted.contains(definition) => None,
+        _ => Some(Drift::Changed),
     }
 }
 
@@ -71,7 +74,7 @@ pub(super) fn accepted(text: &str) -> Result<Vec<Digest>, StoreError> {
 }
 
 /// A row of `tools`.
-pub(super) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
+pub(super) fn tool(row: &Row) -> Result<Listed, StoreError> {
     let name = text(row, "name")?;
     let admin = optional(row, "admin_trust")?;
     let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
@@ -97,7 +100,7 @@ pub(super) fn tool(row: &AnyRow) -> Result<Listed, StoreError> {
 
 /// How this definition of the tool in a row of `tools` differs from what was accepted, with both texts where they are
 /// kept: of a definition that the server has listed otherwise since, only the digest is.
-pub(super) fn drift(row: &AnyRow, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
+pub(super) fn drift(row: &Row, listed: &Listed, shown: &Digest) -> Result<Option<ToolDrift>, StoreError> {
     let Some(kind) = listed.drift(shown) else { return Ok(None) };
     let new = if *shown == listed.definition { optional(row, "definition")? } else { None };
     let old = optional(row, "accepted_definition")?;

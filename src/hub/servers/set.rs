@@ -9,15 +9,14 @@ use crate::core::rules::{self, Rule, Rules};
 use crate::core::weigh::{Caller, ServerPolicy};
 use crate::hub::error::ChangeError;
 use crate::hub::model::{Bypass, PolicyChange, Server, Tool, ToolChange, Usage};
-use crate::hub::servers::Servers;
-use crate::hub::servers::bypasses;
-use crate::hub::servers::drift;
-use crate::hub::servers::policies::{self, Kept, Shown, shown};
+use crate::hub::servers::policies::{self, shown};
 use crate::hub::servers::record::record;
 use crate::hub::servers::row::{self, Listed};
+use crate::hub::servers::standing::{Basis, Shown};
+use crate::hub::servers::{Servers, bypasses, drift};
+use crate::hub::store::rows::{Row, text};
 use crate::hub::store::{StoreError, Tx};
-use crate::hub::who::Actor;
-use crate::hub::who::admin;
+use crate::hub::who::{Actor, admin};
 
 /// The longest text an administrator may attach, in characters.
 const MAX_REASON: usize = 1000;
@@ -54,8 +53,9 @@ impl Servers {
             return Ok(None);
         };
         let listed = policies::listed(&mut connection, name).await?;
-        let scales = kept.scales(Caller::unlimited(ClientId::from("")), &listed, &Shown::default());
-        let (opinion, Kept { policy, entries, .. }) = (self.unasked(), kept);
+        let (opinion, policy) = (self.unasked(), shown(&kept.policy, kept.entries.clone()));
+        let nobody = Caller::unlimited(ClientId::from(""));
+        let scales = Basis::of(kept, listed.clone()).scales(nobody, false, &Shown::default());
         let row = sqlx::query("select command from servers where name = $1").bind(name);
         let command = row::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);
@@ -66,7 +66,6 @@ impl Servers {
             tool
         });
         let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
-        let policy = shown(&policy, entries);
         Ok(Some(Server { name: name.to_owned(), policy, tools: tools.collect(), sessions, command }))
     }
 
@@ -216,11 +215,11 @@ fn read_rules(rules: &[serde_json::Value]) -> Result<Vec<Rule>, ChangeError> {
 async fn by_server<T>(
     sql: &'static str,
     hub: &Servers,
-    of_row: impl Fn(&sqlx::any::AnyRow) -> Result<T, StoreError>,
+    of_row: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<BTreeMap<String, Vec<T>>, StoreError> {
     let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
     for row in &sqlx::query(sql).fetch_all(hub.store.read()).await? {
-        groups.entry(sqlx::Row::try_get(row, "server")?).or_default().push(of_row(row)?);
+        groups.entry(text(row, "server")?).or_default().push(of_row(row)?);
     }
     Ok(groups)
 }

@@ -1,7 +1,5 @@
 //! What would happen: one call weighed without making it, and every tool of a server for one agent.
 
-use sqlx::Row as _;
-
 use crate::core::call::NO_ARGUMENTS;
 use crate::core::ids::ApprovalId;
 use crate::core::policy::Ruling;
@@ -9,8 +7,9 @@ use crate::hub::error::ChangeError;
 use crate::hub::model::{Agent, AgentRef, Coverage, Covered, Simulation, User};
 use crate::hub::people;
 use crate::hub::servers::Servers;
-use crate::hub::servers::policies::{Question, Shown, Standing, Subject, ceiling_of};
-use crate::hub::store::{StoreError, rows};
+use crate::hub::servers::policies::ceiling_of;
+use crate::hub::servers::standing::{Question, Shown, Standing, Subject};
+use crate::hub::store::rows;
 
 /// A call that nobody makes.
 struct Imagined {
@@ -67,15 +66,12 @@ impl Servers {
     }
 
     async fn past_call(&self, id: &ApprovalId, server: &str) -> Result<(String, String, String), ChangeError> {
-        let row = sqlx::query("select client_id, tool, arguments from approvals where id = $1 and server = $2")
+        let found = sqlx::query_as("select client_id, tool, arguments from approvals where id = $1 and server = $2")
             .bind(id.as_str())
             .bind(server)
             .fetch_optional(self.store.read())
-            .await
-            .map_err(StoreError::from)?;
-        let row = row.ok_or_else(|| ChangeError::NotFound(format!("approval {id} on a server {server}")))?;
-        let text = |column: &str| row.try_get::<String, _>(column).map_err(StoreError::from);
-        Ok((text("client_id")?, text("tool")?, text("arguments")?))
+            .await?;
+        found.ok_or_else(|| ChangeError::NotFound(format!("approval {id} on a server {server}")))
     }
 
     async fn known_agent(&self, name: &str) -> Result<Agent, ChangeError> {
@@ -95,11 +91,10 @@ impl Servers {
     }
 
     async fn subject(&self, agent: &Agent, server: &str) -> Result<Subject, ChangeError> {
-        let mut connection = self.store.read().acquire().await.map_err(StoreError::from)?;
         let shown = Shown::default();
         let question = Question { agent: &agent.client_id, server, shown: &shown, now: self.now() };
-        match self.standing(&mut connection, question).await? {
-            Standing::In(subject) => Ok(*subject),
+        match self.standing_now(question).await? {
+            Standing::In(subject) => Ok(subject),
             Standing::Elsewhere => {
                 Err(ChangeError::Conflict(format!("the agent {} may not use the server {server}", agent.name)))
             }

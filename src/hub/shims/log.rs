@@ -6,12 +6,9 @@ use crate::core::approval::Outcome;
 use crate::core::messages::{Activity, Denied};
 use crate::core::policy::Verdict;
 use crate::hub::model::AgentRef;
-use crate::hub::servers::bypasses;
-use crate::hub::servers::definition::MAX_NAME;
+use crate::hub::servers::{MAX_TOOL_NAME, note_bypass};
 use crate::hub::shims::Shims;
-use crate::hub::store::activity::{self, Logged};
-use crate::hub::store::budget::Cost;
-use crate::hub::store::{PIECE, StoreError, Turn, Tx};
+use crate::hub::store::{Cost, Logged, PIECE, StoreError, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// The longest approval id kept with a call.
@@ -27,12 +24,7 @@ impl Shims {
     ///
     /// They are written in pieces, so that other agents get their turn between two of them. What the shim or we had to
     /// drop is counted in a row of its own, so that the log says where it has a hole.
-    pub(in crate::hub) async fn log_calls(
-        &self,
-        shim: &Shim,
-        mut calls: Vec<Activity>,
-        dropped: u64,
-    ) -> Result<(), StoreError> {
+    pub async fn log_calls(&self, shim: &Shim, mut calls: Vec<Activity>, dropped: u64) -> Result<(), StoreError> {
         let (agent, told) = (&shim.client_id, calls.len());
         let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
         let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
@@ -72,15 +64,15 @@ impl Shims {
             .write_in(turn, calls.len(), move |tx| {
                 Box::pin(async move {
                     if calls.iter().any(|call| call.bypass) {
-                        bypasses::used(tx, &shim.server, &shim.client_id, clock.now()).await?;
+                        note_bypass(tx, &shim.server, &shim.client_id, clock.now()).await?;
                     }
-                    let last = activity::last(tx).await?;
+                    let last = tx.last_activity().await?;
                     let mut id = last;
                     for call in calls {
                         id += 1;
                         log_call(tx, &shim, id, call, clock.now()).await?;
                     }
-                    activity::bound(tx, last, id).await
+                    tx.bound_activity(last, id).await
                 })
             })
             .await?;
@@ -103,10 +95,10 @@ impl Shims {
         self.store
             .write_in(turn, 1, move |tx| {
                 Box::pin(async move {
-                    let last = activity::last(tx).await?;
+                    let last = tx.last_activity().await?;
                     let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
-                    activity::add(tx, hole(&shim, last + 1, dropped, clock.now())).await?;
-                    activity::bound(tx, last, last + 1).await
+                    tx.add_activity(hole(&shim, last + 1, dropped, clock.now())).await?;
+                    tx.bound_activity(last, last + 1).await
                 })
             })
             .await?;
@@ -143,14 +135,13 @@ fn verdict(call: &Activity) -> &'static str {
 }
 
 async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
-    if call.running.is_some() && activity::end_running(tx, &shim.client_id, &shim.instance, &call).await? {
+    if call.running.is_some() && tx.end_activity(&shim.client_id, &shim.instance, &call).await? {
         return Ok(());
     }
     let named = call.approval.as_ref().map(ToString::to_string).filter(|id| id.len() <= MAX_ID);
     let (approval, handed_off) = match named {
         Some(named) => {
-            let (approval, handed_off) =
-                activity::approval_of(tx, &shim.client_id, &named).await?.unwrap_or((named, false));
+            let (approval, handed_off) = tx.approval_behind(&shim.client_id, &named).await?.unwrap_or((named, false));
             (Some(approval), handed_off)
         }
         None => (None, false),
@@ -161,7 +152,7 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         at: now.saturating_sub(age).max(0),
         agent: agent(shim),
         server: shim.server.clone(),
-        tool: call.tool.chars().filter(|c| *c != '\0').take(MAX_NAME).collect(),
+        tool: call.tool.chars().filter(|c| *c != '\0').take(MAX_TOOL_NAME).collect(),
         verdict: verdict(&call),
         approval,
         outcome: call.outcome.or(handed_off.then_some(Outcome::NotExecuted)),
@@ -170,5 +161,5 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         running: call.running.map(|number| (shim.instance.clone(), number)),
         denied: call.denied.filter(|_| call.verdict == Verdict::Deny),
     };
-    activity::add(tx, logged).await
+    tx.add_activity(logged).await
 }

@@ -10,9 +10,7 @@ use crate::core::ids::ClientId;
 use crate::core::trust::Level;
 use crate::core::weigh::ServerPolicy;
 use crate::hub::shims::Shims;
-use crate::hub::store::budget::Cost;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Turn, Tx};
+use crate::hub::store::{Cost, Entry, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many servers there may be, and how many one agent may make known; agents name them, so there must be an end.
@@ -28,7 +26,7 @@ const SEEN_MS: i64 = 60_000;
 
 /// What came of a shim's introduction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Met {
+pub enum Met {
     /// Its server is known.
     Known,
     /// Its server is not made known; why, in words that fit into a close frame.
@@ -37,7 +35,7 @@ pub(in crate::hub) enum Met {
 
 impl Shims {
     /// Spends a connection of this agent, or says in how many seconds there is another.
-    pub(in crate::hub) fn admit(&self, agent: &ClientId) -> Result<(), u64> {
+    pub fn admit(&self, agent: &ClientId) -> Result<(), u64> {
         let now = self.now();
         let spent = self.budgets.spend(agent, Cost::Connection, 1, now);
         spent.map_err(|at| u64::try_from((at - now) / 1000).unwrap_or_default() + 1)
@@ -45,7 +43,7 @@ impl Shims {
 
     /// Notes that a shim with this agent's token is there, and makes its server known. One that was there a moment ago
     /// writes nothing.
-    pub(in crate::hub) async fn meet(&self, shim: &Shim, command: &[String]) -> Result<Met, StoreError> {
+    pub async fn meet(&self, shim: &Shim, command: &[String]) -> Result<Met, StoreError> {
         let words = command.iter().take(MAX_WORDS).map(|word| word.chars().take(MAX_WORD).collect::<String>());
         let command = json!(words.collect::<Vec<_>>()).to_string();
         if self.met(shim, &command).await? {
@@ -91,7 +89,7 @@ impl Shims {
     }
 
     /// A session was lost without goodbye: its shim has a while to come back, and what it may still use stays usable.
-    pub(in crate::hub) async fn shim_lost(&self, shim: &Shim, number: u64) -> Result<(), StoreError> {
+    pub async fn shim_lost(&self, shim: &Shim, number: u64) -> Result<(), StoreError> {
         let until = self.now() + self.resume_within_ms;
         if !self.live.lose(shim, number, until) {
             return Ok(());
@@ -102,7 +100,7 @@ impl Shims {
 
     /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
     /// next record says how many were left out.
-    pub(in crate::hub) async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
+    pub async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
         if self.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
             self.budgets.leave_out(&shim.client_id, Cost::Session, 1);
             return Ok(());

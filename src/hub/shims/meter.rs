@@ -24,7 +24,7 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The room of all agents; clones are the same.
 #[derive(Clone)]
-pub(in crate::hub) struct Room {
+pub struct Room {
     all: Arc<Semaphore>,
     of: Turns,
 }
@@ -44,21 +44,21 @@ impl Room {
 
 /// What one agent's connections share.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct Shared {
+pub struct Shared {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
 }
 
 /// A step of room; given back when it is dropped.
 #[derive(Debug)]
-pub(in crate::hub) struct Step {
+pub struct Step {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
 impl Shared {
     /// Waits for a step.
-    pub(in crate::hub) async fn step(self) -> Option<Step> {
+    pub async fn step(self) -> Option<Step> {
         // First its agent's: who waits for that keeps nothing from others.
         let own = self.own.acquire_owned().await.ok()?;
         let all = self.all.acquire_owned().await.ok()?;
@@ -84,7 +84,7 @@ struct Count {
 
 /// What may be read.
 #[derive(Debug)]
-pub(in crate::hub) enum Reading {
+pub enum Reading {
     /// Whatever comes.
     Free,
     /// So many bytes.
@@ -102,7 +102,7 @@ impl Meter {
     }
 
     /// From here on bytes are counted; no message may be more than small yet.
-    pub(in crate::hub) fn begin(&self) {
+    pub fn begin(&self) {
         self.count().begun = true;
     }
 
@@ -111,7 +111,8 @@ impl Meter {
         self.count().shared = Some(shared);
     }
 
-    pub(in crate::hub) fn reading(&self) -> Reading {
+    /// How much may be read now.
+    pub fn reading(&self) -> Reading {
         let count = self.count();
         if !count.begun {
             return Reading::Free;
@@ -122,7 +123,8 @@ impl Meter {
         }
     }
 
-    pub(in crate::hub) fn note_read(&self, bytes: usize) {
+    /// So many bytes were read.
+    pub fn note_read(&self, bytes: usize) {
         let mut count = self.count();
         if !count.begun {
             return;
@@ -133,7 +135,8 @@ impl Meter {
         }
     }
 
-    pub(in crate::hub) fn grant(&self, step: Step) {
+    /// There is a step more to read.
+    pub fn grant(&self, step: Step) {
         self.count().steps.push(step);
     }
 

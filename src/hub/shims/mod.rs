@@ -1,10 +1,15 @@
 //! Shims: their sessions, who is connected, and what they may make the hub write.
 
 mod log;
-pub(super) mod meeting;
-pub mod meter;
-pub mod session;
-pub(super) mod turns;
+mod meeting;
+mod meter;
+mod session;
+mod turns;
+
+pub use self::meeting::Met;
+pub use self::meter::{Meter, Reading, Room, Step};
+pub use self::session::handle;
+pub use self::turns::Turns;
 
 use std::collections::HashMap;
 
@@ -21,10 +26,7 @@ use crate::hub::clock::Clock;
 use crate::hub::live::Live;
 use crate::hub::model::{AgentRef, UngatedServer};
 use crate::hub::servers::Servers;
-use crate::hub::shims::meter::Room;
-use crate::hub::shims::turns::Turns;
-use crate::hub::store::budget::Budgets;
-use crate::hub::store::{Store, StoreError};
+use crate::hub::store::{Budgets, Store, StoreError};
 use crate::hub::tallies::Tallies;
 
 /// The room of shims; clones are the same.

@@ -9,13 +9,14 @@ use crate::core::ids::ClientId;
 
 /// So many permits for each agent; clones are the same.
 #[derive(Clone)]
-pub(in crate::hub) struct Turns {
+pub struct Turns {
     each: usize,
     of: Arc<Mutex<HashMap<ClientId, Weak<Semaphore>>>>,
 }
 
 impl Turns {
-    pub(in crate::hub) fn new(each: usize) -> Self {
+    /// None is taken.
+    pub fn new(each: usize) -> Self {
         Self { each, of: Arc::default() }
     }
 

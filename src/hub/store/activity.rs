@@ -1,7 +1,6 @@
 //! The activity log: every call the shims reported, bounded.
 
 use serde_json::json;
-use sqlx::AssertSqlSafe;
 
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
@@ -9,8 +8,7 @@ use crate::core::messages::{Activity, Denied};
 use crate::hub::model::{ActivityRow, AgentRef, Approval, Page};
 use crate::hub::store::conditions::{Conditions, Value};
 use crate::hub::store::paging::page_size;
-use crate::hub::store::rows;
-use crate::hub::store::{Store, StoreError, Tx};
+use crate::hub::store::{Store, StoreError, Tx, rows};
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +69,7 @@ impl Store {
             conditions.sql,
             size + 1
         );
-        let found = conditions.bind(sqlx::query(AssertSqlSafe(sql))).fetch_all(self.read()).await?;
+        let found = conditions.query(sql).fetch_all(self.read()).await?;
         let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
         let more = items.len() as i64 > size;
         items.truncate(size as usize);
@@ -81,75 +79,173 @@ impl Store {
 }
 
 /// A call as it is written, or so many that were `dropped`.
-pub(in crate::hub) struct Logged {
-    pub(in crate::hub) id: i64,
-    pub(in crate::hub) at: i64,
-    pub(in crate::hub) agent: AgentRef,
-    pub(in crate::hub) server: String,
-    pub(in crate::hub) tool: String,
-    pub(in crate::hub) verdict: &'static str,
-    pub(in crate::hub) approval: Option<String>,
-    pub(in crate::hub) outcome: Option<Outcome>,
-    pub(in crate::hub) duration_ms: Option<u64>,
-    pub(in crate::hub) dropped: i64,
+pub struct Logged {
+    /// Its number in the log.
+    pub id: i64,
+    /// When it was called, in unix milliseconds.
+    pub at: i64,
+    /// Who called.
+    pub agent: AgentRef,
+    /// The server.
+    pub server: String,
+    /// The tool.
+    pub tool: String,
+    /// `pass`, `bypass`, `gate`, `deny` or `dropped`.
+    pub verdict: &'static str,
+    /// The approval that it waited for.
+    pub approval: Option<String>,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+    /// How long it ran, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// How many calls were left out in its place.
+    pub dropped: i64,
     /// The run of the shim that tells of it while it runs, and the number there.
-    pub(in crate::hub) running: Option<(InstanceId, u64)>,
-    pub(in crate::hub) denied: Option<Denied>,
+    pub running: Option<(InstanceId, u64)>,
+    /// What was denied, and why.
+    pub denied: Option<Denied>,
 }
 
-/// The number of the newest call in the log.
-pub(in crate::hub) async fn last(tx: &mut Tx) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(tx.sql()).await?)
-}
-
-/// Appends a call.
-pub(in crate::hub) async fn add(tx: &mut Tx, call: Logged) -> Result<(), StoreError> {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let (reasons, digest, arguments) = match call.denied {
-        Some(denied) => (Some(json!(denied.reasons).to_string()), denied.digest, denied.arguments),
-        None => (None, None, None),
-    };
-    sqlx::query(
-        "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, outcome, duration_ms, \
-         dropped, instance, running, reasons, digest, arguments) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-    )
-    .bind(call.id)
-    .bind(call.at)
-    .bind(call.agent.client_id.0)
-    .bind(call.agent.name)
-    .bind(call.server)
-    .bind(call.tool)
-    .bind(call.verdict)
-    .bind(call.approval)
-    .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
-    .bind(call.duration_ms.map(number))
-    .bind(call.dropped)
-    .bind(call.running.as_ref().map(|(instance, _)| instance.as_str().to_owned()))
-    .bind(call.running.map(|(_, place)| number(place)))
-    .bind(reasons)
-    .bind(digest.map(|digest| digest.0))
-    .bind(arguments)
-    .execute(tx.sql())
-    .await?;
-    Ok(())
-}
-
-/// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another; and of those
-/// that stay, the arguments of the oldest.
-pub(in crate::hub) async fn bound(tx: &mut Tx, last: i64, now_last: i64) -> Result<(), StoreError> {
-    if last / CUT_EVERY == now_last / CUT_EVERY {
-        return Ok(());
+impl Tx {
+    /// The number of the newest call in the log.
+    pub async fn last_activity(&mut self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(self.sql()).await?)
     }
-    let count = "select client_id, count(*) from activity group by client_id";
-    let cut = "delete from activity where client_id = $1 and id <= \
-               (select id from activity where client_id = $1 order by id desc limit 1 offset $2)";
-    shrink(tx, &KEPT, count, cut).await?;
-    let count = "select client_id, count(*) from activity where arguments is not null group by client_id";
-    let cut = "update activity set arguments = null where client_id = $1 and arguments is not null and id <= \
-               (select id from activity where client_id = $1 and arguments is not null \
-               order by id desc limit 1 offset $2)";
-    shrink(tx, &KEPT_WHOLE, count, cut).await
+
+    /// Appends a call.
+    pub async fn add_activity(&mut self, call: Logged) -> Result<(), StoreError> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (reasons, digest, arguments) = match call.denied {
+            Some(denied) => (Some(json!(denied.reasons).to_string()), denied.digest, denied.arguments),
+            None => (None, None, None),
+        };
+        sqlx::query(
+            "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, outcome, duration_ms, \
+             dropped, instance, running, reasons, digest, arguments) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        )
+        .bind(call.id)
+        .bind(call.at)
+        .bind(call.agent.client_id.0)
+        .bind(call.agent.name)
+        .bind(call.server)
+        .bind(call.tool)
+        .bind(call.verdict)
+        .bind(call.approval)
+        .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
+        .bind(call.duration_ms.map(number))
+        .bind(call.dropped)
+        .bind(call.running.as_ref().map(|(instance, _)| instance.as_str().to_owned()))
+        .bind(call.running.map(|(_, place)| number(place)))
+        .bind(reasons)
+        .bind(digest.map(|digest| digest.0))
+        .bind(arguments)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another; and of those
+    /// that stay, the arguments of the oldest.
+    pub async fn bound_activity(&mut self, last: i64, now_last: i64) -> Result<(), StoreError> {
+        if last / CUT_EVERY == now_last / CUT_EVERY {
+            return Ok(());
+        }
+        let count = "select client_id, count(*) from activity group by client_id";
+        let cut = "delete from activity where client_id = $1 and id <= \
+                   (select id from activity where client_id = $1 order by id desc limit 1 offset $2)";
+        shrink(self, &KEPT, count, cut).await?;
+        let count = "select client_id, count(*) from activity where arguments is not null group by client_id";
+        let cut = "update activity set arguments = null where client_id = $1 and arguments is not null and id <= \
+                   (select id from activity where client_id = $1 and arguments is not null \
+                   order by id desc limit 1 offset $2)";
+        shrink(self, &KEPT_WHOLE, count, cut).await
+    }
+
+    /// The approval behind a call that a shim tells of under its request's id, and whether no live request stands behind
+    /// it any more: then this call ended without being executed, whatever becomes of the approval.
+    pub async fn approval_behind(
+        &mut self,
+        client_id: &ClientId,
+        request: &str,
+    ) -> Result<Option<(String, bool)>, StoreError> {
+        let found: Option<(String, i64)> =
+            sqlx::query_as("select id, kept from approvals where (id = $1 or request_id = $1) and client_id = $2")
+                .bind(request)
+                .bind(client_id.as_str())
+                .fetch_optional(self.sql())
+                .await?;
+        Ok(found.map(|(id, kept)| (id, kept == 1)))
+    }
+
+    /// A call that came again took an approval up: what was told of it under its request's id belongs there.
+    pub async fn attach_activity(&mut self, approval: &Approval, request: &ApprovalId) -> Result<(), StoreError> {
+        sqlx::query(
+            "update activity set approval = $1 where approval = $2 and client_id = $3 and server = $4 and tool = $5",
+        )
+        .bind(approval.id.as_str())
+        .bind(request.as_str())
+        .bind(approval.agent.client_id.as_str())
+        .bind(approval.server.as_str())
+        .bind(approval.tool.as_str())
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// No live request stands behind an approval any more: the call that did was not executed, whatever becomes of the
+    /// approval when it comes again.
+    pub async fn hand_off_activity(&mut self, approval: &Approval) -> Result<(), StoreError> {
+        sqlx::query(
+            "update activity set outcome = 'not_executed' where approval = $1 and client_id = $2 and server = $3 \
+             and tool = $4 and outcome is null",
+        )
+        .bind(approval.id.as_str())
+        .bind(approval.agent.client_id.as_str())
+        .bind(approval.server.as_str())
+        .bind(approval.tool.as_str())
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Writes the end of a call into the row that was made while it ran; `false` when there is none.
+    pub async fn end_activity(
+        &mut self,
+        client_id: &ClientId,
+        instance: &InstanceId,
+        call: &Activity,
+    ) -> Result<bool, StoreError> {
+        let changed = sqlx::query(
+            "update activity set outcome = $4, duration_ms = $5 \
+             where client_id = $1 and instance = $2 and running = $3 and outcome in ('released', 'unknown')",
+        )
+        .bind(client_id.as_str())
+        .bind(instance.as_str())
+        .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
+        .bind(call.outcome.unwrap_or(Outcome::Unknown).as_str())
+        .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
+        .execute(self.sql())
+        .await?;
+        Ok(changed.rows_affected() > 0)
+    }
+
+    /// The shim of these calls is gone, or all of an agent are: how what still runs ends will not be told.
+    pub async fn lose_activity(
+        &mut self,
+        client_id: &ClientId,
+        instance: Option<&InstanceId>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "update activity set outcome = 'unknown' where client_id = $1 and instance = coalesce($2, instance) \
+             and running is not null and outcome = 'released'",
+        )
+        .bind(client_id.as_str())
+        .bind(instance.map(|instance| instance.as_str().to_owned()))
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
 }
 
 /// Cuts what agents have down to their share.
@@ -182,91 +278,6 @@ impl Most {
         }
         self.of_one - margin
     }
-}
-
-/// The approval behind a call that a shim tells of under its request's id, and whether no live request stands behind
-/// it any more: then this call ended without being executed, whatever becomes of the approval.
-pub(in crate::hub) async fn approval_of(
-    tx: &mut Tx,
-    client_id: &ClientId,
-    request: &str,
-) -> Result<Option<(String, bool)>, StoreError> {
-    let found: Option<(String, i64)> =
-        sqlx::query_as("select id, kept from approvals where (id = $1 or request_id = $1) and client_id = $2")
-            .bind(request)
-            .bind(client_id.as_str())
-            .fetch_optional(tx.sql())
-            .await?;
-    Ok(found.map(|(id, kept)| (id, kept == 1)))
-}
-
-/// A call that came again took an approval up: what was told of it under its request's id belongs there.
-pub(in crate::hub) async fn attach(tx: &mut Tx, approval: &Approval, request: &ApprovalId) -> Result<(), StoreError> {
-    sqlx::query(
-        "update activity set approval = $1 where approval = $2 and client_id = $3 and server = $4 and tool = $5",
-    )
-    .bind(approval.id.as_str())
-    .bind(request.as_str())
-    .bind(approval.agent.client_id.as_str())
-    .bind(approval.server.as_str())
-    .bind(approval.tool.as_str())
-    .execute(tx.sql())
-    .await?;
-    Ok(())
-}
-
-/// No live request stands behind an approval any more: the call that did was not executed, whatever becomes of the
-/// approval when it comes again.
-pub(in crate::hub) async fn hand_off(tx: &mut Tx, approval: &Approval) -> Result<(), StoreError> {
-    sqlx::query(
-        "update activity set outcome = 'not_executed' where approval = $1 and client_id = $2 and server = $3 \
-         and tool = $4 and outcome is null",
-    )
-    .bind(approval.id.as_str())
-    .bind(approval.agent.client_id.as_str())
-    .bind(approval.server.as_str())
-    .bind(approval.tool.as_str())
-    .execute(tx.sql())
-    .await?;
-    Ok(())
-}
-
-/// Writes the end of a call into the row that was made while it ran; `false` when there is none.
-pub(in crate::hub) async fn end_running(
-    tx: &mut Tx,
-    client_id: &ClientId,
-    instance: &InstanceId,
-    call: &Activity,
-) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
-        "update activity set outcome = $4, duration_ms = $5 \
-         where client_id = $1 and instance = $2 and running = $3 and outcome in ('released', 'unknown')",
-    )
-    .bind(client_id.as_str())
-    .bind(instance.as_str())
-    .bind(call.running.map(|number| i64::try_from(number).unwrap_or(i64::MAX)))
-    .bind(call.outcome.unwrap_or(Outcome::Unknown).as_str())
-    .bind(call.duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)))
-    .execute(tx.sql())
-    .await?;
-    Ok(changed.rows_affected() > 0)
-}
-
-/// The shim of these calls is gone, or all of an agent are: how what still runs ends will not be told.
-pub(in crate::hub) async fn lose_running(
-    tx: &mut Tx,
-    client_id: &ClientId,
-    instance: Option<&InstanceId>,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "update activity set outcome = 'unknown' where client_id = $1 and instance = coalesce($2, instance) \
-         and running is not null and outcome = 'released'",
-    )
-    .bind(client_id.as_str())
-    .bind(instance.map(|instance| instance.as_str().to_owned()))
-    .execute(tx.sql())
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::hub::quota::{Quota, Stores};
 
 /// What an agent's doing costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::hub) enum Cost {
+pub enum Cost {
     /// A connection.
     Connection,
     /// A record that a session began or ended.
@@ -57,7 +57,7 @@ impl Cost {
 
 /// What each agent has spent, in this process.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct Budgets(Arc<Mutex<Spent>>);
+pub struct Budgets(Arc<Mutex<Spent>>);
 
 #[derive(Default)]
 struct Spent {
@@ -73,29 +73,29 @@ impl Budgets {
     }
 
     /// Spends that much, or says when there will be enough.
-    pub(in crate::hub) fn spend(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Result<(), i64> {
+    pub fn spend(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Result<(), i64> {
         self.spent().stores.spend((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// Spends that much, there or not; until when there is nothing, if so.
-    pub(in crate::hub) fn owe(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Option<i64> {
+    pub fn owe(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Option<i64> {
         self.spent().stores.owe((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// Spends as much of that as there is, and returns it.
-    pub(in crate::hub) fn spend_up_to(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> i64 {
+    pub fn spend_up_to(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> i64 {
         self.spent().stores.spend_up_to((agent.clone(), cost), cost.quota(), amount, now)
     }
 
     /// So much of this agent was left out of the record.
-    pub(in crate::hub) fn leave_out(&self, agent: &ClientId, cost: Cost, amount: u64) {
+    pub fn leave_out(&self, agent: &ClientId, cost: Cost, amount: u64) {
         let mut spent = self.spent();
         let left_out = spent.left_out.entry((agent.clone(), cost)).or_default();
         *left_out = left_out.saturating_add(amount);
     }
 
     /// How much was left out since this was asked last.
-    pub(in crate::hub) fn left_out(&self, agent: &ClientId, cost: Cost) -> u64 {
+    pub fn left_out(&self, agent: &ClientId, cost: Cost) -> u64 {
         self.spent().left_out.remove(&(agent.clone(), cost)).unwrap_or_default()
     }
 }

@@ -18,11 +18,20 @@ pub(super) struct Notice {
 }
 
 /// Whom a record concerns, apart from live pages.
-pub(in crate::hub) enum Target {
+pub enum Target {
     /// Nobody else.
     Pages,
     /// The session that holds this call; and what this process made of it, where it ended by that.
-    Approval { id: ApprovalId, client_id: ClientId, instance: InstanceId, ended: Option<Ended> },
+    Approval {
+        /// The approval.
+        id: ApprovalId,
+        /// Whose it is.
+        client_id: ClientId,
+        /// The run of the shim that holds it.
+        instance: InstanceId,
+        /// How it ended, if it did.
+        ended: Option<Ended>,
+    },
     /// Every session of a server: its policy or its tools changed.
     Server(String),
     /// Every session of an agent: its trust changed.
@@ -35,9 +44,11 @@ pub(in crate::hub) enum Target {
 
 /// The end of an approval.
 #[derive(Clone, Copy)]
-pub(in crate::hub) struct Ended {
-    pub(in crate::hub) status: Status,
-    pub(in crate::hub) waited_ms: u64,
+pub struct Ended {
+    /// As what.
+    pub status: Status,
+    /// How long it waited, in milliseconds.
+    pub waited_ms: u64,
 }
 
 /// Whom a notice is handed to.
@@ -45,7 +56,7 @@ type Subscriber = Box<dyn Fn(&Target) + Send>;
 
 /// See the module; clones are the same bus.
 #[derive(Clone)]
-pub(in crate::hub) struct Bus(Arc<Inner>);
+pub struct Bus(Arc<Inner>);
 
 struct Inner {
     newest: watch::Sender<i64>,
@@ -72,7 +83,7 @@ impl Bus {
     }
 
     /// Hands every notice to this one, too. It is called between two commits, so it only passes the word on.
-    pub(in crate::hub) fn subscribe(&self, subscriber: impl Fn(&Target) + Send + 'static) {
+    pub fn subscribe(&self, subscriber: impl Fn(&Target) + Send + 'static) {
         self.subscribers().push(Box::new(subscriber));
     }
 
@@ -122,7 +133,7 @@ impl Bus {
     }
 
     /// Waits for records of other processes and takes their ranges.
-    pub(in crate::hub) async fn gaps(&self) -> Vec<(i64, i64)> {
+    pub async fn gaps(&self) -> Vec<(i64, i64)> {
         self.0.gap.notified().await;
         std::mem::take(&mut *self.0.gaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -140,22 +151,22 @@ impl Bus {
     }
 
     /// Before the sweeper asks the store when to look next: from here on, every new deadline calls it.
-    pub(in crate::hub) fn sweeper_asks(&self) {
+    pub fn sweeper_asks(&self) {
         self.0.next.store(i64::MAX, Ordering::SeqCst);
     }
 
     /// The sweeper sleeps until then.
-    pub(in crate::hub) fn sweeper_sleeps_until(&self, at: i64) {
+    pub fn sweeper_sleeps_until(&self, at: i64) {
         self.0.next.store(at, Ordering::SeqCst);
     }
 
     /// Looks again at once.
-    pub(in crate::hub) fn wake_sweeper(&self) {
+    pub fn wake_sweeper(&self) {
         self.0.sooner.notify_one();
     }
 
     /// Returns when there is an earlier deadline than the sweeper knows of.
-    pub(in crate::hub) async fn sooner(&self) {
+    pub async fn sooner(&self) {
         self.0.sooner.notified().await;
     }
 }

@@ -1,73 +1,79 @@
 //! Writing the audit chain: one record per change, in the change's own transaction.
 
-use sqlx::Row as _;
-
 use super::mark::Head;
+use super::memory::{self, Versions};
 use super::seals::{Kind, seal};
 use super::{ROW, StoreError, Tx};
 use crate::core::ids::Digest;
+use crate::hub::model::AuditRecord;
 use crate::hub::store::bus::{Notice, Target};
 
+/// So many records are written by one statement: few kinds of it, so that each is prepared once.
+const TOGETHER: [usize; 4] = [64, 16, 4, 1];
+const COLUMNS: [&str; 8] = ["seq", "at", "actor", "action", "subject", "detail", "previous", "hash"];
+
 /// What a record says; place and hashes are the chain's.
-pub(in crate::hub) struct Entry<'a> {
-    pub(in crate::hub) at: i64,
-    pub(in crate::hub) actor: &'a str,
-    pub(in crate::hub) action: &'static str,
-    pub(in crate::hub) subject: &'a str,
+pub struct Entry<'a> {
+    /// When, in unix milliseconds.
+    pub at: i64,
+    /// Who did it.
+    pub actor: &'a str,
+    /// What was done.
+    pub action: &'static str,
+    /// What it was done to.
+    pub subject: &'a str,
     /// JSON; `null` for nothing more to say.
-    pub(in crate::hub) detail: serde_json::Value,
+    pub detail: serde_json::Value,
 }
 
 impl Tx {
     /// Appends a record and wakes `target` after the commit.
     /// What it is about is sealed as it is now, so the record comes after the change.
-    pub(in crate::hub) async fn audit(&mut self, mut entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+    pub async fn audit(&mut self, mut entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
         if let Some(kind) = Kind::of(entry.action) {
             entry.detail[ROW] = serde_json::json!(seal(self.sql(), kind, entry.subject).await?);
         }
         let head = match self.head.clone() {
             Some(head) => head,
-            None => self.read_head(entry.at).await?,
+            None => self.found_head(entry.at).await?,
         };
-        self.append(head, entry, target).await
+        self.append(head, entry, target)
     }
 
-    async fn append(&mut self, head: Head, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
+    fn append(&mut self, head: Head, entry: Entry<'_>, target: Target) -> Result<i64, StoreError> {
         let Head { seq, hash: previous } = head;
         let seq = seq + 1;
         let detail = if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() };
+        // It would fail the others that are written with it.
+        if [entry.actor, entry.subject, &detail].iter().any(|text| text.contains('\0')) {
+            return Err(StoreError::Failed("a record cannot hold a NUL".to_owned()));
+        }
         let hash = record_hash(seq, entry.at, [entry.actor, entry.action, entry.subject, &detail, &previous]);
-        sqlx::query(
-            "insert into audit (seq, at, actor, action, subject, detail, previous, hash) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(seq)
-        .bind(entry.at)
-        .bind(entry.actor)
-        .bind(entry.action)
-        .bind(entry.subject)
-        .bind(detail)
-        .bind(previous)
-        .bind(hash.as_str())
-        .execute(self.sql())
-        .await?;
-        self.head = Some(Head { seq, hash: hash.0 });
+        self.head = Some(Head { seq, hash: hash.0.clone() });
+        self.records.push(AuditRecord {
+            seq,
+            at: entry.at,
+            actor: entry.actor.to_owned(),
+            action: entry.action.to_owned(),
+            subject: entry.subject.to_owned(),
+            detail,
+            previous,
+            hash: hash.0,
+        });
         self.notices.push(Notice { seq, target });
         Ok(seq)
     }
 
-    /// Read once per transaction, which has the write lock, and from there on known.
-    async fn read_head(&mut self, at: i64) -> Result<Head, StoreError> {
-        let sql = "select seq, hash, (select max(seq) from audit) as newest from chain where id = 1";
-        let row = sqlx::query(sql).fetch_one(self.sql()).await?;
-        let head = Head { seq: row.try_get("seq")?, hash: row.try_get("hash")? };
+    /// The head as the transaction found it, with nothing behind it.
+    async fn found_head(&mut self, at: i64) -> Result<Head, StoreError> {
+        let head = self.found.head.clone();
         if head.seq < self.known {
             return Err(StoreError::Failed(format!(
                 "its record was set back from {} to {}; restart the hub to see what to do",
                 self.known, head.seq
             )));
         }
-        match row.try_get::<Option<i64>, _>("newest")? {
+        match self.found.newest {
             Some(newest) if newest > head.seq => self.set_aside(head, at).await,
             _ => Ok(head),
         }
@@ -76,7 +82,7 @@ impl Tx {
     /// Rows behind the chain's head are none of its records, and stand in the way of the next: they are kept apart, and
     /// the chain says so.
     async fn set_aside(&mut self, head: Head, at: i64) -> Result<Head, StoreError> {
-        let columns = "seq, at, actor, action, subject, detail, previous, hash";
+        let columns = COLUMNS.join(", ");
         let kept = format!("insert into strays (found_at, {columns}) select $2, {columns} from audit where seq > $1");
         sqlx::query(sqlx::AssertSqlSafe(kept)).bind(head.seq).bind(at).execute(self.sql()).await?;
         let removed = sqlx::query("delete from audit where seq > $1").bind(head.seq).execute(self.sql()).await?;
@@ -84,24 +90,50 @@ impl Tx {
         tracing::error!(count, after = head.seq, "rows behind the last record were set aside");
         let detail = serde_json::json!({ "rows": count });
         let entry = Entry { at, actor: "hub", action: "audit.strays_set_aside", subject: "audit", detail };
-        self.append(head, entry, Target::Pages).await?;
+        self.append(head, entry, Target::Pages)?;
         self.head.clone().ok_or(StoreError::Closed)
     }
 
-    /// Writes the new head, as the transaction's last statement, and returns it.
-    pub(super) async fn write_head(&mut self) -> Result<Option<Head>, StoreError> {
+    /// Writes the records and the new head, as the transaction's last statements; returns the head, and how often each
+    /// topic has changed by then.
+    pub(super) async fn write_chain(&mut self) -> Result<Option<(Head, Versions)>, StoreError> {
         let Some(head) = self.head.take() else { return Ok(None) };
-        sqlx::query("update chain set seq = $1, hash = $2 where id = 1")
-            .bind(head.seq)
-            .bind(head.hash.as_str())
-            .execute(self.sql())
-            .await?;
-        Ok(Some(head))
+        let records = std::mem::take(&mut self.records);
+        let mut rest = records.as_slice();
+        while let Some(now) = TOGETHER.iter().find_map(|count| rest.get(..*count)) {
+            self.write_records(now).await?;
+            rest = rest.get(now.len()..).unwrap_or_default();
+        }
+        let sql = format!("update chain set seq = $1, hash = $2 where id = 1 returning {}", memory::COLUMNS);
+        let update = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(head.seq).bind(head.hash.as_str());
+        let versions = Versions::of(&update.fetch_one(self.sql()).await?)?;
+        Ok(Some((head, versions)))
+    }
+
+    async fn write_records(&mut self, records: &[AuditRecord]) -> Result<(), StoreError> {
+        let mut insert = sqlx::query(sqlx::AssertSqlSafe(insert(records.len())));
+        for AuditRecord { seq, at, actor, action, subject, detail, previous, hash } in records {
+            insert = insert.bind(*seq).bind(*at);
+            for text in [actor, action, subject, detail, previous, hash] {
+                insert = insert.bind(text.as_str());
+            }
+        }
+        insert.execute(self.sql()).await?;
+        Ok(())
     }
 }
 
+/// Writes so many records.
+fn insert(count: usize) -> String {
+    let width = COLUMNS.len();
+    let row =
+        |row: usize| (1..=width).map(|column| format!("${}", row * width + column)).collect::<Vec<_>>().join(", ");
+    let rows: Vec<_> = (0..count).map(|number| format!("({})", row(number))).collect();
+    format!("insert into audit ({}) values {}", COLUMNS.join(", "), rows.join(", "))
+}
+
 /// The hash of a record: actor, action, subject, detail and the hash before it, after place and time.
-pub(in crate::hub) fn record_hash(seq: i64, at: i64, texts: [&str; 5]) -> Digest {
+pub(super) fn record_hash(seq: i64, at: i64, texts: [&str; 5]) -> Digest {
     let [actor, action, subject, detail, previous] = texts.map(str::as_bytes);
     let (seq, at) = (seq.to_be_bytes(), at.to_be_bytes());
     Digest::of_fields(&[b"hitl.audit.v1", &seq, &at, actor, action, subject, detail, previous])

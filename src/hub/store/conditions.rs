@@ -1,13 +1,15 @@
 //! Conditions of a query that people narrow, with their values in order.
 
-use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
 
 /// What a condition compares with.
 #[derive(Clone)]
-pub(in crate::hub) enum Value {
+pub enum Value {
+    /// Text.
     Text(String),
+    /// A number.
     Number(i64),
 }
 
@@ -16,15 +18,15 @@ const MAX_WORDS: usize = 8;
 
 /// See the module.
 #[derive(Clone, Default)]
-pub(in crate::hub) struct Conditions {
+pub struct Conditions {
     /// Each with `and` before it. Put together from literals of this program; what comes from outside is bound.
-    pub(in crate::hub) sql: String,
+    pub sql: String,
     values: Vec<Value>,
 }
 
 impl Conditions {
     /// Adds a condition, if there is a value; every `?` in it stands for that.
-    pub(in crate::hub) fn and(&mut self, condition: &str, value: Option<Value>) {
+    pub fn and(&mut self, condition: &str, value: Option<Value>) {
         let Some(value) = value else { return };
         let place = self.value(value);
         self.sql.push_str(" and ");
@@ -32,12 +34,12 @@ impl Conditions {
     }
 
     /// Adds the condition that a column is this text, if there is one.
-    pub(in crate::hub) fn text(&mut self, condition: &str, text: Option<&String>) {
+    pub fn text(&mut self, condition: &str, text: Option<&String>) {
         self.and(condition, text.cloned().map(Value::Text));
     }
 
     /// Adds the condition that all words are found, each in any of the columns; `like` is the store's operator.
-    pub(in crate::hub) fn words(&mut self, words: Option<&String>, columns: &[&str], like: &str) {
+    pub fn words(&mut self, words: Option<&String>, columns: &[&str], like: &str) {
         for word in words.iter().flat_map(|words| words.split_whitespace()).take(MAX_WORDS) {
             let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
             // Column by column, because putting them together takes longer than looking.
@@ -47,14 +49,14 @@ impl Conditions {
     }
 
     /// Adds a value for a condition that is written by hand; returns what stands for it.
-    pub(in crate::hub) fn value(&mut self, value: Value) -> String {
+    pub fn value(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("${}", self.values.len())
     }
 
-    /// Binds the values.
-    pub(in crate::hub) fn bind<'q>(self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
-        self.values.into_iter().fold(query, |query, value| match value {
+    /// A query with these conditions in its text, and their values bound.
+    pub fn query<'q>(self, sql: String) -> Query<'q, Any, AnyArguments> {
+        self.values.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
         })

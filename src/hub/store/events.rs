@@ -1,10 +1,12 @@
 //! What happened, for live pages: the audit chain, read as events.
 
+use sqlx::Row as _;
 use tokio::sync::watch;
 
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::hub::model::Event;
 use crate::hub::store::bus::Target;
+use crate::hub::store::memory::Versions;
 use crate::hub::store::{Store, StoreError};
 
 const MOST: u32 = 1000;
@@ -36,19 +38,22 @@ impl Store {
     }
 
     /// Lets every live page look again whether it may still listen.
-    pub(in crate::hub) fn wake_pages(&self) {
+    pub fn wake_pages(&self) {
         self.bus().wake_pages();
     }
 
     /// Looks for records that another process wrote (the command line, another hub).
-    pub(in crate::hub) async fn look_outside(&self) -> Result<(), StoreError> {
-        let seq: i64 = sqlx::query_scalar("select seq from chain where id = 1").fetch_one(self.read()).await?;
-        self.bus().note_newest(seq);
+    pub async fn look_outside(&self) -> Result<(), StoreError> {
+        let found = "select seq, callers, policy, channels from chain where id = 1";
+        let row = sqlx::query(found).fetch_one(self.read()).await?;
+        // First, so that whoever is woken looks there.
+        self.memory().note(Versions::of(&row)?);
+        self.bus().note_newest(row.try_get("seq")?);
         Ok(())
     }
 
     /// Wakes our sessions for what another process wrote, both ends included.
-    pub(in crate::hub) async fn deliver_from_outside(&self, first: i64, last: i64) -> Result<(), StoreError> {
+    pub async fn deliver_from_outside(&self, first: i64, last: i64) -> Result<(), StoreError> {
         let found: Vec<(String, String, Option<String>, Option<String>)> = sqlx::query_as(
             "select audit.action, audit.subject, approvals.client_id, approvals.instance from audit \
              left join approvals on approvals.id = audit.subject where seq between $1 and $2 order by seq",

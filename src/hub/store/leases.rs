@@ -7,7 +7,7 @@ use crate::core::ids::{ClientId, InstanceId};
 use crate::hub::store::{Store, StoreError, Tx};
 
 /// How often a hub shows that it is there, in milliseconds.
-pub(in crate::hub) const BEAT_MS: i64 = 5_000;
+pub const BEAT_MS: i64 = 5_000;
 /// A hub that was not seen for so long is gone, in milliseconds.
 const GONE_AFTER_MS: i64 = 20_000;
 /// How many bytes are as much as a change takes.
@@ -18,12 +18,12 @@ const FORGOTTEN_AFTER_MS: i64 = 86_400_000;
 impl Store {
     /// This run of this program.
     #[cfg(test)]
-    pub(in crate::hub) fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         &self.0.id
     }
 
     /// Shows that this hub is there, and when; fails while the store cannot be written.
-    pub(in crate::hub) async fn beat(&self, now: i64) -> Result<(), StoreError> {
+    pub async fn beat(&self, now: i64) -> Result<(), StoreError> {
         self.beat_with(None, now).await
     }
 
@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// This hub stops: what its shims hold is for them, and whichever hub they come to.
-    pub(in crate::hub) async fn beat_no_more(&self) -> Result<(), StoreError> {
+    pub async fn beat_no_more(&self) -> Result<(), StoreError> {
         let id = self.0.id.clone();
         self.write(move |tx| {
             Box::pin(async move {
@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// The shims with something open whose hub is gone.
-    pub(in crate::hub) async fn orphans(&self, now: i64) -> Result<Vec<(ClientId, InstanceId)>, StoreError> {
+    pub async fn orphans(&self, now: i64) -> Result<Vec<(ClientId, InstanceId)>, StoreError> {
         let found: Vec<(String, String)> = sqlx::query_as(
             "select client_id, instance from (\
              select client_id, instance from approvals where outcome in ('waiting', 'released') and kept = 0 union \
@@ -79,12 +79,7 @@ impl Store {
     }
 
     /// The shim is here, and no other hub's any more.
-    pub(in crate::hub) async fn take_in(
-        &self,
-        tx: &mut Tx,
-        client_id: &ClientId,
-        instance: &InstanceId,
-    ) -> Result<(), StoreError> {
+    pub async fn take_in(&self, tx: &mut Tx, client_id: &ClientId, instance: &InstanceId) -> Result<(), StoreError> {
         if !self.is_shared() {
             return Ok(());
         }
@@ -101,7 +96,7 @@ impl Store {
     }
 
     /// Whether the shim came to another hub since, and that one is there.
-    pub(in crate::hub) async fn is_elsewhere(
+    pub async fn is_elsewhere(
         &self,
         tx: &mut Tx,
         client_id: &ClientId,
@@ -125,11 +120,13 @@ impl Store {
     }
 }
 
-/// Removes what tells of hubs that are long gone, and of shims that came to them last.
-pub(in crate::hub) async fn prune(tx: &mut Tx, now: i64) -> Result<(), StoreError> {
-    sqlx::query("delete from hubs where seen_at <= $1").bind(now - FORGOTTEN_AFTER_MS).execute(tx.sql()).await?;
-    sqlx::query("delete from instances where not exists (select 1 from hubs where hubs.id = instances.hub)")
-        .execute(tx.sql())
-        .await?;
-    Ok(())
+impl Tx {
+    /// Removes what tells of hubs that are long gone, and of shims that came to them last.
+    pub async fn prune_hubs(&mut self, now: i64) -> Result<(), StoreError> {
+        sqlx::query("delete from hubs where seen_at <= $1").bind(now - FORGOTTEN_AFTER_MS).execute(self.sql()).await?;
+        sqlx::query("delete from instances where not exists (select 1 from hubs where hubs.id = instances.hub)")
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
 }

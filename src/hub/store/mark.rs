@@ -18,18 +18,20 @@ const SLOT: usize = 512;
 
 /// A record's place and hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) struct Head {
-    pub(in crate::hub) seq: i64,
-    pub(in crate::hub) hash: String,
+pub struct Head {
+    /// Its number.
+    pub seq: i64,
+    /// Its hash, in hex.
+    pub hash: String,
 }
 
 /// A store that is behind what its data dir knows of it, or has another history.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct SetBack {
+pub struct SetBack {
     /// What is known; `None` where that cannot be read.
-    pub(in crate::hub) known: Option<Head>,
+    pub known: Option<Head>,
     /// The newest record that is there.
-    pub(in crate::hub) found: Head,
+    pub found: Head,
 }
 
 impl fmt::Display for SetBack {
@@ -55,10 +57,11 @@ impl fmt::Display for SetBack {
 
 /// The file.
 #[derive(Clone, Debug)]
-pub(in crate::hub) struct MarkFile(PathBuf);
+pub struct MarkFile(PathBuf);
 
 impl MarkFile {
-    pub(in crate::hub) fn at(path: PathBuf) -> Self {
+    /// The one with this name.
+    pub fn at(path: PathBuf) -> Self {
         Self(path)
     }
 
@@ -67,7 +70,7 @@ impl MarkFile {
     }
 
     /// What it holds; `None` where there is none. One that holds nothing readable is an error.
-    pub(in crate::hub) fn read(&self) -> io::Result<Option<Head>> {
+    pub fn read(&self) -> io::Result<Option<Head>> {
         let text = match fs::read(&self.0) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

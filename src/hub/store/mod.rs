@@ -3,24 +3,25 @@
 //! Reading goes through a pool; every change is a job of the one [`writer`], which commits together what waits.
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
-pub mod activity;
-pub mod audit;
-pub(super) mod budget;
-pub(super) mod bus;
+mod activity;
+mod audit;
+mod budget;
+mod bus;
 mod busy;
 mod chain;
-pub(super) mod conditions;
-pub mod events;
-pub mod identity;
-pub(super) mod leases;
+mod conditions;
+mod events;
+mod identity;
+mod leases;
 mod mark;
+mod memory;
 mod migrations;
 mod open;
-pub(super) mod paging;
+mod paging;
 mod queue;
-pub(super) mod rows;
+pub mod rows;
 mod seals;
-pub(super) mod secret;
+mod secret;
 #[cfg(test)]
 pub(super) mod testing;
 mod writer;
@@ -35,16 +36,25 @@ use tokio::sync::{OnceCell, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::bus::Bus;
-pub(in crate::hub) use self::chain::{Entry, record_hash};
-use self::identity::Identity;
+pub use self::activity::{ActivityFilter, Logged};
+pub use self::audit::ChainCheck;
+pub use self::budget::{Budgets, Cost};
+pub use self::bus::{Bus, Ended, Target};
+pub use self::chain::Entry;
+use self::chain::record_hash;
+pub use self::conditions::{Conditions, Value};
+pub use self::identity::Identity;
+pub use self::leases::BEAT_MS;
 use self::mark::Marking;
-pub(in crate::hub) use self::mark::{Head, MarkFile, SetBack};
-pub(in crate::hub) use self::open::private_file;
+pub use self::mark::{Head, MarkFile, SetBack};
+pub use self::memory::{Memory, Moment, Remembered, Sees, Topic, Versions};
+pub use self::open::private_file;
+pub use self::paging::page_size;
 use self::queue::Queue;
-pub(in crate::hub) use self::queue::Turn;
-pub(in crate::hub) use self::writer::Tx;
-use self::writer::{Job, Typed};
+pub use self::queue::Turn;
+pub use self::secret::{hashed, random};
+pub use self::writer::Tx;
+use self::writer::{Job, Typed, Writer};
 use crate::chance::NoChance;
 use crate::config::database::Database;
 use crate::hub::clock::Times;
@@ -66,6 +76,9 @@ pub fn errors() -> u64 {
     ERRORS.load(Ordering::Relaxed)
 }
 
+/// What SQL runs on: a reader, or a change under way.
+pub type Connection = sqlx::AnyConnection;
+
 /// An open store; clones are the same store.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);
@@ -78,6 +91,7 @@ struct Inner {
     /// Cancelled when the writer has ended.
     written: CancellationToken,
     bus: Bus,
+    memory: Memory,
     like: &'static str,
     shared: bool,
     times: Times,
@@ -88,6 +102,9 @@ struct Inner {
     identity: OnceCell<Arc<Identity>>,
     /// Whether a transaction failed since it was tried.
     failed: Arc<AtomicBool>,
+    /// How many statements its transactions were asked for.
+    #[cfg(test)]
+    asked: Arc<AtomicU64>,
     /// When it was last tried whether it takes changes, and what came of it.
     tried: tokio::sync::Mutex<Option<(Instant, Result<(), StoreError>)>>,
 }
@@ -151,7 +168,18 @@ impl Store {
         let marked = Arc::new(AtomicBool::new(true));
         let marking = Marking::of(mark.clone(), marked.clone());
         let failed = Arc::new(AtomicBool::new(false));
-        let writing = writer::run(writer, marking, jobs.clone(), bus.clone(), failed.clone());
+        let memory = Memory::default();
+        #[cfg(test)]
+        let asked = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            source: writer,
+            marking,
+            bus: bus.clone(),
+            memory: memory.clone(),
+            #[cfg(test)]
+            asked: asked.clone(),
+        };
+        let writing = writer::run(writer, jobs.clone(), failed.clone());
         tokio::spawn(async move {
             let _ended = ended;
             writing.await;
@@ -164,6 +192,7 @@ impl Store {
             jobs,
             written,
             bus,
+            memory,
             like,
             shared,
             times,
@@ -172,6 +201,8 @@ impl Store {
             set_back,
             identity,
             failed,
+            #[cfg(test)]
+            asked,
             tried,
         };
         Ok(Self(Arc::new(inner)))
@@ -264,10 +295,18 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
     {
         let (answer, done) = oneshot::channel();
-        if !self.0.jobs.push(turn, weight, Box::new(Typed::new(work, answer))).await {
+        let job = Box::new(Typed::new(turn.changes_memory(), work, answer));
+        if !self.0.jobs.push(turn, weight, job).await {
             return Err(StoreError::Closed.into());
         }
         done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// How many statements the writer's jobs and what is written with them at a commit have asked for; what begins and
+    /// ends a transaction is not counted.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
     }
 
     /// Waits for the jobs sent before, then closes all connections; later jobs fail.

@@ -21,6 +21,11 @@ const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pr
                        pragma foreign_keys = on; pragma trusted_schema = off;";
 /// Longer than SQLite's own patience, so that a locked store is told from a pool that is used up.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+/// The chain with its counts (see `memory`) and the newest row of the record. PostgreSQL's writers queue here.
+const FIND: &str = "select seq, hash, callers, policy, channels, (select max(seq) from audit) as newest from chain \
+                    where id = 1";
+const LOCK_AND_FIND: &str = "update chain set seq = seq where id = 1 \
+                             returning seq, hash, callers, policy, channels, (select max(seq) from audit) as newest";
 const READ_ONLY: &str = "pragma query_only = on;";
 
 /// The ways to a store.
@@ -61,7 +66,7 @@ async fn sqlite(path: &Path) -> Result<Opened, StoreError> {
     });
     Ok(Opened {
         readers: readers.connect_with(options.clone()).await.map_err(|error| cannot(&error))?,
-        writer: Source { options, settings: Some(PRAGMAS), begin: &["begin immediate"] },
+        writer: Source { options, settings: Some(PRAGMAS), begin: ["begin immediate", FIND] },
         like: "like",
         shared: false,
     })
@@ -83,7 +88,7 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
 
 /// Makes the file 0600 and its directory 0700 where they are missing, and returns its one real path; SQLite gives its
 /// side files the same mode.
-pub(in crate::hub) fn private_file(path: &Path) -> std::io::Result<PathBuf> {
+pub fn private_file(path: &Path) -> std::io::Result<PathBuf> {
     private::make_dir(private::directory_of(path))?;
     let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
     only_name(&file)?;
@@ -134,7 +139,7 @@ async fn postgres(url: &str) -> Result<Opened, StoreError> {
     let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).max_connections(8);
     Ok(Opened {
         readers: readers.connect_with(options.clone()).await.map_err(cannot)?,
-        writer: Source { options, settings: None, begin: &["begin", "update chain set seq = seq where id = 1"] },
+        writer: Source { options, settings: None, begin: ["begin", LOCK_AND_FIND] },
         like: "ilike",
         shared: true,
     })

@@ -21,13 +21,25 @@ const ROOM_OF_AGENTS: usize = 4096;
 
 /// When a job gets its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::hub) enum Turn {
+pub enum Turn {
     /// Before everything else.
     First,
+    /// The same, for what people decide on a call.
+    Decision,
     /// An agent asks to hold or release a call, takes one back, or says how one ended.
     Call(ClientId),
     /// An agent tells of its tools, its calls or itself.
     Report(ClientId),
+}
+
+impl Turn {
+    /// Whether such a job may change what is kept in memory of callers, policy and channels: those about calls do not.
+    pub(super) fn changes_memory(&self) -> bool {
+        match self {
+            Self::First | Self::Report(_) => true,
+            Self::Decision | Self::Call(_) => false,
+        }
+    }
 }
 
 /// See the module.
@@ -75,7 +87,10 @@ impl<J> Queue<J> {
     /// Waits for room, and then for the job's turn; `false` once it is closed. A job's weight is what it writes, in
     /// rows or so.
     pub(super) async fn push(&self, turn: Turn, weight: usize, job: J) -> bool {
-        let room = if turn == Turn::First { &self.first } else { &self.agents };
+        let room = match turn {
+            Turn::First | Turn::Decision => &self.first,
+            Turn::Call(_) | Turn::Report(_) => &self.agents,
+        };
         // It is given back when the job is taken.
         if let Ok(permit) = room.acquire().await {
             permit.forget();
@@ -87,7 +102,7 @@ impl<J> Queue<J> {
         }
         let job = Weighed { job, weight: weight.max(1) };
         match turn {
-            Turn::First => waiting.first.push_back(job),
+            Turn::First | Turn::Decision => waiting.first.push_back(job),
             Turn::Call(agent) => waiting.calls.push(agent, job),
             Turn::Report(agent) => waiting.reports.push(agent, job),
         }

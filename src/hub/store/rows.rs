@@ -13,44 +13,47 @@ use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::trust::Level;
 use crate::hub::model::{ActivityRow, Agent, AgentRef, AuditRecord};
 
+/// A row as it was found; its columns are read by name.
+pub type Row = AnyRow;
+
 /// What is said of a row that holds something else.
-pub(in crate::hub) fn unreadable(what: &str) -> StoreError {
+pub fn unreadable(what: &str) -> StoreError {
     StoreError::Failed(format!("a row holds no valid {what}"))
 }
 
 /// What a name stands for.
-pub(in crate::hub) fn named<T>(text: &str, what: &str, of: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+pub fn named<T>(text: &str, what: &str, of: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
     of(text).ok_or_else(|| unreadable(what))
 }
 
 /// What is kept as JSON.
-pub(in crate::hub) fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+pub fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| unreadable(what))
 }
 
 /// A column of text.
-pub(in crate::hub) fn text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
+pub fn text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
     Ok(row.try_get(column)?)
 }
 
 /// The same, where it may be null.
-pub(in crate::hub) fn optional(row: &AnyRow, column: &str) -> Result<Option<String>, StoreError> {
+pub fn optional(row: &AnyRow, column: &str) -> Result<Option<String>, StoreError> {
     Ok(row.try_get(column)?)
 }
 
 /// A column of numbers.
-pub(in crate::hub) fn number(row: &AnyRow, column: &str) -> Result<i64, StoreError> {
+pub fn number(row: &AnyRow, column: &str) -> Result<i64, StoreError> {
     Ok(row.try_get(column)?)
 }
 
 /// The same, where it may be null.
-pub(in crate::hub) fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError> {
+pub fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError> {
     Ok(row.try_get(column)?)
 }
 
 /// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
 /// digest is a column of its own.
-pub(in crate::hub) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
+pub fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
     let mut columns: Vec<_> = row.columns().iter().filter(|column| column.name() != "arguments").collect();
     columns.sort_by_key(|column| column.name().to_owned());
     let mut fields = vec!["hitl.row.v1".to_owned()];
@@ -67,7 +70,7 @@ pub(in crate::hub) fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
 }
 
 /// A row of `agents`.
-pub(in crate::hub) fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
+pub fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
     Ok(Agent {
         client_id: ClientId(text(row, "client_id")?),
         name: text(row, "name")?,
@@ -80,7 +83,7 @@ pub(in crate::hub) fn agent(row: &AnyRow) -> Result<Agent, StoreError> {
 }
 
 /// A row of `audit`.
-pub(in crate::hub) fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
+pub fn record(row: &AnyRow) -> Result<AuditRecord, StoreError> {
     Ok(AuditRecord {
         seq: number(row, "seq")?,
         at: number(row, "at")?,

@@ -5,11 +5,11 @@ use crate::core::ids::Digest;
 use crate::hub::store::StoreError;
 
 /// 256 random bits behind a prefix that says what they open.
-pub(in crate::hub) fn random(prefix: &str) -> Result<String, StoreError> {
+pub fn random(prefix: &str) -> Result<String, StoreError> {
     Ok(chance::secret().map(|secret| format!("{prefix}{secret}"))?)
 }
 
 /// As it is stored. A fast hash is enough: nobody can guess 256 bits.
-pub(in crate::hub) fn hashed(secret: &str) -> String {
+pub fn hashed(secret: &str) -> String {
     Digest::of(secret.as_bytes()).0
 }

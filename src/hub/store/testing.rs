@@ -9,29 +9,29 @@ use super::Store;
 use crate::config::database::Database;
 
 /// A fresh store and what must live as long as it.
-pub(in crate::hub) struct Fresh {
-    pub(in crate::hub) store: Store,
-    pub(in crate::hub) url: Database,
+pub(crate) struct Fresh {
+    pub(crate) store: Store,
+    pub(crate) url: Database,
     _directory: tempfile::TempDir,
 }
 
 impl Fresh {
     /// The store at this address.
-    pub(in crate::hub) async fn at(url: &Database) -> Self {
+    pub(crate) async fn at(url: &Database) -> Self {
         let store = Store::open(url).await.unwrap();
         Self { store, url: url.clone(), _directory: tempfile::tempdir().unwrap() }
     }
 }
 
 /// A fresh SQLite store.
-pub(in crate::hub) async fn sqlite() -> Fresh {
+pub(crate) async fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let url = Database::Sqlite(directory.path().join("hub with blank.db"));
     Fresh { store: Store::open(&url).await.unwrap(), url, _directory: directory }
 }
 
 /// Every kind of store there is here.
-pub(in crate::hub) async fn every_store() -> Vec<Fresh> {
+pub(crate) async fn every_store() -> Vec<Fresh> {
     let mut stores = vec![sqlite().await];
     if let Ok(url) = std::env::var("HITL_TEST_DATABASE_URL") {
         stores.push(postgres(&url).await);

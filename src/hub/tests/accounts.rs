@@ -13,14 +13,12 @@ use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::AgentChange;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::Registration;
 use crate::hub::error::ChangeError;
 use crate::hub::live::Cut;
 use crate::hub::model::{PolicyChange, Role, ToolChange};
-use crate::hub::people::BrowserSessions;
-use crate::hub::people::UserChange;
-use crate::hub::people::links::LinkKind;
-use crate::hub::shims::meeting::Met;
+use crate::hub::people::{BrowserSessions, LinkKind, UserChange};
+use crate::hub::shims::Met;
 use crate::hub::who::{Actor, Shim, Via};
 
 #[tokio::test]
@@ -311,7 +309,7 @@ async fn who_reads_the_store_cannot_take_a_browser_session_over() {
         let mut record = record_of("bob");
         sessions.create(&mut record).await.unwrap();
         let rows: Vec<(String, String)> =
-            sqlx::query_as("select id, data from web_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
+            sqlx::query_as("select id, data from browser_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
         let [(id, data)] = rows.as_slice() else { panic!("one session: {rows:?}") };
         for stored in [id, data] {
             assert!(!stored.contains(&record.id.to_string()) && !stored.contains(&record.id.0.to_string()), "{stored}");

@@ -6,7 +6,7 @@ use crate::core::ids::{Digest, InstanceId};
 use crate::core::messages::{Activity, Denied, MAX_DENIED_ARGUMENTS};
 use crate::core::policy::Verdict;
 use crate::hub::model::ActivityRow;
-use crate::hub::store::activity::ActivityFilter;
+use crate::hub::store::ActivityFilter;
 
 fn told(outcome: Outcome, duration_ms: Option<u64>, running: Option<u64>) -> Activity {
     Activity {

@@ -8,15 +8,12 @@ use crate::core::ids::InstanceId;
 use crate::core::messages::{Activity, Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
 use crate::core::weigh::{Drift, Opinion};
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::Registration;
 use crate::hub::model::Tool;
-use crate::hub::servers::lists::Learned;
-use crate::hub::servers::policies::{Shown, Tabled};
-use crate::hub::shims::meeting::Met;
-use crate::hub::store::activity::ActivityFilter;
-use crate::hub::store::budget::Cost;
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
+use crate::hub::servers::{Learned, Shown};
+use crate::hub::shims::Met;
+use crate::hub::store::{ActivityFilter, Cost};
+use crate::hub::who::{Actor, Shim};
 use crate::wire::{ToHub, ToWrap, close};
 
 /// A definition of the tool `list_repos` that says so.
@@ -61,10 +58,7 @@ impl Desk {
             .map(|words| ("list_repos".to_owned(), crate::core::call::definition(&lists_as(words).definition)))
             .into_iter()
             .collect();
-        match self.hub.servers.table(&shim.client_id, &shim.server, &shown).await.unwrap() {
-            Tabled::In(table, _) => table.ruling("list_repos").verdict,
-            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("no table"),
-        }
+        self.table_of(shim, &shown).await.ruling("list_repos").verdict
     }
 
     /// `list_repos` as administrators see it.

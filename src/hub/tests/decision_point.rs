@@ -17,8 +17,8 @@ use crate::config::secret::Secret;
 use crate::core::ids::Digest;
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::register::Registration;
-use crate::hub::servers::decision_point::DecisionPoint;
+use crate::hub::approvals::Registration;
+use crate::hub::servers::DecisionPoint;
 use crate::hub::{Hub, Settings};
 
 /// A decision point: yes to everything but `delete_repo`, and nonsense to tools named after it.

@@ -7,12 +7,10 @@ use crate::core::ids::{ClientId, Digest, InstanceId};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::ApprovalFilter;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::{ApprovalFilter, Registration};
 use crate::hub::error::DecideError;
 use crate::hub::model::{PolicyChange, Role};
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 
 #[tokio::test]
 async fn of_fifty_racing_deciders_one_wins_and_the_others_are_told_who() {

@@ -7,29 +7,28 @@ use crate::core::messages::{ClientInfo, Release, Request, ToolDefinition, Tools}
 use crate::core::policy::Table;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::Registration;
 use crate::hub::clock::Clock;
 use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
-use crate::hub::servers::policies::{Shown, Tabled};
-use crate::hub::shims::meeting::Met;
+use crate::hub::servers::{Question, Shown, Standing};
+use crate::hub::shims::Met;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 use crate::hub::{Hub, Settings};
 
 /// When the tests begin.
-pub(in crate::hub) const START: i64 = 1_800_000_000_000;
+pub(crate) const START: i64 = 1_800_000_000_000;
 
 /// See the module.
-pub(in crate::hub) struct Desk {
-    pub(in crate::hub) hub: Hub,
+pub(crate) struct Desk {
+    pub(crate) hub: Hub,
     pub(super) clock: Clock,
     pub(super) admin: User,
-    pub(in crate::hub) approver: User,
+    pub(crate) approver: User,
     pub(super) agent: Agent,
     pub(super) token: String,
-    pub(in crate::hub) shim: Shim,
+    pub(crate) shim: Shim,
     pub(super) fresh: Fresh,
 }
 
@@ -40,7 +39,7 @@ impl Desk {
     }
 
     /// On every kind of store.
-    pub(in crate::hub) async fn everywhere() -> Vec<Self> {
+    pub(crate) async fn everywhere() -> Vec<Self> {
         let mut desks = Vec::new();
         for fresh in every_store().await {
             desks.push(Self::on(fresh).await);
@@ -49,7 +48,7 @@ impl Desk {
     }
 
     /// On this one.
-    pub(in crate::hub) async fn on(fresh: Fresh) -> Self {
+    pub(crate) async fn on(fresh: Fresh) -> Self {
         let clock = Clock::settable(START);
         let settings = Settings {
             base_url: Some("http://127.0.0.1:7420/".into()),
@@ -104,12 +103,12 @@ impl Desk {
     }
 
     /// A gated call with these arguments, as the shim would send it.
-    pub(in crate::hub) fn request(&self, arguments: &str) -> Request {
+    pub(crate) fn request(&self, arguments: &str) -> Request {
         request(&self.shim, "delete_repo", arguments)
     }
 
     /// Registers a gated call.
-    pub(in crate::hub) async fn hold(&self) -> Approval {
+    pub(crate) async fn hold(&self) -> Approval {
         self.hold_request(self.request("{\"repo\":\"a\"}")).await
     }
 
@@ -123,9 +122,16 @@ impl Desk {
 
     /// The table a shim of the agent would get.
     pub(super) async fn table(&self) -> Table {
-        match self.hub.servers.table(&self.shim.client_id, &self.shim.server, &Shown::default()).await.unwrap() {
-            Tabled::In(table, _) => table,
-            Tabled::Elsewhere | Tabled::Gone | Tabled::Unknown => panic!("the agent has no business here"),
+        self.table_of(&self.shim, &Shown::default()).await
+    }
+
+    /// The table of this shim, which was shown these definitions.
+    pub(super) async fn table_of(&self, shim: &Shim, shown: &Shown) -> Table {
+        let at = self.hub.store.versions().await.unwrap();
+        let question = Question { agent: &shim.client_id, server: &shim.server, shown, now: self.hub.now() };
+        match self.hub.servers.table(question, at).await.unwrap() {
+            Standing::In(tabled) => tabled.told.table.clone(),
+            Standing::Elsewhere | Standing::Gone | Standing::Unknown => panic!("the agent has no business here"),
         }
     }
 
@@ -147,7 +153,7 @@ pub(super) fn new_id() -> ApprovalId {
 }
 
 /// A call as a shim would ask to hold it.
-pub(in crate::hub) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
+pub(crate) fn request(shim: &Shim, tool: &str, arguments: &str) -> Request {
     Request {
         id: new_id(),
         tool: tool.into(),

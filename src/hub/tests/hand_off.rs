@@ -8,10 +8,9 @@ use crate::core::messages::{Activity, CallOutcome, Cancel, ClientInfo, Release, 
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::Settings;
-use crate::hub::approvals::hold::Released;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::{Registration, Released};
 use crate::hub::model::Approval;
-use crate::hub::store::activity::ActivityFilter;
+use crate::hub::store::ActivityFilter;
 use crate::hub::who::Shim;
 
 const SENT: &str = r#"{"repo":"a b","n":1.0}"#;

@@ -6,8 +6,7 @@ use super::desk::Desk;
 use super::releases::in_background;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::hub::store::Store;
-use crate::hub::store::leases::BEAT_MS;
+use crate::hub::store::{BEAT_MS, Store};
 use crate::hub::who::Shim;
 use crate::hub::{Hub, Settings};
 

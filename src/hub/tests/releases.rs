@@ -10,8 +10,7 @@ use crate::core::messages::{CallOutcome, Cancel, Continued};
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::AgentChange;
-use crate::hub::approvals::hold::Released;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::{Registration, Released};
 use crate::hub::error::DecideError;
 use crate::hub::who::{Actor, Shim};
 

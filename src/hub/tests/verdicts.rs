@@ -11,8 +11,7 @@ use crate::core::weigh_table::{Case, ServerRow, ToolRow, World, world};
 use crate::hub::agents::AgentChange;
 use crate::hub::model::{Agent, PolicyChange, Role, ToolChange};
 use crate::hub::people::UserChange;
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 use crate::wire::{Hello, ToHub, ToWrap};
 
 /// Every so manyeth row is played; a whole table would take a minute and say the same.

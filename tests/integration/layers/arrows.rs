@@ -30,6 +30,24 @@ impl Sources {
         found
     }
 
+    /// Every file, with what it says.
+    pub fn files(&self) -> impl Iterator<Item = (&Module, &str)> {
+        self.0.iter().map(|(module, code)| (module, code.as_str()))
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, module: &[String]) -> bool {
+        self.0.contains_key(module)
+    }
+
+    /// Every path as it is written, from the crate's root on, with the file that says it.
+    pub fn paths(&self) -> BTreeSet<Arrow> {
+        let of_file = |(module, code): (&Module, &str)| {
+            paths(code, module).into_iter().map(|path| (module.clone(), path)).collect()
+        };
+        self.files().flat_map::<Vec<_>, _>(of_file).collect()
+    }
+
     /// The file that a path leads to, through what other files pass on.
     fn target(&self, path: &[String], depth: usize) -> Module {
         let file = (1..=path.len()).rev().map(|length| &path[..length]).find(|prefix| self.0.contains_key(*prefix));

@@ -10,7 +10,7 @@ use super::{Person, Running, header, problem};
 use crate::core::approval::Status;
 use crate::core::proof::{self, Fingerprint};
 use crate::hub::model::Role;
-use crate::hub::people::links::LinkKind;
+use crate::hub::people::LinkKind;
 use crate::hub::who::Actor;
 use crate::wire;
 

@@ -32,7 +32,7 @@ use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::Request;
 use crate::hub::clock::Clock;
 use crate::hub::model::{Agent, Role};
-use crate::hub::people::links::LinkKind;
+use crate::hub::people::LinkKind;
 use crate::hub::store::Store;
 use crate::hub::who::Actor;
 use crate::hub::{Hub, Settings as HubSettings, serve};

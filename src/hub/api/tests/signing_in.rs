@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{PASSWORD, Person, Running, header, problem};
 use crate::hub::clock::Clock;
 use crate::hub::model::Role;
-use crate::hub::people::links::LinkKind;
+use crate::hub::people::LinkKind;
 use crate::hub::who::Actor;
 
 const HOUR: i64 = 3_600_000;

@@ -1,10 +1,7 @@
 //! Claiming what a channel may send next, as one conditional update: of several hubs one gets it.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
-use super::{Claim, EXPIRING_MS, Row, Way};
-use crate::config::notify::Event;
+use super::{Claim, EXPIRING_MS, Way};
+use crate::hub::notify::row;
 use crate::hub::store::{StoreError, Tx};
 
 /// A claim is void after so long; well above the time a message may take.
@@ -64,7 +61,7 @@ pub(super) async fn claim(
         .fetch_all(tx.sql())
         .await?;
     let more = found.len().saturating_sub(1);
-    let mut rows = found.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = found.iter().map(row::waiting).collect::<Result<Vec<_>, _>>()?;
     rows.sort_by_key(|row| row.notice.created_at);
     Ok(rows.into_iter().next().map(|first| Claim { lease, first, more, failures }))
 }
@@ -93,15 +90,4 @@ async fn drop_stale(tx: &mut Tx, id: &str, for_people: bool, now: i64) -> Result
     .execute(tx.sql())
     .await?;
     Ok(())
-}
-
-fn row(row: &AnyRow) -> Result<Row, StoreError> {
-    let unreadable = || StoreError::Failed("a row of the outbox cannot be read".to_owned());
-    Ok(Row {
-        id: row.try_get("id")?,
-        recipient: row.try_get("recipient")?,
-        event: Event::from_name(&row.try_get::<String, _>("event")?).ok_or_else(unreadable)?,
-        notice: serde_json::from_str(&row.try_get::<String, _>("payload")?).map_err(|_| unreadable())?,
-        attempts: row.try_get("attempts")?,
-    })
 }

@@ -6,7 +6,7 @@ mod claim;
 mod settle;
 mod tell;
 
-pub(in crate::hub) use self::tell::tell;
+pub use self::tell::tell;
 
 use super::http::Failure;
 use super::message::Notice;
@@ -22,18 +22,18 @@ const EXPIRING_MS: i64 = 60_000;
 pub(super) const ATTEMPTS: i64 = 10;
 
 /// A message that waits, claimed.
-pub(super) struct Row {
+pub(super) struct Waiting {
     pub(super) id: String,
     pub(super) recipient: String,
     pub(super) event: Event,
     pub(super) notice: Notice,
-    attempts: i64,
+    pub(super) attempts: i64,
 }
 
 /// What one hub may send now; the first of them, and how many others it stands for.
 pub(super) struct Claim {
     lease: String,
-    pub(super) first: Row,
+    pub(super) first: Waiting,
     pub(super) more: usize,
     failures: i64,
 }
@@ -49,7 +49,7 @@ pub(super) struct Way {
 
 impl Notify {
     /// Channels that have something open, and when the first of it can be sent.
-    pub(in crate::hub) async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn channels_due(&self) -> Result<Vec<(String, i64)>, StoreError> {
         let found: Vec<(String, i64, i64)> = sqlx::query_as(
             "select channels.id, channels.ready_at, min(case when outbox.lease_until > outbox.next_at \
              then outbox.lease_until else outbox.next_at end) from outbox \

@@ -1,36 +1,53 @@
 //! Writing down what there is to tell, in the transaction of what happened.
 
+use std::sync::Arc;
+
 use super::EXPIRING_MS;
 use crate::config::notify::{Channel, Event, Kind};
 use crate::core::ids::Digest;
 use crate::hub::model::Approval;
 use crate::hub::notify::message::Notice;
 use crate::hub::notify::{push, quiet, stored};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{Remembered, Sees as _, StoreError, Topic, Tx};
 
 /// How long mail waits for a decision when nothing else is said.
 const EMAIL_AFTER_SECONDS: u32 = 15;
 
 /// Writes what there is to tell of a change, in its transaction.
-pub(in crate::hub) async fn tell(tx: &mut Tx, approval: &Approval, action: &str, at: i64) -> Result<(), StoreError> {
+pub async fn tell(tx: &mut Tx, approval: &Approval, action: &str, at: i64) -> Result<(), StoreError> {
     let Some(event) = event(action) else { return Ok(()) };
-    let listening: Vec<(String,)> =
-        sqlx::query_as("select config from channels where enabled = 1").fetch_all(tx.sql()).await?;
-    for (config,) in listening {
-        let Ok(channel) = stored::read(&config) else { continue };
-        if !concerns(&channel, approval) {
+    for channel in &listening(tx).await?.0 {
+        if !concerns(channel, approval) {
             continue;
         }
-        if event != Event::Created && !push::heard_of(tx, &channel, &approval.id, at).await? {
+        if event != Event::Created && !push::heard_of(tx, channel, &approval.id, at).await? {
             continue;
         }
-        for (event, due) in events(&channel, event, approval, at) {
-            for recipient in recipients(&channel) {
-                insert(tx, &channel, recipient, event, approval, at, due).await?;
+        for (event, due) in events(channel, event, approval, at) {
+            for recipient in recipients(channel) {
+                insert(tx, channel, recipient, event, approval, at, due).await?;
             }
         }
     }
     Ok(())
+}
+
+/// The channels that are on, kept in memory.
+struct Listening(Vec<Channel>);
+
+impl Remembered for Listening {
+    const TOPIC: Topic = Topic::Channels;
+}
+
+async fn listening(tx: &mut Tx) -> Result<Arc<Listening>, StoreError> {
+    if let Some(listening) = tx.recall::<Listening>("") {
+        return Ok(listening);
+    }
+    let found: Vec<String> =
+        sqlx::query_scalar("select config from channels where enabled = 1").fetch_all(tx.sql()).await?;
+    let listening = Arc::new(Listening(found.iter().filter_map(|config| stored::read(config).ok()).collect()));
+    tx.keep("", &listening);
+    Ok(listening)
 }
 
 fn event(action: &str) -> Option<Event> {

@@ -1,8 +1,7 @@
 //! The browsers that people subscribed, each with a channel of its own: its owner's to see and to remove.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::Row as _;
 
 use super::PREFIX;
 use super::hosts::address;
@@ -12,10 +11,9 @@ use crate::core::ids::{ApprovalId, Digest};
 use crate::hub::error::ChangeError;
 use crate::hub::model::User;
 use crate::hub::notify::Notify;
-use crate::hub::notify::State;
+use crate::hub::notify::row::{self, Browser};
 use crate::hub::notify::stored::put;
-use crate::hub::store::bus::Target;
-use crate::hub::store::{Entry, StoreError, Tx};
+use crate::hub::store::{Entry, StoreError, Target, Tx};
 
 /// How many browsers one person may have.
 const MOST: i64 = 20;
@@ -40,19 +38,6 @@ pub struct Keys {
     pub p256dh: String,
     /// A secret shared with the browser.
     pub auth: String,
-}
-
-/// A browser that is told when its page is closed.
-#[derive(Clone, Debug, Serialize)]
-pub struct Browser {
-    /// Its id, made of its endpoint: a page can tell whether it is this one.
-    pub id: String,
-    /// What its owner calls it.
-    pub name: String,
-    /// Since when it is told, in unix milliseconds.
-    pub added_at: i64,
-    /// How it does.
-    pub state: State,
 }
 
 /// What is needed to write to a browser.
@@ -86,18 +71,7 @@ impl Notify {
         .bind(user.name.as_str())
         .fetch_all(self.store.read())
         .await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let state = State {
-                waiting: row.try_get("waiting")?,
-                given_up: row.try_get("given_up")?,
-                last_at: row.try_get("last_at")?,
-                last_error: row.try_get("last_error")?,
-            };
-            let (id, name, added_at) = (row.try_get("id")?, row.try_get("name")?, row.try_get("added_at")?);
-            found.push(Browser { id, name, added_at, state });
-        }
-        Ok(found)
+        rows.iter().map(row::browser).collect()
     }
 
     /// Tells this browser from now on. The same one again changes nothing but its name, and its owner where somebody
@@ -206,7 +180,7 @@ pub(in crate::hub::notify) async fn forget(tx: &mut Tx, id: &str, by: &str, now:
 }
 
 /// Removes the browsers of a user who is removed.
-pub(in crate::hub) async fn forget_user(tx: &mut Tx, user: &str, by: &str, now: i64) -> Result<(), StoreError> {
+pub async fn forget_browsers(tx: &mut Tx, user: &str, by: &str, now: i64) -> Result<(), StoreError> {
     let found: Vec<String> =
         sqlx::query_scalar("select id from browsers where user_name = $1").bind(user).fetch_all(tx.sql()).await?;
     for id in found {

@@ -10,10 +10,9 @@ mod seal;
 mod service;
 mod vapid;
 
-pub(in crate::hub) use self::browsers::forget_user;
-pub use self::browsers::{Browser, Keys, Subscription};
+pub use self::browsers::{Keys, Subscription, forget_browsers};
 pub(super) use self::browsers::{forget, heard_of};
-pub(in crate::hub) use self::vapid::Key;
+pub(super) use self::vapid::Key;
 
 /// What the channels of browsers are called; no other channel's id may begin so.
 pub(super) const PREFIX: &str = "browser_";

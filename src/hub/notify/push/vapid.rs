@@ -17,7 +17,7 @@ use crate::hub::store::StoreError;
 const TOKEN_SECONDS: i64 = 12 * 3600;
 
 /// The hub's key.
-pub(in crate::hub) struct Key {
+pub(in crate::hub::notify) struct Key {
     pair: EcdsaKeyPair,
     /// As browsers and push services want it: an uncompressed point, base64url.
     pub(super) public: String,

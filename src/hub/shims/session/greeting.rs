@@ -7,11 +7,10 @@ use tokio::time::timeout;
 
 use crate::core::messages::ClientInfo;
 use crate::core::names;
-use crate::core::policy::Table;
-use crate::hub::agents::tokens::Bearer;
+use crate::hub::agents::Bearer;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::model::Agent;
-use crate::hub::servers::policies::Shown;
+use crate::hub::servers::{Shown, Tabled};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::Met;
 use crate::hub::shims::session::{End, send};
@@ -30,11 +29,7 @@ const TRY_LATER: u16 = 1013;
 const MAX_RESUME: usize = 1000;
 
 /// Waits for `hello`, makes the session known and answers.
-pub(super) async fn greet(
-    hub: &Shims,
-    socket: &mut WebSocket,
-    bearer: &Bearer,
-) -> Result<(Shim, Joined, Table, Option<i64>), End> {
+pub(super) async fn greet(hub: &Shims, socket: &mut WebSocket, bearer: &Bearer) -> Result<(Shim, Joined, Tabled), End> {
     let agent = &bearer.agent;
     let hello = hello(hub, socket).await?;
     check(&hello)?;
@@ -53,7 +48,7 @@ pub(super) async fn greet(
     let joined = hub.live.join(&shim.client_id, &shim.instance, &shim.server);
     let number = joined.number;
     match welcome(hub, socket, bearer, &shim, hello).await {
-        Ok((table, until)) => Ok((shim, joined, table, until)),
+        Ok(table) => Ok((shim, joined, table)),
         Err(end) => {
             crate::hub::shims::session::parting::part(hub, &shim, number, &end).await;
             Err(end)
@@ -67,14 +62,16 @@ async fn welcome(
     bearer: &Bearer,
     shim: &Shim,
     hello: Hello,
-) -> Result<(Table, Option<i64>), End> {
+) -> Result<Tabled, End> {
     hub.approvals.resume(shim, hello.resume).await?;
     let turn = hub.tables.of(&shim.client_id).acquire_owned().await;
-    let (table, until) = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default()).await?;
+    let now = hub.store.versions().await?;
+    let tabled = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default(), now).await?;
     drop(turn);
-    let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table: table.clone() };
+    let table = tabled.told.table.clone();
+    let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table };
     send(socket, &ToWrap::Welcome(welcome)).await?;
-    Ok((table, until))
+    Ok(tabled)
 }
 
 async fn hello(hub: &Shims, socket: &mut WebSocket) -> Result<Hello, End> {

@@ -9,6 +9,7 @@ mod telling;
 mod weighing;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -21,21 +22,17 @@ use self::weighing::{Full, Weighed, Weighing};
 use crate::core::call;
 use crate::core::ids::{ApprovalId, Digest};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
-use crate::core::policy::{Ruling, Table, Verdict};
+use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
-use crate::hub::agents::tokens::Bearer;
-use crate::hub::approvals::hold::Released;
-use crate::hub::approvals::register::Registration;
+use crate::hub::agents::Bearer;
+use crate::hub::approvals::{Registration, Released};
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
-use crate::hub::servers::definition::may_be_kept;
-use crate::hub::servers::lists::Learned;
-use crate::hub::servers::policies::{Shown, Tabled};
+use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meter::Meter;
-use crate::hub::store::StoreError;
-use crate::hub::store::budget::Cost;
+use crate::hub::store::{Cost, StoreError, Versions};
 use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
@@ -62,7 +59,7 @@ pub async fn handle(hub: Shims, socket: WebSocket, bearer: Bearer, meter: Meter,
 async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
     let agent = &bearer.agent;
     let ended = match greeting::greet(&hub, &mut socket, &bearer).await {
-        Ok((shim, joined, table, until)) => {
+        Ok((shim, joined, Tabled { told: table, until })) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
             let number = joined.number;
@@ -140,7 +137,7 @@ struct Session<'s> {
     shim: &'s Shim,
     bearer: &'s Bearer,
     /// As it was last sent.
-    table: Table,
+    table: Arc<Table>,
     /// When it changes by itself.
     until: Option<i64>,
     /// What the shim knows of its approvals.
@@ -202,7 +199,9 @@ impl Session<'_> {
                 Event::News(None) => Err(End::Cut(Cut::Replaced)),
                 Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
                 Event::Draining => Err(self.drain().await),
-                Event::PolicyChanged | Event::Stale => self.push_policy().await,
+                // Whoever told of it has noted how the store is since.
+                Event::PolicyChanged => self.push_policy(Ok(self.hub.store.memory().newest())).await,
+                Event::Stale => self.push_policy(self.hub.store.versions().await).await,
                 Event::Learn => self.learn(None).await,
                 Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
                 Event::Quieted => {
@@ -324,7 +323,7 @@ impl Session<'_> {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
-        self.push_policy().await?;
+        self.push_policy(self.hub.store.versions().await).await?;
         if self.asked_to_choose {
             return Ok(());
         }
@@ -440,18 +439,19 @@ impl Session<'_> {
     }
 
     /// Sends the policy table, if it is another one than the shim has.
-    async fn push_policy(&mut self) -> Result<(), End> {
+    async fn push_policy(&mut self, at: Result<Versions, StoreError>) -> Result<(), End> {
         let _turn = self.hub.tables.of(&self.shim.client_id).acquire_owned().await;
         let began = Instant::now();
-        let (table, until) = table(self.hub, self.bearer, self.shim, &self.shown).await?;
+        let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at?).await?;
         let now = Instant::now();
         self.policy_from = now + (now - began) * REST_PER_READING;
         self.until = until;
-        if table == self.table {
+        if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
             return Ok(());
         }
-        self.table = table.clone();
-        send(self.socket, &ToWrap::Policy { table }).await
+        let message = told.message();
+        self.table = told;
+        send_frame(self.socket, Message::Text(message)).await
     }
 }
 
@@ -461,14 +461,16 @@ async fn news_of_policy(policy: &Notify, from: Instant) {
     policy.notified().await;
 }
 
-/// The table of the shim, and when that or the token it came with has to be looked at again.
-async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown) -> Result<(Table, Option<i64>), End> {
-    let Some(good_until) = hub.agents.good_until(bearer).await? else { return Err(End::Cut(Cut::Revoked)) };
-    match hub.servers.table(&shim.client_id, &shim.server, shown).await? {
-        Tabled::In(table, until) => Ok((table, until.into_iter().chain(good_until).min())),
-        Tabled::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
-        Tabled::Gone => Err(End::Cut(Cut::Revoked)),
-        Tabled::Unknown => Err(End::Cut(Cut::Removed)),
+/// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at
+/// again.
+async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown, at: Versions) -> Result<Tabled, End> {
+    let Some(good_until) = hub.agents.good_until(bearer, at).await? else { return Err(End::Cut(Cut::Revoked)) };
+    let question = Question { agent: &shim.client_id, server: &shim.server, shown, now: hub.now() };
+    match hub.servers.table(question, at).await? {
+        Standing::In(Tabled { told, until }) => Ok(Tabled { told, until: until.into_iter().chain(good_until).min() }),
+        Standing::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
+        Standing::Gone => Err(End::Cut(Cut::Revoked)),
+        Standing::Unknown => Err(End::Cut(Cut::Removed)),
     }
 }
 

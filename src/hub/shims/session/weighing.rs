@@ -70,7 +70,7 @@ impl Weighing {
 
 impl Shims {
     /// The external decision point's word on a request, before it is registered.
-    pub(in crate::hub) async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
+    pub async fn opinion_on(&self, shim: &Shim, request: &Request) -> Result<Opinion, StoreError> {
         // What the shim says of its user is a claim; the agent's account is not.
         let user = self.agents.agent(shim.client_id.as_str()).await?.and_then(|agent| agent.user);
         let (tool, arguments) = (&request.tool, &request.arguments);

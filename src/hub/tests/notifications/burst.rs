@@ -8,10 +8,9 @@ use serde_json::json;
 use super::receiver::{Got, Receiver};
 use super::{slack, webhook};
 use crate::core::ids::InstanceId;
-use crate::hub::approvals::register::Registration;
+use crate::hub::approvals::Registration;
 use crate::hub::tests::desk::{Desk, request};
-use crate::hub::who::Actor;
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 
 /// One agent may have twenty waiting.
 const AGENTS: usize = 50;

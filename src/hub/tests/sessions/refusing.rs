@@ -7,7 +7,7 @@ use crate::core::approval::{Outcome, Status};
 use crate::core::messages::Activity;
 use crate::core::policy::Verdict;
 use crate::hub::error::ChangeError;
-use crate::hub::store::activity::ActivityFilter;
+use crate::hub::store::ActivityFilter;
 use crate::hub::tests::desk::{Desk, START, request};
 use crate::hub::who::Actor;
 use crate::wire::{self, Hello, ToHub, ToWrap};

@@ -13,8 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request};
-use crate::hub::shims::meter::Meter;
-use crate::hub::shims::session;
+use crate::hub::shims::{self, Meter};
 use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 use crate::wrap::connect::send_text;
@@ -37,7 +36,7 @@ impl Served {
         let hub = desk.hub.clone();
         let bearer = hub.agents.bearer(&desk.token).await.unwrap().unwrap();
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| session::handle(hub.shims.clone(), socket, bearer, Meter::default(), None))
+            upgrade.on_upgrade(move |socket| shims::handle(hub.shims.clone(), socket, bearer, Meter::default(), None))
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}{}", listener.local_addr().unwrap(), wire::PATH);
