@@ -28,6 +28,27 @@ impl Database {
         let scheme = address.split_once(':').map_or("no scheme", |(scheme, _)| scheme);
         bail!("database has {scheme:?} where sqlite:PATH or postgres://… belongs, such as sqlite:/var/lib/hitl/hub.db")
     }
+
+    /// Reads the address where other hubs on this store are heard: another way to the same PostgreSQL database.
+    pub fn parse_listen(address: &str, store: &Self) -> anyhow::Result<Self> {
+        if matches!(store, Self::Sqlite(_)) {
+            bail!(
+                "listen_database is for several hubs on a PostgreSQL store; leave it out, because this store is SQLite"
+            );
+        }
+        match Self::parse(address) {
+            Ok(listen @ Self::Postgres(_)) => Ok(listen),
+            _ => bail!("listen_database is a postgres://… address of the same database as in database"),
+        }
+    }
+
+    /// Its PostgreSQL URL, if it has one.
+    pub fn postgres(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(url) => Some(url),
+        }
+    }
 }
 
 impl fmt::Debug for Database {
@@ -104,6 +125,19 @@ mod tests {
         ] {
             assert_eq!(Database::parse(address).unwrap(), Database::Sqlite(path.into()), "{address}");
         }
+    }
+
+    #[test]
+    fn other_hubs_are_heard_at_a_database_of_postgresql() {
+        let store = Database::parse("postgres://h/hitl").unwrap();
+        assert_eq!(
+            Database::parse_listen("postgres://past/hitl", &store).unwrap().postgres(),
+            Some("postgres://past/hitl")
+        );
+        let error = Database::parse_listen("mysql://u:secret@h/d", &store).unwrap_err().to_string();
+        assert!(error.contains("listen_database") && !error.contains("secret"), "{error}");
+        let file = Database::parse("sqlite:hub.db").unwrap();
+        assert!(Database::parse_listen("postgres://past/hitl", &file).is_err() && file.postgres().is_none());
     }
 
     #[test]

@@ -36,7 +36,7 @@ const NOT_OF_THE_HUB: [&str; 10] = [
     "HITL_USER_TOKEN",
 ];
 /// Settings of the hub, and those that it shares with the shim, which may start it.
-const OF_THE_HUB: [&str; 21] = [
+const OF_THE_HUB: [&str; 22] = [
     "HITL_AUTHZ_TIMEOUT",
     "HITL_AUTHZ_TOKEN",
     "HITL_AUTHZ_TOKEN_FILE",
@@ -48,6 +48,7 @@ const OF_THE_HUB: [&str; 21] = [
     "HITL_DATA_DIR",
     "HITL_GRANT_FOR",
     "HITL_LISTEN",
+    "HITL_LISTEN_DATABASE",
     "HITL_LOG",
     "HITL_LOG_FORMAT",
     "HITL_METRICS_TOKEN",

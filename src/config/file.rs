@@ -61,6 +61,8 @@ pub struct File {
     pub data_dir: Option<PathBuf>,
     /// hub: `sqlite:…` or `postgres://…`; without it, `hub.db` in the data dir.
     pub database: Option<String>,
+    /// hub: `postgres://…` where other hubs on the store are heard, if not at `database`.
+    pub listen_database: Option<String>,
     /// hub: the base URL that people use, for links and for the exact Host and Origin checks.
     pub public_url: Option<String>,
     /// hub: PEM certificate chain.

@@ -49,6 +49,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where the store lies.
     pub database: Database,
+    /// The PostgreSQL database where other hubs on the store are heard, if not there.
+    pub listen_database: Option<Database>,
     /// The base URL that people use, such as `https://hub.example.org`, without a slash at its end.
     pub public_url: Option<PublicUrl>,
     /// Certificate chain and key, for TLS without a proxy.
@@ -127,6 +129,11 @@ impl Settings {
         let data_dir = flags.data_dir.clone().or_else(|| env("HITL_DATA_DIR").map(PathBuf::from)).or(file.data_dir);
         let data_dir = data_dir.map(paths::at_home).map_or_else(paths::data_dir, Ok)?;
         let database = flags.database.clone().or_else(|| env("HITL_DATABASE")).or(file.database);
+        let database = match database {
+            Some(address) => Database::parse(&address)?,
+            None => Database::Sqlite(data_dir.join("hub.db")),
+        };
+        let listen_database = env("HITL_LISTEN_DATABASE").or(file.listen_database);
         let behind_proxy = match env("HITL_BEHIND_PROXY") {
             Some(text) => parse_bool("HITL_BEHIND_PROXY", &text)?,
             None => file.behind_proxy.unwrap_or(false),
@@ -134,10 +141,8 @@ impl Settings {
         let settings = Self {
             listen: listen.as_deref().map_or(Ok(DEFAULT_LISTEN), parse_listen)?,
             listen_named: listen.is_some(),
-            database: match database {
-                Some(address) => Database::parse(&address)?,
-                None => Database::Sqlite(data_dir.join("hub.db")),
-            },
+            listen_database: listen_database.map(|address| Database::parse_listen(&address, &database)).transpose()?,
+            database,
             data_dir,
             public_url: env("HITL_PUBLIC_URL").or(file.public_url).as_deref().map(parse_public_url).transpose()?,
             tls: parse_tls(

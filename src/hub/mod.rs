@@ -187,6 +187,16 @@ impl Hub {
         self.store.close().await;
     }
 
+    /// From here on other hubs on the store are heard at this database at once; refused where nothing is heard.
+    pub async fn listen_at(&self, url: &str) -> Result<(), StoreError> {
+        self.store.listen_at(url).await
+    }
+
+    /// Whether other hubs may have recorded something that this one has not heard, for `/readyz`.
+    pub fn is_deaf(&self) -> bool {
+        self.store.is_deaf()
+    }
+
     /// Whether the store takes changes, for `/readyz`.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.store.ready(self.now()).await

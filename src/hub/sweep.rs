@@ -1,7 +1,5 @@
 //! What happens by itself: deadlines, graces, lost shims, pruning. It sleeps until the next of them, and no longer.
 
-use std::time::Duration;
-
 use crate::hub::Hub;
 use crate::hub::store::{BEAT_MS, StoreError};
 
@@ -9,8 +7,6 @@ use crate::hub::store::{BEAT_MS, StoreError};
 const RETRY_MS: i64 = 1_000;
 /// How often what has expired is removed, in milliseconds.
 const PRUNE_MS: i64 = 3_600_000;
-/// The command line writes to the same store; this is how soon its changes count.
-const LOOK_OUTSIDE: Duration = Duration::from_secs(1);
 
 /// When what comes again and again is due.
 struct Rounds {
@@ -26,7 +22,8 @@ impl Hub {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.sweep_for_ever() => {}
-            () = self.watch_outside() => {}
+            () = self.store.hear_others() => {}
+            () = self.deliver_outside() => {}
         }
         if let Err(error) = self.store.beat_no_more().await {
             tracing::warn!(%error, "other hubs cannot be told that this one stops");
@@ -122,16 +119,11 @@ impl Hub {
             .await
     }
 
-    /// Notices what other processes wrote, and wakes our sessions for it.
-    async fn watch_outside(&self) {
-        let mut tick = tokio::time::interval(LOOK_OUTSIDE);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    /// Wakes our sessions for what other processes wrote.
+    async fn deliver_outside(&self) {
         loop {
-            let outcome = tokio::select! {
-                _ = tick.tick() => self.store.look_outside().await,
-                gaps = self.store.bus().gaps() => self.deliver_gaps(gaps).await,
-            };
-            if let Err(error) = outcome {
+            let gaps = self.store.bus().gaps().await;
+            if let Err(error) = self.deliver_gaps(gaps).await {
                 tracing::error!(%error, "cannot read what other processes wrote");
             }
         }

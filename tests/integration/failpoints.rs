@@ -25,6 +25,8 @@ use crate::support::{Client, binary, eventually, is_alive, text_of};
 /// So many plays at once.
 const STAGES: usize = 3;
 const TOOL: &str = "delete_repo";
+/// The place where a shim is back with what it holds.
+const RESUMED: &str = "approvals::hold::resume";
 /// No change comes to more places.
 const ROUNDS: usize = 8;
 /// So many times in a scene is a place of the hub walked, and one of the shim; what comes after that is the same again.
@@ -293,7 +295,14 @@ async fn decide(step: Step, play: &Play) {
         Step::Reject => person.decide("reject", "rejected").await,
         Step::Cut => {
             person.approval("a card", |_| true).await;
+            let resumed = || play.reached(Who::Hub).iter().filter(|place| *place == RESUMED).count();
+            let before = resumed();
             play.cut();
+            eventually("the shim to be back, or its call to be over", || async {
+                let waits = person.approvals().await.iter().any(|approval| approval["status"] == "pending");
+                (resumed() > before || !waits).then_some(())
+            })
+            .await;
         }
         Step::Hurry => {
             let policy = json!({ "timeout_seconds": 5 });

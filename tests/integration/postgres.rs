@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::support::{Approver, Client, Hub, Ledger, Wrap, drift, eventually, text_of};
+use crate::support::{Approver, Client, Hub, Ledger, PATIENCE, Wrap, binary, command, drift, eventually, text_of};
 
 /// How often a hub is killed beside another.
 const KILLS: u64 = 8;
@@ -191,4 +191,49 @@ async fn what_shims_of_a_living_hub_hold_is_cancelled_neither_by_one_that_starts
     assert_eq!(approver.approve(of("left")).await.status, 200);
     assert!(text_of(&left.client.answer(id).await).contains("delete_repo done"));
     assert_eq!((runs(&ledger, "left-0"), runs(&ledger, "right-0")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_hub_that_does_not_hear_others_says_so_and_reads_what_it_missed() {
+    let Some(database) = fresh_database("deaf").await else { return };
+    let ledger = Ledger::new();
+    // Listening has a way of its own here, which can be cut alone.
+    let role = format!("ears_{}", std::process::id());
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    let mut tell = async |sql: String| connection.execute(sqlx::AssertSqlSafe(sql)).await.map(drop).unwrap();
+    tell(format!("create role {role} login")).await;
+    let ears = database.replacen("hitl@", &format!("{role}@"), 1);
+    let first = Hub::start_on(&database).await;
+    first.sign_in().await;
+    let second = Hub::start_beside(&database, &[("HITL_LISTEN_DATABASE", &ears)]).await;
+    let (left, mut right) = (Side::new(first, "left", &ledger).await, Side::new(second, "right", &ledger).await);
+    let id = right.call(0).await;
+    let held = cards(&left.approver, &["right-0".to_owned()]).await;
+    assert_eq!(right.hub.ready().await, (200, "ok\n".to_owned()));
+
+    tell(format!("alter role {role} nologin")).await;
+    let cut = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'");
+    tell(cut).await;
+    eventually("the hub to notice", || async { (right.hub.ready().await.0 == 503).then_some(()) }).await;
+    assert!(right.hub.ready().await.1.contains("not heard"), "{:?}", right.hub.ready().await);
+    assert_eq!(left.approver.approve(&held[0]).await.status, 200);
+    assert!(text_of(&right.client.answer(id).await).contains("delete_repo done"));
+
+    tell(format!("alter role {role} login")).await;
+    eventually("the hub to hear again", || async { (right.hub.ready().await.0 == 200).then_some(()) }).await;
+    assert_eq!(runs(&ledger, "right-0"), 1);
+}
+
+#[tokio::test]
+async fn a_hub_that_would_not_hear_others_does_not_start() {
+    let Some(database) = fresh_database("pool").await else { return };
+    // It takes LISTEN, and what is notified elsewhere never arrives: as through a pool.
+    let Some(elsewhere) = fresh_database("elsewhere").await else { return };
+    let data = tempfile::tempdir().unwrap();
+    let mut command = command(&binary("hitl-hub"), data.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("HITL_DATABASE", &database).env("HITL_LISTEN_DATABASE", &elsewhere);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("listen_database"), "{said}");
 }

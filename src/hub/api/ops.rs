@@ -52,10 +52,13 @@ pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store takes changes too, and the hub is not stopping.
+/// `GET /readyz`: the store takes changes too, other hubs on it are heard, and the hub is not stopping.
 pub async fn readyz(State(api): State<Api>) -> Response {
     let stopping = api.hub.shutdown().is_cancelled();
     match api.hub.ready().await {
+        Ok(()) if !stopping && api.hub.is_deaf() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "other hubs on the store are not heard\n").into_response()
+        }
         // Calls are denied then, which other hubs would do as well: no reason to take this one out of service.
         Ok(()) if !stopping && api.hub.servers.decision_point_trouble().is_some() => {
             "ok\nthe external decision point cannot be asked, so calls are denied\n".into_response()

@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(toml::from_str::<File>(EXAMPLE).unwrap(), File::default());
         let settings = EXAMPLE.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| is_setting(line));
         let keys: Vec<_> = settings.inspect(|line| drop(toml::from_str::<File>(line).unwrap())).collect();
-        assert_eq!(keys.len(), 24, "every key of config::file::File, once: {keys:#?}");
+        assert_eq!(keys.len(), 25, "every key of config::file::File, once: {keys:#?}");
     }
 
     // Mail keeps its connections on a runtime.

@@ -90,6 +90,9 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     if !accept_rollback {
         refuse_set_back(&hub)?;
     }
+    if let Some(url) = settings.listen_database.as_ref().unwrap_or(&settings.database).postgres() {
+        hub.listen_at(url).await?;
+    }
     hub.approvals.accept_rollback().await?;
     hub.notify.use_channels_of_file(settings.notify.clone()).await?;
     hub.notify.make_push_key().await?;

@@ -67,11 +67,16 @@ impl Shims {
                         note_bypass(tx, &shim.server, &shim.client_id, clock.now()).await?;
                     }
                     let last = tx.last_activity().await?;
-                    let mut id = last;
+                    let (mut id, mut rows) = (last, Vec::new());
                     for call in calls {
                         id += 1;
-                        log_call(tx, &shim, id, call, clock.now()).await?;
+                        if call.running.is_some() {
+                            // It may have begun in a row that is not written yet.
+                            tx.add_activity(&std::mem::take(&mut rows)).await?;
+                        }
+                        rows.extend(logged(tx, &shim, id, call, clock.now()).await?);
                     }
+                    tx.add_activity(&rows).await?;
                     tx.bound_activity(last, id).await
                 })
             })
@@ -97,7 +102,7 @@ impl Shims {
                 Box::pin(async move {
                     let last = tx.last_activity().await?;
                     let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
-                    tx.add_activity(hole(&shim, last + 1, dropped, clock.now())).await?;
+                    tx.add_activity(&[hole(&shim, last + 1, dropped, clock.now())]).await?;
                     tx.bound_activity(last, last + 1).await
                 })
             })
@@ -134,9 +139,10 @@ fn verdict(call: &Activity) -> &'static str {
     if call.bypass && call.verdict == Verdict::Pass { "bypass" } else { call.verdict.as_str() }
 }
 
-async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<(), StoreError> {
+/// The row of a call; none for one that has a row since it ran.
+async fn logged(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -> Result<Option<Logged>, StoreError> {
     if call.running.is_some() && tx.end_activity(&shim.client_id, &shim.instance, &call).await? {
-        return Ok(());
+        return Ok(None);
     }
     let named = call.approval.as_ref().map(ToString::to_string).filter(|id| id.len() <= MAX_ID);
     let (approval, handed_off) = match named {
@@ -147,7 +153,7 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         None => (None, false),
     };
     let age = i64::try_from(call.age_ms).unwrap_or(i64::MAX);
-    let logged = Logged {
+    Ok(Some(Logged {
         id,
         at: now.saturating_sub(age).max(0),
         agent: agent(shim),
@@ -160,6 +166,5 @@ async fn log_call(tx: &mut Tx, shim: &Shim, id: i64, call: Activity, now: i64) -
         dropped: 0,
         running: call.running.map(|number| (shim.instance.clone(), number)),
         denied: call.denied.filter(|_| call.verdict == Verdict::Deny),
-    };
-    tx.add_activity(logged).await
+    }))
 }

@@ -21,7 +21,7 @@ impl Turns {
     }
 
     /// The permits that this agent's connections share.
-    pub(super) fn of(&self, agent: &ClientId) -> Arc<Semaphore> {
+    pub fn of(&self, agent: &ClientId) -> Arc<Semaphore> {
         // Every change is a single insert or remove.
         let mut all = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(agent).and_then(Weak::upgrade).unwrap_or_else(|| {

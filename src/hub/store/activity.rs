@@ -1,6 +1,9 @@
 //! The activity log: every call the shims reported, bounded.
 
 use serde_json::json;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
 
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
@@ -8,7 +11,7 @@ use crate::core::messages::{Activity, Denied};
 use crate::hub::model::{ActivityRow, AgentRef, Approval, Page};
 use crate::hub::store::conditions::{Conditions, Value};
 use crate::hub::store::paging::page_size;
-use crate::hub::store::{Store, StoreError, Tx, rows};
+use crate::hub::store::{Store, StoreError, Tx, rows, together};
 
 /// Which calls; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,36 +115,12 @@ impl Tx {
         Ok(sqlx::query_scalar("select coalesce(max(id), 0) from activity").fetch_one(self.sql()).await?)
     }
 
-    /// Appends a call.
-    pub async fn add_activity(&mut self, call: Logged) -> Result<(), StoreError> {
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (reasons, digest, arguments) = match call.denied {
-            Some(denied) => (Some(json!(denied.reasons).to_string()), denied.digest, denied.arguments),
-            None => (None, None, None),
-        };
-        sqlx::query(
-            "insert into activity (id, at, client_id, agent_name, server, tool, verdict, approval, outcome, duration_ms, \
-             dropped, instance, running, reasons, digest, arguments) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        )
-        .bind(call.id)
-        .bind(call.at)
-        .bind(call.agent.client_id.0)
-        .bind(call.agent.name)
-        .bind(call.server)
-        .bind(call.tool)
-        .bind(call.verdict)
-        .bind(call.approval)
-        .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
-        .bind(call.duration_ms.map(number))
-        .bind(call.dropped)
-        .bind(call.running.as_ref().map(|(instance, _)| instance.as_str().to_owned()))
-        .bind(call.running.map(|(_, place)| number(place)))
-        .bind(reasons)
-        .bind(digest.map(|digest| digest.0))
-        .bind(arguments)
-        .execute(self.sql())
-        .await?;
+    /// Appends calls.
+    pub async fn add_activity(&mut self, calls: &[Logged]) -> Result<(), StoreError> {
+        for piece in together::pieces(calls) {
+            let sql = together::insert("activity", &COLUMNS, piece.len());
+            piece.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(self.sql()).await?;
+        }
         Ok(())
     }
 
@@ -246,6 +225,47 @@ impl Tx {
         .await?;
         Ok(())
     }
+}
+
+const COLUMNS: [&str; 16] = [
+    "id",
+    "at",
+    "client_id",
+    "agent_name",
+    "server",
+    "tool",
+    "verdict",
+    "approval",
+    "outcome",
+    "duration_ms",
+    "dropped",
+    "instance",
+    "running",
+    "reasons",
+    "digest",
+    "arguments",
+];
+
+fn bind<'q>(insert: Query<'q, Any, AnyArguments>, call: &Logged) -> Query<'q, Any, AnyArguments> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let denied = call.denied.as_ref();
+    insert
+        .bind(call.id)
+        .bind(call.at)
+        .bind(call.agent.client_id.as_str().to_owned())
+        .bind(call.agent.name.clone())
+        .bind(call.server.clone())
+        .bind(call.tool.clone())
+        .bind(call.verdict)
+        .bind(call.approval.clone())
+        .bind(call.outcome.map(|outcome| outcome.as_str().to_owned()))
+        .bind(call.duration_ms.map(number))
+        .bind(call.dropped)
+        .bind(call.running.as_ref().map(|(instance, _)| instance.as_str().to_owned()))
+        .bind(call.running.as_ref().map(|(_, place)| number(*place)))
+        .bind(denied.map(|denied| json!(denied.reasons).to_string()))
+        .bind(denied.and_then(|denied| denied.digest.as_ref()).map(|digest| digest.as_str().to_owned()))
+        .bind(denied.and_then(|denied| denied.arguments.clone()))
 }
 
 /// Cuts what agents have down to their share.

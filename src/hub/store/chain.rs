@@ -1,15 +1,14 @@
 //! Writing the audit chain: one record per change, in the change's own transaction.
 
+use super::hearing::CHANNEL;
 use super::mark::Head;
 use super::memory::{self, Versions};
 use super::seals::{Kind, seal};
-use super::{ROW, StoreError, Tx};
+use super::{ROW, StoreError, Tx, together};
 use crate::core::ids::Digest;
 use crate::hub::model::AuditRecord;
 use crate::hub::store::bus::{Notice, Target};
 
-/// So many records are written by one statement: few kinds of it, so that each is prepared once.
-const TOGETHER: [usize; 4] = [64, 16, 4, 1];
 const COLUMNS: [&str; 8] = ["seq", "at", "actor", "action", "subject", "detail", "previous", "hash"];
 
 /// What a record says; place and hashes are the chain's.
@@ -99,19 +98,24 @@ impl Tx {
     pub(super) async fn write_chain(&mut self) -> Result<Option<(Head, Versions)>, StoreError> {
         let Some(head) = self.head.take() else { return Ok(None) };
         let records = std::mem::take(&mut self.records);
-        let mut rest = records.as_slice();
-        while let Some(now) = TOGETHER.iter().find_map(|count| rest.get(..*count)) {
-            self.write_records(now).await?;
-            rest = rest.get(now.len()..).unwrap_or_default();
+        for piece in together::pieces(&records) {
+            self.write_records(piece).await?;
         }
-        let sql = format!("update chain set seq = $1, hash = $2 where id = 1 returning {}", memory::COLUMNS);
-        let update = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(head.seq).bind(head.hash.as_str());
+        let notifies = self.notifies.take();
+        // Others hear of it with the commit, and not without it.
+        let notify =
+            if notifies.is_some() { format!(", pg_notify('{CHANNEL}', $3)::text as notified") } else { String::new() };
+        let sql = format!("update chain set seq = $1, hash = $2 where id = 1 returning {}{notify}", memory::COLUMNS);
+        let mut update = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(head.seq).bind(head.hash.as_str());
+        if let Some(id) = notifies {
+            update = update.bind(format!("{id} {}", head.seq));
+        }
         let versions = Versions::of(&update.fetch_one(self.sql()).await?)?;
         Ok(Some((head, versions)))
     }
 
     async fn write_records(&mut self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let mut insert = sqlx::query(sqlx::AssertSqlSafe(insert(records.len())));
+        let mut insert = sqlx::query(sqlx::AssertSqlSafe(together::insert("audit", &COLUMNS, records.len())));
         for AuditRecord { seq, at, actor, action, subject, detail, previous, hash } in records {
             insert = insert.bind(*seq).bind(*at);
             for text in [actor, action, subject, detail, previous, hash] {
@@ -121,15 +125,6 @@ impl Tx {
         insert.execute(self.sql()).await?;
         Ok(())
     }
-}
-
-/// Writes so many records.
-fn insert(count: usize) -> String {
-    let width = COLUMNS.len();
-    let row =
-        |row: usize| (1..=width).map(|column| format!("${}", row * width + column)).collect::<Vec<_>>().join(", ");
-    let rows: Vec<_> = (0..count).map(|number| format!("({})", row(number))).collect();
-    format!("insert into audit ({}) values {}", COLUMNS.join(", "), rows.join(", "))
 }
 
 /// The hash of a record: actor, action, subject, detail and the hash before it, after place and time.

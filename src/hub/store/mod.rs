@@ -11,7 +11,9 @@ mod busy;
 mod chain;
 mod conditions;
 mod events;
+mod hearing;
 mod identity;
+mod job;
 mod leases;
 mod mark;
 mod memory;
@@ -24,10 +26,12 @@ mod seals;
 mod secret;
 #[cfg(test)]
 pub(super) mod testing;
+mod together;
+mod tx;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -44,6 +48,7 @@ pub use self::chain::Entry;
 use self::chain::record_hash;
 pub use self::conditions::{Conditions, Value};
 pub use self::identity::Identity;
+use self::job::{Job, Typed};
 pub use self::leases::BEAT_MS;
 use self::mark::Marking;
 pub use self::mark::{Head, MarkFile, SetBack};
@@ -53,8 +58,9 @@ pub use self::paging::page_size;
 use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
-pub use self::writer::Tx;
-use self::writer::{Job, Typed, Writer};
+use self::tx::Around;
+pub use self::tx::Tx;
+use self::writer::Writer;
 use crate::chance::NoChance;
 use crate::config::database::Database;
 use crate::hub::clock::Times;
@@ -94,6 +100,10 @@ struct Inner {
     memory: Memory,
     like: &'static str,
     shared: bool,
+    /// Where other hubs are heard.
+    listen: OnceLock<String>,
+    /// Whether that is so no more.
+    deaf: AtomicBool,
     times: Times,
     mark: Option<MarkFile>,
     /// Whether the newest record is noted there.
@@ -168,24 +178,22 @@ impl Store {
         let marked = Arc::new(AtomicBool::new(true));
         let marking = Marking::of(mark.clone(), marked.clone());
         let failed = Arc::new(AtomicBool::new(false));
-        let memory = Memory::default();
+        let (id, memory) = (uuid::Uuid::now_v7().to_string(), Memory::default());
         #[cfg(test)]
         let asked = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            source: writer,
-            marking,
-            bus: bus.clone(),
+        let around = Around {
             memory: memory.clone(),
+            notifies: shared.then(|| id.clone()),
             #[cfg(test)]
             asked: asked.clone(),
         };
+        let writer = Writer { source: writer, marking, bus: bus.clone(), around };
         let writing = writer::run(writer, jobs.clone(), failed.clone());
         tokio::spawn(async move {
             let _ended = ended;
             writing.await;
         });
-        let (id, tried) = (uuid::Uuid::now_v7().to_string(), tokio::sync::Mutex::default());
-        let identity = OnceCell::new();
+        let (tried, identity) = (tokio::sync::Mutex::default(), OnceCell::new());
         let inner = Inner {
             id,
             readers,
@@ -195,6 +203,8 @@ impl Store {
             memory,
             like,
             shared,
+            listen: OnceLock::new(),
+            deaf: AtomicBool::new(false),
             times,
             mark,
             marked,

@@ -6,221 +6,24 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-#[cfg(test)]
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
-use sqlx::any::{AnyConnectOptions, AnyRow};
-use sqlx::{AnyConnection, Connection as _, Executor as _, Row as _};
-use tokio::sync::oneshot;
+use futures_util::future::FutureExt as _;
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::time::timeout;
 
 use super::StoreError;
 use super::busy::is_busy;
-use super::mark::{Head, Marking};
-use super::memory::{Memory, Sees, Versions};
+use super::job::{Job, Ran};
+use super::mark::Marking;
 use super::queue::Queue;
-use crate::failpoint::Places;
-use crate::hub::model::AuditRecord;
-use crate::hub::store::bus::{Bus, Notice};
+use super::tx::{Around, Found, Tx};
+use crate::hub::store::bus::Bus;
 
 /// Longer than SQLite's own patience with a lock; a database that cannot be reached is not waited for any longer.
 const BEGIN_WITHIN: Duration = Duration::from_secs(10);
-
-/// The writer's transaction, as a job sees it.
-pub struct Tx {
-    connection: AnyConnection,
-    /// Told to the bus after the commit.
-    pub(super) notices: Vec<Notice>,
-    /// Written as one at the commit.
-    pub(super) records: Vec<AuditRecord>,
-    due: Option<i64>,
-    /// The chain as the transaction found it.
-    pub(super) found: Found,
-    /// The chain's head, once something was recorded.
-    pub(super) head: Option<Head>,
-    /// The newest record that this process knows of.
-    pub(super) known: i64,
-    pub(super) memory: Memory,
-    /// What the memory must be of to be used: nothing, once somebody may have changed here what it holds.
-    pub(super) versions: Option<Versions>,
-    /// Who asked for what it holds.
-    changes: Places,
-    /// How many statements were asked for.
-    #[cfg(test)]
-    asked: Arc<AtomicU64>,
-}
-
-/// The chain under the write lock.
-pub(super) struct Found {
-    pub(super) head: Head,
-    /// The newest row of the record; behind the head are strays.
-    pub(super) newest: Option<i64>,
-    versions: Versions,
-}
-
-impl Found {
-    fn of(row: &AnyRow) -> Result<Self, sqlx::Error> {
-        let head = Head { seq: row.try_get("seq")?, hash: row.try_get("hash")? };
-        Ok(Self { head, newest: row.try_get("newest")?, versions: Versions::of(row)? })
-    }
-}
-
-impl Tx {
-    async fn begin(
-        mut connection: AnyConnection,
-        statements: [&'static str; 2],
-    ) -> Result<(AnyConnection, Found), sqlx::Error> {
-        let [begin, find] = statements;
-        sqlx::query(begin).execute(&mut connection).await?;
-        let found = Found::of(&sqlx::query(find).fetch_one(&mut connection).await?)?;
-        Ok((connection, found))
-    }
-
-    fn new((connection, found): (AnyConnection, Found), writer: &Writer) -> Self {
-        let (memory, known) = (writer.memory.clone(), *writer.bus.newest().borrow());
-        memory.note(found.versions);
-        Self {
-            connection,
-            notices: Vec::new(),
-            records: Vec::new(),
-            due: None,
-            versions: Some(found.versions),
-            found,
-            head: None,
-            known,
-            memory,
-            changes: Places::default(),
-            #[cfg(test)]
-            asked: writer.asked.clone(),
-        }
-    }
-
-    /// Makes everything durable, and only then tells anybody; the connection is good for the next transaction.
-    async fn commit(mut self, marking: &mut Marking, bus: &Bus) -> Result<AnyConnection, StoreError> {
-        let written = self.write_chain().await?;
-        sqlx::query("commit").execute(&mut self.connection).await?;
-        self.changes.reach();
-        let head = written.map(|(head, versions)| {
-            let as_found = self.versions.is_none_or(|found| found == versions);
-            debug_assert!(as_found, "a job about calls changed what is kept in memory");
-            self.memory.note(versions);
-            head
-        });
-        marking.note(head).await;
-        bus.announce(self.notices, self.due);
-        Ok(self.connection)
-    }
-
-    async fn roll_back(mut self) -> Result<AnyConnection, sqlx::Error> {
-        sqlx::query("rollback").execute(&mut self.connection).await?;
-        Ok(self.connection)
-    }
-
-    /// For queries.
-    pub fn sql(&mut self) -> &mut AnyConnection {
-        #[cfg(test)]
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        &mut self.connection
-    }
-
-    /// After the commit, the sweeper looks again no later than at this time.
-    pub fn wake_sweeper_at(&mut self, at: i64) {
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
-    }
-}
-
-impl Sees for Tx {
-    fn sql(&mut self) -> &mut AnyConnection {
-        Self::sql(self)
-    }
-
-    fn memory(&self) -> Option<(&Memory, Versions)> {
-        Some((&self.memory, self.versions?))
-    }
-}
-
-/// Something to be done in a transaction and answered after its commit.
-pub(super) trait Job: Send {
-    /// Whether it may change what is kept in memory.
-    fn changes_memory(&self) -> bool;
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ran>;
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-/// What a job came to in its transaction.
-#[derive(Debug)]
-pub(super) enum Ran {
-    /// Its changes are to be kept.
-    Done,
-    /// It failed; its changes are undone, and it knows what to answer.
-    Undone,
-    /// It ended in a panic; its changes are undone.
-    Panicked,
-}
-
-impl Ran {
-    /// What a job is told that cannot know by itself.
-    fn told(self) -> Result<(), StoreError> {
-        match self {
-            Self::Done | Self::Undone => Ok(()),
-            Self::Panicked => Err(StoreError::Failed("a change ended in a panic, see the log".to_owned())),
-        }
-    }
-}
-
-/// A job with the types of its result.
-pub(super) struct Typed<T, E, F> {
-    changes_memory: bool,
-    work: Option<F>,
-    result: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<T, E>>,
-}
-
-impl<T, E, F> Typed<T, E, F> {
-    pub(super) fn new(changes_memory: bool, work: F, answer: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { changes_memory, work: Some(work), result: None, answer }
-    }
-}
-
-impl<T, E, F> Job for Typed<T, E, F>
-where
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-{
-    fn changes_memory(&self) -> bool {
-        self.changes_memory
-    }
-
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Ran> {
-        Box::pin(async move {
-            let Some(work) = self.work.take() else { return Ran::Undone };
-            let result = work(tx).await;
-            let done = result.is_ok();
-            if done {
-                tx.changes.add::<F>();
-            }
-            self.result = Some(result);
-            if done { Ran::Done } else { Ran::Undone }
-        })
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { result, answer, .. } = *self;
-        let answered = match (result, committed) {
-            // Its own reason says more than what became of the others.
-            (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(error.into()),
-            (Some(done), Ok(())) => done,
-            (None, Ok(())) => Err(StoreError::Closed.into()),
-        };
-        // Whoever asked may be gone; what was committed stays.
-        let _ = answer.send(answered);
-    }
-}
 
 /// Where the writer's connections come from.
 pub(super) struct Source {
@@ -257,9 +60,7 @@ pub(super) struct Writer {
     pub(super) source: Source,
     pub(super) marking: Marking,
     pub(super) bus: Bus,
-    pub(super) memory: Memory,
-    #[cfg(test)]
-    pub(super) asked: Arc<AtomicU64>,
+    pub(super) around: Around,
 }
 
 /// Runs until the queue is closed and empty; notes when a transaction failed.
@@ -287,7 +88,10 @@ impl Writer {
         let begun = timeout(BEGIN_WITHIN, self.source.begin(kept)).await;
         let begun = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from);
         let (done, kept) = match begun {
-            Ok(begun) => self.run_all(Tx::new(begun, self), batch).await,
+            Ok(begun) => {
+                let known = *self.bus.newest().borrow();
+                self.run_all(Tx::new(begun, known, &self.around), batch).await
+            }
             Err(error) => (batch.into_iter().map(|job| (job, Err(error.clone()))).collect(), None),
         };
         for (job, result) in done {

@@ -7,7 +7,7 @@ use super::releases::in_background;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::hub::store::{BEAT_MS, Store};
-use crate::hub::who::Shim;
+use crate::hub::who::{Actor, Shim};
 use crate::hub::{Hub, Settings};
 
 /// So many beats are longer than a hub may be silent and its shim away, and shorter than a call may be pending.
@@ -79,5 +79,28 @@ async fn a_shim_that_went_to_another_hub_is_not_given_up_by_the_one_it_left() {
         desk.lose().await;
         first.approvals.resume(&desk.shim, vec![held.id.clone()]).await.unwrap();
         assert!(!in_time(&desk, Some(&first), &held.id, Status::Cancelled).await);
+    }
+}
+
+#[tokio::test]
+async fn what_another_hub_records_is_heard_with_its_commit() {
+    for desk in Desk::everywhere().await {
+        let Some(url) = desk.fresh.url.postgres() else { continue };
+        desk.hub.store.listen_at(url).await.unwrap();
+        let hearing = tokio::spawn({
+            let store = desk.hub.store.clone();
+            async move { store.hear_others().await }
+        });
+        let other = Store::open(&desk.fresh.url).await.unwrap();
+        let other = Hub::open(other, Settings::default(), desk.clock.clone()).await.unwrap();
+        let mut newest = desk.hub.store.subscribe();
+        // The first may be found as listening begins; the second is heard, long before anybody looks again.
+        for name in ["first", "second"] {
+            other.agents.add_agent(name, None, &Actor::Operator).await.unwrap();
+            let there = other.store.last_seq();
+            let heard = newest.wait_for(|newest| *newest >= there);
+            tokio::time::timeout(Duration::from_secs(30), heard).await.expect(name).unwrap();
+        }
+        hearing.abort();
     }
 }

@@ -133,6 +133,12 @@ impl Hub {
         }
     }
 
+    /// What it answers to `/readyz`.
+    pub async fn ready(&self) -> (u16, String) {
+        let answer = reqwest::get(format!("{}/readyz", self.url)).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// Kills it without a word, as a crash does.
     pub async fn crash(&mut self) {
         self.child.start_kill().unwrap();

@@ -48,19 +48,30 @@ const POLICY: u16 = 1008;
 const REST_PER_READING: u32 = 4;
 /// A message that is longer waits for its turn.
 const LONG_BYTES: usize = 16 << 10;
+/// So many readings in a row need no rest: somebody changes a few things one after the other, and each counts at once.
+/// Two are in a row that have less than this between them.
+const READINGS_AT_ONCE: u32 = 8;
+const IN_A_ROW: Duration = Duration::from_secs(1);
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
 
 /// The whole life of one shim's connection, opened by an agent's token.
-pub async fn handle(hub: Shims, socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
+pub fn handle(
+    hub: Shims,
+    socket: WebSocket,
+    bearer: Bearer,
+    meter: Meter,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = ()> {
     let tracker = hub.sessions.clone();
     meter.vouch(hub.room.of(&bearer.agent.client_id));
-    tracker.track_future(live(hub, socket, bearer, meter, peer)).await;
+    tracker.track_future(live(hub, socket, bearer, meter, peer))
 }
 
 async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, peer: Option<IpAddr>) {
     let agent = &bearer.agent;
-    let ended = match greeting::greet(&hub, &mut socket, &bearer).await {
+    // Boxed, so that an idle session does not keep the room that its beginning and its end take.
+    let ended = match Box::pin(greeting::greet(&hub, &mut socket, &bearer)).await {
         Ok((shim, joined, Tabled { told: table, until })) => {
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
@@ -81,10 +92,11 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
                 meter: &meter,
                 quiet_until: None,
                 policy_from: Instant::now(),
+                readings: 0,
             };
             let end = session.run(joined).await;
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?end, "a shim's connection ended");
-            part(&hub, &shim, number, &end).await;
+            Box::pin(part(&hub, &shim, number, &end)).await;
             end
         }
         Err(end) => {
@@ -94,7 +106,7 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
             end
         }
     };
-    say_goodbye(&mut socket, ended).await;
+    Box::pin(say_goodbye(&mut socket, ended)).await;
 }
 
 /// Why a session ends.
@@ -157,6 +169,8 @@ struct Session<'s> {
     quiet_until: Option<i64>,
     /// Before then policy is not read again.
     policy_from: Instant,
+    /// How often it was read in a row.
+    readings: u32,
 }
 
 enum Event {
@@ -191,38 +205,40 @@ impl Session<'_> {
                 heard = self.socket.recv(), if self.quiet_until.is_none() => Event::Heard(heard),
                 _ = ping.tick() => Event::Tick,
             };
-            let done = match event {
-                Event::Heard(Some(Ok(frame))) => {
-                    heard_at = Instant::now();
-                    self.hear(frame).await
-                }
-                Event::Heard(_) => Err(End::Lost),
-                Event::News(Some(approval)) => self.tell_news(approval).await,
-                Event::News(None) => Err(End::Cut(Cut::Replaced)),
-                Event::Cut(cut) => Err(self.cut(cut, &mut joined).await),
-                Event::Draining => Err(self.drain().await),
-                // Whoever told of it has noted how the store is since.
-                Event::PolicyChanged => self.push_policy(Ok(self.hub.store.memory().newest())).await,
-                Event::Stale => self.push_policy(self.hub.store.versions().await).await,
-                Event::Learn => self.learn(None).await,
-                Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
-                Event::Quieted => {
-                    (self.quiet_until, heard_at) = (None, Instant::now());
-                    Ok(())
-                }
-                Event::Tick if self.meter.is_overdue() => {
-                    Err(End::Refused(POLICY, "a message did not come to its end in time".to_owned()))
-                }
-                Event::Tick if self.quiet_until.is_none() && heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS => {
-                    Err(End::Lost)
-                }
-                Event::Tick => {
-                    self.meter.forgive(TLS_BYTES);
-                    send_frame(self.socket, Message::Ping(Default::default())).await
-                }
-            };
-            if let Err(end) = done {
+            if matches!(event, Event::Heard(_) | Event::Quieted) {
+                heard_at = Instant::now();
+            }
+            let silent = heard_at.elapsed().as_secs() >= wire::DEAD_SECONDS;
+            // Boxed, so that an idle session does not keep the room that this takes.
+            if let Err(end) = Box::pin(self.deal_with(event, silent, &mut joined)).await {
                 return end;
+            }
+        }
+    }
+
+    async fn deal_with(&mut self, event: Event, silent: bool, joined: &mut Joined) -> Result<(), End> {
+        match event {
+            Event::Heard(Some(Ok(frame))) => self.hear(frame).await,
+            Event::Heard(_) => Err(End::Lost),
+            Event::News(Some(approval)) => self.tell_news(approval).await,
+            Event::News(None) => Err(End::Cut(Cut::Replaced)),
+            Event::Cut(cut) => Err(self.cut(cut, joined).await),
+            Event::Draining => Err(self.drain().await),
+            Event::PolicyChanged => self.push_policy().await,
+            Event::Stale => self.look_at_policy().await,
+            Event::Learn => self.learn(None).await,
+            Event::Weighed(weighed) => self.register(weighed.request, weighed.opinion).await,
+            Event::Quieted => {
+                self.quiet_until = None;
+                Ok(())
+            }
+            Event::Tick if self.meter.is_overdue() => {
+                Err(End::Refused(POLICY, "a message did not come to its end in time".to_owned()))
+            }
+            Event::Tick if self.quiet_until.is_none() && silent => Err(End::Lost),
+            Event::Tick => {
+                self.meter.forgive(TLS_BYTES);
+                send_frame(self.socket, Message::Ping(Default::default())).await
             }
         }
     }
@@ -333,7 +349,7 @@ impl Session<'_> {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
-        self.push_policy(self.hub.store.versions().await).await?;
+        self.look_at_policy().await?;
         if self.asked_to_choose {
             return Ok(());
         }
@@ -448,13 +464,23 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The same without news of it.
+    async fn look_at_policy(&mut self) -> Result<(), End> {
+        self.hub.store.versions().await?;
+        self.push_policy().await
+    }
+
     /// Sends the policy table, if it is another one than the shim has.
-    async fn push_policy(&mut self, at: Result<Versions, StoreError>) -> Result<(), End> {
+    async fn push_policy(&mut self) -> Result<(), End> {
         let _turn = self.hub.tables.of(&self.shim.client_id).acquire_owned().await;
         let began = Instant::now();
-        let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at?).await?;
+        // Whoever brought the news has noted how the store is since.
+        let at = self.hub.store.memory().newest();
+        let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at).await?;
         let now = Instant::now();
-        self.policy_from = now + (now - began) * REST_PER_READING;
+        self.readings = if began < self.policy_from + IN_A_ROW { self.readings + 1 } else { 0 };
+        let rest = if self.readings > READINGS_AT_ONCE { (now - began) * REST_PER_READING } else { Duration::ZERO };
+        self.policy_from = now + rest;
         self.until = until;
         if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
             return Ok(());
@@ -488,4 +514,19 @@ async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown, at: Ver
 fn shown(tools: &Tools) -> Shown {
     let kept = tools.items.iter().filter(|tool| may_be_kept(&tool.name)).take(MAX_SHOWN);
     kept.map(|tool| (tool.name.clone(), call::definition(&tool.definition))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<F>(_: impl FnOnce(Shims, WebSocket, Bearer, Meter, Option<IpAddr>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_keeps_little_room() {
+        let size = size_of_output(handle);
+        assert!(size <= 5 << 10, "thousands of them wait at a time, each of {size} bytes");
+    }
 }

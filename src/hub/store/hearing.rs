@@ -1,0 +1,113 @@
+//! Hearing at once what other hubs on one PostgreSQL store record: the transaction that records it notifies, and every
+//! hub listens. What was not heard, while the connection was lost or for any other reason, is read from the record.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::{Store, StoreError};
+
+/// Where hubs notify each other; hubs on other stores in one database are heard, too, and only make us look.
+pub(super) const CHANNEL: &str = "hitl";
+/// How soon our own word must be heard.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+/// After a lost connection, the next try.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often it is looked whether there is something that was not heard.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked where nobody can be heard: the command line writes to the same store.
+const LOOK_EVERY_UNHEARD: Duration = Duration::from_secs(1);
+
+/// Why a store is not served.
+const NOT_PASSED_ON: &str = "PostgreSQL takes LISTEN there, but what is notified does not arrive, as through PgBouncer \
+                             in transaction mode or at another database; name the store's database itself, past such a \
+                             pool, in listen_database (HITL_LISTEN_DATABASE)";
+
+impl Store {
+    /// From here on other hubs are heard there; refused where nothing is heard. A SQLite store has no other hubs.
+    pub async fn listen_at(&self, url: &str) -> Result<(), StoreError> {
+        self.listener(url).await.map(drop)?;
+        // The first is as good as any.
+        let _ = self.0.listen.set(url.to_owned());
+        Ok(())
+    }
+
+    /// Whether other hubs may have recorded something that this one has not heard.
+    pub fn is_deaf(&self) -> bool {
+        self.0.deaf.load(Ordering::Relaxed)
+    }
+
+    /// Notices what others record, for ever.
+    pub async fn hear_others(&self) {
+        let Some(url) = self.0.listen.get() else { return self.look_again_and_again().await };
+        loop {
+            match self.listener(url).await {
+                Ok(listener) => {
+                    self.0.deaf.store(false, Ordering::Relaxed);
+                    let error = self.heed(listener).await;
+                    tracing::warn!(%error, "other hubs are not heard; connecting again");
+                }
+                Err(error) => tracing::error!(%error, "other hubs are not heard"),
+            }
+            self.0.deaf.store(true, Ordering::Relaxed);
+            sleep(AGAIN_AFTER).await;
+            self.look().await;
+        }
+    }
+
+    /// A listener that has heard our own word.
+    async fn listener(&self, url: &str) -> Result<PgListener, StoreError> {
+        let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot listen for other hubs: {error}"));
+        let mut listener = PgListener::connect(url).await.map_err(cannot)?;
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await.map_err(cannot)?;
+        let word = format!("{} listens {}", self.0.id, uuid::Uuid::now_v7());
+        sqlx::query("select pg_notify($1, $2)::text").bind(CHANNEL).bind(word.as_str()).execute(self.read()).await?;
+        let own = async {
+            while listener.recv().await?.payload() != word {}
+            Ok(())
+        };
+        match timeout(HEARD_WITHIN, own).await {
+            Ok(heard) => heard.map_err(cannot)?,
+            Err(_) => return Err(StoreError::Open(NOT_PASSED_ON.to_owned())),
+        }
+        Ok(listener)
+    }
+
+    /// Looks whenever another hub notifies, until that cannot be relied on any more; why.
+    async fn heed(&self, mut listener: PgListener) -> String {
+        // What was recorded before we listened.
+        self.look().await;
+        let mut tick = interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
+        loop {
+            tokio::select! {
+                heard = listener.try_recv() => match heard {
+                    Ok(Some(word)) if word.payload().starts_with(&self.0.id) => {}
+                    Ok(Some(_)) => self.look().await,
+                    Ok(None) => return "the connection was lost".to_owned(),
+                    Err(error) => return error.to_string(),
+                },
+                _ = tick.tick() => self.look().await,
+            }
+        }
+    }
+
+    async fn look(&self) {
+        if let Err(error) = self.look_outside().await {
+            tracing::error!(%error, "cannot read what other processes wrote");
+        }
+    }
+
+    async fn look_again_and_again(&self) {
+        let mut tick = interval(LOOK_EVERY_UNHEARD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.look().await;
+        }
+    }
+}
