@@ -236,6 +236,7 @@ impl Rooms {
             room: Room::default(),
             // One at a time: it reads all tools of a server, and the readers are few.
             tables: Turns::new(1),
+            long_messages: Turns::new(1),
             approvals: approvals.clone(),
             servers: servers.clone(),
             agents: agents.clone(),

@@ -31,14 +31,23 @@ pub(super) async fn of_request(tx: &mut Tx, id: &ApprovalId) -> Result<Option<He
     row.as_ref().map(row::held).transpose()
 }
 
+/// An approval whose call has not ended, without its arguments: an instance may hold many long ones.
+pub(super) struct Open {
+    pub(super) id: ApprovalId,
+    pub(super) request: ApprovalId,
+    pub(super) decided_at: Option<i64>,
+}
+
+/// What an instance holds, or all instances of its agent do, oldest first.
 pub(super) async fn of_instance(
     tx: &mut Tx,
     client_id: &ClientId,
     instance: Option<&InstanceId>,
     outcome: &'static str,
-) -> Result<Vec<Held>, StoreError> {
-    let found = sqlx::query(
-        "select * from approvals where outcome = $2 and outcome in ('waiting', 'released') and client_id = $1 \
+) -> Result<Vec<Open>, StoreError> {
+    let mut found: Vec<(i64, String, String, Option<i64>)> = sqlx::query_as(
+        "select created_at, id, request_id, decided_at from approvals \
+         where outcome = $2 and outcome in ('waiting', 'released') and client_id = $1 \
          and instance = coalesce($3, instance) and (kept = 0 or $4 = 1)",
     )
     .bind(client_id.as_str())
@@ -47,8 +56,8 @@ pub(super) async fn of_instance(
     .bind(i64::from(instance.is_none()))
     .fetch_all(tx.sql())
     .await?;
-    let mut found = found.iter().map(row::held).collect::<Result<Vec<_>, _>>()?;
     // Sorted here: asked to sort, SQLite walks an agent's whole history instead of the few that are open.
-    found.sort_by_key(|held| held.approval.created_at);
-    Ok(found)
+    found.sort_unstable();
+    let open = |(_, id, request, decided_at)| Open { id: ApprovalId(id), request: ApprovalId(request), decided_at };
+    Ok(found.into_iter().map(open).collect())
 }

@@ -10,6 +10,7 @@ use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::core::messages::{CallOutcome, Cancel, Continued, Release};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
+use crate::hub::approvals::find::Open;
 use crate::hub::approvals::life::{DISCONNECTED, UNUSED};
 use crate::hub::approvals::row::Held;
 use crate::hub::approvals::{Approvals, find, life};
@@ -125,13 +126,13 @@ impl Approvals {
                 Box::pin(async move {
                     let now = clock.now();
                     store.take_in(tx, &shim.client_id, &shim.instance).await?;
-                    for held in find::of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
+                    for open in find::of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
                         // A shim that has not heard yet which approval its call joined names the call.
-                        if holds.contains(&held.approval.id) || holds.contains(&held.request) {
-                            stretch(tx, &held, RELEASE_GRACE_MS, away_ms, now).await?;
+                        if holds.contains(&open.id) || holds.contains(&open.request) {
+                            stretch(tx, &open, RELEASE_GRACE_MS, away_ms, now).await?;
                         } else {
                             let why = "the agent no longer waits for it";
-                            life::take_back(tx, &held.approval.id, shim.client_id.as_str(), why, now).await?;
+                            life::take_back(tx, &open.id, shim.client_id.as_str(), why, now).await?;
                         }
                     }
                     Ok(())
@@ -159,8 +160,8 @@ impl Approvals {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    for held in find::of_instance(tx, &client_id, Some(&instance), "waiting").await? {
-                        stretch(tx, &held, away_ms, away_ms, clock.now()).await?;
+                    for open in find::of_instance(tx, &client_id, Some(&instance), "waiting").await? {
+                        stretch(tx, &open, away_ms, away_ms, clock.now()).await?;
                     }
                     Ok(())
                 })
@@ -243,17 +244,17 @@ pub async fn end_all(
     why: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    for held in find::of_instance(tx, client_id, instance, "waiting").await? {
-        life::take_back(tx, &held.approval.id, HUB, why, now).await?;
+    for open in find::of_instance(tx, client_id, instance, "waiting").await? {
+        life::take_back(tx, &open.id, HUB, why, now).await?;
     }
-    for held in find::of_instance(tx, client_id, instance, "released").await? {
-        life::lose(tx, &held.approval.id, why, now).await?;
+    for open in find::of_instance(tx, client_id, instance, "released").await? {
+        life::lose(tx, &open.id, why, now).await?;
     }
     tx.lose_activity(client_id, instance).await
 }
 
 /// Gives an unused approval until `now + by`, unless its grace is over already or has been stretched enough.
-async fn stretch(tx: &mut Tx, held: &Held, by: i64, away_ms: i64, now: i64) -> Result<(), StoreError> {
-    let Some(decided_at) = held.approval.decided_at else { return Ok(()) };
-    life::stretch(tx, &held.approval.id, stretched_grace(decided_at, by, away_ms, now), now).await
+async fn stretch(tx: &mut Tx, open: &Open, by: i64, away_ms: i64, now: i64) -> Result<(), StoreError> {
+    let Some(decided_at) = open.decided_at else { return Ok(()) };
+    life::stretch(tx, &open.id, stretched_grace(decided_at, by, away_ms, now), now).await
 }

@@ -15,8 +15,6 @@ pub struct Held {
     pub approval: Approval,
     /// Where it is in its life.
     pub life: Life,
-    /// The live request behind it.
-    pub(super) request: ApprovalId,
     pub(super) instance: InstanceId,
     /// That of the call.
     pub digest: Digest,
@@ -34,7 +32,6 @@ pub(super) fn held(row: &Row) -> Result<Held, StoreError> {
     Ok(Held {
         life: life(row, &approval)?,
         approval,
-        request: ApprovalId(text(row, "request_id")?),
         instance: text(row, "instance")?.into(),
         digest: Digest(text(row, "digest")?),
         identity: Digest(text(row, "identity")?),

@@ -6,6 +6,7 @@
 mod callers;
 mod files;
 mod local;
+mod memory;
 mod metered;
 
 use std::io;
@@ -43,6 +44,7 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// Answers requests until the hub's shutdown token is cancelled, then lets answers under way finish.
 pub async fn serve(hub: Hub, site: Site, listener: TcpListener, tls: Option<RustlsConfig>) -> io::Result<()> {
     let (stop, handle) = (hub.shutdown(), Handle::<SocketAddr>::new());
+    memory::give_back();
     let (room, behind_proxy) = (callers::make_room(), site.is_behind_proxy());
     let identity = hub.store().identity().await.map_err(io::Error::other)?;
     let app = Api::new(hub, site, identity).router().into_make_service_with_connect_info::<SocketAddr>();

@@ -15,9 +15,12 @@ use crate::hub::shims::turns::Turns;
 pub(super) const SMALL: usize = 64 << 10;
 /// Room is taken in steps of so many bytes.
 pub(super) const STEP: usize = 64 << 10;
-/// So many steps there are for the messages of one agent, and of all: two of the longest messages, and eight.
-const OF_ONE: usize = 2 * LONGEST;
-const OF_ALL: usize = 8 * LONGEST;
+/// A message that takes more steps is long; each agent sends one of these at a time.
+const LONG: usize = (1 << 20) / STEP;
+/// So many steps there are for the messages of one agent, and of all: for one of the longest and a quarter more, and for
+/// four agents.
+const OF_ONE: usize = LONGEST + LONGEST / 4;
+const OF_ALL: usize = 4 * OF_ONE;
 const LONGEST: usize = crate::wire::MAX_MESSAGE_BYTES / STEP;
 /// A message that is not small is there in this time, or its connection ends.
 const WHOLE_WITHIN: Duration = Duration::from_secs(30);
@@ -27,18 +30,19 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(30);
 pub struct Room {
     all: Arc<Semaphore>,
     of: Turns,
+    long: Turns,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Turns::new(OF_ONE) }
+        Self { all: Arc::new(Semaphore::new(OF_ALL)), of: Turns::new(OF_ONE), long: Turns::new(1) }
     }
 }
 
 impl Room {
     /// The room that this agent's connections share.
     pub(super) fn of(&self, agent: &ClientId) -> Shared {
-        Shared { own: self.of.of(agent), all: self.all.clone() }
+        Shared { own: self.of.of(agent), all: self.all.clone(), long: self.long.of(agent), becomes_long: false }
     }
 }
 
@@ -47,11 +51,15 @@ impl Room {
 pub struct Shared {
     own: Arc<Semaphore>,
     all: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    /// The next step makes the message long.
+    becomes_long: bool,
 }
 
 /// A step of room; given back when it is dropped.
 #[derive(Debug)]
 pub struct Step {
+    _long: Option<OwnedSemaphorePermit>,
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
@@ -59,10 +67,12 @@ pub struct Step {
 impl Shared {
     /// Waits for a step.
     pub async fn step(self) -> Option<Step> {
-        // First its agent's: who waits for that keeps nothing from others.
+        // First its agent's: who waits for that keeps nothing from others. And first the turn, so that two long messages
+        // do not each wait for the room that the other has.
+        let long = if self.becomes_long { Some(self.long.acquire_owned().await.ok()?) } else { None };
         let own = self.own.acquire_owned().await.ok()?;
         let all = self.all.acquire_owned().await.ok()?;
-        Some(Step { _own: own, _all: all })
+        Some(Step { _long: long, _own: own, _all: all })
     }
 }
 
@@ -118,7 +128,9 @@ impl Meter {
             return Reading::Free;
         }
         match (SMALL + count.steps.len() * STEP).saturating_sub(count.read) {
-            0 => count.shared.clone().map_or(Reading::Never, Reading::After),
+            0 => count.shared.clone().map_or(Reading::Never, |shared| {
+                Reading::After(Shared { becomes_long: count.steps.len() == LONG, ..shared })
+            }),
             room => Reading::UpTo(room),
         }
     }
@@ -205,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_agent_has_room_for_two_long_messages_and_leaves_room_to_others() {
+    fn one_agent_has_room_for_a_long_message_and_leaves_room_to_others() {
         let room = Room::default();
         let long = LONGEST * STEP;
         let flood: Vec<_> = (0..60).map(|_| vouched(&room, "flood")).collect();
@@ -216,6 +228,20 @@ mod tests {
         assert!(read(&flood[59], 1 << 20) == 0, "no more of it");
         flood[0].dealt_with();
         assert!(read(&flood[59], 1 << 20) == 1 << 20, "what was dealt with is given back");
+    }
+
+    #[test]
+    fn long_messages_of_an_agent_come_one_after_the_other_and_short_ones_beside_them() {
+        let room = Room::default();
+        let long = LONGEST * STEP;
+        let [first, second, short] = [(); 3].map(|()| vouched(&room, "a"));
+        assert_eq!(read(&first, 3 << 20), 3 << 20);
+        assert_eq!(read(&second, long), SMALL + LONG * STEP, "it waits for its turn, with little");
+        assert_eq!(read(&short, 1 << 20), 1 << 20);
+        short.dealt_with();
+        assert_eq!(read(&first, long - (3 << 20)), long - (3 << 20), "the first has the room that it needs");
+        first.dealt_with();
+        assert_eq!(read(&second, 2 << 20), 2 << 20);
     }
 
     #[test]
@@ -233,12 +259,11 @@ mod tests {
     fn what_a_lost_connection_took_is_given_back() {
         let room = Room::default();
         let long = LONGEST * STEP;
-        let lost: Vec<_> = (0..2).map(|_| vouched(&room, "a")).collect();
-        assert!(lost.iter().all(|meter| read(meter, long) == long));
+        let lost = vouched(&room, "a");
+        assert_eq!(read(&lost, long), long);
         let next = vouched(&room, "a");
-        // The first step of each was free.
-        assert_eq!(read(&next, long), SMALL + 2 * STEP);
+        assert_eq!(read(&next, long), SMALL + LONG * STEP);
         drop(lost);
-        assert_eq!(read(&next, 1 << 20), 1 << 20);
+        assert_eq!(read(&next, 2 << 20), 2 << 20);
     }
 }

@@ -40,6 +40,8 @@ pub struct Shims {
     pub(super) room: Room,
     /// Whose turn it is to read its table.
     pub(super) tables: Turns,
+    /// Whose turn it is to have a long message read.
+    pub(super) long_messages: Turns,
     pub(super) approvals: Approvals,
     pub(super) servers: Servers,
     pub(super) agents: Agents,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use self::parting::{part, say_goodbye};
@@ -46,6 +46,8 @@ const POLICY: u16 = 1008;
 /// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
 /// end leaves its other sessions time for their calls.
 const REST_PER_READING: u32 = 4;
+/// A message that is longer waits for its turn.
+const LONG_BYTES: usize = 16 << 10;
 /// So many readings in a row need no rest: somebody changes a few things one after the other, and each counts at once.
 /// Two are in a row that have less than this between them.
 const READINGS_AT_ONCE: u32 = 8;
@@ -263,7 +265,9 @@ impl Session<'_> {
         match frame {
             Message::Text(text) => {
                 self.spend(text.len());
+                let turn = self.turn_for(text.len()).await;
                 let heard = self.hear_text(&text).await;
+                drop(turn);
                 drop(text);
                 self.meter.dealt_with();
                 heard
@@ -281,6 +285,12 @@ impl Session<'_> {
     fn spend(&mut self, bytes: usize) {
         let (now, kib) = (self.hub.now(), i64::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(i64::MAX));
         self.quiet_until = self.hub.budgets.owe(&self.shim.client_id, Cost::HeardKiB, kib, now);
+    }
+
+    /// Reading a message takes several times its length: of long ones, one at a time for each agent.
+    async fn turn_for(&mut self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let turns = (bytes > LONG_BYTES).then(|| self.hub.long_messages.of(&self.shim.client_id))?;
+        turns.acquire_owned().await.ok()
     }
 
     async fn hear_text(&mut self, text: &str) -> Result<(), End> {
