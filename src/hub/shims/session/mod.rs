@@ -48,9 +48,9 @@ const POLICY: u16 = 1008;
 const REST_PER_READING: u32 = 4;
 /// A message that is longer waits for its turn.
 const LONG_BYTES: usize = 16 << 10;
-/// So many readings in a row need no rest: somebody changes a few things one after the other, and each counts at once.
+/// So many readings in a row need no rest: somebody changes things one after the other, and each counts at once.
 /// Two are in a row that have less than this between them.
-const READINGS_AT_ONCE: u32 = 8;
+const READINGS_AT_ONCE: u32 = 64;
 const IN_A_ROW: Duration = Duration::from_secs(1);
 /// How many definitions a session remembers; the store knows fewer of one agent.
 const MAX_SHOWN: usize = 10_000;
