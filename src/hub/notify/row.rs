@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::outbox::Waiting;
+use super::message::Notice;
 use crate::config::notify::Event;
 use crate::hub::store::StoreError;
 use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, text};
@@ -18,6 +18,15 @@ pub struct State {
     pub last_at: Option<i64>,
     /// Why the last one failed, in words; `None` when it did not.
     pub last_error: Option<String>,
+}
+
+/// A message that waits, claimed.
+pub(super) struct Waiting {
+    pub(super) id: String,
+    pub(super) recipient: String,
+    pub(super) event: Event,
+    pub(super) notice: Notice,
+    pub(super) attempts: i64,
 }
 
 /// A browser that is told when its page is closed.

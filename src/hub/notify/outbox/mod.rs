@@ -9,9 +9,9 @@ mod tell;
 pub use self::tell::tell;
 
 use super::http::Failure;
-use super::message::Notice;
+use super::row::Waiting;
 use super::stored;
-use crate::config::notify::{Channel, Event};
+use crate::config::notify::Channel;
 use crate::core::ids::ApprovalId;
 use crate::hub::notify::Notify;
 use crate::hub::store::StoreError;
@@ -20,15 +20,6 @@ use crate::hub::store::StoreError;
 const EXPIRING_MS: i64 = 60_000;
 /// After so many attempts a message is given up.
 pub(super) const ATTEMPTS: i64 = 10;
-
-/// A message that waits, claimed.
-pub(super) struct Waiting {
-    pub(super) id: String,
-    pub(super) recipient: String,
-    pub(super) event: Event,
-    pub(super) notice: Notice,
-    pub(super) attempts: i64,
-}
 
 /// What one hub may send now; the first of them, and how many others it stands for.
 pub(super) struct Claim {
