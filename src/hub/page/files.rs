@@ -1,5 +1,6 @@
-//! Which files the page is made of, and their bytes: in release builds those of the time of building, in debug builds what
-//! lies in the folder now, so that a change of the page needs no compiler.
+//! Which files the page is made of, and their bytes: those of the time of building, or in debug builds what lies in the
+//! folder now, so that a change of the page needs no compiler. A build for Windows always has its own, because it is made
+//! on another system, whose folder it would not find.
 
 use std::borrow::Cow;
 
@@ -7,35 +8,28 @@ use std::borrow::Cow;
 pub(super) struct Listed {
     /// Where it lies below the folder, with `/` between.
     pub(super) path: &'static str,
-    #[cfg(not(debug_assertions))]
-    bytes: &'static [u8],
+    /// What is in it; nothing if the folder of a debug build is gone.
+    pub(super) bytes: fn() -> Option<Cow<'static, [u8]>>,
 }
 
-impl Listed {
-    /// What is in it; nothing if a debug build's folder is gone.
-    #[cfg(debug_assertions)]
-    pub(super) fn bytes(&self) -> Option<Cow<'static, [u8]>> {
-        std::fs::read(std::path::Path::new(FOLDER).join(self.path)).ok().map(Cow::Owned)
-    }
-
-    /// What is in it.
-    #[cfg(not(debug_assertions))]
-    pub(super) fn bytes(&self) -> Option<Cow<'static, [u8]>> {
-        Some(Cow::Borrowed(self.bytes))
-    }
+#[cfg(any(windows, not(debug_assertions)))]
+macro_rules! bytes {
+    ($path:literal) => {
+        || Some(Cow::Borrowed(include_bytes!(concat!("assets/", $path)).as_slice()))
+    };
 }
 
-#[cfg(any(debug_assertions, test))]
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/hub/page/assets");
+#[cfg(not(any(windows, not(debug_assertions))))]
+macro_rules! bytes {
+    ($path:literal) => {
+        || std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/src/hub/page/assets/", $path)).ok().map(Cow::Owned)
+    };
+}
 
 macro_rules! files {
     ($($path:literal,)*) => {
         /// All files that are served, by name.
-        pub(super) static FILES: &[Listed] = &[$(Listed {
-            path: $path,
-            #[cfg(not(debug_assertions))]
-            bytes: include_bytes!(concat!("assets/", $path)),
-        },)*];
+        pub(super) static FILES: &[Listed] = &[$(Listed { path: $path, bytes: bytes!($path) },)*];
     };
 }
 
@@ -170,7 +164,9 @@ files! {
 mod tests {
     use std::path::Path;
 
-    use super::{FILES, FOLDER};
+    use super::FILES;
+
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/hub/page/assets");
 
     fn names(folder: &Path, found: &mut Vec<String>) {
         for entry in folder.read_dir().unwrap() {

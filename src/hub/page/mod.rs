@@ -37,7 +37,7 @@ pub struct File {
 
 /// The file at a path below `assets/`.
 pub fn file(path: &str) -> Option<File> {
-    let data = files::FILES.iter().find(|file| file.path == path)?.bytes()?;
+    let data = (files::FILES.iter().find(|file| file.path == path)?.bytes)()?;
     let tag = format!("\"{}\"", hex(&Sha256::digest(&data)[..16]));
     Some(File { data, tag, mime: mime(path) })
 }
