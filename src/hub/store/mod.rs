@@ -58,6 +58,7 @@ pub use self::paging::page_size;
 use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
+pub use self::together::{insert_many, pieces, places};
 use self::tx::Around;
 pub use self::tx::Tx;
 use self::writer::Writer;
