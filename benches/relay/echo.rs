@@ -44,12 +44,16 @@ const INITIALIZED: &[u8] =
     br#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1"}}"#;
 const ECHOED: &[u8] = br#"{"content":[{"type":"text","text":"hello"}]}"#;
 
-/// The driver writes the id right after `"id":`, near the start of the line.
+/// The driver writes the id near the start of the line; some of the peers write their own near its end.
 fn id_of(line: &[u8]) -> Option<&[u8]> {
-    let head = &line[..line.len().min(64)];
-    let start = find(head, b"\"id\":")? + 5;
-    let length = head[start..].iter().position(|byte| matches!(byte, b',' | b'}'))?;
-    Some(&head[start..start + length])
+    let near = |part: &'_ [u8]| find(part, b"\"id\":");
+    let start = match near(&line[..line.len().min(64)]) {
+        Some(at) => at,
+        None => line.len().saturating_sub(64) + near(&line[line.len().saturating_sub(64)..])?,
+    };
+    let rest = &line[start + 5..];
+    let length = rest.iter().position(|byte| matches!(byte, b',' | b'}'))?;
+    Some(&rest[..length])
 }
 
 /// Changes the first tool's description.

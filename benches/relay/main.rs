@@ -17,6 +17,7 @@ mod echo;
 #[expect(dead_code, reason = "shared with the other bench")]
 mod hub;
 mod measure;
+mod peers;
 mod relays;
 mod report;
 mod soak;
@@ -85,6 +86,13 @@ fn drive(args: &[String]) {
         let well = soak::run(&subjects[WRAP], args);
         drop(hub);
         std::process::exit(i32::from(!well));
+    }
+    if let Some(dir) = args.iter().position(|arg| arg == "--peers").map(|at| &args[at + 1]) {
+        let [nothing, _, peek, wrap, _] = subjects;
+        let subjects: Vec<_> = [nothing, peek, wrap].into_iter().chain(peers::all(dir, &echo)).collect();
+        let quick = args.iter().any(|arg| arg == "--quick");
+        let samples = measure::side_by_side(&subjects, quick);
+        return report::print(&subjects, &samples, std::env::var_os(PINNED).is_some());
     }
     report::print(&subjects, &measure::all(&subjects, &plan), std::env::var_os(PINNED).is_some());
 }

@@ -68,6 +68,34 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// What there is to say about relays that answer in a form of their own, and take a thousand times longer.
+pub fn side_by_side(subjects: &[Subject], quick: bool) -> Vec<Sample> {
+    let (rounds, calls) = if quick { (2, 50) } else { (7, 300) };
+    let mut samples = Vec::new();
+    for round in 0..rounds {
+        for subject in rotated(subjects.len(), round) {
+            let mut push = |metric, value| samples.push(Sample { round, subject, metric, value });
+            let (mut running, start) = subjects[subject].start();
+            push(Metric::Start, start.as_secs_f64() * 1e3);
+            running.list_tools();
+            for id in 0..calls {
+                running.call(id);
+            }
+            let before = running.cpu();
+            let mut times: Vec<Duration> = (0..calls).map(|id| running.call(id)).collect();
+            if let (Some(before), Some(after)) = (before, running.cpu()) {
+                push(Metric::Cpu, micros(after - before) / calls as f64);
+            }
+            push(Metric::P50, micros(percentile(&mut times, 50)));
+            push(Metric::P99, micros(percentile(&mut times, 99)));
+            push(Metric::LargeResult, 1.0 / median_of(5, || running.large_result()).as_secs_f64());
+            running.peak_rss().into_iter().for_each(|kib| push(Metric::Rss, kib / 1024.0));
+            running.end();
+        }
+    }
+    samples
+}
+
 /// Everything there is to say about the subjects.
 pub fn all(subjects: &[Subject], plan: &Plan) -> Vec<Sample> {
     let mut samples = starts(subjects, plan);

@@ -28,7 +28,8 @@ pub fn print(subjects: &[Subject], samples: &[Sample], pinned: bool) {
     println!("|---|{}", "---|".repeat(names.len()));
     let nothing = names.iter().position(|name| *name == "nothing").unwrap();
     let peek = names.iter().position(|name| *name == "raw-peek").unwrap();
-    for (metric, title) in ROWS {
+    for (metric, title) in ROWS.into_iter().filter(|(metric, _)| samples.iter().any(|sample| sample.metric == *metric))
+    {
         let cells: Vec<String> = (0..names.len())
             .map(|subject| {
                 let Some(value) = median(values(samples, metric, subject).map(|(_, value)| value)) else {

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use memchr::memmem::find;
+
 use super::echo::LARGE;
 
 /// A command to be measured.
@@ -15,18 +17,25 @@ pub struct Subject {
     /// Whether it gets socket pairs, as Node clients hand over, and not pipes.
     pub sockets: bool,
     command: Vec<String>,
+    dir: Option<String>,
     env: Vec<(&'static str, String)>,
 }
 
 impl Subject {
     /// A command without extra variables.
     pub fn new(name: &'static str, command: Vec<String>) -> Self {
-        Self { name, start_up_only: false, sockets: false, command, env: Vec::new() }
+        Self { name, start_up_only: false, sockets: false, command, dir: None, env: Vec::new() }
     }
 
     /// Adds a variable.
     pub fn env(mut self, key: &'static str, value: &str) -> Self {
         self.env.push((key, value.to_owned()));
+        self
+    }
+
+    /// Starts it there.
+    pub fn in_dir(mut self, dir: &str) -> Self {
+        self.dir = Some(dir.to_owned());
         self
     }
 
@@ -41,9 +50,10 @@ impl Subject {
         let began = Instant::now();
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).envs(self.env.iter().map(|(key, value)| (*key, value)));
+        command.current_dir(self.dir.as_deref().unwrap_or("."));
         let (child, stdin, stdout) = if self.sockets { with_sockets(command) } else { with_pipes(command) };
         let stdout = BufReader::with_capacity(1 << 16, stdout);
-        let mut running = Running { child, stdin: Some(stdin), stdout, line: Vec::new() };
+        let mut running = Running { name: self.name, child, stdin: Some(stdin), stdout, line: Vec::new() };
         running.ask(br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#);
         let took = began.elapsed();
         running.write(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
@@ -76,6 +86,7 @@ fn with_sockets(_: Command) -> Streams {
 
 /// A started subject.
 pub struct Running {
+    name: &'static str,
     child: Child,
     stdin: Option<Box<dyn Write>>,
     stdout: BufReader<Box<dyn Read>>,
@@ -101,7 +112,11 @@ impl Running {
         line.push(b'\n');
         let began = Instant::now();
         self.write(&line);
-        self.read();
+        // Some peers say more than the answer.
+        while self.read() > 0 && find(&self.line, b"\"result\"").is_none() {
+            let said = String::from_utf8_lossy(&self.line);
+            assert!(find(&self.line, b"\"error\"").is_none(), "{}: {said}", self.name);
+        }
         began.elapsed()
     }
 
@@ -159,7 +174,7 @@ impl Running {
             }
             self.read();
             let expected = format!("\"id\":{id},");
-            assert!(memchr::memmem::find(&self.line, expected.as_bytes()).is_some(), "answer {id} comes in order");
+            assert!(find(&self.line, expected.as_bytes()).is_some(), "answer {id} comes in order");
         }
         total as f64 / began.elapsed().as_secs_f64()
     }
