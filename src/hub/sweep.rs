@@ -102,7 +102,7 @@ impl Hub {
         let beats = self.store.is_shared() || next < i64::MAX;
         let beat_at = if beats { rounds.beat_at } else { i64::MAX };
         let given_up = self.live.next_given_up().unwrap_or(i64::MAX);
-        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(beat_at).min(given_up))
+        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(rounds.seal_at).min(beat_at).min(given_up))
     }
 
     /// After a start, and when another hub is gone, every shim with something open has as long to come back as one that
