@@ -14,7 +14,7 @@ use hitl::wrap::link::CONNECT_WITHIN;
 /// What one core of a hub welcomes in a second (C2 on 2026-11-28).
 const WELCOMED_PER_SECOND: u64 = 4_600;
 /// How long the outage is: by then every shim waits the longest wait.
-const OUTAGE: Duration = Duration::from_secs(30);
+const OUTAGE: Duration = Duration::from_secs(120);
 /// What is held waits so long for its shim.
 const RESUME_WITHIN: Duration = Duration::from_secs(15);
 /// After so long it is given up.

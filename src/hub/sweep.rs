@@ -117,12 +117,19 @@ impl Hub {
         Ok(())
     }
 
-    async fn prune(&self) -> Result<(), StoreError> {
+    pub(super) async fn prune(&self) -> Result<(), StoreError> {
         let now = self.now();
         for sql in EXPIRED {
             while self.prune_piece(sql, now).await? == PIECE as u64 {}
         }
-        self.store.write(move |tx| Box::pin(async move { tx.prune_hubs(now).await })).await
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.prune_given(now).await?;
+                    tx.prune_hubs(now).await
+                })
+            })
+            .await
     }
 
     /// How many rows went: others get their turn before there are more.

@@ -11,6 +11,7 @@ pub(super) mod desk;
 mod hand_off;
 mod history;
 mod insights;
+mod large;
 mod leases;
 mod notifications;
 #[cfg(feature = "wrap")]

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use crate::hub::approvals::facts::Facts;
 use crate::hub::approvals::list::SEARCHED;
 use crate::hub::approvals::{Approvals, row};
-use crate::hub::store::rows::{Row, optional};
+use crate::hub::store::rows::{self, Row};
 use crate::hub::store::{History, Sealing, StoreError};
 
 impl Approvals {
@@ -33,8 +33,10 @@ impl Approvals {
     async fn seal_chunk(&self, chunk: i64) -> Result<(), StoreError> {
         let (first, last) = History::Approvals.numbers(chunk);
         let (mut sealing, mut facts) = (Sealing::new(History::Approvals, chunk), Facts::default());
-        let sql = "select * from approvals where number between $1 and $2 order by number";
-        let mut found = sqlx::query(sql).bind(first).bind(last).fetch(self.store.read());
+        let mut found = rows::whole("where number between $1 and $2 order by number")
+            .bind(first)
+            .bind(last)
+            .fetch(self.store.read());
         while let Some(found) = found.try_next().await? {
             mark(&found, &mut sealing)?;
             facts.add(&found)?;
@@ -48,8 +50,11 @@ impl Approvals {
 fn mark(found: &Row, sealing: &mut Sealing) -> Result<(), StoreError> {
     let (number, approval) = (row::number_of(found)?, row::approval(found)?);
     let mut marking = sealing.row(number, approval.created_at);
-    for column in SEARCHED {
-        if let Some(text) = optional(found, column)? {
+    if let Some(given) = &approval.given {
+        marking.text(&given.arguments);
+    }
+    for column in SEARCHED.iter().filter(|column| **column != rows::ARGUMENTS) {
+        if let Some(text) = rows::optional(found, column)? {
             marking.text(&text);
         }
     }

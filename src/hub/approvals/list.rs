@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::{Approvals, row};
-use crate::hub::model::{Approval, Page, TimelineEntry};
+use crate::hub::model::{Approval, Given, Page, TimelineEntry};
 use crate::hub::store::{Conditions, History, StoreError, Value, Wanted, page_size, rows};
 
 /// Which approvals; what is left out does not narrow.
@@ -41,7 +41,7 @@ const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// Where words are looked for.
 pub(super) const SEARCHED: [&str; 8] =
-    ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
+    [rows::ARGUMENTS, "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
 /// What narrows a list of approvals.
 pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
@@ -120,7 +120,12 @@ impl Approvals {
 
     /// Goes on with a page.
     async fn read(&self, by: Conditions, order: &str, listed: &mut Listed) -> Result<(), StoreError> {
-        let sql = format!("select * from approvals where true{} order by {order} limit {}", by.sql, listed.room());
+        let sql = format!(
+            "select {} from approvals where true{} order by {order} limit {}",
+            rows::WHOLE,
+            by.sql,
+            listed.room()
+        );
         let mut found = by.query(sql).fetch(self.store.read());
         while let Some(found) = found.try_next().await? {
             if !listed.takes(row::number_of(&found)?, row::approval(&found)?) {
@@ -140,20 +145,16 @@ impl Approvals {
 
     /// One approval with its timeline.
     pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
-        let row = sqlx::query("select * from approvals where id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.store.read())
-            .await?;
+        let row = rows::whole("where id = $1").bind(id.as_str()).fetch_optional(self.store.read()).await?;
         let Some(row) = row else { return Ok(None) };
         let timeline = Some(self.timeline(id).await?);
         Ok(Some(Approval { timeline, ..row::approval(&row)? }))
     }
 
-    /// One approval without its timeline, unless its call is given more bytes than `most`.
-    pub async fn small(&self, id: &ApprovalId, most: i64) -> Result<Option<Approval>, StoreError> {
-        let sql = "select * from approvals where id = $1 \
-                   and octet_length(arguments) + coalesce(octet_length(extra), 0) <= $2";
-        let row = sqlx::query(sql).bind(id.as_str()).bind(most).fetch_optional(self.store.read()).await?;
+    /// One approval without its timeline, unless its call is a large one.
+    pub async fn small(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let sql = "select * from approvals where id = $1 and arguments is not null";
+        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(self.store.read()).await?;
         row.as_ref().map(row::approval).transpose()
     }
 
@@ -190,7 +191,7 @@ impl Listed {
     fn takes(&mut self, number: i64, approval: Approval) -> bool {
         self.more = self.items.len() as i64 == self.size || self.bytes >= MAX_PAGE_BYTES;
         if !self.more {
-            self.bytes += approval.given_bytes();
+            self.bytes += approval.given.as_ref().map_or(0, Given::bytes);
             self.last = number;
             self.items.push(approval);
         }

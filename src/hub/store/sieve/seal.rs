@@ -85,7 +85,7 @@ impl Store {
                 Box::pin(async move {
                     for piece in together::pieces(&piece) {
                         let sql =
-                            format!("{} on conflict do nothing", together::insert("marks", &COLUMNS, piece.len()));
+                            format!("{} on conflict do nothing", together::insert_many("marks", &COLUMNS, piece.len()));
                         let insert = piece.iter().fold(sqlx::query(AssertSqlSafe(sql)), |insert, (page, bits)| {
                             insert.bind(history.word()).bind(*page).bind(chunk).bind(bits.clone())
                         });
