@@ -35,16 +35,7 @@ pub fn measure() {
         "| shims | hubs | network in the outage | most tries in one second | half back | 99 % back | all back | back within 15 s | connections in vain |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for (shims, hubs) in [
-        (10_000, 1),
-        (100_000, 1),
-        (100_000, 2),
-        (100_000, 4),
-        (1_000_000, 10),
-        (1_000_000, 15),
-        (1_000_000, 20),
-        (1_000_000, 40),
-    ] {
+    for (shims, hubs) in [(10_000, 1), (100_000, 1), (100_000, 2), (100_000, 4), (1_000_000, 10)] {
         for outage in [Outage::Refused, Outage::Silent] {
             let Storm { mut back, tries, in_vain } = Storm::of(shims, hubs, outage);
             back.sort_unstable();
