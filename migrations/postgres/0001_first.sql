@@ -279,6 +279,15 @@ create table instances (
 );
 create index instances_hub on instances (hub);
 
+-- What all hubs on this store have spent together, as the time at which as much as there may be is there again; one that
+-- is not here has spent nothing.
+create table spent (
+    what text not null,
+    whose text not null,
+    full_at bigint not null,
+    primary key (what, whose)
+);
+
 -- Rows that stood behind the last record of the chain and were none of it, as they were found.
 create table strays (
     found_at bigint not null,

@@ -213,7 +213,7 @@ impl Rooms {
         decision_point: Option<DecisionPoint>,
     ) -> Self {
         let Settings { grant_for_ms, resume_within_ms, .. } = settings;
-        let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::default());
+        let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::of(&store));
         if let Some(url) = &settings.base_url {
             base_url.set(url);
         }

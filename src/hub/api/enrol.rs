@@ -42,7 +42,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
-    api.attempts.machine(peer, api.hub.now())?;
+    api.attempts.machine(peer, api.hub.now()).await?;
     let room = Arc::clone(&api.enrolling).try_acquire_owned().map_err(|_| Problem::too_often(FULL_SECONDS))?;
     let upgrade = speaking(wire::ENROL_SUBPROTOCOL, "", upgrade)?;
     let link = format!("{}/enrol", api.site.base_url);
@@ -153,7 +153,7 @@ pub async fn show(
     Path(code): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
     // Guessing is as limited as it is for passwords.
-    api.attempts.code(&user.name, api.hub.now())?;
+    api.attempts.code(&user.name, api.hub.now()).await?;
     let key = api.identity.fingerprint().to_string();
     api.hub
         .agents

@@ -134,7 +134,7 @@ async fn register(
         return Ok(Registration::Ruled(ruling));
     }
     if before.kept {
-        if hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
+        if hub.budgets.spend_in(tx, &shim.client_id, Cost::Retry, 1, now).await?.is_err() {
             return Ok(Registration::Busy("it called again too often of late".to_owned()));
         }
         if let Some(held) = join(tx, hub, shim, &subject, &request, now).await? {
@@ -144,7 +144,7 @@ async fn register(
     if let Some(why) = before.over_the_cap() {
         return Ok(Registration::Busy(why));
     }
-    if hub.budgets.spend(&shim.client_id, Cost::KiB, kib(&request), now).is_err() {
+    if hub.budgets.spend_in(tx, &shim.client_id, Cost::KiB, kib(&request), now).await?.is_err() {
         let why = "the arguments of its calls of late are more than the hub keeps of one agent";
         return Ok(Registration::Busy(why.to_owned()));
     }

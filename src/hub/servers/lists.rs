@@ -39,7 +39,7 @@ impl Servers {
         if self.has_learned(&shim, &seen, complete).await? {
             return Ok(Learned::Now);
         }
-        if let Err(at) = self.budgets.spend(&shim.client_id, Cost::List, 1, self.now()) {
+        if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::List, 1, self.now()).await? {
             return Ok(Learned::Later(at));
         }
         // In pieces, so that other agents get their turn between two of them; the last says that it was all of it.

@@ -101,7 +101,7 @@ impl Shims {
     /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
     /// next record says how many were left out.
     pub async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
-        if self.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
+        if self.budgets.spend_at(&self.store, &shim.client_id, Cost::Session, 1, self.now()).await?.is_err() {
             self.budgets.leave_out(&shim.client_id, Cost::Session, 1);
             return Ok(());
         }

@@ -4,6 +4,7 @@
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
 mod activity;
+mod allowance;
 mod audit;
 mod budget;
 mod bus;
@@ -41,6 +42,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::activity::{ActivityFilter, Logged};
+pub use self::allowance::Allowance;
 pub use self::audit::ChainCheck;
 pub use self::budget::{Budgets, Cost};
 pub use self::bus::{Bus, Ended, Target};
