@@ -52,7 +52,7 @@ use self::notify::Notify;
 use self::people::People;
 use self::servers::{DecisionPoint, Servers};
 use self::shims::{Room, Shims, Turns};
-use self::store::{Budgets, Store, StoreError, Target};
+use self::store::{Budgets, Store, StoreError, Target, Word};
 use self::tallies::Tallies;
 use crate::core::trust::Level;
 
@@ -141,6 +141,14 @@ impl Hub {
         store.bus().subscribe({
             let live = live.clone();
             move |target| live.hear(target)
+        });
+        store.bus().hear({
+            let live = live.clone();
+            move |word| {
+                if *word == Word::Ungated {
+                    live.ungated_changed();
+                }
+            }
         });
         let tallies = Tallies::default();
         store.bus().subscribe({

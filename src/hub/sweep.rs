@@ -76,6 +76,9 @@ impl Hub {
         }
         if rounds.prune_at <= begun {
             self.prune().await?;
+            if let Err(error) = self.agents.sweep_enrolments().await {
+                tracing::error!(%error, "machines that wait no more could not be forgotten");
+            }
             rounds.prune_at = begun + PRUNE_MS;
         }
         if rounds.beat_at <= begun {

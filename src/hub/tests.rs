@@ -12,6 +12,7 @@ mod hand_off;
 mod insights;
 mod leases;
 mod notifications;
+mod pairs;
 #[cfg(feature = "wrap")]
 mod policy;
 mod releases;

@@ -84,11 +84,11 @@ impl Api {
     pub fn new(hub: Hub, site: Site, identity: Arc<Identity>) -> Self {
         Self {
             attempts: Arc::new(Attempts::at(hub.store().clone())),
+            looking: Looking::at(&hub),
             hub,
             site: Arc::new(site),
             identity,
             listeners: Listeners::default(),
-            looking: Looking::default(),
             enrolling: Arc::new(Semaphore::new(MAX_ENROLLING)),
             counters: Arc::default(),
         }

@@ -45,7 +45,7 @@ pub use self::activity::{ActivityFilter, Logged};
 pub use self::allowance::Allowance;
 pub use self::audit::ChainCheck;
 pub use self::budget::{Budgets, Cost};
-pub use self::bus::{Bus, Ended, Target};
+pub use self::bus::{Bus, Ended, Target, Word};
 pub use self::chain::Entry;
 use self::chain::record_hash;
 pub use self::conditions::{Conditions, Value};

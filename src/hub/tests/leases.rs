@@ -1,5 +1,4 @@
-//! Several hubs on one PostgreSQL store: none ends what another one's shims hold, what a hub held that is gone ends, and
-//! what one agent may spend it may spend once.
+//! Several hubs on one PostgreSQL store: none ends what another one's shims hold, and what a hub held that is gone ends.
 
 use std::time::Duration;
 
@@ -7,9 +6,7 @@ use super::desk::Desk;
 use super::releases::in_background;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
-use crate::core::weigh::Opinion;
-use crate::hub::approvals::Registration;
-use crate::hub::store::{BEAT_MS, Cost, Store};
+use crate::hub::store::{BEAT_MS, Store};
 use crate::hub::who::{Actor, Shim};
 use crate::hub::{Hub, Settings};
 
@@ -105,62 +102,5 @@ async fn what_another_hub_records_is_heard_with_its_commit() {
             tokio::time::timeout(Duration::from_secs(30), heard).await.expect(name).unwrap();
         }
         hearing.abort();
-    }
-}
-
-/// Two hubs on one PostgreSQL store.
-async fn pairs() -> Vec<(Desk, Hub)> {
-    let mut pairs = Vec::new();
-    for desk in Desk::everywhere().await.into_iter().filter(|desk| desk.hub.store.is_shared()) {
-        let store = Store::open(&desk.fresh.url).await.unwrap();
-        let other = Hub::open(store, Settings::default(), desk.clock.clone()).await.unwrap();
-        pairs.push((desk, other));
-    }
-    pairs
-}
-
-#[tokio::test]
-async fn what_an_agent_makes_hubs_keep_is_bounded_whichever_it_goes_to() {
-    for (desk, other) in pairs().await {
-        let (agent, now) = (&desk.shim.client_id, desk.hub.now());
-        let hubs = [&desk.hub, &other];
-        for (cost, most) in [(Cost::KiB, 65_536), (Cost::Retry, 120), (Cost::Row, 20_000)] {
-            let mut spent = 0;
-            for n in 0.. {
-                let (hub, amount) = (hubs[n % 2], most / 40);
-                if hub.shims.budgets.spend_at(&hub.store, agent, cost, amount, now).await.unwrap().is_err() {
-                    break;
-                }
-                spent += amount;
-            }
-            // What is left of a part that one of them took out is less than that part.
-            assert!((most - most / 16 - most / 40..=most).contains(&spent), "{spent} of {most}");
-        }
-        let more = other.shims.budgets.spend_up_to_at(&other.store, agent, Cost::Row, 20_000, now).await.unwrap();
-        let rest = desk.hub.shims.budgets.spend_up_to_at(&desk.hub.store, agent, Cost::Row, 20_000, now).await.unwrap();
-        assert!(more + rest <= 20_000 / 16 + 20_000 / 40, "{more} and {rest}");
-        let full = now + 65_536 * 60;
-        let spend = |amount| other.shims.budgets.spend_at(&other.store, agent, Cost::KiB, amount, full);
-        assert_eq!(spend(65_536).await.unwrap(), Ok(()), "all of it has come back");
-        assert!(spend(1).await.unwrap().is_err_and(|at| at > full));
-        let beside = desk.hub.shims.budgets.spend_at(&desk.hub.store, agent, Cost::KiB, 1, full).await.unwrap();
-        assert!(beside.is_err(), "what was taken out before has come back to all");
-        assert!(spend(i64::MAX / 1_000).await.unwrap().is_err());
-    }
-}
-
-#[tokio::test]
-async fn arguments_that_one_hub_refuses_to_keep_the_other_refuses_too() {
-    for (desk, other) in pairs().await {
-        let agent = &desk.shim.client_id;
-        desk.hub
-            .shims
-            .budgets
-            .spend_at(&desk.hub.store, agent, Cost::KiB, 65_536, desk.hub.now())
-            .await
-            .unwrap()
-            .unwrap();
-        let refused = other.approvals.register(&desk.shim, desk.request("{\"repo\":\"b\"}"), &Opinion::None).await;
-        assert!(matches!(refused.unwrap(), Registration::Busy(why) if why.contains("more than the hub keeps")));
     }
 }
