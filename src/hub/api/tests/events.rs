@@ -306,9 +306,9 @@ async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
 #[tokio::test]
 async fn a_page_goes_on_at_another_hub_that_has_not_heard_yet_and_misses_nothing() {
     let running = Running::start().await;
-    let database = running.path().join("hub.db");
+    let database = format!("sqlite:{}", running.path().join("hub.db").display());
     let ada = running.person("ada", Role::Approver).await;
-    let other = Running::start_with(&[("HITL_DATABASE", database.to_str().unwrap())], Clock::real()).await;
+    let other = Running::start_with(&[("HITL_DATABASE", &database)], Clock::real()).await;
     let mut listener = Listener::start(&ada, None).await;
     listener.until("hello").await;
     for name in ["one", "two"] {
