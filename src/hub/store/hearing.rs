@@ -97,6 +97,9 @@ impl Store {
         let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot listen for other hubs: {error}"));
         let mut listener = PgListener::connect(url).await.map_err(cannot)?;
         listener.eager_reconnect(false);
+        if self.is_pooled(&mut listener).await? {
+            return Err(StoreError::Open(NOT_PASSED_ON.to_owned()));
+        }
         listener.listen(CHANNEL).await.map_err(cannot)?;
         let word = format!("{} listens {}", self.0.id, uuid::Uuid::now_v7());
         sqlx::query("select pg_notify($1, $2)::text").bind(CHANNEL).bind(word.as_str()).execute(self.read()).await?;
@@ -109,6 +112,18 @@ impl Store {
             Err(_) => return Err(StoreError::Open(NOT_PASSED_ON.to_owned())),
         }
         Ok(listener)
+    }
+
+    /// Whether the listener's connection is one of a pool that gives it to others between two transactions, as far as
+    /// that can be seen: who listened there would leave it listening for whoever gets it next.
+    async fn is_pooled(&self, listener: &mut PgListener) -> Result<bool, StoreError> {
+        const WHICH: &str = "select pg_backend_pid()::bigint";
+        let before: i64 = sqlx::query_scalar(WHICH).fetch_one(&mut *listener).await?;
+        let mut other = self.read().begin().await?;
+        let beside: i64 = sqlx::query_scalar(WHICH).fetch_one(&mut *other).await?;
+        let after: i64 = sqlx::query_scalar(WHICH).fetch_one(&mut *listener).await?;
+        other.rollback().await?;
+        Ok(beside == before || after != before)
     }
 
     /// Looks whenever another hub notifies, until that cannot be relied on any more; why.

@@ -156,7 +156,7 @@ impl From<NoChance> for StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         ERRORS.fetch_add(1, Ordering::Relaxed);
-        Self::Failed(error.to_string())
+        Self::Failed(busy::in_words(&error))
     }
 }
 
