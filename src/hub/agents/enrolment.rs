@@ -34,6 +34,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Of all machines that wait, one at a time is written.
 const TURN: &str = "enrolling";
 
+/// So many columns, or the row, of the machine that waits under a code at a hub that is there.
+macro_rules! waiting {
+    ($what:literal) => {
+        concat!(
+            $what,
+            " from enrolments where code = $1 and expires_at > $2 and client_id is null and (hub = $3 or \
+             exists (select 1 from hubs where hubs.id = enrolments.hub and seen_at > $4))"
+        )
+    };
+}
+
 /// Wakes the machines that wait here.
 #[derive(Clone, Default)]
 pub(super) struct Answers(Arc<Notify>);
@@ -223,15 +234,14 @@ impl Agents {
     pub async fn enrolment(&self, code: &str) -> Result<Option<Enrolment>, StoreError> {
         let (code, now) = (canonical(code), self.now());
         let (own, since) = self.store.hubs_there(now);
-        let found: Option<(Option<String>, Option<String>, String, String, i64)> = sqlx::query_as(sqlx::AssertSqlSafe(
-            format!("select host, user_name, version, address, expires_at {WAITS}"),
-        ))
-        .bind(code.as_str())
-        .bind(now)
-        .bind(own)
-        .bind(since)
-        .fetch_optional(self.store.read())
-        .await?;
+        let found: Option<(Option<String>, Option<String>, String, String, i64)> =
+            sqlx::query_as(waiting!("select host, user_name, version, address, expires_at"))
+                .bind(code.as_str())
+                .bind(now)
+                .bind(own)
+                .bind(since)
+                .fetch_optional(self.store.read())
+                .await?;
         Ok(found.map(|(host, user, version, address, expires_at)| {
             let claims = Claims { host, user, version, address };
             Enrolment { code, claims, expires_at }
@@ -250,15 +260,14 @@ impl Agents {
                 admin(tx, &by).await?;
                 let now = hub.now();
                 let (own, since) = hub.store.hubs_there(now);
-                let hash: Option<String> =
-                    sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select token_hash {WAITS}")))
-                        .bind(code.as_str())
-                        .bind(now)
-                        .bind(own)
-                        .bind(since)
-                        .fetch_optional(tx.sql())
-                        .await
-                        .map_err(StoreError::from)?;
+                let hash: Option<String> = sqlx::query_scalar(waiting!("select token_hash"))
+                    .bind(code.as_str())
+                    .bind(now)
+                    .bind(own)
+                    .bind(since)
+                    .fetch_optional(tx.sql())
+                    .await
+                    .map_err(StoreError::from)?;
                 let Some(hash) = hash else { return Err(no_such_code()) };
                 let mut agent = added(tx, &client_id, &yes.name, yes.user, &hash, &by, now).await?;
                 if yes.servers.is_some() {
@@ -286,7 +295,7 @@ impl Agents {
             Box::pin(async move {
                 let now = hub.now();
                 let (own, since) = hub.store.hubs_there(now);
-                let refused = sqlx::query(sqlx::AssertSqlSafe(format!("delete {WAITS}")))
+                let refused = sqlx::query(waiting!("delete"))
                     .bind(code)
                     .bind(now)
                     .bind(own)
@@ -308,10 +317,6 @@ impl Agents {
         self.store.say(Word::Enrolment).await;
     }
 }
-
-/// The machine that waits under a code at a hub that is there.
-const WAITS: &str = "from enrolments where code = $1 and expires_at > $2 and client_id is null and (hub = $3 or \
-                     exists (select 1 from hubs where hubs.id = enrolments.hub and seen_at > $4))";
 
 fn no_such_code() -> ChangeError {
     ChangeError::NotFound("machine waiting under this code; it may have expired".to_owned())
