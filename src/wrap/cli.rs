@@ -183,8 +183,16 @@ impl WrapArgs {
 
 /// The completion script for a shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
+    let whole = Cli::command();
+    // The generators offer hidden commands too, and none can be taken away: so what is offered is put together.
+    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut offered = clap::Command::new("hitl-wrap")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(shown);
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "hitl-wrap", &mut script);
+    clap_complete::generate(shell, &mut offered, "hitl-wrap", &mut script);
     script
 }
 

@@ -25,8 +25,7 @@ print -r -- $shown
 fn completes(shell: &str, by: &str, program: &str, [word, wanted]: [&str; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join(format!("_{program}"));
-    let written = Command::new(binary(program)).args(["completions", shell]).output().unwrap();
-    std::fs::write(&script, written.stdout).unwrap();
+    std::fs::write(&script, written(program, shell)).unwrap();
     let mut command = Command::new("timeout");
     command.args(["120", shell, "-c", by]).stdin(Stdio::null()).env("TERM", "dumb").env("HOME", folder.path());
     command.env("script", &script).env("program", program).env("word", word).env("wanted", wanted);
@@ -44,11 +43,24 @@ fn commands_are_completed_in_bash_fish_and_zsh() {
     }
 }
 
+fn written(program: &str, shell: &str) -> String {
+    let output = Command::new(binary(program)).args(["completions", shell]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Read and not loaded, because no registry that the tests use has a PowerShell.
 #[test]
 fn both_programs_write_completions_for_powershell() {
     for (program, command) in [("hitl-wrap", "'uninstall'"), ("hitl-hub", "'approvals'")] {
-        let written = Command::new(binary(program)).args(["completions", "powershell"]).output().unwrap();
-        let script = String::from_utf8(written.stdout).unwrap();
+        let script = written(program, "powershell");
         assert!(script.contains("Register-ArgumentCompleter") && script.contains(command), "{script}");
+    }
+}
+
+#[test]
+fn no_shell_offers_the_server_of_the_demo() {
+    for shell in ["bash", "fish", "powershell", "zsh"] {
+        let script = written("hitl-wrap", shell);
+        assert!(script.contains("demo") && !script.contains("demo-server"), "{shell}: {script}");
     }
 }
