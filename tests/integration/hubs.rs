@@ -208,7 +208,7 @@ impl Load {
     }
 
     /// Ends it and looks: nothing ran unapproved or twice, and every call has an answer that is true.
-    async fn is_true(self, pair: &Pair, what: &str) {
+    async fn ends_well(self, pair: &Pair, what: &str) {
         self.done.store(true, Ordering::Relaxed);
         let mut calls = Vec::new();
         for calling in self.calling {
@@ -278,7 +278,7 @@ async fn hubs_that_are_killed_in_turn_under_load_lose_nothing_and_run_nothing_tw
         pair.crash(n % 2).await;
     }
     pair.both_serve().await;
-    load.is_true(&pair, &format!("{kills} kills of two hubs in turn")).await;
+    load.ends_well(&pair, &format!("{kills} kills of two hubs in turn")).await;
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn a_database_that_is_restarted_under_load_loses_nothing_and_nothing_runs_
         cluster.start_again().await;
         pair.both_serve().await;
     }
-    load.is_true(&pair, "6 restarts of the database, 3 of them crashes").await;
+    load.ends_well(&pair, "6 restarts of the database, 3 of them crashes").await;
 }
 
 #[tokio::test]
@@ -315,5 +315,5 @@ async fn a_database_whose_follower_takes_its_place_under_load_loses_nothing_and_
     second.promote().await;
     pair.both_serve().await;
     tokio::time::sleep(Duration::from_secs(8)).await;
-    load.is_true(&pair, "the database crashed and its synchronous follower took its place").await;
+    load.ends_well(&pair, "the database crashed and its synchronous follower took its place").await;
 }

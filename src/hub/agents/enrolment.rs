@@ -45,6 +45,9 @@ macro_rules! waiting {
     };
 }
 
+/// A machine's host, user, version and address, and when its code is void.
+type Row = (Option<String>, Option<String>, String, String, i64);
+
 /// Wakes the machines that wait here.
 #[derive(Clone, Default)]
 pub(super) struct Answers(Arc<Notify>);
@@ -234,14 +237,13 @@ impl Agents {
     pub async fn enrolment(&self, code: &str) -> Result<Option<Enrolment>, StoreError> {
         let (code, now) = (canonical(code), self.now());
         let (own, since) = self.store.hubs_there(now);
-        let found: Option<(Option<String>, Option<String>, String, String, i64)> =
-            sqlx::query_as(waiting!("select host, user_name, version, address, expires_at"))
-                .bind(code.as_str())
-                .bind(now)
-                .bind(own)
-                .bind(since)
-                .fetch_optional(self.store.read())
-                .await?;
+        let found: Option<Row> = sqlx::query_as(waiting!("select host, user_name, version, address, expires_at"))
+            .bind(code.as_str())
+            .bind(now)
+            .bind(own)
+            .bind(since)
+            .fetch_optional(self.store.read())
+            .await?;
         Ok(found.map(|(host, user, version, address, expires_at)| {
             let claims = Claims { host, user, version, address };
             Enrolment { code, claims, expires_at }
