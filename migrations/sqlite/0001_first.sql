@@ -148,7 +148,8 @@ create table approvals (
     tool text not null,
     trust text not null,
     reasons text not null,
-    arguments text not null,
+    -- Null where the call is a large one, and so is extra.
+    arguments text,
     arguments_sha256 text not null,
     -- What the server is given with a call besides its arguments, as JSON: the approver sees all that runs.
     extra text,
@@ -172,6 +173,17 @@ create table approvals (
     outcome_at integer,
     duration_ms integer
 ) strict;
+-- What large calls are given, in pieces by the digest of the call: their approvals have no arguments and no extra.
+create table given (
+    digest text not null,
+    -- 'arguments' or 'extra'.
+    what text not null,
+    place integer not null,
+    piece text not null,
+    written_at integer not null,
+    primary key (digest, what, place)
+) strict;
+create index approvals_large on approvals (digest) where arguments is null;
 create index approvals_due on approvals (deadline_at) where status = 'pending';
 create index approvals_queue on approvals (created_at, id) where status = 'pending';
 create index approvals_pending on approvals (client_id, status) where status = 'pending';

@@ -84,14 +84,13 @@ pub struct Approval {
     pub claimed_user: Option<String>,
     /// Why it is gated, in words.
     pub reasons: Vec<String>,
-    /// The raw JSON text of the arguments, exactly as they will run.
-    pub arguments: String,
-    /// SHA-256 of that text.
+    /// What its call is given; `None` only inside the hub, where a large call has been changed and not read.
+    #[serde(flatten)]
+    pub given: Option<Given>,
+    /// SHA-256 of the arguments' text.
     pub arguments_sha256: Digest,
     /// SHA-256 over agent, server, tool, definition and all that the server is given: what a decision is about.
     pub digest: Digest,
-    /// The raw JSON text of what else the server is given with the call, if anything.
-    pub extra: Option<String>,
     /// Nobody waits for it at this moment: its client was told to call again, and an identical call takes it up.
     pub handed_off: bool,
     /// How often its client called the same again.
@@ -122,9 +121,18 @@ pub struct Approval {
     pub timeline: Option<Vec<TimelineEntry>>,
 }
 
-impl Approval {
-    /// How many bytes its call is given.
-    pub fn given_bytes(&self) -> usize {
+/// What a call is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// The raw JSON text of the arguments, exactly as they will run.
+    pub arguments: String,
+    /// The raw JSON text of what else the server is given with the call, if anything.
+    pub extra: Option<String>,
+}
+
+impl Given {
+    /// How long it is.
+    pub fn bytes(&self) -> usize {
         self.arguments.len() + self.extra.as_ref().map_or(0, String::len)
     }
 }

@@ -105,7 +105,7 @@ impl Hub {
         Ok(())
     }
 
-    async fn prune(&self) -> Result<(), StoreError> {
+    pub(super) async fn prune(&self) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         self.store
             .write(move |tx| {
@@ -120,6 +120,7 @@ impl Hub {
                     ] {
                         sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
                     }
+                    tx.prune_given(clock.now()).await?;
                     tx.prune_hubs(clock.now()).await
                 })
             })

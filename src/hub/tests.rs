@@ -10,6 +10,7 @@ mod decisions;
 pub(super) mod desk;
 mod hand_off;
 mod insights;
+mod large;
 mod leases;
 mod notifications;
 mod pairs;

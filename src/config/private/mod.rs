@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub use self::unix::{make_dir, new_file, options, others, sync_dir};
+pub use self::unix::{keep_all, make_dir, meddler, new_file, new_file_in_place, options, others, sync_dir};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use self::windows::{make_dir, new_file, options, others, sync_dir};
+pub use self::windows::{keep_all, make_dir, meddler, new_file, new_file_in_place, options, others, sync_dir};
 
 /// Writes a file whole or not at all, whatever stood there and whoever could read that; its directory is made as well.
 pub fn write(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {

@@ -32,9 +32,6 @@ use crate::hub::store::StoreError;
 const MAX_BEHIND: i64 = 500;
 /// Events read at once.
 const READ: u32 = 100;
-/// An approval whose call is given more bytes is not in its event: all that happens goes to all pages through one stream
-/// each, and a card behind megabytes would come late.
-const MAX_CARD_BYTES: i64 = 256 << 10;
 /// A comment goes out this often, so that both sides notice a dead line, and the listener's pass is looked at.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -171,7 +168,9 @@ async fn show(api: &Api, event: &Event) -> Result<Sse, StoreError> {
     let mut data = json!({ "id": event.id, "kind": event.kind, "subject": event.subject });
     if event.kind == "approval" {
         let id = ApprovalId::from(event.subject.as_str());
-        data["approval"] = json!(api.hub.approvals.small(&id, MAX_CARD_BYTES).await?);
+        // A large call is in no event: all that happens goes to all pages through one stream each, and a card behind
+        // megabytes would come late.
+        data["approval"] = json!(api.hub.approvals.small(&id).await?);
     }
     Ok(Sse::default().event(&event.kind).id(event.id.to_string()).data(data.to_string()))
 }

@@ -56,7 +56,10 @@ impl Approvals {
                         Found::Open(held) if !by.saw.is(&held.approval) => {
                             return Err(DecideError::Changed(Box::new(held.approval)));
                         }
-                        Found::Open(held) => Taken::of(decided(tx, &hub, &held, &by, to, words, now).await?)?,
+                        Found::Open(held) => {
+                            let now = decided(tx, &hub, &held, &by, to, words, now).await?;
+                            Taken::of(now, *held)?
+                        }
                         Found::Over(approval) => Taken::TooLate(approval),
                     })
                 })
@@ -81,15 +84,17 @@ impl Approvals {
             .write_in(Turn::Decision, 1, move |tx| {
                 Box::pin(async move {
                     let now = hub.now();
-                    let approval = match decidable(tx, &id, &by.name, now).await? {
-                        Found::Open(held) => held.approval,
+                    let held = match decidable(tx, &id, &by.name, now).await? {
+                        Found::Open(held) => held,
                         Found::Over(approval) => return Ok(Taken::TooLate(approval)),
                     };
-                    let Some(deadline) = extended_deadline(approval.created_at, approval.deadline_at, seconds) else {
+                    let Some(deadline) =
+                        extended_deadline(held.approval.created_at, held.approval.deadline_at, seconds)
+                    else {
                         let why = "this approval has waited as long as an approval may, an hour";
                         return Err(DecideError::Invalid(why.to_owned()));
                     };
-                    Taken::of(life::extend(tx, &id, &by, deadline, now).await?)
+                    Taken::of(life::extend(tx, &id, &by, deadline, now).await?, *held)
                 })
             })
             .await
@@ -131,10 +136,10 @@ enum Taken {
 }
 
 impl Taken {
-    fn of(held: Option<Held>) -> Result<Self, DecideError> {
+    fn of(now: Option<Held>, before: Held) -> Result<Self, DecideError> {
         // Nobody comes between in a transaction that has the write lock.
-        let held = held.ok_or(DecideError::NotFound)?;
-        Ok(Self::Now(Box::new(held.approval)))
+        let now = now.ok_or(DecideError::NotFound)?.given_as(before);
+        Ok(Self::Now(Box::new(now.approval)))
     }
 
     fn now(self) -> Result<Approval, DecideError> {
@@ -159,8 +164,11 @@ async fn decidable(tx: &mut Tx, id: &ApprovalId, by: &str, now: i64) -> Result<F
         return Ok(Found::Open(Box::new(held)));
     }
     // The sweeper may be a moment behind; whoever decides at the deadline is too late all the same.
-    let timed_out = life::time_out(tx, id, now).await?.unwrap_or(held);
-    Ok(Found::Over(Box::new(timed_out.approval)))
+    let held = match life::time_out(tx, id, now).await? {
+        Some(timed_out) => timed_out.given_as(held),
+        None => held,
+    };
+    Ok(Found::Over(Box::new(held.approval)))
 }
 
 /// How long an approval may stay unused: longest when it waits for the call to come again.

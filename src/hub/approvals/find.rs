@@ -3,31 +3,25 @@
 use crate::core::ids::{ApprovalId, ClientId, InstanceId};
 use crate::hub::approvals::Approvals;
 use crate::hub::approvals::row::{self, Held};
-use crate::hub::store::{StoreError, Tx};
+use crate::hub::store::{StoreError, Tx, rows};
 
 impl Approvals {
     /// One approval as its session needs it.
     pub async fn held(&self, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
-        let row = sqlx::query("select * from approvals where id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.store.read())
-            .await?;
+        let row = rows::whole("where id = $1").bind(id.as_str()).fetch_optional(self.store.read()).await?;
         row.as_ref().map(row::held).transpose()
     }
 }
 
 /// One approval.
 pub(super) async fn find(tx: &mut Tx, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query("select * from approvals where id = $1").bind(id.as_str()).fetch_optional(tx.sql()).await?;
+    let row = rows::whole("where id = $1").bind(id.as_str()).fetch_optional(tx.sql()).await?;
     row.as_ref().map(row::held).transpose()
 }
 
 /// The approval behind a live request, by the request's id or its own.
 pub(super) async fn of_request(tx: &mut Tx, id: &ApprovalId) -> Result<Option<Held>, StoreError> {
-    let row = sqlx::query("select * from approvals where id = $1 or request_id = $1")
-        .bind(id.as_str())
-        .fetch_optional(tx.sql())
-        .await?;
+    let row = rows::whole("where id = $1 or request_id = $1").bind(id.as_str()).fetch_optional(tx.sql()).await?;
     row.as_ref().map(row::held).transpose()
 }
 

@@ -210,7 +210,7 @@ async fn denied_since(
     // The external decision point had its say before there was a card.
     Ok(match approvals.servers.standing(tx, question).await? {
         Standing::In(subject) => {
-            let ruling = subject.scales.weigh(&held.approval.tool, &held.approval.arguments, &Opinion::None);
+            let ruling = subject.scales.weigh(&held.approval.tool, held.arguments()?, &Opinion::None);
             let denied = ruling.verdict == Verdict::Deny;
             denied.then(|| format!("policy denies it since it was asked for ({})", ruling.reasons.join("; ")))
         }

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::{Approvals, row};
-use crate::hub::model::{Approval, Page, TimelineEntry};
+use crate::hub::model::{Approval, Given, Page, TimelineEntry};
 use crate::hub::store::{Conditions, StoreError, Value, page_size, rows};
 
 /// Which approvals; what is left out does not narrow.
@@ -40,7 +40,7 @@ const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// Where words are looked for.
 const SEARCHED: [&str; 8] =
-    ["arguments", "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
+    [rows::ARGUMENTS, "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
 /// What narrows a list of approvals.
 pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
@@ -80,7 +80,8 @@ impl Approvals {
         }
         let size = page_size(filter.limit);
         let sql = format!(
-            "select * from approvals where true{} order by created_at {order}, id {order} limit {}",
+            "select {} from approvals where true{} order by created_at {order}, id {order} limit {}",
+            rows::WHOLE,
             conditions.sql,
             size + 1
         );
@@ -92,7 +93,7 @@ impl Approvals {
                 break;
             }
             let approval = row::approval(&found)?;
-            bytes += approval.given_bytes();
+            bytes += approval.given.as_ref().map_or(0, Given::bytes);
             items.push(approval);
         }
         drop(found);
@@ -113,20 +114,16 @@ impl Approvals {
 
     /// One approval with its timeline.
     pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
-        let row = sqlx::query("select * from approvals where id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.store.read())
-            .await?;
+        let row = rows::whole("where id = $1").bind(id.as_str()).fetch_optional(self.store.read()).await?;
         let Some(row) = row else { return Ok(None) };
         let timeline = Some(self.timeline(id).await?);
         Ok(Some(Approval { timeline, ..row::approval(&row)? }))
     }
 
-    /// One approval without its timeline, unless its call is given more bytes than `most`.
-    pub async fn small(&self, id: &ApprovalId, most: i64) -> Result<Option<Approval>, StoreError> {
-        let sql = "select * from approvals where id = $1 \
-                   and octet_length(arguments) + coalesce(octet_length(extra), 0) <= $2";
-        let row = sqlx::query(sql).bind(id.as_str()).bind(most).fetch_optional(self.store.read()).await?;
+    /// One approval without its timeline, unless its call is a large one.
+    pub async fn small(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
+        let sql = "select * from approvals where id = $1 and arguments is not null";
+        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(self.store.read()).await?;
         row.as_ref().map(row::approval).transpose()
     }
 

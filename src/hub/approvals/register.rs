@@ -1,5 +1,7 @@
 //! A shim asks to hold a call: the hub checks every claim itself before there is a card.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -14,7 +16,7 @@ use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
-use crate::hub::store::{Connection, Cost, StoreError, Turn, Tx};
+use crate::hub::store::{Connection, Cost, LARGE, Part, StoreError, Turn, Tx, pieces_of, rows};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -22,6 +24,8 @@ const MAX_PENDING: i64 = 20;
 /// How many approvals one agent may register in a minute.
 const MAX_PER_MINUTE: i64 = 30;
 const MINUTE_MS: i64 = 60_000;
+/// What a piece of a large call weighs among the calls of a batch.
+const PIECE_WEIGHT: usize = 128;
 /// The longest tool name, in characters.
 const MAX_TOOL: usize = 256;
 
@@ -43,14 +47,50 @@ impl Approvals {
         if let Err(why) = check(shim, &request) {
             return Ok(denied(&request, why.to_owned()));
         }
-        let (hub, shim, opinion) = (self.clone(), shim.clone(), opinion.clone());
-        // A row, and its arguments by the size.
-        let (turn, weight) = (Turn::Call(shim.client_id.clone()), 1 + request.arguments.len() / 65_536);
+        let request = Arc::new(request);
+        // A large call is let in first, and then kept: what it is given is written in pieces between the two.
+        match self.try_to_register(shim, &request, opinion, is_large(&request).then_some(Large::ToBeKept)).await? {
+            Tried::Registered(registration) => return Ok(registration),
+            Tried::LetIn => self.keep_given(shim, &request).await?,
+        }
+        match self.try_to_register(shim, &request, opinion, Some(Large::Kept)).await? {
+            Tried::Registered(registration) => Ok(registration),
+            Tried::LetIn => Err(StoreError::Failed("a large call was not kept".to_owned())),
+        }
+    }
+
+    async fn try_to_register(
+        &self,
+        shim: &Shim,
+        request: &Arc<Request>,
+        opinion: &Opinion,
+        large: Option<Large>,
+    ) -> Result<Tried, StoreError> {
+        let (hub, shim, request, opinion) = (self.clone(), shim.clone(), request.clone(), opinion.clone());
+        // A row, and by its size what it is given.
+        let weight = if large.is_some() { 1 } else { 1 + given_bytes(&request) / 65_536 };
         self.store
-            .write_in(turn, weight, move |tx| {
-                Box::pin(async move { register(tx, &hub, &shim, request, &opinion).await })
+            .write_in(Turn::Call(shim.client_id.clone()), weight, move |tx| {
+                Box::pin(async move { register(tx, &hub, &shim, &request, &opinion, large).await })
             })
             .await
+    }
+
+    /// Keeps what a large call is given.
+    async fn keep_given(&self, shim: &Shim, request: &Arc<Request>) -> Result<(), StoreError> {
+        let texts = [(Part::Arguments, Some(&request.arguments)), (Part::Extra, request.extra.as_ref())];
+        for (what, text) in texts {
+            let pieces = text.into_iter().flat_map(|text| pieces_of(text));
+            for (place, piece) in (0..).zip(pieces) {
+                let (now, digest, piece) = (self.now(), request.digest.clone(), piece.to_owned());
+                self.store
+                    .write_in(Turn::Call(shim.client_id.clone()), PIECE_WEIGHT, move |tx| {
+                        Box::pin(async move { tx.keep_given(&digest, what, place, &piece, now).await })
+                    })
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
@@ -105,57 +145,84 @@ fn denied(request: &Request, why: String) -> Registration {
     Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] })
 }
 
+/// Where a large call is on its way in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Large {
+    ToBeKept,
+    Kept,
+}
+
+/// What came of trying.
+enum Tried {
+    Registered(Registration),
+    /// A large call may be registered as soon as it is kept.
+    LetIn,
+}
+
 async fn register(
     tx: &mut Tx,
     hub: &Approvals,
     shim: &Shim,
-    request: Request,
+    request: &Request,
     opinion: &Opinion,
-) -> Result<Registration, StoreError> {
+    large: Option<Large>,
+) -> Result<Tried, StoreError> {
+    let registered = |registration| Ok(Tried::Registered(registration));
     let now = hub.now();
-    let before = Before::of(tx.sql(), shim, &request, now).await?;
+    let before = Before::of(tx.sql(), shim, request, now).await?;
     if before.registered
         && let Some(held) = find::of_request(tx, &request.id).await?
     {
-        let same = hold::belongs(&held, shim) && held.identity == identity(shim, &request);
-        let taken = || denied(&request, "this approval id is taken by another call".to_owned());
-        return Ok(if same { Registration::Held(Box::new(held)) } else { taken() });
+        let same = hold::belongs(&held, shim) && held.identity == identity(shim, request);
+        let taken = || denied(request, "this approval id is taken by another call".to_owned());
+        return registered(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
-    let shown = shown_with(&request);
+    let shown = shown_with(request);
     let question = Question { agent: &shim.client_id, server: &shim.server, shown: &shown, now };
     let subject = match hub.servers.standing(tx, question).await? {
         Standing::In(subject) => subject,
-        Standing::Elsewhere => return Ok(denied(&request, "the agent may not use this server".to_owned())),
-        Standing::Gone => return Ok(denied(&request, "the agent is revoked".to_owned())),
-        Standing::Unknown => return Ok(denied(&request, "the server was removed from the hub".to_owned())),
+        Standing::Elsewhere => return registered(denied(request, "the agent may not use this server".to_owned())),
+        Standing::Gone => return registered(denied(request, "the agent is revoked".to_owned())),
+        Standing::Unknown => return registered(denied(request, "the server was removed from the hub".to_owned())),
     };
     let ruling = subject.scales.weigh(&request.tool, &request.arguments, opinion);
     if ruling.verdict != Verdict::Gate {
-        return Ok(Registration::Ruled(ruling));
+        return registered(Registration::Ruled(ruling));
     }
+    let comes_first = large != Some(Large::Kept);
     if before.kept {
-        if hub.budgets.spend_in(tx, &shim.client_id, Cost::Retry, 1, now).await?.is_err() {
-            return Ok(Registration::Busy("it called again too often of late".to_owned()));
+        if comes_first && hub.budgets.spend_in(tx, &shim.client_id, Cost::Retry, 1, now).await?.is_err() {
+            return registered(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) = join(tx, hub, shim, &subject, &request, now).await? {
-            return Ok(Registration::Held(Box::new(held)));
+        if let Some(held) = join(tx, hub, shim, &subject, request, now).await? {
+            return registered(Registration::Held(Box::new(held)));
         }
     }
     if let Some(why) = before.over_the_cap() {
-        return Ok(Registration::Busy(why));
+        return registered(Registration::Busy(why));
     }
-    if hub.budgets.spend_in(tx, &shim.client_id, Cost::KiB, kib(&request), now).await?.is_err() {
+    if comes_first && hub.budgets.spend_in(tx, &shim.client_id, Cost::KiB, kib(request), now).await?.is_err() {
         let why = "the arguments of its calls of late are more than the hub keeps of one agent";
-        return Ok(Registration::Busy(why.to_owned()));
+        return registered(Registration::Busy(why.to_owned()));
+    }
+    if large == Some(Large::ToBeKept) {
+        return Ok(Tried::LetIn);
     }
     let held = insert(tx, shim, &subject, request, ruling, now).await?;
-    Ok(Registration::Held(Box::new(held)))
+    registered(Registration::Held(Box::new(held)))
+}
+
+fn given_bytes(request: &Request) -> usize {
+    request.arguments.len() + request.extra.as_ref().map_or(0, String::len)
+}
+
+fn is_large(request: &Request) -> bool {
+    given_bytes(request) > LARGE
 }
 
 /// What a call costs on the disk.
 fn kib(request: &Request) -> i64 {
-    let bytes = request.arguments.len() + request.extra.as_ref().map_or(0, String::len);
-    i64::try_from(bytes.div_ceil(1024)).unwrap_or(i64::MAX)
+    i64::try_from(given_bytes(request).div_ceil(1024)).unwrap_or(i64::MAX)
 }
 
 /// What there is of an agent's approvals when it asks for another.
@@ -212,8 +279,8 @@ async fn join(
     request: &Request,
     now: i64,
 ) -> Result<Option<Held>, StoreError> {
-    let found = sqlx::query(
-        "select * from approvals where kept = 1 and client_id = $1 and identity = $2 \
+    let found = rows::whole(
+        "where kept = 1 and client_id = $1 and identity = $2 \
          and (status = 'pending' and deadline_at > $3 \
          or status = 'approved' and outcome = 'waiting' and grace_until > $3 \
          or status = 'rejected' and decided_at > $4) order by created_at, id limit 20",
@@ -230,7 +297,7 @@ async fn join(
             && (kept.instance == shim.instance || !is_about(tx, hub, shim, &kept, now).await?)
             && let Some(held) = life::join(tx, shim, request, &kept, hub.times.grant_for_ms, now).await?
         {
-            return Ok(Some(held));
+            return Ok(Some(held.given_as(kept)));
         }
     }
     Ok(None)
@@ -249,7 +316,7 @@ fn is_for(shim: &Shim, subject: &Subject, request: &Request, kept: &Held) -> boo
     kept.approval.client.name == shown(client).name
         && kept.approval.user == subject.user
         && kept.approval.claimed_user == claimed_user(shim, subject)
-        && kept.approval.extra == request.extra
+        && kept.approval.given.as_ref().is_some_and(|given| given.extra == request.extra)
 }
 
 /// For whom the shim says that it calls, where nobody who may know has said it.
@@ -276,7 +343,7 @@ async fn insert(
     tx: &mut Tx,
     shim: &Shim,
     subject: &Subject,
-    request: Request,
+    request: &Request,
     ruling: Ruling,
     now: i64,
 ) -> Result<Held, StoreError> {
@@ -285,7 +352,9 @@ async fn insert(
     let deadline = now + i64::from(subject.scales.policy.timeout_seconds) * 1000;
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
     let arguments_sha256 = Digest::of(request.arguments.as_bytes());
-    let identity = identity(shim, &request);
+    let identity = identity(shim, request);
+    // What a large one is given is kept already, elsewhere.
+    let in_row = |text: Option<&str>| text.filter(|_| !is_large(request)).map(str::to_owned);
     let (drift, description) = match subject.scales.lists(&request.tool) {
         true => drift_of_call(tx, &shim.server, &request.tool, request.definition.as_ref()).await?,
         false => (None, None),
@@ -308,7 +377,7 @@ async fn insert(
     .bind(request.tool.as_str())
     .bind(ruling.trust.as_str())
     .bind(reasons)
-    .bind(request.arguments)
+    .bind(in_row(Some(&request.arguments)))
     .bind(arguments_sha256.as_str())
     .bind(request.definition.as_ref().map(|digest| digest.as_str().to_owned()))
     .bind(request.digest.as_str())
@@ -317,7 +386,7 @@ async fn insert(
     .bind(deadline)
     .bind(identity.as_str())
     .bind(drift.map(|drift| json!(drift).to_string()))
-    .bind(request.extra)
+    .bind(in_row(request.extra.as_deref()))
     .bind(description)
     .bind(claimed_user(shim, subject))
     .fetch_one(tx.sql())

@@ -6,7 +6,7 @@ use crate::core::messages::ClientInfo;
 use crate::core::trust::Level;
 use crate::hub::model::{AgentRef, Approval};
 use crate::hub::store::StoreError;
-use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, seal, text, unreadable};
+use crate::hub::store::rows::{self, Row, json, named, number, optional, optional_number, seal, text, unreadable};
 
 /// An approval with what only shims and the sweeper need.
 #[derive(Clone, Debug)]
@@ -26,7 +26,21 @@ pub struct Held {
     pub(super) seal: Digest,
 }
 
-/// A row of `approvals`.
+impl Held {
+    /// The arguments of its call, where it was read whole.
+    pub fn arguments(&self) -> Result<&str, StoreError> {
+        let given = self.approval.given.as_ref().map(|given| given.arguments.as_str());
+        given.ok_or_else(|| StoreError::Failed("what a large call is given was not read".to_owned()))
+    }
+
+    /// With what its call is given from a row of the same approval that was read before, and whole.
+    pub(super) fn given_as(mut self, read: Self) -> Self {
+        self.approval.given = read.approval.given;
+        self
+    }
+}
+
+/// A row of `approvals`; one that was not read [`whole`](rows::whole) holds nothing that a large call is given.
 pub(super) fn held(row: &Row) -> Result<Held, StoreError> {
     let approval = approval(row)?;
     Ok(Held {
@@ -69,10 +83,9 @@ pub(super) fn approval(row: &Row) -> Result<Approval, StoreError> {
         user: optional(row, "user_name")?,
         claimed_user: optional(row, "claimed_user")?,
         reasons: json(&text(row, "reasons")?, "reasons")?,
-        arguments: text(row, "arguments")?,
+        given: rows::given(row)?,
         arguments_sha256: Digest(text(row, "arguments_sha256")?),
         digest: Digest(text(row, "digest")?),
-        extra: optional(row, "extra")?,
         handed_off: number(row, "kept")? != 0,
         asked_again: number(row, "asked_again")?,
         created_at: number(row, "created_at")?,

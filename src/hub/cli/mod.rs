@@ -30,6 +30,7 @@ use crate::config::database::Database;
 use crate::config::env;
 use crate::config::file::LogFormat;
 use crate::config::hub::{Flags, Settings};
+use crate::config::private;
 use crate::telemetry;
 
 /// Where people approve or reject the tool calls of AI agents.
@@ -112,7 +113,7 @@ enum Command {
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    serve::keep_files_private();
+    private::keep_all();
     // The process has one TLS provider; a second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;

@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::terminal;
 use crate::config::hub::Settings;
-use crate::hub::serve::DataDir;
+use crate::hub::serve::{DataDir, ask_to_end};
 
 /// How long a hub may take to write its last record.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -19,29 +19,13 @@ pub(super) async fn stop(settings: &Settings) -> anyhow::Result<()> {
     if !dir.is_served() {
         return terminal::line(&format!("no hub is running on data dir {shown}"));
     }
-    let Some(process) = dir.process() else {
-        bail!("the hub on data dir {shown} does not say which process it is; end hitl-hub yourself");
-    };
-    end(process)?;
+    let who = ask_to_end(&dir)?;
     let begun = Instant::now();
     while dir.is_served() {
         if begun.elapsed() > WITHIN {
-            bail!("the hub on data dir {shown}, process {process}, was asked to end and still runs");
+            bail!("the hub on data dir {shown}, {who}, was asked to end and still runs");
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     terminal::line(&format!("the hub on data dir {shown} has ended"))
-}
-
-#[cfg(unix)]
-fn end(process: i32) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    use rustix::process::{Pid, Signal, kill_process};
-    let pid = Pid::from_raw(process).context("that is no process")?;
-    kill_process(pid, Signal::TERM).with_context(|| format!("cannot end process {process}"))
-}
-
-#[cfg(not(unix))]
-fn end(process: i32) -> anyhow::Result<()> {
-    bail!("end process {process} yourself; this system has no way to ask it")
 }

@@ -156,7 +156,7 @@ impl Worker {
     async fn message(&self, claim: &Claim) -> Result<Message, StoreError> {
         let (event, mut notice) = (claim.first.event, claim.first.notice.clone());
         let wanted = self.channel.settings.arguments.unwrap_or(false);
-        let arguments = if wanted { self.hub.arguments_of(&notice.approval).await? } else { None };
+        let arguments = if wanted { self.hub.store.arguments_of(&notice.approval).await? } else { None };
         // What still waits may have been given more time since it was written down.
         if matches!(event, Event::Created | Event::Expiring)
             && let Some(deadline) = self.hub.deadline_of(&notice.approval).await?

@@ -192,33 +192,12 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// Refuses what others could change under the hub: whoever writes the data dir decides, and reads every token.
-#[cfg(unix)]
 fn refuse_shared(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
-    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
     let shown = path.display();
-    if owner != own && owner != 0 {
-        bail!("{shown} belongs to another user (uid {owner}), who could decide in your name; choose another data dir");
+    match private::meddler(path).with_context(|| format!("cannot tell who may change {shown}"))? {
+        Some(why) => bail!("{shown} {why}"),
+        None => Ok(()),
     }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        bail!(
-            "{shown} can be changed by others (its mode is {mode:04o}), who could decide in your name; chmod go-w it"
-        );
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_shared(_: &Path) -> anyhow::Result<()> {
-    Ok(())
-}
-
-/// From here on, nothing this process makes is for others, the store's own files included.
-pub fn keep_files_private() {
-    #[cfg(unix)]
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
 #[cfg(test)]
@@ -228,7 +207,7 @@ mod tests {
     #[test]
     fn a_second_hub_on_the_same_data_dir_or_store_is_refused() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (one, two) = (DataDir::open(one.path()).unwrap(), DataDir::open(two.path()).unwrap());
+        let [one, two] = [&one, &two].map(|dir| DataDir::open(&dir.path().join("data")).unwrap());
         let own = Database::Sqlite(one.path().join("hub.db"));
         let other = Database::Sqlite(one.path().join("other.db"));
         let held = Lock::of_hub(&one, &own).unwrap();

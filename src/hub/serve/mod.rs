@@ -4,6 +4,7 @@
 //! [`run`] is the part for people: lock, files, signals, and the lines on stderr.
 
 mod callers;
+mod ending;
 mod files;
 mod local;
 mod memory;
@@ -18,10 +19,11 @@ use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
-use tokio::signal;
 
 use self::callers::Callers;
-pub use self::files::{DataDir, Published, keep_files_private};
+use self::ending::Ending;
+pub use self::ending::ask_to_end;
+pub use self::files::{DataDir, Published};
 use self::files::{Lock, RESTORE};
 pub use self::local::first_admin;
 use self::metered::MeterAcceptor;
@@ -106,7 +108,7 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     });
     let published = publish(&dir, &hub, &settings, addr, local).await?;
     announce(&hub, &settings, addr, &site.base_url).await?;
-    let result = until_stopped(&hub, serve(hub.clone(), site, listener, tls)).await;
+    let result = until_stopped(&hub, Ending::of(&dir), serve(hub.clone(), site, listener, tls)).await;
     // Nobody is sent here any more; then shims have been told, and what is not yet written is written.
     drop(published);
     // It bounds its own time.
@@ -119,11 +121,11 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
 }
 
 /// Serves until a signal comes, or serving itself fails.
-async fn until_stopped(hub: &Hub, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+async fn until_stopped(hub: &Hub, ending: Ending, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
     tokio::pin!(serving);
     let result = tokio::select! {
         result = &mut serving => result,
-        signalled = stop_signal() => {
+        signalled = ending.come() => {
             hub.shutdown().cancel();
             signalled.and(serving.await)
         }
@@ -218,31 +220,6 @@ async fn announce(hub: &Hub, settings: &Settings, addr: SocketAddr, base_url: &s
     Ok(())
 }
 
-#[cfg(unix)]
-async fn stop_signal() -> io::Result<()> {
-    use signal::unix::{SignalKind, signal};
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    tokio::select! {
-        result = signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
-}
-
-#[cfg(windows)]
-async fn stop_signal() -> io::Result<()> {
-    use signal::windows::{ctrl_break, ctrl_close, ctrl_logoff, ctrl_shutdown};
-    let (mut stop, mut close, mut leave, mut shutdown) =
-        (ctrl_break()?, ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?);
-    tokio::select! {
-        result = signal::ctrl_c() => result,
-        _ = stop.recv() => Ok(()),
-        _ = close.recv() => Ok(()),
-        _ = leave.recv() => Ok(()),
-        _ = shutdown.recv() => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -276,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn a_local_hub_keeps_its_agent_and_replaces_one_whose_token_is_lost() {
         let parent = tempfile::tempdir().unwrap();
-        let dir = DataDir::open(parent.path()).unwrap();
+        let dir = DataDir::open(&parent.path().join("data")).unwrap();
         let settings = Settings::of_env(dir.path(), &[]);
         let hub = open_hub(&settings, None).await.unwrap();
         let token = || std::fs::read_to_string(paths::local_agent_token(dir.path())).unwrap();
@@ -356,7 +333,7 @@ mod tests {
     async fn a_used_data_dir_without_its_store_is_not_a_fresh_one() {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings::of_env(dir.path(), &[]);
-        let data = DataDir::open(dir.path()).unwrap();
+        let data = DataDir::at(dir.path());
         data.refuse_lost_store(&settings.database).unwrap();
         a_history(&settings).await;
         data.refuse_lost_store(&settings.database).unwrap();

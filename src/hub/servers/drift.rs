@@ -59,48 +59,11 @@ pub(super) async fn listed(tx: &mut Tx, server: &str, now: i64) -> Result<(), St
     Ok(())
 }
 
-/// Whom a definition that this agent reports now is from, if nobody accepts it: `None`, if another agent's waits
-/// already.
-pub(super) async fn reporter(tx: &mut Tx, shim: &Shim, tool: &str) -> Result<Option<String>, StoreError> {
-    let agent = shim.client_id.as_str();
-    let Some(row) = row(tx, &shim.server, tool).await? else { return Ok(Some(agent.to_owned())) };
-    let waits = row::tool(&row)?.tool.drift.is_some();
-    let before = optional(&row, "drift_by")?;
-    Ok((!waits || before.as_deref() == Some(agent)).then(|| agent.to_owned()))
-}
-
 /// The definition that waits was reported by a second agent.
 pub(super) async fn share(tx: &mut Tx, server: &str, tool: &str) -> Result<(), StoreError> {
     sqlx::query("update tools set drift_by = null where server = $1 and name = $2")
         .bind(server)
         .bind(tool)
-        .execute(tx.sql())
-        .await?;
-    Ok(())
-}
-
-/// A tool has this definition now: accepts it, or notes since when and by whose word it waits to be.
-pub(super) async fn compare(
-    tx: &mut Tx,
-    shim: &Shim,
-    tool: &str,
-    definition: &Digest,
-    baseline: Baseline,
-    drift_by: Option<String>,
-    now: i64,
-) -> Result<(), StoreError> {
-    let Some(accepted) = accepted(tx, &shim.server, tool).await? else { return Ok(()) };
-    if baseline == Baseline::Open || accepted.contains(definition) {
-        return accept(tx, &shim.server, tool, accepted, definition).await;
-    }
-    if settle(tx, &shim.server, tool).await? {
-        return Ok(());
-    }
-    sqlx::query("update tools set drift_since = $3, drift_by = $4 where server = $1 and name = $2")
-        .bind(shim.server.as_str())
-        .bind(tool)
-        .bind(now)
-        .bind(drift_by)
         .execute(tx.sql())
         .await?;
     Ok(())
@@ -152,9 +115,13 @@ async fn row(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Row>, Store
     Ok(found.fetch_optional(tx.sql()).await?)
 }
 
-async fn accepted(tx: &mut Tx, server: &str, tool: &str) -> Result<Option<Vec<Digest>>, StoreError> {
-    let row = row(tx, server, tool).await?;
-    Ok(row.as_ref().map(row::tool).transpose()?.map(|listed| listed.accepted))
+/// These definitions, and this one as the last of them.
+pub(super) fn accepting(mut accepted: Vec<Digest>, definition: &Digest) -> Vec<Digest> {
+    accepted.retain(|known| known != definition);
+    accepted.push(definition.clone());
+    let superfluous = accepted.len().saturating_sub(MAX_ACCEPTED);
+    accepted.drain(..superfluous);
+    accepted
 }
 
 /// The tool's present definition is one of the accepted, and the last of them.
@@ -162,13 +129,10 @@ async fn accept(
     tx: &mut Tx,
     server: &str,
     tool: &str,
-    mut accepted: Vec<Digest>,
+    accepted: Vec<Digest>,
     definition: &Digest,
 ) -> Result<(), StoreError> {
-    accepted.retain(|known| known != definition);
-    accepted.push(definition.clone());
-    let superfluous = accepted.len().saturating_sub(MAX_ACCEPTED);
-    accepted.drain(..superfluous);
+    let accepted = accepting(accepted, definition);
     sqlx::query(
         "update tools set accepted = $3, accepted_definition = definition, drift_since = null, drift_by = null \
          where server = $1 and name = $2",

@@ -3,20 +3,23 @@
 //! A definition that nobody accepted stays in sight until somebody accepts it, or until the one agent that reported it
 //! reports another: no agent hides what another one was shown.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 
+use crate::core::differing::difference;
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
+use crate::hub::servers::Servers;
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
-use crate::hub::servers::{Servers, row};
-use crate::hub::store::rows::{Row, optional, text};
-use crate::hub::store::{Connection, Cost, Entry, PIECE, StoreError, Target, Turn, Tx};
+use crate::hub::servers::row::{self, Kept};
+use crate::hub::store::rows::{self, Row, optional, text};
+use crate::hub::store::{Connection, Cost, Entry, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
+/// How many tools one transaction keeps, so that other agents get their turn between two of them.
+const TOGETHER: usize = 128;
 /// How many tools of one server are kept.
 const MAX_TOOLS: usize = 4000;
 /// How many names of changed tools a record holds; it counts the others.
@@ -34,20 +37,22 @@ pub enum Learned {
 impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
     pub async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
-        let (complete, shim) = (tools.complete, shim.clone());
-        let seen: Vec<Seen> = tools.items.iter().filter_map(Seen::of).take(MAX_TOOLS_OF_ONE).collect();
-        if self.has_learned(&shim, &seen, complete).await? {
+        let changed = self.changed(shim, latest(tools)).await?;
+        let completes = tools.complete && !self.is_listed(&shim.server).await?;
+        if changed.is_empty() && !completes {
             return Ok(Learned::Now);
         }
         if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::List, 1, self.now()).await? {
             return Ok(Learned::Later(at));
         }
-        // In pieces, so that other agents get their turn between two of them; the last says that it was all of it.
-        let seen = Arc::new(seen);
-        for _ in 0..=MAX_TOOLS_OF_ONE / PIECE {
-            if !self.learn_piece(&shim, seen.clone(), complete).await? {
-                break;
-            }
+        let mut rest = changed;
+        while !rest.is_empty() {
+            let later = rest.split_off(rest.len().min(TOGETHER));
+            self.learn_some(shim, rest).await?;
+            rest = later;
+        }
+        if completes {
+            self.complete(shim).await?;
         }
         Ok(Learned::Now)
     }
@@ -65,71 +70,126 @@ impl Servers {
         Ok(counted.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0))
     }
 
-    /// Keeps so much of a list as is written at once; whether there may be more.
-    async fn learn_piece(&self, shim: &Shim, seen: Arc<Vec<Seen>>, complete: bool) -> Result<bool, StoreError> {
+    /// Those that are new or different, as the store is now.
+    async fn changed(&self, shim: &Shim, seen: Vec<Seen>) -> Result<Vec<Seen>, StoreError> {
+        let mut connection = self.store.read().acquire().await?;
+        let known = known(&mut connection, &shim.server).await?;
+        let room = Room::of(&mut connection, shim).await?;
+        let names: Vec<String> =
+            changes(&known, room, &seen, shim).into_iter().map(|c| c.tool().name.clone()).collect();
+        // Both are in the order of their names.
+        let mut names = names.into_iter().peekable();
+        Ok(seen.into_iter().filter(|tool| names.next_if(|name| *name == tool.name).is_some()).collect())
+    }
+
+    async fn is_listed(&self, server: &str) -> Result<bool, StoreError> {
+        let listed = sqlx::query_scalar("select count(*) from servers where name = $1 and listed_at is not null");
+        let listed: i64 = listed.bind(server).fetch_one(self.store.read()).await?;
+        Ok(listed > 0)
+    }
+
+    async fn learn_some(&self, shim: &Shim, seen: Vec<Seen>) -> Result<(), StoreError> {
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
+        // A tool's row is long, and has two indexes and a trigger.
+        let weight = 2 * seen.len();
         self.store
-            .write_in(turn, PIECE, move |tx| {
+            .write_in(turn, weight, move |tx| {
                 Box::pin(async move {
                     let now = clock.now();
                     let baseline = Baseline::of(tx, &shim, now).await?;
-                    let mut changes = changes(&known(tx.sql(), &shim.server).await?, &seen, &shim);
-                    let more = changes.len() > PIECE;
-                    changes.truncate(PIECE);
+                    let known: HashMap<_, _> = row::of_names(tx, &shim.server, &seen)
+                        .await?
+                        .iter()
+                        .map(Known::of)
+                        .collect::<Result<_, _>>()?;
+                    let room = Room::of(tx.sql(), &shim).await?;
+                    let changes = changes(&known, room, &seen, &shim);
+                    let mut kept = Vec::new();
                     for change in &changes {
-                        keep(tx, &shim, change, baseline, now).await?;
+                        match change {
+                            Change::Is(tool) => {
+                                kept.push(Kept::of(tool, known.get(&tool.name), baseline, &shim, now));
+                            }
+                            Change::Shared(tool) => drift::share(tx, &shim.server, &tool.name).await?,
+                        }
                     }
-                    if complete && !more {
-                        drift::listed(tx, &shim.server, now).await?;
-                    }
-                    record(tx, &shim, &changes, now).await?;
-                    Ok(more)
+                    row::write(tx, &shim, &kept, now).await?;
+                    record(tx, &shim, &changes, now).await
                 })
             })
             .await
     }
 
-    async fn has_learned(&self, shim: &Shim, seen: &[Seen], complete: bool) -> Result<bool, StoreError> {
-        let mut connection = self.store.read().acquire().await?;
-        let listed: Option<Option<i64>> = sqlx::query_scalar("select listed_at from servers where name = $1")
-            .bind(shim.server.as_str())
-            .fetch_optional(&mut *connection)
-            .await?;
-        if complete && listed.flatten().is_none() {
-            return Ok(false);
-        }
-        Ok(changes(&known(&mut connection, &shim.server).await?, seen, shim).is_empty())
+    /// That was all of it.
+    async fn complete(&self, shim: &Shim) -> Result<(), StoreError> {
+        let (clock, server, turn) = (self.clock.clone(), shim.server.clone(), Turn::Report(shim.client_id.clone()));
+        self.store
+            .write_in(turn, 1, move |tx| Box::pin(async move { drift::listed(tx, &server, clock.now()).await }))
+            .await
     }
+}
+
+/// The tools in a list by name; of one that is in it twice, the later.
+fn latest(tools: &Tools) -> Vec<Seen> {
+    let seen = tools.items.iter().filter_map(Seen::of).map(|tool| (tool.name.clone(), tool));
+    seen.collect::<BTreeMap<_, _>>().into_values().take(MAX_TOOLS_OF_ONE).collect()
 }
 
 /// What is kept of a tool.
 struct Known {
     digest: Digest,
     accepted: Vec<Digest>,
-    added_by: Option<String>,
     drift_by: Option<String>,
+    varies: Vec<String>,
+    /// Only where it may vary.
+    accepted_definition: Option<String>,
 }
 
 impl Known {
+    fn of(row: &Row) -> Result<(String, Self), StoreError> {
+        let known = Self {
+            digest: Digest(text(row, "definition_sha256")?),
+            accepted: row::accepted(&text(row, "accepted")?)?,
+            drift_by: optional(row, "drift_by")?,
+            varies: rows::json(&text(row, "varies")?, "list of members")?,
+            accepted_definition: optional(row, "accepted_definition")?,
+        };
+        Ok((text(row, "name")?, known))
+    }
+
+    /// Whether nobody accepted the definition in sight.
+    fn waits(&self) -> bool {
+        !self.accepted.contains(&self.digest)
+    }
+
     /// Whether the definition in sight is one that somebody else was shown, and nobody accepted.
     fn is_anothers(&self, agent: &str) -> bool {
-        !self.accepted.contains(&self.digest) && self.drift_by.as_deref() != Some(agent)
+        self.waits() && self.drift_by.as_deref() != Some(agent)
     }
 }
 
+/// What is kept of a server's tools.
 async fn known(connection: &mut Connection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
-    let sql = "select name, definition_sha256, accepted, added_by, drift_by from tools where server = $1";
-    let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
-    let known = |row: &Row| {
-        let tool = Known {
-            digest: Digest(text(row, "definition_sha256")?),
-            accepted: row::accepted(&text(row, "accepted")?)?,
-            added_by: optional(row, "added_by")?,
-            drift_by: optional(row, "drift_by")?,
-        };
-        Ok((text(row, "name")?, tool))
-    };
-    found.iter().map(known).collect()
+    let sql = "select name, definition_sha256, accepted, drift_by, varies, \
+               case when varies <> '[]' then accepted_definition end as accepted_definition from tools where server = $1";
+    sqlx::query(sql).bind(server).fetch_all(connection).await?.iter().map(Known::of).collect()
+}
+
+/// How many more tools this agent may make known on a server.
+#[derive(Clone, Copy)]
+struct Room(usize);
+
+impl Room {
+    async fn of(connection: &mut Connection, shim: &Shim) -> Result<Self, StoreError> {
+        let counts = "select count(*), count(case when added_by = $2 then 1 end) from tools where server = $1";
+        let (all, own): (i64, i64) = sqlx::query_as(counts)
+            .bind(shim.server.as_str())
+            .bind(shim.client_id.as_str())
+            .fetch_one(connection)
+            .await?;
+        let left = |most: usize, there: i64| most.saturating_sub(usize::try_from(there).unwrap_or_default());
+        Ok(Self(left(MAX_TOOLS, all).min(left(MAX_TOOLS_OF_ONE, own))))
+    }
 }
 
 /// What a list changes about a tool.
@@ -140,34 +200,22 @@ enum Change<'s> {
     Shared(&'s Seen),
 }
 
-/// What is new or different.
-fn changes<'s>(known: &HashMap<String, Known>, seen: &'s [Seen], shim: &Shim) -> Vec<Change<'s>> {
+/// What is new or different, in the order of names.
+fn changes<'s>(known: &HashMap<String, Known>, Room(mut room): Room, seen: &'s [Seen], shim: &Shim) -> Vec<Change<'s>> {
     let agent = shim.client_id.as_str();
-    let own = known.values().filter(|tool| tool.added_by.as_deref() == Some(agent)).count();
-    let mut room = MAX_TOOLS.saturating_sub(known.len()).min(MAX_TOOLS_OF_ONE.saturating_sub(own));
-    let mut latest: HashMap<&str, Change<'s>> = HashMap::new();
-    for tool in seen {
-        let change = match known.get(&tool.name) {
-            None if latest.contains_key(tool.name.as_str()) => Some(Change::Is(tool)),
-            None if room == 0 => None,
-            None => {
-                room -= 1;
-                Some(Change::Is(tool))
-            }
-            Some(before) if before.digest == tool.digest => {
-                (before.is_anothers(agent) && before.drift_by.is_some()).then_some(Change::Shared(tool))
-            }
-            Some(before) if before.is_anothers(agent) && before.accepted.contains(&tool.digest) => None,
-            Some(_) => Some(Change::Is(tool)),
-        };
-        match change {
-            Some(change) => drop(latest.insert(&tool.name, change)),
-            None => drop(latest.remove(tool.name.as_str())),
+    let change = |tool: &'s Seen| match known.get(&tool.name) {
+        None if room == 0 => None,
+        None => {
+            room -= 1;
+            Some(Change::Is(tool))
         }
-    }
-    let mut changes: Vec<_> = latest.into_values().collect();
-    changes.sort_by_key(|change| change.tool().name.as_str());
-    changes
+        Some(before) if before.digest == tool.digest => {
+            (before.is_anothers(agent) && before.drift_by.is_some()).then_some(Change::Shared(tool))
+        }
+        Some(before) if before.is_anothers(agent) && before.accepted.contains(&tool.digest) => None,
+        Some(_) => Some(Change::Is(tool)),
+    };
+    seen.iter().filter_map(change).collect()
 }
 
 impl<'s> Change<'s> {
@@ -178,38 +226,23 @@ impl<'s> Change<'s> {
     }
 }
 
-async fn keep(tx: &mut Tx, shim: &Shim, change: &Change<'_>, baseline: Baseline, now: i64) -> Result<(), StoreError> {
-    match change {
-        Change::Is(tool) => {
-            let drift_by = drift::reporter(tx, shim, &tool.name).await?;
-            store_tool(tx, shim, tool, now).await?;
-            drift::compare(tx, shim, &tool.name, &tool.digest, baseline, drift_by, now).await
+impl<'s> Kept<'s> {
+    /// A tool has this definition now: it is accepted, or waits to be.
+    fn of(tool: &'s Seen, known: Option<&Known>, baseline: Baseline, shim: &Shim, now: i64) -> Self {
+        let accepted = known.map(|known| known.accepted.clone()).unwrap_or_default();
+        let within = |known: &Known| {
+            let accepted = known.accepted_definition.as_deref().filter(|_| !known.varies.is_empty());
+            let differs = accepted.and_then(|accepted| difference(accepted, &tool.text));
+            differs.is_some_and(|difference| difference.is_within(&known.varies))
+        };
+        if baseline == Baseline::Open || accepted.contains(&tool.digest) || known.is_some_and(within) {
+            return Self { tool, accepted: drift::accepting(accepted, &tool.digest), waits: None };
         }
-        Change::Shared(tool) => drift::share(tx, &shim.server, &tool.name).await,
+        // Where another agent's waits already, it is not by the word of one alone.
+        let agent = shim.client_id.as_str();
+        let alone = known.is_none_or(|known| !known.is_anothers(agent));
+        Self { tool, accepted, waits: Some((now, alone.then(|| agent.to_owned()))) }
     }
-}
-
-async fn store_tool(tx: &mut Tx, shim: &Shim, tool: &Seen, now: i64) -> Result<(), StoreError> {
-    // Once called destructive, always: a second shim of the same name must not talk a tool's level down.
-    sqlx::query(
-        "insert into tools (server, name, description, annotations, destructive, definition_sha256, definition, hitl, \
-         first_seen, added_by) values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9) on conflict (server, name) do update set \
-         description = excluded.description, annotations = excluded.annotations, \
-         definition_sha256 = excluded.definition_sha256, definition = excluded.definition, \
-         destructive = case when tools.destructive = 1 then 1 else excluded.destructive end",
-    )
-    .bind(shim.server.as_str())
-    .bind(tool.name.as_str())
-    .bind(tool.description.clone())
-    .bind(tool.annotations.clone())
-    .bind(i64::from(tool.destructive))
-    .bind(tool.digest.as_str())
-    .bind(tool.text.as_str())
-    .bind(now)
-    .bind(shim.client_id.as_str())
-    .execute(tx.sql())
-    .await?;
-    Ok(())
 }
 
 /// Records which tools changed; the server's sessions are woken.

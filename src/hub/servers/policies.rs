@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{self, Opinion, ServerPolicy};
-use crate::hub::model::{Bypass, Policy, Tool};
+use crate::hub::model::{Bypass, Policy};
 use crate::hub::servers::row::{self, Listed};
 use crate::hub::servers::{Servers, bypasses};
 use crate::hub::store::{Connection, StoreError, rows};
@@ -93,11 +93,13 @@ pub(super) fn ceiling_of(ceilings: &BTreeMap<String, Level>, server: &str) -> Le
     ceilings.get(server).copied().unwrap_or(Level::High)
 }
 
-/// A tool as policy sees it.
-pub(super) fn weighed(listed: Listed) -> weigh::Tool {
-    let drift = listed.drift(&listed.definition);
-    let Listed { tool: Tool { name, trust, trust_from, hitl, reason, .. }, accepted, .. } = listed;
-    weigh::Tool { name, trust, trust_from, hitl, reason, drift, accepted }
+/// A server's tools as policy sees them, by name.
+pub(super) async fn weighed(connection: &mut Connection, server: &str) -> Result<Vec<weigh::Tool>, StoreError> {
+    // Definitions are long, and no call is weighed by their text.
+    let sql = "select name, destructive, admin_trust, hitl, reason, accepted, definition_sha256 from tools \
+               where server = $1 order by name";
+    let found = sqlx::query(sql).bind(server).fetch_all(connection).await?;
+    found.iter().map(row::weighed).collect()
 }
 
 /// A server's tools, by name.

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json as to_json;
+use sqlx::AssertSqlSafe;
+
 use crate::core::differing::{Difference, difference};
 use crate::core::ids::{ClientId, Digest};
-use crate::core::trust::{self, Level};
-use crate::core::weigh::{Drift, ServerPolicy};
+use crate::core::trust::{self, Level, Source};
+use crate::core::weigh::{self, Drift, ServerPolicy};
 use crate::hub::model::{Bypass, Tool, ToolDrift};
-use crate::hub::store::StoreError;
+use crate::hub::servers::definition::Seen;
 use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, text, unreadable};
+use crate::hub::store::{StoreError, Tx, insert_many, pieces, places};
+use crate::hub::who::Shim;
 
 /// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
 pub(super) fn server(row: &Row) -> Result<(String, ServerPolicy), StoreError> {
@@ -73,12 +78,27 @@ pub(super) fn accepted(text: &str) -> Result<Vec<Digest>, StoreError> {
     json(text, "accepted definitions")
 }
 
+/// A row of `tools`, as policy sees it.
+pub(super) fn weighed(row: &Row) -> Result<weigh::Tool, StoreError> {
+    let name = text(row, "name")?;
+    let (trust, trust_from) = level(row, &name)?;
+    let accepted = accepted(&text(row, "accepted")?)?;
+    let drift = drift_from(&accepted, &Digest(text(row, "definition_sha256")?));
+    let (hitl, reason) = (number(row, "hitl")? != 0, optional(row, "reason")?);
+    Ok(weigh::Tool { name, trust, trust_from, hitl, reason, drift, accepted })
+}
+
+/// The level that a tool demands, and where that comes from.
+fn level(row: &Row, tool: &str) -> Result<(Level, Source), StoreError> {
+    let admin = optional(row, "admin_trust")?;
+    let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
+    Ok(trust::of_tool(tool, number(row, "destructive")? != 0, admin))
+}
+
 /// A row of `tools`.
 pub(super) fn tool(row: &Row) -> Result<Listed, StoreError> {
     let name = text(row, "name")?;
-    let admin = optional(row, "admin_trust")?;
-    let admin = admin.map(|name| named(&name, "trust", Level::from_name)).transpose()?;
-    let (trust, trust_from) = trust::of_tool(&name, number(row, "destructive")? != 0, admin);
+    let (trust, trust_from) = level(row, &name)?;
     let tool = Tool {
         name,
         description: optional(row, "description")?,
@@ -115,4 +135,76 @@ pub(super) fn drift(row: &Row, listed: &Listed, shown: &Digest) -> Result<Option
         differs: members,
         flaps: is_order,
     }))
+}
+
+/// A tool as it is written.
+pub(super) struct Kept<'s> {
+    pub(super) tool: &'s Seen,
+    pub(super) accepted: Vec<Digest>,
+    /// Since when and by whose word its definition waits to be accepted; `None`: it is.
+    pub(super) waits: Option<(i64, Option<String>)>,
+}
+
+/// The rows of these tools, as far as there are any.
+pub(super) async fn of_names(tx: &mut Tx, server: &str, tools: &[Seen]) -> Result<Vec<Row>, StoreError> {
+    let mut found = Vec::new();
+    for piece in pieces(tools) {
+        let sql = format!("select * from tools where server = $1 and name in {}", places(2, piece.len()));
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(server);
+        let query = piece.iter().fold(query, |query, tool| query.bind(tool.name.as_str()));
+        found.extend(query.fetch_all(tx.sql()).await?);
+    }
+    Ok(found)
+}
+
+const COLUMNS: [&str; 14] = [
+    "server",
+    "name",
+    "description",
+    "annotations",
+    "destructive",
+    "definition_sha256",
+    "definition",
+    "hitl",
+    "first_seen",
+    "added_by",
+    "accepted",
+    "accepted_definition",
+    "drift_since",
+    "drift_by",
+];
+// Once called destructive, always: a second shim of the same name must not talk a tool's level down.
+const OTHERWISE: &str = "on conflict (server, name) do update set description = excluded.description, \
+     annotations = excluded.annotations, definition_sha256 = excluded.definition_sha256, \
+     definition = excluded.definition, \
+     destructive = case when tools.destructive = 1 then 1 else excluded.destructive end, \
+     accepted = excluded.accepted, accepted_definition = coalesce(excluded.accepted_definition, tools.accepted_definition), \
+     drift_since = excluded.drift_since, drift_by = excluded.drift_by";
+
+/// Writes tools as this agent reports them.
+pub(super) async fn write(tx: &mut Tx, shim: &Shim, kept: &[Kept<'_>], now: i64) -> Result<(), StoreError> {
+    for piece in pieces(kept) {
+        let sql = format!("{} {OTHERWISE}", insert_many("tools", &COLUMNS, piece.len()));
+        let mut insert = sqlx::query(AssertSqlSafe(sql));
+        for Kept { tool, accepted, waits } in piece {
+            let (since, by) = waits.clone().unzip();
+            insert = insert
+                .bind(shim.server.as_str())
+                .bind(tool.name.as_str())
+                .bind(tool.description.clone())
+                .bind(tool.annotations.clone())
+                .bind(i64::from(tool.destructive))
+                .bind(tool.digest.as_str())
+                .bind(tool.text.as_str())
+                .bind(0_i64)
+                .bind(now)
+                .bind(shim.client_id.as_str())
+                .bind(to_json!(accepted).to_string())
+                .bind(waits.is_none().then_some(tool.text.as_str()))
+                .bind(since)
+                .bind(by.flatten());
+        }
+        insert.execute(tx.sql()).await?;
+    }
+    Ok(())
 }

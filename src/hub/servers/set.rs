@@ -52,10 +52,11 @@ impl Servers {
         let Some(kept) = self.kept(&mut connection, name, self.now()).await? else {
             return Ok(None);
         };
+        let weighed = policies::weighed(&mut connection, name).await?;
         let listed = policies::listed(&mut connection, name).await?;
         let (opinion, policy) = (self.unasked(), shown(&kept.policy, kept.entries.clone()));
         let nobody = Caller::unlimited(ClientId::from(""));
-        let scales = Basis::of(kept, listed.clone()).scales(nobody, false, &Shown::default());
+        let scales = Basis::of(kept, weighed).scales(nobody, false, &Shown::default());
         let row = sqlx::query("select command from servers where name = $1").bind(name);
         let command = row::command(&row.fetch_one(&mut *connection).await?)?;
         drop(connection);

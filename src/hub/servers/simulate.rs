@@ -66,12 +66,15 @@ impl Servers {
     }
 
     async fn past_call(&self, id: &ApprovalId, server: &str) -> Result<(String, String, String), ChangeError> {
-        let found = sqlx::query_as("select client_id, tool, arguments from approvals where id = $1 and server = $2")
+        let found = sqlx::query_as("select client_id, tool from approvals where id = $1 and server = $2")
             .bind(id.as_str())
             .bind(server)
             .fetch_optional(self.store.read())
             .await?;
-        found.ok_or_else(|| ChangeError::NotFound(format!("approval {id} on a server {server}")))
+        let call: Option<(String, String)> = found;
+        let (agent, tool) = call.ok_or_else(|| ChangeError::NotFound(format!("approval {id} on a server {server}")))?;
+        let arguments = self.store.arguments_of(id).await?.unwrap_or_else(|| NO_ARGUMENTS.to_owned());
+        Ok((agent, tool, arguments))
     }
 
     async fn known_agent(&self, name: &str) -> Result<Agent, ChangeError> {

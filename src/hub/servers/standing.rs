@@ -14,8 +14,8 @@ use crate::core::weigh::{Caller, Drift, Scales, ServerPolicy, Tool};
 use crate::hub::model::{Agent, Bypass};
 use crate::hub::servers::Servers;
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
-use crate::hub::servers::policies::{self, Kept, ceiling_of, weighed};
-use crate::hub::servers::row::{Listed, drift_from};
+use crate::hub::servers::policies::{self, Kept, ceiling_of};
+use crate::hub::servers::row::drift_from;
 use crate::hub::store::{Remembered, Sees, StoreError, Topic, Versions, rows};
 use crate::wire::{self, ToWrap};
 
@@ -129,7 +129,7 @@ impl Servers {
             return Ok(Some(basis));
         }
         let Some(kept) = self.kept(store.sql(), question.server, question.now).await? else { return Ok(None) };
-        let basis = Arc::new(Basis::of(kept, policies::listed(store.sql(), question.server).await?));
+        let basis = Arc::new(Basis::of(kept, policies::weighed(store.sql(), question.server).await?));
         store.keep(question.server, &basis);
         Ok(Some(basis))
     }
@@ -239,11 +239,11 @@ impl Remembered for Basis {
 }
 
 impl Basis {
-    pub(super) fn of(kept: Kept, listed: Vec<Listed>) -> Self {
+    pub(super) fn of(kept: Kept, tools: Vec<Tool>) -> Self {
         let Kept { policy, entries, rules, is_listed } = kept;
-        let all_known = is_listed && listed.len() < MAX_TOOLS_OF_ONE;
-        let (policy, tools) = (ServerPolicy { bypass: BTreeSet::new(), ..policy }, listed.into_iter().map(weighed));
-        Self { policy, entries, rules, tools: Arc::new(tools.collect()), all_known, tables: Mutex::default() }
+        let all_known = is_listed && tools.len() < MAX_TOOLS_OF_ONE;
+        let policy = ServerPolicy { bypass: BTreeSet::new(), ..policy };
+        Self { policy, entries, rules, tools: Arc::new(tools), all_known, tables: Mutex::default() }
     }
 
     /// The caller's entry on the bypass list, if it counts.

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt as _;
 use sqlx::AnyConnection;
 
-use crate::core::ids::Digest;
-use crate::hub::model::AuditRecord;
+use crate::core::call::{self, Bound};
+use crate::core::ids::{ClientId, Digest};
+use crate::hub::model::{AuditRecord, Given};
 use crate::hub::store::seals::{self, KINDS, Kind};
 use crate::hub::store::{Head, ROW, Store, StoreError, record_hash, rows};
 
@@ -173,7 +174,7 @@ async fn compare_approvals(
 ) -> Result<Option<ChainCheck>, StoreError> {
     let altered = |id: String, why: &str| Ok(Some(altered("approval", &id, why)));
     // One at a time: each may hold megabytes of arguments.
-    let mut found = sqlx::query("select * from approvals order by id").fetch(connection);
+    let mut found = rows::whole("order by id").fetch(connection);
     while let Some(row) = found.try_next().await? {
         let id: String = sqlx::Row::try_get(&row, "id")?;
         match seals.remove(&id) {
@@ -182,13 +183,30 @@ async fn compare_approvals(
             Some(Some(seal)) if rows::seal(&row)?.as_str() != seal => return altered(id, OTHERWISE),
             Some(Some(_)) => counts.approvals += 1,
         }
-        let (arguments, sha256): (String, String) =
-            (sqlx::Row::try_get(&row, "arguments")?, sqlx::Row::try_get(&row, "arguments_sha256")?);
-        if Digest::of(arguments.as_bytes()).as_str() != sha256 {
-            return altered(id, "its arguments are not those that were asked for");
+        if !is_what_was_asked_for(&row)? {
+            return altered(id, "it is not given what was asked for");
         }
     }
     seals.into_keys().min().map_or(Ok(None), |missing| altered(missing, "it is missing"))
+}
+
+/// Whether what the call of an approval is given fits its digests, which are sealed.
+fn is_what_was_asked_for(row: &rows::Row) -> Result<bool, StoreError> {
+    // A large call may lack what it is given.
+    let Ok(Some(Given { arguments, extra })) = rows::given(row) else { return Ok(false) };
+    let (server, tool) = (rows::text(row, "server")?, rows::text(row, "tool")?);
+    let definition = rows::optional(row, "definition_sha256")?.map(Digest);
+    let bound = Bound {
+        agent: &ClientId(rows::text(row, "client_id")?),
+        server: &server,
+        tool: &tool,
+        definition: definition.as_ref(),
+        arguments: &arguments,
+        extra: extra.as_deref(),
+    };
+    let sha256 = Digest::of(arguments.as_bytes());
+    Ok(call::digest(&bound).as_str() == rows::text(row, "digest")?
+        && sha256.as_str() == rows::text(row, "arguments_sha256")?)
 }
 
 async fn compare_others(

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{Column as _, Row as _, ValueRef as _};
+use sqlx::any::{AnyArguments, AnyRow, AnyTypeInfoKind};
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe, Column as _, Row as _, ValueRef as _};
 
 use super::StoreError;
 use crate::core::approval::Outcome;
 use crate::core::ids::{ApprovalId, ClientId, Digest};
 use crate::core::trust::Level;
-use crate::hub::model::{ActivityRow, Agent, AgentRef, AuditRecord};
+use crate::hub::model::{ActivityRow, Agent, AgentRef, AuditRecord, Given};
 
 /// A row as it was found; its columns are read by name.
 pub type Row = AnyRow;
@@ -52,9 +53,9 @@ pub fn optional_number(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreE
 }
 
 /// The digest of a whole row of `approvals`: every column that is not null, whatever its order, but the arguments, whose
-/// digest is a column of its own.
+/// digest is a column of its own, and what is read of a large call from elsewhere.
 pub fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
-    let mut columns: Vec<_> = row.columns().iter().filter(|column| column.name() != "arguments").collect();
+    let mut columns: Vec<_> = row.columns().iter().filter(|column| !UNSEALED.contains(&column.name())).collect();
     columns.sort_by_key(|column| column.name().to_owned());
     let mut fields = vec!["hitl.row.v1".to_owned()];
     for column in columns {
@@ -68,6 +69,37 @@ pub fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
     }
     Ok(Digest::of_fields(&fields.iter().map(String::as_bytes).collect::<Vec<_>>()))
 }
+
+/// The arguments of a call, whether it is large or not, as an expression of a query on `approvals`.
+pub const ARGUMENTS: &str = "coalesce(arguments, (select string_agg(piece, '' order by place) from given \
+     where given.digest = approvals.digest and what = 'arguments'))";
+
+/// The columns of `approvals`, with what a large call is given put together.
+pub const WHOLE: &str = "approvals.*, \
+     case when arguments is null then (select string_agg(piece, '' order by place) from given \
+     where given.digest = approvals.digest and what = 'arguments') end as large_arguments, \
+     case when arguments is null then (select string_agg(piece, '' order by place) from given \
+     where given.digest = approvals.digest and what = 'extra') end as large_extra";
+
+/// Reads whole approvals, with what follows `from approvals`.
+pub fn whole<'q>(rest: &str) -> Query<'q, Any, AnyArguments> {
+    sqlx::query(AssertSqlSafe(format!("select {WHOLE} from approvals {rest}")))
+}
+
+/// What a row of `approvals` holds of what its call is given.
+pub fn given(row: &Row) -> Result<Option<Given>, StoreError> {
+    if let Some(arguments) = optional(row, "arguments")? {
+        return Ok(Some(Given { arguments, extra: optional(row, "extra")? }));
+    }
+    if row.try_column("large_arguments").is_err() {
+        return Ok(None);
+    }
+    let arguments = optional(row, "large_arguments")?.ok_or_else(|| unreadable("arguments"))?;
+    Ok(Some(Given { arguments, extra: optional(row, "large_extra")? }))
+}
+
+/// What [`seal`] leaves out.
+const UNSEALED: [&str; 3] = ["arguments", "large_arguments", "large_extra"];
 
 /// A row of `agents`.
 pub fn agent(row: &AnyRow) -> Result<Agent, StoreError> {

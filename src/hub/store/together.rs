@@ -4,7 +4,7 @@
 const COUNTS: [usize; 4] = [64, 16, 4, 1];
 
 /// The rows in pieces, each for one statement.
-pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let piece = COUNTS.iter().find_map(|count| rows.get(..*count))?;
         rows = rows.get(piece.len()..).unwrap_or_default();
@@ -13,12 +13,16 @@ pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// The statement that writes so many rows.
-pub(super) fn insert(table: &str, columns: &[&str], count: usize) -> String {
+pub fn insert_many(table: &str, columns: &[&str], count: usize) -> String {
     let width = columns.len();
-    let row =
-        |row: usize| (1..=width).map(|column| format!("${}", row * width + column)).collect::<Vec<_>>().join(", ");
-    let rows: Vec<_> = (0..count).map(|number| format!("({})", row(number))).collect();
+    let rows: Vec<_> = (0..count).map(|number| places(number * width + 1, width)).collect();
     format!("insert into {table} ({}) values {}", columns.join(", "), rows.join(", "))
+}
+
+/// The places of so many values, from this one on.
+pub fn places(first: usize, count: usize) -> String {
+    let places: Vec<_> = (first..first + count).map(|place| format!("${place}")).collect();
+    format!("({})", places.join(", "))
 }
 
 #[cfg(test)]
@@ -31,6 +35,6 @@ mod tests {
         assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         let counts: Vec<_> = pieces(&rows).map(<[u32]>::len).collect();
         assert_eq!(counts, [64, 64, 16, 4, 1, 1]);
-        assert_eq!(insert("t", &["a", "b"], 2), "insert into t (a, b) values ($1, $2), ($3, $4)");
+        assert_eq!(insert_many("t", &["a", "b"], 2), "insert into t (a, b) values ($1, $2), ($3, $4)");
     }
 }

@@ -253,7 +253,7 @@ async fn an_approval_keeps_the_words_the_level_and_the_claims_it_was_gated_with(
     let held = desk.hold().await;
     assert_eq!((held.trust, held.agent.name.as_str(), held.user.as_deref()), (Level::High, "ci", Some("eve")));
     assert_eq!((held.client.name.as_str(), held.description.as_deref()), ("cursor", Some("Deletes")));
-    assert_eq!(held.arguments_sha256, Digest::of(held.arguments.as_bytes()));
+    assert_eq!(held.arguments_sha256, Digest::of(held.given.unwrap().arguments.as_bytes()));
     let rejected =
         desk.hub.approvals.reject(&held.id, &desk.approver, Some("  Unauthorized scope ".into())).await.unwrap();
     assert_eq!((rejected.reason.as_deref(), rejected.decided_by.as_deref()), (Some("Unauthorized scope"), Some("bob")));

@@ -17,7 +17,7 @@ const SENT: &str = r#"{"repo":"a b","n":1.0}"#;
 const SENT_AGAIN: &str = "{ \"repo\": \"a b\",\n  \"n\": 1.0 }";
 
 /// Another session of the same agent.
-fn another(desk: &Desk) -> Shim {
+pub(super) fn another(desk: &Desk) -> Shim {
     Shim { instance: InstanceId::from("shim-2"), ..desk.shim.clone() }
 }
 
@@ -53,7 +53,7 @@ async fn a_kept_card_outlives_its_shim_and_is_released_to_the_one_that_came_back
 
         let back = another(&desk);
         let joined = hold_as(&desk, &back, desk.request(SENT_AGAIN)).await;
-        assert_eq!((&joined.id, joined.arguments.as_str(), joined.asked_again), (&first.id, SENT, 1));
+        assert_eq!((&joined.id, joined.given.unwrap().arguments.as_str(), joined.asked_again), (&first.id, SENT, 1));
         desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
         for (shim, arguments) in [(&desk.shim, SENT), (&desk.shim, SENT_AGAIN), (&back, SENT_AGAIN)] {
             let answer = desk.hub.approvals.release(shim, release_of(&desk, &first.id, arguments)).await.unwrap();
@@ -163,7 +163,7 @@ async fn another_definition_or_other_values_are_another_call() {
         let digest = call::digest(&call::Bound { extra: extra.as_deref(), ..plain });
         let more = desk.hold_request(Request { extra: extra.clone(), digest, ..desk.request(SENT) }).await;
         assert_ne!(more.id, first.id);
-        assert_eq!(more.extra, extra);
+        assert_eq!(more.given.unwrap().extra, extra);
         assert!(desk.hub.approvals.held(&first.id).await.unwrap().unwrap().approval.handed_off);
     }
 }

@@ -89,7 +89,7 @@ impl Drop for New {
 
 fn tempfile_in(directory: &Path) -> std::io::Result<New> {
     let path = directory.join(format!(".hitl-{}.tmp", uuid::Uuid::now_v7().simple()));
-    let file = private::options().write(true).create_new(true).open(&path)?;
+    let file = private::new_file_in_place(&path)?;
     Ok(New { path, file, kept: false })
 }
 

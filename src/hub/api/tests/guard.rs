@@ -286,7 +286,7 @@ async fn a_long_message_of_a_shim_comes_in_frames_and_no_frame_is_long() {
     let arguments = json!({ "text": "x".repeat(3 * wire::MAX_FRAME_BYTES) }).to_string();
     let id = shim.hold(&arguments).await;
     let shown = running.hub.approvals.approval(&id).await.unwrap().unwrap();
-    assert_eq!(shown.arguments, arguments);
+    assert_eq!(shown.given.unwrap().arguments, arguments);
     shim.socket.send(Message::text("x".repeat(wire::MAX_FRAME_BYTES + 1))).await.unwrap();
     shim.hear_end().await;
 }

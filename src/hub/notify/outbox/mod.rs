@@ -94,13 +94,4 @@ impl Notify {
             .await?;
         Ok(found)
     }
-
-    /// The arguments of an approval's call.
-    pub(super) async fn arguments_of(&self, id: &ApprovalId) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query_scalar("select arguments from approvals where id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.store.read())
-            .await?;
-        Ok(found)
-    }
 }

@@ -429,7 +429,8 @@ impl Session<'_> {
                 let approval = held.approval.id.clone();
                 let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
                 let link = self.link(&approval);
-                let arguments = (held.digest != *digest).then(|| held.approval.arguments.clone());
+                let otherwise = (held.digest != *digest).then(|| held.arguments());
+                let arguments = otherwise.transpose()?.map(str::to_owned);
                 let registered = Registered { id, approval, remaining_ms, link, arguments };
                 send(self.socket, &ToWrap::Registered(registered)).await?;
                 for news in self.told.begin(&held, self.hub.now()) {

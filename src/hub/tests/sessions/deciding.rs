@@ -20,7 +20,7 @@ async fn a_held_call_is_approved_released_and_its_outcome_recorded() {
         assert_eq!((registered.remaining_ms, &registered.approval), (300_000, &call.id));
         assert_eq!(registered.link, format!("http://127.0.0.1:7420/approvals/{}", call.id));
         let approved = hub.desk.hub.approvals.approve(&call.id, &hub.desk.approver, None).await.unwrap();
-        assert_eq!(approved.arguments, "{ \"repo\": 1.0 }", "the raw text");
+        assert_eq!(approved.given.unwrap().arguments, "{ \"repo\": 1.0 }", "the raw text");
         let expected = Decision::Approved { digest: call.digest.clone() };
         assert_eq!(wire.hear_decision().await, expected);
         wire.say(&ToHub::Release(release_of(&call))).await;
