@@ -20,7 +20,8 @@ use crate::config::wrap::Flags;
                       hitl-wrap demo [OPTIONS]\n       hitl-wrap login URL\n       hitl-wrap completions SHELL",
     after_help = "Without a hub configured, the hub of this user on this machine is used, and started when none runs.\n\
                   The agent token is read from HITL_AGENT_TOKEN or from the file agent_token_file names, never from \
-                  arguments."
+                  arguments.\n\
+                  Example: hitl-wrap --server files -- npx -y @modelcontextprotocol/server-filesystem ."
 )]
 pub struct Cli {
     /// What else there is to do.
@@ -106,11 +107,13 @@ pub enum Command {
         start_servers: bool,
     },
     /// Play the whole product on this machine, with a built-in server and client
+    #[command(after_help = "Example: hitl-wrap demo --auto approve")]
     Demo(Demo),
     /// The MCP server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
     /// Enrol this machine with a hub: an admin confirms a short code on its page
+    #[command(after_help = "Example: hitl-wrap login https://hitl.example.com")]
     Login {
         /// Base URL of the hub, beginning with https:// (or http:// on this machine)
         #[arg(value_name = "URL")]
@@ -119,7 +122,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Print a completion script
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: hitl-wrap completions bash")]
     Completions {
         /// The shell to complete in
         shell: Shell,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 #[test]
 fn every_route_of_the_api_is_in_its_reference() {
@@ -100,6 +100,34 @@ fn every_command_that_a_document_has_its_reader_type_is_one() {
     }
     assert!(tried > 10, "commands are written otherwise now");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Every command that people see, with the words that lead to it.
+fn commands(command: &clap::Command, way: &str, found: &mut Vec<(String, clap::Command)>) {
+    let way = format!("{way} {}", command.get_name());
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        commands(command, &way, found);
+    }
+    found.push((way.trim().to_owned(), command.clone()));
+}
+
+#[test]
+fn the_help_of_every_command_ends_with_an_example_that_is_one() {
+    let mut found = Vec::new();
+    commands(&hitl::wrap::cli::Cli::command(), "", &mut found);
+    commands(&hitl::hub::cli::Cli::command(), "", &mut found);
+    assert!(found.len() > 30, "commands are written otherwise now: {found:?}");
+    for (way, command) in found {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let example = help.lines().last().and_then(|line| line.strip_prefix("Example: "));
+        let example = example.unwrap_or_else(|| panic!("{way} --help has no example: {help:?}"));
+        assert!(example.starts_with(&way), "{way}: {example}");
+        let parsed = match way.starts_with("hitl-hub") {
+            true => hitl::hub::cli::Cli::try_parse_from(words(example)).map(drop),
+            false => hitl::wrap::cli::Cli::try_parse_from(words(example)).map(drop),
+        };
+        assert!(parsed.is_ok(), "{way}: {example}: {parsed:?}");
+    }
 }
 
 #[test]

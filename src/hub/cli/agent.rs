@@ -16,37 +16,42 @@ use crate::hub::who::Actor;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add an agent and print its token, which is never shown again
+    #[command(after_help = "Example: hitl-hub agent add ci --user alice")]
     Add {
-        /// Its name
+        /// Name of the agent
         name: String,
         /// The person it works for
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
     },
     /// List the agents
+    #[command(after_help = "Example: hitl-hub agent list")]
     List,
     /// Print a new token for an agent, which keeps its client id; the one before stays good for a while
+    #[command(after_help = "Example: hitl-hub agent rotate ci --overlap 12h")]
     Rotate {
-        /// Its name or client id
+        /// Name or client id of the agent
         name: String,
         /// How long the token before stays good, such as 12h or 7d; 0m ends it at once
         #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
         overlap: Duration,
     },
     /// Say which servers an agent may stand in front of
+    #[command(after_help = "Example: hitl-hub agent servers ci github files")]
     Servers {
-        /// Its name or client id
+        /// Name or client id of the agent
         name: String,
-        /// These and no other
+        /// Names of the servers that it may stand in front of, and of no others
         #[arg(value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
         servers: Vec<String>,
-        /// Every server
+        /// Let it stand in front of every server
         #[arg(long)]
         all: bool,
     },
     /// Make an agent's token worthless, cut its sessions and cancel what it holds
+    #[command(after_help = "Example: hitl-hub agent revoke ci")]
     Revoke {
-        /// Its name or client id
+        /// Name or client id of the agent
         name: String,
     },
 }

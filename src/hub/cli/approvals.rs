@@ -37,44 +37,50 @@ pub(super) struct Approvals {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// List approvals: those that wait, or others by status
+    #[command(after_help = "Example: hitl-hub approvals list --status approved,rejected")]
     List {
-        /// pending, approved, rejected, timed_out or cancelled; several with commas
+        /// Only approvals that are pending, approved, rejected, timed_out or cancelled; several with commas
         #[arg(long, default_value = "pending")]
         status: String,
-        /// At most so many
+        /// List at most so many
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
     /// Show one approval with all its arguments
+    #[command(after_help = "Example: hitl-hub approvals show 1f0c93ab")]
     Show {
-        /// Its id, or the end of it as lists show it
+        /// Id of the approval, or the end of it as lists show it
         id: String,
     },
-    /// Let the call run
+    /// Approve a call, which then runs
+    #[command(after_help = "Example: hitl-hub approvals approve 1f0c93ab")]
     Approve {
-        /// Its id, or the end of it as lists show it
+        /// Id of the approval, or the end of it as lists show it
         id: String,
         /// Words for the record
         #[arg(long)]
         comment: Option<String>,
     },
-    /// Refuse the call
+    /// Reject a call, which then never runs
+    #[command(after_help = "Example: hitl-hub approvals reject 1f0c93ab --reason \"Wrong environment\"")]
     Reject {
-        /// Its id, or the end of it as lists show it
+        /// Id of the approval, or the end of it as lists show it
         id: String,
         /// Words for the agent and its user
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Give more time
+    /// Give a call more time to be decided
+    #[command(after_help = "Example: hitl-hub approvals extend 1f0c93ab --seconds 600")]
     Extend {
-        /// Its id, or the end of it as lists show it
+        /// Id of the approval, or the end of it as lists show it
         id: String,
         /// How many seconds more [default: 300]
         #[arg(long)]
         seconds: Option<u32>,
     },
     /// Print every change of an approval as it happens, also across a restart of the hub: id, status, outcome, risk, server, tool, agent, user, arguments
+    #[command(after_help = "Example: hitl-hub approvals watch")]
     Watch,
 }
 

@@ -17,12 +17,14 @@ const PAGE: u32 = 1000;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Print every record, oldest first
+    #[command(after_help = "Example: hitl-hub audit export --format csv")]
     Export {
-        /// How
+        /// Form of the records
         #[arg(long, value_enum, default_value = "jsonl")]
         format: Format,
     },
     /// Check that no record was changed or taken out
+    #[command(after_help = "Example: hitl-hub audit verify")]
     Verify,
 }
 

@@ -204,7 +204,7 @@ pub(super) async fn healthcheck(hub: Option<String>, place: &Place) -> anyhow::R
         }
     };
     let url = format!("{}/readyz", base.trim_end_matches('/'));
-    let response = http(&route)?.get(&url).timeout(Duration::from_secs(5)).send().await;
+    let response = http(&parse(&base)?, &route)?.get(&url).timeout(Duration::from_secs(5)).send().await;
     let response = response.map_err(|error| no_answer(&base, error.into()))?;
     match response.status().is_success() {
         true => Ok(ExitCode::SUCCESS),

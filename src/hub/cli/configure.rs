@@ -12,8 +12,10 @@ const EXAMPLE: &str = include_str!("../../../config.example.toml");
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Read all settings and say where the hub would listen and keep its data
+    #[command(after_help = "Example: hitl-hub config check --config hub.toml")]
     Check,
     /// Print a settings file with every key and its default
+    #[command(after_help = "Example: hitl-hub config default")]
     Default,
 }
 

@@ -35,7 +35,12 @@ use crate::telemetry;
 
 /// Where people approve or reject the tool calls of AI agents.
 #[derive(Debug, Parser)]
-#[command(name = "hitl-hub", version, propagate_version = true)]
+#[command(
+    name = "hitl-hub",
+    version,
+    propagate_version = true,
+    after_help = "Example: hitl-hub serve --config hub.toml"
+)]
 pub struct Cli {
     #[command(flatten)]
     place: Place,
@@ -59,7 +64,8 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the hub
+    /// Run the hub, until a signal or `hitl-hub stop` ends it
+    #[command(after_help = "Example: hitl-hub serve --listen 127.0.0.1:7420")]
     Serve {
         /// Address and port to listen on [env: HITL_LISTEN] [default: 127.0.0.1:7420]
         #[arg(long, value_name = "ADDR")]
@@ -72,41 +78,52 @@ enum Command {
         accept_rollback: bool,
     },
     /// Print a one-time sign-in link for the first administrator, and open it in a browser
+    #[command(after_help = "Example: hitl-hub open --no-browser")]
     Open {
-        /// Only print it
+        /// Print the link without opening a browser
         #[arg(long)]
         no_browser: bool,
     },
     /// Bring the store's schema up to date, before hubs of this version start
+    #[command(after_help = "Example: hitl-hub migrate --database postgres://hitl@localhost/hitl")]
     Migrate,
     /// End the hub that runs on the data dir
+    #[command(after_help = "Example: hitl-hub stop")]
     Stop,
-    /// The people who may sign in
+    /// Manage the people who may sign in
+    #[command(after_help = "Example: hitl-hub user add alice --role approver")]
     #[command(subcommand)]
     User(user::Command),
-    /// The identities that shims connect with
+    /// Manage the identities that shims connect with
+    #[command(after_help = "Example: hitl-hub agent add ci")]
     #[command(subcommand)]
     Agent(agent::Command),
-    /// The MCP servers that shims have named
+    /// See the MCP servers that shims have named
+    #[command(after_help = "Example: hitl-hub server list")]
     #[command(subcommand)]
     Server(server::Command),
     /// See and decide what waits, over the hub's API
+    #[command(after_help = "Example: hitl-hub approvals list")]
     Approvals(approvals::Approvals),
-    /// The chained record of decisions and changes
+    /// Export or check the chained record of decisions and changes
+    #[command(after_help = "Example: hitl-hub audit verify")]
     #[command(subcommand)]
     Audit(audit::Command),
-    /// The settings file
+    /// Check the settings, or print a settings file
+    #[command(after_help = "Example: hitl-hub config check --config hub.toml")]
     #[command(subcommand)]
     Config(configure::Command),
     /// Succeed if the hub answers and its store does
+    #[command(after_help = "Example: hitl-hub healthcheck --hub http://127.0.0.1:7420")]
     Healthcheck {
         /// The hub's URL; default: the hub that runs on the data dir
         #[arg(long, value_name = "URL")]
         hub: Option<String>,
     },
-    /// Print a completion script
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: hitl-hub completions bash")]
     Completions {
-        /// For which shell
+        /// The shell to complete in
         shell: Shell,
     },
 }

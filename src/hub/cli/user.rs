@@ -17,6 +17,7 @@ use crate::hub::who::Actor;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add a user; without a password, print a one-time sign-in link for them
+    #[command(after_help = "Example: hitl-hub user add alice --role approver")]
     Add {
         /// The name to sign in with
         name: String,
@@ -28,45 +29,53 @@ pub(super) enum Command {
         password_stdin: bool,
     },
     /// Print a one-time sign-in link for a user, in place of those they have not used
+    #[command(after_help = "Example: hitl-hub user link alice")]
     Link {
-        /// Whose
+        /// Name of the user
         name: String,
     },
     /// List the users
+    #[command(after_help = "Example: hitl-hub user list")]
     List,
     /// Say what a user may do
+    #[command(after_help = "Example: hitl-hub user role alice viewer")]
     Role {
-        /// Whose
+        /// Name of the user
         name: String,
         /// What they may do
         role: RoleName,
     },
     /// Remove a user, with their sessions, sign-in links and tokens
+    #[command(after_help = "Example: hitl-hub user remove alice")]
     Remove {
-        /// Whom
+        /// Name of the user
         name: String,
     },
     /// Print a personal token for a user's scripts, which is never shown again
+    #[command(after_help = "Example: hitl-hub user token alice --expires 7d")]
     Token {
-        /// Whose
+        /// Name of the user
         name: String,
-        /// How long it is good, such as 12h or 30d
+        /// How long the token is good, such as 12h or 30d
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
         expires: Duration,
     },
     /// List a user's personal tokens
+    #[command(after_help = "Example: hitl-hub user tokens alice")]
     Tokens {
-        /// Whose
+        /// Name of the user
         name: String,
     },
     /// Make a personal token worthless
+    #[command(after_help = "Example: hitl-hub user revoke 3f9c")]
     Revoke {
-        /// Its id in the list of tokens
+        /// Id of the token, as `hitl-hub user tokens` lists it
         id: String,
     },
     /// Set a user's password, which ends their sessions, sign-in links and tokens
+    #[command(after_help = "Example: hitl-hub user passwd alice")]
     Passwd {
-        /// Whose
+        /// Name of the user
         name: String,
         /// Read the password from stdin
         #[arg(long)]

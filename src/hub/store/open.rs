@@ -211,7 +211,13 @@ async fn migrate(mut migrator: Migrator, connection: &mut AnyConnection) -> Resu
     if found.is_ok_and(|found| found >= newest) {
         migrator.set_locking(false);
     }
-    migrator.run(connection).await.map_err(|error| {
+    let mut result = migrator.run(&mut *connection).await;
+    // In SQLite nothing keeps two programs from making the same step at once, such as a hub that starts for the first
+    // time and a command that asks how it is: one fails, and then finds it made.
+    if let Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) = result {
+        result = migrator.run(connection).await;
+    }
+    result.map_err(|error| {
         StoreError::Open(match error {
             MigrateError::VersionMissing(version) => {
                 format!("the store was written by a newer version (its schema is {version}); start that version")

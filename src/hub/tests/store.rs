@@ -32,6 +32,17 @@ async fn a_new_store_is_only_for_its_owner() {
 }
 
 #[tokio::test]
+async fn programs_that_make_the_same_store_at_once_all_have_it() {
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::Sqlite(directory.path().join("hub.db"));
+        for opened in futures_util::future::join_all((0..4).map(|_| Store::open(&database))).await {
+            opened.unwrap().close().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_written_is_there_after_opening_again() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
