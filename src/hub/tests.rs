@@ -9,6 +9,7 @@ mod decision_point;
 mod decisions;
 pub(super) mod desk;
 mod hand_off;
+mod history;
 mod insights;
 mod large;
 mod leases;

@@ -63,7 +63,8 @@ impl Shims {
     async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
         let verdicts: Vec<_> = calls.iter().map(verdict).collect();
-        self.store
+        let (last, now_last) = self
+            .store
             .write_in(turn, calls.len(), move |tx| {
                 Box::pin(async move {
                     if calls.iter().any(|call| call.bypass) {
@@ -80,12 +81,12 @@ impl Shims {
                         rows.extend(logged(tx, &shim, id, call, clock.now()).await?);
                     }
                     tx.add_activity(&rows).await?;
-                    tx.bound_activity(last, id).await
+                    Ok::<_, StoreError>((last, id))
                 })
             })
             .await?;
         verdicts.into_iter().for_each(|verdict| self.tallies.called(verdict, 1));
-        Ok(())
+        self.store.bound_activity(last, now_last).await
     }
 
     /// Counts what was left out, where the agent may have a row for it.
@@ -100,18 +101,19 @@ impl Shims {
             return Ok(());
         }
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(agent.clone()));
-        self.store
+        let last = self
+            .store
             .write_in(turn, 1, move |tx| {
                 Box::pin(async move {
                     let last = tx.last_activity().await?;
                     let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
                     tx.add_activity(&[hole(&shim, last + 1, dropped, clock.now())]).await?;
-                    tx.bound_activity(last, last + 1).await
+                    Ok::<_, StoreError>(last)
                 })
             })
             .await?;
         self.tallies.called("dropped", left_out);
-        Ok(())
+        self.store.bound_activity(last, last + 1).await
     }
 }
 

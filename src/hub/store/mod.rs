@@ -6,6 +6,7 @@
 mod activity;
 mod allowance;
 mod audit;
+mod bounds;
 mod budget;
 mod bus;
 mod busy;
@@ -26,10 +27,12 @@ mod queue;
 pub mod rows;
 mod seals;
 mod secret;
+mod sieve;
 #[cfg(test)]
 pub(super) mod testing;
 mod together;
 mod tx;
+mod varint;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,9 +65,11 @@ pub use self::paging::page_size;
 use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
+pub use self::sieve::{History, Sealing, Span, Wanted};
 pub use self::together::{insert_many, pieces, places};
 use self::tx::Around;
 pub use self::tx::Tx;
+pub use self::varint::{put_number, take_number};
 use self::writer::Writer;
 use crate::chance::NoChance;
 use crate::config::database::Database;
@@ -251,8 +256,8 @@ impl Store {
         &self.0.readers
     }
 
-    /// The operator that finds a pattern whatever the case of its letters: the one word that the databases have not in
-    /// common. Lower case made of both sides would do for both, and takes twice as long.
+    /// The operator that finds a pattern whatever the case of letters from A to Z, and of no others: the one word that the
+    /// databases have not in common. Lower case made of both sides would do for both, and takes twice as long.
     pub(super) fn like(&self) -> &'static str {
         self.0.like
     }

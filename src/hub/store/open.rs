@@ -141,7 +141,7 @@ async fn postgres(url: &str) -> Result<Opened, StoreError> {
     Ok(Opened {
         readers: readers.connect_with(options.clone()).await.map_err(cannot)?,
         writer: Source { options, settings: None, begin: ["begin", LOCK_AND_FIND] },
-        like: "ilike",
+        like: "collate \"C\" ilike",
         shared: true,
     })
 }
