@@ -157,7 +157,10 @@ async fn run(store: &mut AnyConnection, sql: &str) {
 
 /// The numbers after `from` up to `to`, as rows to select from.
 fn numbers(from: i64, to: i64) -> String {
-    format!("with recursive n (n) as (select {} union all select n + 1 from n where n < {to}) ", from + 1)
+    format!(
+        "with recursive n (n) as (select cast({} as bigint) union all select n + 1 from n where n < {to}) ",
+        from + 1
+    )
 }
 
 /// Eight hexadecimal digits that look like chance, the same in both databases.

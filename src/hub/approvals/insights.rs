@@ -22,8 +22,8 @@ impl Approvals {
     pub async fn insights(&self, filter: &ApprovalFilter, days: &[i64]) -> Result<Insights, StoreError> {
         // Words are looked for in the rows; everything else is known of a whole chunk at once.
         let wanted = if filter.q.is_some() { wanted(filter) } else { Wanted::default() };
-        let walk = self.store.walk(History::Approvals, wanted, 0..=i64::MAX, (filter.from, filter.to)).await?;
-        let (mut walk, mut counted) = (walk.by_chunks(), Counted::new(filter, days));
+        let mut walk = self.store.walk_chunks(History::Approvals, wanted, (filter.from, filter.to)).await?;
+        let mut counted = Counted::new(filter, days);
         while let Some(span) = walk.next().await? {
             match &span {
                 Span::Chunk(chunk, _) if filter.q.is_none() => {

@@ -45,58 +45,64 @@ pub struct Walk<'s> {
     whole: bool,
 }
 
+/// When rows were: `from` included, `to` not.
+type Times = (Option<i64>, Option<i64>);
+
 impl Store {
-    /// A walk over rows with these numbers that were at these times (`from` included, `to` not) and have what is wanted.
+    /// A walk over rows with these numbers that were at these times and have what is wanted.
     pub async fn walk(
         &self,
         history: History,
         wanted: Wanted,
         numbers: RangeInclusive<i64>,
-        (from, to): (Option<i64>, Option<i64>),
+        times: Times,
     ) -> Result<Walk<'_>, StoreError> {
-        let mut walk = Walk {
-            store: self,
-            history,
-            wanted,
-            numbers: numbers.clone(),
-            parts: VecDeque::new(),
-            candidates: VecDeque::new(),
-            most: FEW,
-            whole: false,
-        };
-        if walk.wanted.is_everything() && from.is_none() && to.is_none() {
+        let mut walk = Walk::new(self, history, wanted, numbers.clone());
+        if walk.wanted.is_everything() && times == (None, None) {
             walk.parts.push_back(Part::All(numbers));
             return Ok(walk);
         }
+        walk.find_chunks(times).await?;
+        Ok(walk)
+    }
+
+    /// The same over all rows; where nothing but their times is asked, sealed chunks are handed out as such.
+    pub async fn walk_chunks(&self, history: History, wanted: Wanted, times: Times) -> Result<Walk<'_>, StoreError> {
+        let mut walk = Walk { whole: true, ..Walk::new(self, history, wanted, 0..=i64::MAX) };
+        walk.find_chunks(times).await?;
+        Ok(walk)
+    }
+}
+
+impl<'s> Walk<'s> {
+    fn new(store: &'s Store, history: History, wanted: Wanted, numbers: RangeInclusive<i64>) -> Self {
+        let (parts, candidates) = (VecDeque::new(), VecDeque::new());
+        Self { store, history, wanted, numbers, parts, candidates, most: FEW, whole: false }
+    }
+
+    async fn find_chunks(&mut self, (from, to): Times) -> Result<(), StoreError> {
+        let (history, numbers) = (self.history, self.numbers.clone());
         let found = sqlx::query(
             "select chunk, earliest, latest from chunks where history = $1 and chunk between $2 and $3 order by chunk desc",
         )
         .bind(history.word())
         .bind(history.chunk(*numbers.start()))
         .bind(history.chunk(*numbers.end()))
-        .fetch_all(self.read())
+        .fetch_all(self.store.read())
         .await?;
         let mut next = *numbers.end();
         for row in &found {
             let chunk = rows::number(row, "chunk")?;
             let (first, last) = history.numbers(chunk);
-            walk.unsealed(last.saturating_add(1)..=next);
+            self.unsealed(last.saturating_add(1)..=next);
             next = first - 1;
             let (earliest, latest) = (rows::number(row, "earliest")?, rows::number(row, "latest")?);
             if from.is_none_or(|from| latest >= from) && to.is_none_or(|to| earliest < to) {
-                walk.sealed(chunk);
+                self.sealed(chunk);
             }
         }
-        walk.unsealed(*numbers.start()..=next);
-        Ok(walk)
-    }
-}
-
-impl Walk<'_> {
-    /// Hands out whole chunks, where nothing but their times is asked.
-    pub fn by_chunks(mut self) -> Self {
-        self.whole = true;
-        self
+        self.unsealed(*numbers.start()..=next);
+        Ok(())
     }
 
     fn unsealed(&mut self, numbers: RangeInclusive<i64>) {
