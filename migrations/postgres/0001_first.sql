@@ -300,14 +300,45 @@ create table hubs (
     room text
 );
 
--- Which hub a shim with something open came to last. Other hubs end what it holds only when that one is gone.
+-- Which hub a shim came to last, where several serve this store, until it is gone. Other hubs end what it holds only when
+-- that hub is gone.
 create table instances (
     client_id text not null,
     instance text not null,
     hub text not null,
+    server text not null,
+    -- 1: it has listed tools or asked for something, so people may see it.
+    shown bigint not null default 0,
+    -- What its client starts without a shim, as a JSON list.
+    ungated text,
     primary key (client_id, instance)
 );
 create index instances_hub on instances (hub);
+
+-- Machines that wait under a code, each at one hub, until an administrator says what they are. A machine gets the token
+-- whose hash is here: the token itself is with its hub alone.
+create table enrolments (
+    code text primary key,
+    hub text not null,
+    host text,
+    user_name text,
+    version text not null,
+    address text not null,
+    token_hash text not null,
+    -- Of one that was confirmed: until when it must have its token.
+    expires_at bigint not null,
+    -- The agent that it was made.
+    client_id text
+);
+
+-- What all hubs on this store have spent together, as the time at which as much as there may be is there again; one that
+-- is not here has spent nothing.
+create table spent (
+    what text not null,
+    whose text not null,
+    full_at bigint not null,
+    primary key (what, whose)
+);
 
 -- Rows that stood behind the last record of the chain and were none of it, as they were found.
 create table strays (

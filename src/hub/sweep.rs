@@ -70,7 +70,11 @@ impl Hub {
         let begun = self.now();
         if rounds.adopt_at <= begun {
             self.expect_orphans_back().await?;
-            rounds.adopt_at = if self.store.is_shared() { begun + BEAT_MS } else { i64::MAX };
+            rounds.adopt_at = i64::MAX;
+            if self.store.is_shared() {
+                self.store.forget_spent(begun).await?;
+                rounds.adopt_at = begun + BEAT_MS;
+            }
         }
         for (client_id, instance, shown) in self.live.given_up(self.now()) {
             self.approvals.gone(&client_id, &instance).await?;
@@ -86,6 +90,9 @@ impl Hub {
         }
         if rounds.prune_at <= begun {
             self.prune().await?;
+            if let Err(error) = self.agents.sweep_enrolments().await {
+                tracing::error!(%error, "machines that wait no more could not be forgotten");
+            }
             rounds.prune_at = begun + PRUNE_MS;
         }
         if rounds.seal_at <= begun {

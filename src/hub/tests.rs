@@ -14,6 +14,7 @@ mod insights;
 mod large;
 mod leases;
 mod notifications;
+mod pairs;
 #[cfg(feature = "wrap")]
 mod policy;
 mod releases;

@@ -27,12 +27,14 @@ impl Shims {
     pub async fn log_calls(&self, shim: &Shim, mut calls: Vec<Activity>, dropped: u64) -> Result<(), StoreError> {
         let (agent, told) = (&shim.client_id, calls.len());
         let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
-        let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
+        let kept = self.budgets.spend_up_to_at(&self.store, agent, Cost::Row, wanted, self.now()).await?;
         calls.truncate(usize::try_from(kept).unwrap_or_default());
         let excess = u64::try_from(told - calls.len()).unwrap_or(u64::MAX);
         self.budgets.leave_out(agent, Cost::Row, dropped.saturating_add(excess));
         for call in &mut calls {
-            call.denied = call.denied.take().map(|denied| self.kept_of(shim, denied));
+            if let Some(denied) = call.denied.take() {
+                call.denied = Some(self.kept_of(shim, denied).await?);
+            }
         }
         while !calls.is_empty() {
             let rest = calls.split_off(calls.len().min(PIECE));
@@ -42,19 +44,20 @@ impl Shims {
     }
 
     /// What is kept of a denied call: no arguments, where its agent has had too many denied of late.
-    fn kept_of(&self, shim: &Shim, denied: Denied) -> Denied {
+    async fn kept_of(&self, shim: &Shim, denied: Denied) -> Result<Denied, StoreError> {
         let clean = |text: &str| text.replace('\0', "");
         let reasons = denied.reasons.iter().take(MAX_REASONS);
         let reasons = reasons.map(|reason| clean(reason).chars().take(MAX_REASON).collect()).collect();
         let arguments = denied.arguments.map(|arguments| clean(&Denied::cut(&arguments)));
         let kib = arguments.as_ref().map_or(0, |arguments| arguments.len().div_ceil(1024));
         let kib = i64::try_from(kib).unwrap_or(i64::MAX);
-        let there = self.budgets.spend(&shim.client_id, Cost::DeniedKiB, kib, self.now()).is_ok();
-        Denied {
+        let (agent, now) = (&shim.client_id, self.now());
+        let there = self.budgets.spend_at(&self.store, agent, Cost::DeniedKiB, kib, now).await?.is_ok();
+        Ok(Denied {
             reasons,
             digest: denied.digest.filter(|digest| digest.is_whole()),
             arguments: arguments.filter(|_| there),
-        }
+        })
     }
 
     async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
@@ -93,7 +96,7 @@ impl Shims {
         if left_out == 0 {
             return Ok(());
         }
-        if self.budgets.spend(agent, Cost::Row, 1, self.now()).is_err() {
+        if self.budgets.spend_at(&self.store, agent, Cost::Row, 1, self.now()).await?.is_err() {
             self.budgets.leave_out(agent, Cost::Row, left_out);
             return Ok(());
         }

@@ -4,6 +4,7 @@
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
 mod activity;
+mod allowance;
 mod audit;
 mod bounds;
 mod budget;
@@ -45,9 +46,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::activity::{ActivityFilter, Logged};
+pub use self::allowance::Allowance;
 pub use self::audit::ChainCheck;
 pub use self::budget::{Budgets, Cost};
-pub use self::bus::{Bus, Ended, Target};
+pub use self::bus::{Bus, Ended, Target, Word};
 pub use self::chain::Entry;
 use self::chain::record_hash;
 pub use self::conditions::{Conditions, Value};
@@ -162,7 +164,7 @@ impl From<NoChance> for StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         ERRORS.fetch_add(1, Ordering::Relaxed);
-        Self::Failed(error.to_string())
+        Self::Failed(busy::in_words(&error))
     }
 }
 
