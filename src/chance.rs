@@ -25,9 +25,17 @@ pub fn secret() -> Result<String, NoChance> {
 
 /// Between half of it and all of it, so that what failed together does not come back together.
 pub fn jittered(wait: Duration) -> Duration {
-    // Without chance the waits are alike, and nothing else is lost.
-    let part = bytes().map_or(u32::MAX, u32::from_le_bytes);
-    wait / 2 + (wait / 2).mul_f64(f64::from(part) / f64::from(u32::MAX))
+    jittered_by(wait, any())
+}
+
+/// The same by this number, of which any is as likely.
+pub fn jittered_by(wait: Duration, any: u32) -> Duration {
+    wait / 2 + (wait / 2).mul_f64(f64::from(any) / f64::from(u32::MAX))
+}
+
+/// Any number. Without chance always the same: then the waits are alike, and nothing else is lost.
+pub fn any() -> u32 {
+    bytes().map_or(u32::MAX, u32::from_le_bytes)
 }
 
 #[cfg(test)]

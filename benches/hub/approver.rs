@@ -31,8 +31,7 @@ impl Approver {
     pub async fn sign_in(hub: &Hub) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder().cookie_store(true).tcp_nodelay(true).build().unwrap();
-        let mut open = Command::new(env!("CARGO_BIN_EXE_hitl-hub"));
-        open.args(["open", "--no-browser", "--data-dir", &hub.data_dir()]).env("HOME", hub.data_dir());
+        let mut open = Command::from(hub.command(&["open", "--no-browser"]));
         let link = String::from_utf8(open.output().await.unwrap().stdout).unwrap();
         let code = link.trim().split_once('#').unwrap().1.to_owned();
         let mut approver = Self { http, url: hub.url.clone(), csrf: String::new() };

@@ -1,5 +1,7 @@
 //! What the hub costs: decisions, events, idle shims, policy changes. `cargo bench --bench hub`.
 //!
+//! `-- limits`, `-- history` and `-- storm` are apart.
+//!
 //! Both real programs and a real store; `benches/README.md` says how to read the numbers.
 
 #![expect(
@@ -15,10 +17,12 @@ mod decisions;
 #[path = "../relay/echo.rs"]
 mod echo;
 mod flood;
+mod history;
 #[path = "../relay/hub.rs"]
 mod hub;
 mod limits;
 mod shim;
+mod storm;
 mod yardstick;
 
 use approver::Approver;
@@ -30,7 +34,15 @@ fn main() {
         return echo::serve();
     }
     let has = |word: &str| args.iter().any(|arg| arg == word);
-    tokio::runtime::Runtime::new().unwrap().block_on(run(has("--quick"), has("limits")));
+    if has("storm") {
+        return storm::measure();
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if has("history") {
+        println!("| what | measured | ratio | goal |\n|---|---|---|---|");
+        return runtime.block_on(history::measure(&history::Sizes::of(&args)));
+    }
+    runtime.block_on(run(has("--quick"), has("limits")));
 }
 
 async fn run(quick: bool, limits_alone: bool) {

@@ -1,6 +1,7 @@
 //! A hub for the shim to be connected to, on the other core.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -8,7 +9,9 @@ use tempfile::TempDir;
 /// A running hub; ended when dropped.
 pub struct Hub {
     child: Child,
-    data: TempDir,
+    data: PathBuf,
+    _temporary: Option<TempDir>,
+    database: Option<String>,
     /// Its base URL.
     pub url: String,
 }
@@ -16,9 +19,18 @@ pub struct Hub {
 impl Hub {
     /// Starts one and waits until it listens.
     pub fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_on(None, None)
+    }
+
+    /// The same in this directory, on this database.
+    pub fn start_on(dir: Option<&str>, database: Option<&str>) -> Self {
+        let temporary = dir.is_none().then(|| tempfile::tempdir().unwrap());
+        let data = dir.map_or_else(|| temporary.as_ref().unwrap().path().to_owned(), PathBuf::from);
         let mut command = Command::new(env!("CARGO_BIN_EXE_hitl-hub"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path()).env("HOME", data.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).env("HOME", &data);
+        if let Some(database) = database {
+            command.args(["--database", database]);
+        }
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let pinned =
             Command::new("taskset").args(["-apc", "0", &child.id().to_string()]).stdout(Stdio::null()).status();
@@ -32,14 +44,29 @@ impl Hub {
                 .filter(|line| line.contains("WARN") || line.contains("ERROR"))
                 .for_each(|line| eprintln!("{line}"))
         });
-        Self { child, data, url: url.expect("the hub starts") }
+        Self {
+            child,
+            data,
+            _temporary: temporary,
+            database: database.map(str::to_owned),
+            url: url.expect("the hub starts"),
+        }
     }
 
     /// A new agent's token.
     pub fn add_agent(&self, name: &str) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hitl-hub"));
-        command.args(["agent", "add", name, "--data-dir"]).arg(self.data.path()).env("HOME", self.data.path());
+        let mut command = self.command(&["agent", "add", name]);
         String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+    }
+
+    /// A command beside the hub, on its store.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hitl-hub"));
+        command.args(args).arg("--data-dir").arg(&self.data).env("HOME", &self.data);
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        command
     }
 
     /// Resident memory in KiB.
@@ -51,7 +78,7 @@ impl Hub {
 
     /// Its data dir, which serves the shim as home too.
     pub fn data_dir(&self) -> String {
-        self.data.path().display().to_string()
+        self.data.display().to_string()
     }
 }
 

@@ -129,7 +129,9 @@ create table tools (
 ) strict;
 
 create table approvals (
-    id text primary key,
+    -- In the order of the history.
+    number integer primary key,
+    id text not null unique,
     -- The id of the live request behind it: another one when an identical call joined it.
     request_id text not null,
     -- 1 while no live request stands behind it and an identical call may join.
@@ -190,12 +192,8 @@ create index approvals_pending on approvals (client_id, status) where status = '
 create index approvals_unreleased on approvals (grace_until) where status = 'approved' and outcome = 'waiting';
 create index approvals_request on approvals (request_id);
 create index approvals_kept on approvals (client_id, identity) where kept = 1;
--- The history in its order, with everything that it is filtered by and counted in: what no filter lets through is not
--- read.
-create index approvals_created on approvals
-    (created_at, id, status, server, tool, client_id, agent_name, user_name, decided_by, decided_at);
-create index approvals_server on approvals
-    (server, created_at, id, status, tool, client_id, agent_name, user_name, decided_by, decided_at);
+-- How often each tool of a server was asked for.
+create index approvals_tool on approvals (server, tool);
 create index approvals_agent on approvals (client_id, created_at);
 create index approvals_live on approvals (client_id, instance) where outcome in ('waiting', 'released');
 
@@ -223,6 +221,24 @@ create table activity (
 create index activity_tool on activity (server, tool, at);
 create index activity_whole on activity (client_id, id) where arguments is not null;
 create index activity_running on activity (client_id, instance, running) where running is not null;
+
+-- What keeps searches from reading everything (src/hub/store/sieve): the chunks of `approvals` and `activity` that are
+-- sealed, with what insights count in them, and which rows of each have which marks.
+create table chunks (
+    history text not null,
+    chunk integer not null,
+    earliest integer not null,
+    latest integer not null,
+    summary text,
+    primary key (history, chunk)
+) strict;
+create table marks (
+    history text not null,
+    page integer not null,
+    chunk integer not null,
+    bits text not null,
+    primary key (history, page, chunk)
+) strict;
 
 create table channels (
     id text primary key,
@@ -284,14 +300,45 @@ create table hubs (
     room text
 ) strict;
 
--- Which hub a shim with something open came to last. Other hubs end what it holds only when that one is gone.
+-- Which hub a shim came to last, where several serve this store, until it is gone. Other hubs end what it holds only when
+-- that hub is gone.
 create table instances (
     client_id text not null,
     instance text not null,
     hub text not null,
+    server text not null,
+    -- 1: it has listed tools or asked for something, so people may see it.
+    shown integer not null default 0,
+    -- What its client starts without a shim, as a JSON list.
+    ungated text,
     primary key (client_id, instance)
 ) strict;
 create index instances_hub on instances (hub);
+
+-- Machines that wait under a code, each at one hub, until an administrator says what they are. A machine gets the token
+-- whose hash is here: the token itself is with its hub alone.
+create table enrolments (
+    code text primary key,
+    hub text not null,
+    host text,
+    user_name text,
+    version text not null,
+    address text not null,
+    token_hash text not null,
+    -- Of one that was confirmed: until when it must have its token.
+    expires_at integer not null,
+    -- The agent that it was made.
+    client_id text
+) strict;
+
+-- What all hubs on this store have spent together, as the time at which as much as there may be is there again; one that
+-- is not here has spent nothing.
+create table spent (
+    what text not null,
+    whose text not null,
+    full_at integer not null,
+    primary key (what, whose)
+) strict;
 
 -- Rows that stood behind the last record of the chain and were none of it, as they were found.
 create table strays (

@@ -178,13 +178,19 @@ impl Live {
         connected.is_some_and(|connected| !std::mem::replace(&mut connected.counts, true))
     }
 
-    /// What the session's client starts without a shim, as far as a page has room for it.
-    pub(super) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) {
+    /// What the session's client starts without a shim, as far as a page has room for it, which is returned.
+    pub(super) fn tell_of(&self, client_id: &ClientId, instance: &InstanceId, mut items: Vec<Ungated>) -> Vec<Ungated> {
         items.retain(|item| item.client.len() <= MAX_NAME && item.server.len() <= MAX_NAME);
         items.truncate(MAX_UNGATED);
         if let Some(connected) = self.shims().connected.get_mut(&(client_id.clone(), instance.clone())) {
-            connected.ungated = items;
+            connected.ungated.clone_from(&items);
         }
+        self.ungated_changed();
+        items
+    }
+
+    /// There is more to say of what clients start without a shim, here or at another hub.
+    pub(super) fn ungated_changed(&self) {
         self.told.send_modify(|told| *told += 1);
     }
 

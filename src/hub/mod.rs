@@ -52,7 +52,7 @@ use self::notify::Notify;
 use self::people::People;
 use self::servers::{DecisionPoint, Servers};
 use self::shims::{Room, Shims, Turns};
-use self::store::{Budgets, Store, StoreError, Target};
+use self::store::{Budgets, Store, StoreError, Target, Word};
 use self::tallies::Tallies;
 use crate::core::trust::Level;
 
@@ -142,6 +142,14 @@ impl Hub {
             let live = live.clone();
             move |target| live.hear(target)
         });
+        store.bus().hear({
+            let live = live.clone();
+            move |word| {
+                if *word == Word::Ungated {
+                    live.ungated_changed();
+                }
+            }
+        });
         let tallies = Tallies::default();
         store.bus().subscribe({
             let tallies = tallies.clone();
@@ -213,7 +221,7 @@ impl Rooms {
         decision_point: Option<DecisionPoint>,
     ) -> Self {
         let Settings { grant_for_ms, resume_within_ms, .. } = settings;
-        let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::default());
+        let (base_url, shutdown, budgets) = (BaseUrl::default(), CancellationToken::new(), Budgets::of(&store));
         if let Some(url) = &settings.base_url {
             base_url.set(url);
         }

@@ -1,18 +1,31 @@
 //! What happens by itself: deadlines, graces, lost shims, pruning. It sleeps until the next of them, and no longer.
 
 use crate::hub::Hub;
-use crate::hub::store::{BEAT_MS, StoreError};
+use crate::hub::store::{BEAT_MS, PIECE, StoreError, Turn};
 
 /// After a failure of the store, the next try, in milliseconds.
 const RETRY_MS: i64 = 1_000;
+/// How often what is full and decided is sealed, in milliseconds.
+const SEAL_MS: i64 = 60_000;
 /// How often what has expired is removed, in milliseconds.
 const PRUNE_MS: i64 = 3_600_000;
+
+/// What has expired by a time, in pieces of so many.
+const EXPIRED: [&str; 5] = [
+    "delete from browser_sessions where id in (select id from browser_sessions where expires_at <= $1 limit $2)",
+    "delete from user_tokens where hash in (select hash from user_tokens where expires_at <= $1 limit $2)",
+    "delete from command_tokens where hash in (select hash from command_tokens where expires_at <= $1 limit $2)",
+    "delete from links where hash in (select hash from links where expires_at <= $1 limit $2)",
+    // A week, for the page.
+    "delete from outbox where id in (select id from outbox where ended_at <= $1 - 604800000 limit $2)",
+];
 
 /// When what comes again and again is due.
 struct Rounds {
     prune_at: i64,
     beat_at: i64,
     adopt_at: i64,
+    seal_at: i64,
 }
 
 impl Hub {
@@ -31,7 +44,8 @@ impl Hub {
     }
 
     async fn sweep_for_ever(&self) {
-        let mut rounds = Rounds { prune_at: self.now(), beat_at: self.now(), adopt_at: self.now() };
+        let mut rounds =
+            Rounds { prune_at: self.now(), beat_at: self.now(), adopt_at: self.now(), seal_at: self.now() };
         loop {
             let bus = self.store.bus();
             bus.sweeper_asks();
@@ -56,7 +70,11 @@ impl Hub {
         let begun = self.now();
         if rounds.adopt_at <= begun {
             self.expect_orphans_back().await?;
-            rounds.adopt_at = if self.store.is_shared() { begun + BEAT_MS } else { i64::MAX };
+            rounds.adopt_at = i64::MAX;
+            if self.store.is_shared() {
+                self.store.forget_spent(begun).await?;
+                rounds.adopt_at = begun + BEAT_MS;
+            }
         }
         for (client_id, instance, shown) in self.live.given_up(self.now()) {
             self.approvals.gone(&client_id, &instance).await?;
@@ -72,7 +90,15 @@ impl Hub {
         }
         if rounds.prune_at <= begun {
             self.prune().await?;
+            if let Err(error) = self.agents.sweep_enrolments().await {
+                tracing::error!(%error, "machines that wait no more could not be forgotten");
+            }
             rounds.prune_at = begun + PRUNE_MS;
+        }
+        if rounds.seal_at <= begun {
+            self.approvals.seal_history().await?;
+            self.store.seal_activity().await?;
+            rounds.seal_at = begun + SEAL_MS;
         }
         if rounds.beat_at <= begun {
             self.store.beat(begun).await?;
@@ -83,7 +109,7 @@ impl Hub {
         let beats = self.store.is_shared() || next < i64::MAX;
         let beat_at = if beats { rounds.beat_at } else { i64::MAX };
         let given_up = self.live.next_given_up().unwrap_or(i64::MAX);
-        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(beat_at).min(given_up))
+        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(rounds.seal_at).min(beat_at).min(given_up))
     }
 
     /// After a start, and when another hub is gone, every shim with something open has as long to come back as one that
@@ -99,22 +125,27 @@ impl Hub {
     }
 
     pub(super) async fn prune(&self) -> Result<(), StoreError> {
-        let clock = self.clock.clone();
+        let now = self.now();
+        for sql in EXPIRED {
+            while self.prune_piece(sql, now).await? == PIECE as u64 {}
+        }
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    for sql in [
-                        "delete from browser_sessions where expires_at <= $1",
-                        "delete from user_tokens where expires_at <= $1",
-                        "delete from command_tokens where expires_at <= $1",
-                        "delete from links where expires_at <= $1",
-                        // A week, for the page.
-                        "delete from outbox where ended_at <= $1 - 604800000",
-                    ] {
-                        sqlx::query(sql).bind(clock.now()).execute(tx.sql()).await?;
-                    }
-                    tx.prune_given(clock.now()).await?;
-                    tx.prune_hubs(clock.now()).await
+                    tx.prune_given(now).await?;
+                    tx.prune_hubs(now).await
+                })
+            })
+            .await
+    }
+
+    /// How many rows went: others get their turn before there are more.
+    async fn prune_piece(&self, sql: &'static str, now: i64) -> Result<u64, StoreError> {
+        self.store
+            .write_in(Turn::Upkeep, PIECE, move |tx| {
+                Box::pin(async move {
+                    let pruned = sqlx::query(sql).bind(now).bind(PIECE as i64).execute(tx.sql()).await?;
+                    Ok::<_, StoreError>(pruned.rows_affected())
                 })
             })
             .await

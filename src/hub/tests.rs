@@ -9,10 +9,12 @@ mod decision_point;
 mod decisions;
 pub(super) mod desk;
 mod hand_off;
+mod history;
 mod insights;
 mod large;
 mod leases;
 mod notifications;
+mod pairs;
 #[cfg(feature = "wrap")]
 mod policy;
 mod releases;

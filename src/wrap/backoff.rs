@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chance::jittered;
+use crate::chance::{any, jittered, jittered_by};
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -23,9 +23,14 @@ impl Default for Backoff {
 impl Backoff {
     /// The next wait, longer each time.
     pub fn lost(&mut self) -> Duration {
+        self.lost_by(any())
+    }
+
+    /// The same by this number, of which any is as likely.
+    pub fn lost_by(&mut self, any: u32) -> Duration {
         let wait = self.0;
         self.0 = (wait * 2).min(LONGEST);
-        jittered(wait)
+        jittered_by(wait, any)
     }
 
     /// The wait after a refusal.

@@ -32,7 +32,7 @@ const _: () = assert!(MAX_HELD + MAX_OUTCOMES_AWAY < QUEUE);
 /// How long the end of the program waits for the goodbye.
 pub const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// How long a hub may take to accept a connection, and then to answer `hello`.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long a message may take to leave; a hub that does not read is as good as gone.
 const SEND_WITHIN: Duration = Duration::from_secs(DEAD_SECONDS);
 /// A hub that is away for so many attempts is worth a line on stderr.

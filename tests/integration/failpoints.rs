@@ -32,7 +32,11 @@ const ROUNDS: usize = 8;
 /// So many times in a scene is a place of the hub walked, and one of the shim; what comes after that is the same again.
 const TIMES: [usize; 2] = [2, 1];
 /// Commits that are not walked here, and why that is as well.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("agents::enrolment::begin_enrolment", "a machine without a code asks again"),
+    ("agents::enrolment::confirm_enrolment", "as an agent is added; one that has no token is swept"),
+    ("agents::enrolment::end_enrolment", "the code expires"),
+    ("agents::enrolment::refuse_enrolment", "the code expires"),
     ("agents::tokens::rotate_token", "as an agent is changed"),
     ("approvals::hold::continued", "nobody waits for an answer"),
     ("approvals::register::keep_given", "nobody is told before the call is registered"),

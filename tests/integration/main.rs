@@ -32,6 +32,8 @@ mod faults;
 mod gated_clients;
 mod hand_off;
 mod hostile_server;
+#[cfg(target_os = "linux")]
+mod hubs;
 mod install;
 mod layers;
 mod lifecycle;

@@ -71,6 +71,44 @@ async fn of_many_deciders_on_postgres_one_wins() {
     assert_eq!(winners, 1);
 }
 
+#[tokio::test]
+async fn a_hub_that_meets_a_newer_schema_is_refused_and_the_one_that_runs_goes_on() {
+    let Some(database) = fresh_database("newer").await else { return };
+    let outside = tempfile::tempdir().unwrap();
+    let migrate = async || {
+        let mut command = command(&binary("hitl-hub"), outside.path());
+        let output = command.arg("migrate").env("HITL_DATABASE", &database).output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (done, said) = migrate().await;
+    assert!(done && said.contains("up to date"), "{said}");
+    let hub = Hub::start_on(&database).await;
+    let approver = hub.sign_in().await;
+    let ledger = Ledger::new();
+    let token = hub.add_agent("older").await;
+    let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+    client.initialize().await;
+    let id = client.call("delete_repo", json!({ "repo": "a" })).await;
+    let pending = approver.the_pending_approval().await;
+
+    // As the migration of a newer version leaves it.
+    let mut connection = PgConnection::connect(&database).await.unwrap();
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 select 9999, description, success, checksum, 0 from _sqlx_migrations where version = 1";
+    connection.execute(newer).await.unwrap();
+    let (done, said) = migrate().await;
+    assert!(!done && said.contains("written by a newer version (its schema is 9999)"), "{said}");
+    let mut serve = command(&binary("hitl-hub"), outside.path());
+    serve.args(["serve", "--listen", "127.0.0.1:0"]).env("HITL_DATABASE", &database);
+    let output = tokio::time::timeout(PATIENCE, serve.output()).await.expect("it ends").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("start that version"), "{said}");
+
+    assert_eq!(approver.approve(&pending).await.status, 200);
+    assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
+}
+
 /// A hub of two, with a shim of its own.
 struct Side {
     hub: Hub,

@@ -459,16 +459,24 @@ def test_a_typescript_client_of_version_2_calls_a_real_server():
 # The hub for Windows.
 
 
-def hub_exe(scene, *args, bin=BIN):
-    done = subprocess.run([*RUN, str(bin / "hitl-hub.exe"), *args], env=env(HITL_DATA_DIR=win(scene.dir / "data")),
+def run_hub(scene, *args, bin=BIN):
+    return subprocess.run([*RUN, str(bin / "hitl-hub.exe"), *args], env=env(HITL_DATA_DIR=win(scene.dir / "data")),
                           cwd=scene.dir, capture_output=True, text=True, timeout=place.PATIENCE)
+
+
+def hub_exe(scene, *args, bin=BIN):
+    done = run_hub(scene, *args, bin=bin)
     assert done.returncode == 0, done
     return done.stdout.strip()
 
 
 def approve_all(scene, count, bin=BIN):
-    """Waits for so many cards of the local hub, and approves them."""
-    pending = lambda: json.loads(hub_exe(scene, "approvals", "list", "--json", bin=bin))["items"]
+    """Waits for so many cards of the local hub, which may not run yet, and approves them."""
+
+    def pending():
+        done = run_hub(scene, "approvals", "list", "--json", bin=bin)
+        return json.loads(done.stdout)["items"] if done.returncode == 0 else []
+
     for card in place.until("the cards", lambda: (cards := pending()) and len(cards) == count and cards):
         hub_exe(scene, "approvals", "approve", card["id"], bin=bin)
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::enrolment::Enrolments;
-pub use self::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use self::enrolment::Answers;
+pub use self::enrolment::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS, Waiting};
 pub use self::tokens::Bearer;
 use crate::chance;
 use crate::core::ids::{ClientId, hex};
@@ -18,7 +18,7 @@ use crate::hub::approvals::end_all;
 use crate::hub::clock::Clock;
 use crate::hub::error::ChangeError;
 use crate::hub::model::Agent;
-use crate::hub::store::{Entry, Store, StoreError, Target, Tx, rows};
+use crate::hub::store::{Entry, Store, StoreError, Target, Tx, Word, rows};
 use crate::hub::who::{Actor, CLIENT_ID_PREFIX, admin, check_alike, check_limits, check_name};
 
 /// The reason on what a revoked agent had open.
@@ -29,7 +29,7 @@ const REVOKED: &str = "the agent was revoked";
 pub struct Agents {
     store: Store,
     clock: Clock,
-    enrolments: Enrolments,
+    answers: Answers,
 }
 
 /// The fields of `PUT /agents/{client_id}`; those left out stay as they are.
@@ -51,7 +51,16 @@ pub struct AgentChange {
 impl Agents {
     /// The agents of a store.
     pub(super) fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, enrolments: Enrolments::default() }
+        let answers = Answers::default();
+        store.bus().hear({
+            let answers = answers.clone();
+            move |word| {
+                if *word == Word::Enrolment {
+                    answers.wake();
+                }
+            }
+        });
+        Self { store, clock, answers }
     }
 
     fn now(&self) -> i64 {
@@ -89,15 +98,7 @@ impl Agents {
             .write(move |tx| {
                 Box::pin(async move {
                     admin(tx, &by).await?;
-                    if is_taken(tx, &name).await? {
-                        return Err(taken(&name));
-                    }
-                    check_alike(&name, "agent", names_beside(tx, &client_id).await?)?;
-                    let now = hub.now();
-                    let agent = insert(tx, &client_id, &name, user, &hash, now).await?;
-                    let detail = json!({ "name": agent.name, "user": agent.user });
-                    record(tx, &by, "agent.added", &client_id, detail, Target::Pages, now).await?;
-                    Ok(agent)
+                    added(tx, &client_id, &name, user, &hash, &by, hub.now()).await
                 })
             })
             .await?;
@@ -129,13 +130,7 @@ impl Agents {
                     let user = change.user.unwrap_or_else(|| before.user.clone());
                     let trust = change.trust.unwrap_or_else(|| before.trust.clone());
                     let servers = change.servers.unwrap_or_else(|| before.servers.clone());
-                    let after = Agent { name, user, trust, servers, ..before };
-                    update(tx, &after).await?;
-                    let detail = json!({
-                        "name": after.name, "user": after.user, "trust": after.trust, "servers": after.servers,
-                    });
-                    record(tx, &by, "agent.changed", &id, detail, Target::Agent(id.clone()), hub.now()).await?;
-                    Ok(after)
+                    changed(tx, Agent { name, user, trust, servers, ..before }, &by, hub.now()).await
                 })
             })
             .await
@@ -191,6 +186,35 @@ async fn find(tx: &mut Tx, name: &str) -> Result<Option<Agent>, StoreError> {
         .fetch_optional(tx.sql())
         .await?;
     row.as_ref().map(rows::agent).transpose()
+}
+
+/// A new agent, if its name is free, and its record.
+async fn added(
+    tx: &mut Tx,
+    id: &ClientId,
+    name: &str,
+    user: Option<String>,
+    hash: &str,
+    by: &Actor,
+    now: i64,
+) -> Result<Agent, ChangeError> {
+    if is_taken(tx, name).await? {
+        return Err(taken(name));
+    }
+    check_alike(name, "agent", names_beside(tx, id).await?)?;
+    let agent = insert(tx, id, name, user, hash, now).await?;
+    let detail = json!({ "name": agent.name, "user": agent.user });
+    record(tx, by, "agent.added", id, detail, Target::Pages, now).await?;
+    Ok(agent)
+}
+
+/// An agent as it is from now on, and the record of it.
+async fn changed(tx: &mut Tx, agent: Agent, by: &Actor, now: i64) -> Result<Agent, ChangeError> {
+    update(tx, &agent).await?;
+    let detail = json!({ "name": agent.name, "user": agent.user, "trust": agent.trust, "servers": agent.servers });
+    let (id, target) = (&agent.client_id, Target::Agent(agent.client_id.clone()));
+    record(tx, by, "agent.changed", id, detail, target, now).await?;
+    Ok(agent)
 }
 
 async fn insert(

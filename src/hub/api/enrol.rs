@@ -19,11 +19,9 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::upgrade::speaking;
 use super::who::Admin;
-use crate::core::ids::ClientId;
 use crate::hub::Hub;
-use crate::hub::agents::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS};
+use crate::hub::agents::{Claims, Confirmation, Enrolled, Enrolment, GOOD_FOR_MS, Waiting};
 use crate::hub::model::Agent;
-use crate::hub::who::Actor;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -31,6 +29,7 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const RECEIVED_WITHIN: Duration = Duration::from_secs(30);
 /// When to try again where there are too many.
 const FULL_SECONDS: u64 = 60;
+const FAILED: &str = "the hub failed on this; its log says why";
 /// The longest claim, in characters.
 const MAX_CLAIM: usize = 128;
 
@@ -42,7 +41,7 @@ pub async fn open(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
-    api.attempts.machine(peer, api.hub.now())?;
+    api.attempts.machine(peer, api.hub.now()).await?;
     let room = Arc::clone(&api.enrolling).try_acquire_owned().map_err(|_| Problem::too_often(FULL_SECONDS))?;
     let upgrade = speaking(wire::ENROL_SUBPROTOCOL, "", upgrade)?;
     let link = format!("{}/enrol", api.site.base_url);
@@ -59,36 +58,46 @@ async fn wait(hub: Hub, mut socket: WebSocket, address: String, link: String) {
     let confirms = hello.confirms;
     let cut = |text: String| text.chars().filter(|c| !c.is_control()).take(MAX_CLAIM).collect::<String>();
     let claims = Claims { host: hello.host.map(cut), user: hello.user.map(cut), version: cut(hello.version), address };
-    let (enrolment, answer) = match hub.agents.begin_enrolment(claims) {
+    let waiting = match hub.agents.begin_enrolment(claims).await {
         Ok(Some(begun)) => begun,
         Ok(None) => return refuse(socket, "too many machines wait to be enrolled; try again later").await,
         Err(error) => {
             tracing::error!(%error, "a machine could not be enrolled");
-            return refuse(socket, "the hub failed on this; its log says why").await;
+            return refuse(socket, FAILED).await;
         }
     };
-    let link = format!("{link}#{}", enrolment.code);
-    let expires_seconds = u64::try_from(GOOD_FOR_MS / 1000).unwrap_or_default();
-    if !say(&mut socket, &ToEnrolling::Code { code: enrolment.code, link, expires_seconds }).await {
-        return;
+    let has_token = stay(&hub, &mut socket, &waiting, link, confirms).await;
+    // A code ends with its machine.
+    if let Err(error) = hub.agents.end_enrolment(&waiting.enrolment.code, has_token).await {
+        tracing::error!(%error, "what a machine waited under could not be ended");
+    }
+    let _ = socket.send(Message::Close(None)).await;
+}
+
+/// Under its code: whether it has a token in the end.
+async fn stay(hub: &Hub, socket: &mut WebSocket, waiting: &Waiting, link: String, confirms: bool) -> bool {
+    let code = waiting.enrolment.code.clone();
+    let (link, expires_seconds) = (format!("{link}#{code}"), u64::try_from(GOOD_FOR_MS / 1000).unwrap_or_default());
+    if !say(socket, &ToEnrolling::Code { code, link, expires_seconds }).await {
+        return false;
     }
     let shutdown = hub.shutdown();
     let answer = tokio::select! {
-        answer = timeout(Duration::from_secs(expires_seconds), answer) => answer.ok().and_then(Result::ok),
-        () = gone(&mut socket) => return,
-        () = shutdown.cancelled() => return refuse(socket, "the hub is stopping; try again").await,
+        answer = timeout(Duration::from_secs(expires_seconds), hub.agents.answer_to(waiting)) => answer,
+        () = gone(socket) => return false,
+        () = shutdown.cancelled() => return deny(socket, "the hub is stopping; try again").await,
     };
     match answer {
-        Some(Enrolled::Yes(agent, token)) => {
+        Ok(Ok(Enrolled::Yes(agent, token))) => {
             let Agent { client_id, name, .. } = *agent;
-            let told = ToEnrolling::Enrolled { client_id: client_id.clone(), name, token };
-            if !(say(&mut socket, &told).await && is_received(&mut socket, confirms).await) {
-                take_back(&hub, &client_id).await;
-            }
-            let _ = socket.send(Message::Close(None)).await;
+            say(socket, &ToEnrolling::Enrolled { client_id, name, token }).await && is_received(socket, confirms).await
         }
-        Some(Enrolled::No) => refuse(socket, "an administrator said no").await,
-        None => refuse(socket, "the code has expired").await,
+        Ok(Ok(Enrolled::No)) => deny(socket, "an administrator said no").await,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a machine could not be enrolled");
+            deny(socket, FAILED).await
+        }
+        Ok(Ok(Enrolled::Expired)) | Err(_) => deny(socket, "the code has expired").await,
     }
 }
 
@@ -102,14 +111,6 @@ async fn is_received(socket: &mut WebSocket, confirms: bool) -> bool {
     let said = timeout(RECEIVED_WITHIN, socket.recv()).await;
     let Ok(Some(Ok(Message::Text(text)))) = said else { return false };
     serde_json::from_str(&text).is_ok_and(|FromEnrolling::Received| true)
-}
-
-/// Nobody has the token, so nobody shall be able to use it.
-async fn take_back(hub: &Hub, client_id: &ClientId) {
-    match hub.agents.revoke_agent(client_id.as_str(), &Actor::Hub).await {
-        Ok(agent) => tracing::warn!(agent.name, "a machine did not receive its token; its agent was revoked"),
-        Err(error) => tracing::error!(%error, %client_id, "an agent whose token is lost could not be revoked"),
-    }
 }
 
 async fn hello(socket: &mut WebSocket) -> Option<EnrolHello> {
@@ -132,8 +133,14 @@ async fn say(socket: &mut WebSocket, message: &ToEnrolling) -> bool {
     socket.send(Message::Text(wire::encode(message).into())).await.is_ok()
 }
 
+/// It gets no token.
+async fn deny(socket: &mut WebSocket, reason: &str) -> bool {
+    say(socket, &ToEnrolling::Refused { reason: reason.to_owned() }).await;
+    false
+}
+
 async fn refuse(mut socket: WebSocket, reason: &str) {
-    say(&mut socket, &ToEnrolling::Refused { reason: reason.to_owned() }).await;
+    deny(&mut socket, reason).await;
     let _ = socket.send(Message::Close(None)).await;
 }
 
@@ -153,13 +160,10 @@ pub async fn show(
     Path(code): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
     // Guessing is as limited as it is for passwords.
-    api.attempts.code(&user.name, api.hub.now())?;
+    api.attempts.code(&user.name, api.hub.now()).await?;
     let key = api.identity.fingerprint().to_string();
-    api.hub
-        .agents
-        .enrolment(&code)
-        .map(|enrolment| Json(Shown { enrolment, key }))
-        .ok_or_else(|| Problem::missing("code, or it has expired"))
+    let enrolment = api.hub.agents.enrolment(&code).await?;
+    enrolment.map(|enrolment| Json(Shown { enrolment, key })).ok_or_else(|| Problem::missing("code, or it has expired"))
 }
 
 /// `POST /enrolments/{code}`: makes that machine an agent.
@@ -178,6 +182,6 @@ pub async fn refuse_machine(
     Admin(_): Admin,
     Path(code): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    api.hub.agents.refuse_enrolment(&code)?;
+    api.hub.agents.refuse_enrolment(&code).await?;
     Ok(StatusCode::NO_CONTENT)
 }

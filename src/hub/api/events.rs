@@ -43,8 +43,13 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let open = api.listeners.open(&user.name)?;
-    let (last, news) = (api.hub.store().last_seq(), api.hub.store().subscribe());
-    let asked = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.parse::<i64>().ok()));
+    let (store, asked) = (api.hub.store(), headers.get("last-event-id"));
+    let asked = asked.map(|id| id.to_str().ok().and_then(|id| id.parse::<i64>().ok()));
+    if asked.flatten().is_some_and(|seq| seq > store.last_seq()) {
+        // It listened at another hub, which told of more than this one has heard yet.
+        store.look_outside().await?;
+    }
+    let (last, news) = (store.last_seq(), store.subscribe());
     let replay = asked.flatten().filter(|seq| (0..=last).contains(seq) && last - seq <= MAX_BEHIND);
     let from = replay.unwrap_or(last);
     let mut out = VecDeque::from([hello(&api, from, last).await?]);

@@ -1,5 +1,5 @@
 //! Who has which approval before them, so that two people do not decide the same thing side by side. It is told to live
-//! pages, kept in this process alone for as long as it is true, and decides nothing.
+//! pages and to other hubs on the store, kept in memory for as long as it is true, and decides nothing.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use super::body::Fields;
 use super::problem::Problem;
 use super::who::Approver;
 use crate::core::ids::ApprovalId;
+use crate::hub::Hub;
+use crate::hub::store::Word;
 
 /// How long somebody counts as looking who does not say it again, in milliseconds.
 const LASTS_MS: i64 = 45_000;
@@ -39,6 +41,20 @@ impl Default for Looking {
 }
 
 impl Looking {
+    /// Who looks here, and at other hubs.
+    pub fn at(hub: &Hub) -> Self {
+        let looking = Self::default();
+        hub.store().bus().hear({
+            let (looking, clock) = (looking.clone(), hub.clock.clone());
+            move |word| {
+                if let Word::Looking { user, approval } = word {
+                    looking.set(user.clone(), approval.clone(), clock.now());
+                }
+            }
+        });
+        looking
+    }
+
     /// What is true now, and every change of it.
     pub fn follow(&self) -> watch::Receiver<Vec<Look>> {
         let mut all = self.0.subscribe();
@@ -73,7 +89,8 @@ pub async fn look(
     if approval.as_ref().is_some_and(|id| id.as_str().len() > MAX_ID) {
         return Err(Problem::invalid("approval is no approval's id"));
     }
-    api.looking.set(user.name, approval, api.hub.now());
+    api.looking.set(user.name.clone(), approval.clone(), api.hub.now());
+    api.hub.store().say(Word::Looking { user: user.name, approval }).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

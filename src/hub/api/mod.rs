@@ -83,12 +83,12 @@ impl Api {
     /// The HTTP side of a hub that is reached as `site` says.
     pub fn new(hub: Hub, site: Site, identity: Arc<Identity>) -> Self {
         Self {
+            attempts: Arc::new(Attempts::at(hub.store().clone())),
+            looking: Looking::at(&hub),
             hub,
             site: Arc::new(site),
             identity,
-            attempts: Arc::default(),
             listeners: Listeners::default(),
-            looking: Looking::default(),
             enrolling: Arc::new(Semaphore::new(MAX_ENROLLING)),
             counters: Arc::default(),
         }

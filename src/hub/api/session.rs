@@ -90,18 +90,19 @@ pub async fn sign_in(
 async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem> {
     match fields {
         SignIn { name: Some(name), password: Some(password), code: None } => {
-            api.attempts.password(peer, &name, api.hub.now())?;
+            api.attempts.password(peer, &name, api.hub.now()).await?;
             let user = api.hub.people.verify_password(&name, &password).await?;
             user.ok_or_else(|| Problem::signed_out("the name or the password is wrong"))
         }
         SignIn { name: None, password: None, code: Some(code) } => match api.hub.people.redeem_link(&code).await? {
             Some(user) => Ok(user),
-            None => Err(api.attempts.wrong_link(peer, api.hub.now()).err().unwrap_or_else(|| {
-                Problem::signed_out(
+            None => {
+                api.attempts.wrong_link(peer, api.hub.now()).await?;
+                Err(Problem::signed_out(
                     "this link was used already or is too old; ask an administrator for a new one, or, on the hub's \
                      machine, `hitl-hub user link NAME`",
-                )
-            })),
+                ))
+            }
         },
         _ => Err(Problem::invalid("the body must hold name and password, or code")),
     }

@@ -133,7 +133,7 @@ async fn change_own(
     password: &str,
 ) -> Result<(), Problem> {
     if current.is_some() {
-        api.attempts.password(peer, &user.name, api.hub.now())?;
+        api.attempts.password(peer, &user.name, api.hub.now()).await?;
     }
     let changed = api.hub.people.change_own_password(user, current, password).await;
     if matches!(changed, Err(ChangeError::WrongPassword(_))) && current.is_some() {

@@ -125,7 +125,7 @@ impl Approvals {
             .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let now = clock.now();
-                    store.take_in(tx, &shim.client_id, &shim.instance).await?;
+                    store.take_in(tx, (&shim.client_id, &shim.instance), &shim.server).await?;
                     for open in find::of_instance(tx, &shim.client_id, Some(&shim.instance), "waiting").await? {
                         // A shim that has not heard yet which approval its call joined names the call.
                         if holds.contains(&open.id) || holds.contains(&open.request) {
@@ -180,6 +180,7 @@ impl Approvals {
                     if store.is_elsewhere(tx, &client_id, &instance, now).await? {
                         return Ok(());
                     }
+                    store.let_go(tx, (&client_id, &instance)).await?;
                     end_all(tx, &client_id, Some(&instance), DISCONNECTED, now).await
                 })
             })

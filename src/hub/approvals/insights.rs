@@ -1,126 +1,203 @@
-//! The history in numbers, counted by the store: everything that fits, however much it is.
+//! The history in numbers: everything that fits, however much it is, a sealed chunk in one piece.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt as _;
 
 use crate::core::approval::Status;
 use crate::core::ids::ClientId;
 use crate::hub::approvals::Approvals;
-use crate::hub::approvals::list::{ApprovalFilter, conditions};
+use crate::hub::approvals::facts::{COLUMNS, Fact, Facts, Names};
+use crate::hub::approvals::list::{ApprovalFilter, conditions, wanted};
 use crate::hub::model::{AgentRate, AgentRef, DayCounts, Insights, ToolRate};
-use crate::hub::store::rows::{Row, named, number, text};
-use crate::hub::store::{Conditions, Store, StoreError, Value};
+use crate::hub::store::{History, Span, StoreError, Wanted};
 
-/// What a person decided.
-const DECIDED: &str = "status in ('approved', 'rejected') and decided_at is not null";
-/// What was decided, or let time out.
-const ANSWERED: &str = "status in ('approved', 'rejected', 'timed_out')";
-/// When it was over.
-const ENDED_AT: &str = "coalesce(decided_at, created_at)";
 /// How many of the busiest are named.
-const TOP: u32 = 5;
-/// Wherever people are, their midnight is a multiple of this.
-const QUARTER_MS: i64 = 900_000;
+const TOP: usize = 5;
 
 impl Approvals {
     /// What the approvals that fit the filter come to. `days` is when each day begins, ascending, and when the last one
     /// ends.
     pub async fn insights(&self, filter: &ApprovalFilter, days: &[i64]) -> Result<Insights, StoreError> {
-        let narrowed = Narrowed { store: &self.store, by: conditions(filter, self.store.like()) };
-        let [count, timed_out, decided] = narrowed.totals().await?;
-        let (median_ms, p95_ms, days, tools, agents) = tokio::try_join!(
-            narrowed.quantile(decided, 50),
-            narrowed.quantile(decided, 95),
-            narrowed.days(days),
-            narrowed.tools(),
-            narrowed.agents()
-        )?;
-        Ok(Insights { count, timed_out, median_ms, p95_ms, days, tools, agents })
-    }
-}
-
-/// Some approvals of a store.
-struct Narrowed<'s> {
-    store: &'s Store,
-    by: Conditions,
-}
-
-impl Narrowed<'_> {
-    /// Reads `select {what} from approvals where {which} and …{rest}`.
-    async fn read(&self, what: &str, which: &str, rest: &str) -> Result<Vec<Row>, StoreError> {
-        read(self.store, self.by.clone(), what, which, rest).await
-    }
-
-    /// How many there are, how many timed out, and how many a person decided.
-    async fn totals(&self) -> Result<[i64; 3], StoreError> {
-        let what = format!(
-            "count(*) as all_of_them, count(case when status = 'timed_out' then 1 end) as timed_out, \
-             count(case when {DECIDED} then 1 end) as decided"
-        );
-        let found = self.read(&what, "true", "").await?;
-        let row = found.first().ok_or_else(|| StoreError::Failed("nothing was counted".to_owned()))?;
-        Ok([number(row, "all_of_them")?, number(row, "timed_out")?, number(row, "decided")?])
-    }
-
-    /// The time within which so many percent of the decided ones were.
-    async fn quantile(&self, decided: i64, percent: i64) -> Result<Option<i64>, StoreError> {
-        if decided == 0 {
-            return Ok(None);
-        }
-        let place = (decided * percent + 99) / 100 - 1;
-        // From the nearer end: what need not be sorted is not.
-        let (order, offset) = if 2 * place > decided { ("desc", decided - 1 - place) } else { ("asc", place) };
-        let rest = format!("order by took {order} limit 1 offset {offset}");
-        let found = self.read("decided_at - created_at as took", DECIDED, &rest).await?;
-        found.first().map(|row| number(row, "took")).transpose()
-    }
-
-    /// What was over on each day.
-    async fn days(&self, days: &[i64]) -> Result<Vec<DayCounts>, StoreError> {
-        let mut counts: Vec<_> = days.iter().map(|from| DayCounts { from: *from, ..DayCounts::default() }).collect();
-        let (Some(begin), Some(end)) = (days.first(), counts.pop().map(|last| last.from)) else { return Ok(counts) };
-        let mut by = self.by.clone();
-        by.and(&format!("{ENDED_AT} >= ?"), Some(Value::Number(*begin)));
-        by.and(&format!("{ENDED_AT} < ?"), Some(Value::Number(end)));
-        let what = format!("{ENDED_AT} / {QUARTER_MS} as quarter, status, count(*) as so_many");
-        for row in read(self.store, by, &what, "status <> 'pending'", "group by 1, 2").await? {
-            let at = number(&row, "quarter")? * QUARTER_MS;
-            let day = days.partition_point(|from| *from <= at).saturating_sub(1);
-            let status = named(&text(&row, "status")?, "status", Status::from_name)?;
-            if let Some(count) = counts.get_mut(day).and_then(|counts| counts.of(status)) {
-                *count += number(&row, "so_many")?;
+        // Words are looked for in the rows; everything else is known of a whole chunk at once.
+        let wanted = if filter.q.is_some() { wanted(filter) } else { Wanted::default() };
+        let mut walk = self.store.walk_chunks(History::Approvals, wanted, (filter.from, filter.to)).await?;
+        let mut counted = Counted::new(filter, days);
+        while let Some(span) = walk.next().await? {
+            match &span {
+                Span::Chunk(chunk, _) if filter.q.is_none() => {
+                    let summary = self.store.summary(History::Approvals, *chunk).await?;
+                    counted.add(&Facts::of_text(&summary.unwrap_or_default())?);
+                }
+                _ => counted.add(&self.facts(filter, &span).await?),
             }
         }
-        Ok(counts)
+        Ok(counted.insights())
     }
 
-    /// How often calls of the busiest tools were approved.
-    async fn tools(&self) -> Result<Vec<ToolRate>, StoreError> {
-        let found = self.rates("server, tool").await?;
-        let rate = |row: &Row| {
-            let (approved, answered) = (number(row, "approved")?, number(row, "answered")?);
-            Ok(ToolRate { server: text(row, "server")?, tool: text(row, "tool")?, approved, answered })
-        };
-        found.iter().map(rate).collect()
-    }
-
-    /// How often calls of the busiest agents were approved.
-    async fn agents(&self) -> Result<Vec<AgentRate>, StoreError> {
-        // In this order, or SQLite follows the index on client ids and reads every row for the rest.
-        let found = self.rates("agent_name, client_id").await?;
-        let rate = |row: &Row| {
-            let (approved, answered) = (number(row, "approved")?, number(row, "answered")?);
-            let agent = AgentRef { client_id: ClientId(text(row, "client_id")?), name: text(row, "agent_name")? };
-            Ok(AgentRate { agent, approved, answered })
-        };
-        found.iter().map(rate).collect()
-    }
-
-    async fn rates(&self, of: &str) -> Result<Vec<Row>, StoreError> {
-        let approved = "count(case when status = 'approved' then 1 end) as approved";
-        let rest = format!("group by {of} order by answered desc, {of} limit {TOP}");
-        self.read(&format!("{of}, count(*) as answered, {approved}"), ANSWERED, &rest).await
+    async fn facts(&self, filter: &ApprovalFilter, span: &Span) -> Result<Facts, StoreError> {
+        let (mut by, mut facts) = (conditions(filter, self.store.like()), Facts::default());
+        by.within("number", span);
+        let sql = format!("select {COLUMNS} from approvals where true{}", by.sql);
+        let mut found = by.query(sql).fetch(self.store.read());
+        while let Some(row) = found.try_next().await? {
+            facts.add(&row)?;
+        }
+        Ok(facts)
     }
 }
 
-async fn read(store: &Store, by: Conditions, what: &str, which: &str, rest: &str) -> Result<Vec<Row>, StoreError> {
-    let sql = format!("select {what} from approvals where {which}{} {rest}", by.sql);
-    Ok(by.query(sql).fetch_all(store.read()).await?)
+/// What was counted so far.
+struct Counted<'f> {
+    filter: &'f ApprovalFilter,
+    count: i64,
+    timed_out: i64,
+    /// How long each decision took.
+    took: Vec<i64>,
+    days: Vec<DayCounts>,
+    /// When the last day ends.
+    end: i64,
+    tools: HashMap<(String, String), Rate>,
+    agents: HashMap<(String, String), Rate>,
+}
+
+/// How often calls were approved, of those that were decided or let time out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rate {
+    approved: i64,
+    answered: i64,
+}
+
+impl<'f> Counted<'f> {
+    fn new(filter: &'f ApprovalFilter, days: &[i64]) -> Self {
+        let (end, begin) = days.split_last().map_or((i64::MIN, days), |(end, begin)| (*end, begin));
+        let days = begin.iter().map(|from| DayCounts { from: *from, ..DayCounts::default() }).collect();
+        let (tools, agents) = (HashMap::new(), HashMap::new());
+        Self { filter, count: 0, timed_out: 0, took: Vec::new(), days, end, tools, agents }
+    }
+
+    fn add(&mut self, facts: &Facts) {
+        let passes = Passes::of(self.filter, &facts.names);
+        let mut tools = vec![Rate::default(); facts.names.tools.len()];
+        let mut agents = vec![Rate::default(); facts.names.agents.len()];
+        for fact in facts.rows.iter().filter(|fact| passes.lets(fact)) {
+            let Some(status) = facts.names.statuses.get(fact.status).copied() else { continue };
+            self.count(status, fact);
+            if let Some(rate) = tools.get_mut(fact.tool) {
+                rate.count(status);
+            }
+            if let Some(rate) = agents.get_mut(fact.agent) {
+                rate.count(status);
+            }
+        }
+        merge(&mut self.tools, &facts.names.tools, &tools);
+        merge(&mut self.agents, &facts.names.agents, &agents);
+    }
+
+    fn count(&mut self, status: Status, fact: &Fact) {
+        self.count += 1;
+        self.timed_out += i64::from(status == Status::TimedOut);
+        if matches!(status, Status::Approved | Status::Rejected) {
+            self.took.extend(fact.decided_at.map(|at| at - fact.created_at));
+        }
+        let over = fact.decided_at.unwrap_or(fact.created_at);
+        if status == Status::Pending || over >= self.end {
+            return;
+        }
+        let day = self.days.partition_point(|day| day.from <= over).checked_sub(1);
+        let day = day.and_then(|day| self.days.get_mut(day));
+        if let Some(count) = day.and_then(|day| day.of(status)) {
+            *count += 1;
+        }
+    }
+
+    fn insights(mut self) -> Insights {
+        let tools = busiest(self.tools).into_iter().map(|((server, tool), rate)| {
+            let Rate { approved, answered } = rate;
+            ToolRate { server, tool, approved, answered }
+        });
+        let agents = busiest(self.agents).into_iter().map(|((name, client_id), rate)| {
+            let (agent, Rate { approved, answered }) = (AgentRef { client_id: ClientId(client_id), name }, rate);
+            AgentRate { agent, approved, answered }
+        });
+        Insights {
+            count: self.count,
+            timed_out: self.timed_out,
+            median_ms: quantile(&mut self.took, 50),
+            p95_ms: quantile(&mut self.took, 95),
+            days: self.days,
+            tools: tools.collect(),
+            agents: agents.collect(),
+        }
+    }
+}
+
+impl Rate {
+    fn count(&mut self, status: Status) {
+        self.approved += i64::from(status == Status::Approved);
+        self.answered += i64::from(matches!(status, Status::Approved | Status::Rejected | Status::TimedOut));
+    }
+}
+
+fn merge(into: &mut HashMap<(String, String), Rate>, names: &[(String, String)], rates: &[Rate]) {
+    for (name, rate) in names.iter().zip(rates).filter(|(_, rate)| rate.answered > 0) {
+        let sum = into.entry(name.clone()).or_default();
+        sum.approved += rate.approved;
+        sum.answered += rate.answered;
+    }
+}
+
+fn busiest(rates: HashMap<(String, String), Rate>) -> Vec<((String, String), Rate)> {
+    let mut rates: Vec<_> = rates.into_iter().collect();
+    rates.sort_by(|(name, rate), (other, others)| {
+        (Reverse(rate.answered), name).cmp(&(Reverse(others.answered), other))
+    });
+    rates.truncate(TOP);
+    rates
+}
+
+/// The time within which so many percent were.
+fn quantile(took: &mut [i64], percent: usize) -> Option<i64> {
+    let place = (took.len() * percent).div_ceil(100).checked_sub(1)?;
+    Some(*took.select_nth_unstable(place).1)
+}
+
+/// Which names the filter lets through; what it says of words was asked of the store.
+struct Passes<'f> {
+    filter: &'f ApprovalFilter,
+    statuses: Vec<bool>,
+    tools: Vec<bool>,
+    agents: Vec<bool>,
+    users: Vec<bool>,
+    deciders: Vec<bool>,
+}
+
+impl<'f> Passes<'f> {
+    fn of(filter: &'f ApprovalFilter, names: &Names) -> Self {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        let may_be = |wanted: &Option<String>, name: &Option<String>| wanted.is_none() || wanted == name;
+        let status = |status| filter.status.is_empty() || filter.status.contains(status);
+        let tool = |(server, tool): &(String, String)| is(&filter.server, server) && is(&filter.tool, tool);
+        let agent = |(name, id): &(String, String)| is(&filter.agent, name) || is(&filter.agent, id);
+        Self {
+            filter,
+            statuses: names.statuses.iter().map(status).collect(),
+            tools: names.tools.iter().map(tool).collect(),
+            agents: names.agents.iter().map(agent).collect(),
+            users: names.users.iter().map(|user| may_be(&filter.user, user)).collect(),
+            deciders: names.deciders.iter().map(|decider| may_be(&filter.decided_by, decider)).collect(),
+        }
+    }
+
+    fn lets(&self, fact: &Fact) -> bool {
+        let is = |lets: &[bool], place: usize| lets.get(place).copied().unwrap_or_default();
+        is(&self.statuses, fact.status)
+            && is(&self.tools, fact.tool)
+            && is(&self.agents, fact.agent)
+            && is(&self.users, fact.user)
+            && is(&self.deciders, fact.decider)
+            && self.filter.from.is_none_or(|from| fact.created_at >= from)
+            && self.filter.to.is_none_or(|to| fact.created_at < to)
+    }
 }

@@ -6,7 +6,7 @@ use crate::core::approval::Status;
 use crate::core::ids::ApprovalId;
 use crate::hub::approvals::{Approvals, row};
 use crate::hub::model::{Approval, Given, Page, TimelineEntry};
-use crate::hub::store::{Conditions, StoreError, Value, page_size, rows};
+use crate::hub::store::{Conditions, History, StoreError, Value, Wanted, page_size, rows};
 
 /// Which approvals; what is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub struct ApprovalFilter {
     pub user: Option<String>,
     /// Who decided.
     pub decided_by: Option<String>,
-    /// Words to be found in tool, server, agent, user (claimed ones too), arguments or the reason of the decision.
+    /// Words to be found in tool, server, agent, user (claimed ones too), arguments or the reason of the decision: parts
+    /// of them do, with letters from A to Z in either case.
     pub q: Option<String>,
     /// Registered at this time or later.
     pub from: Option<i64>,
@@ -39,7 +40,7 @@ pub struct ApprovalFilter {
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// Where words are looked for.
-const SEARCHED: [&str; 8] =
+pub(super) const SEARCHED: [&str; 8] =
     [rows::ARGUMENTS, "tool", "server", "agent_name", "client_id", "user_name", "claimed_user", "reason"];
 
 /// What narrows a list of approvals.
@@ -50,7 +51,8 @@ pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
         let names: Vec<String> = filter.status.iter().map(|status| format!("status = '{}'", status.as_str())).collect();
         conditions.sql.push_str(&format!(" and ({})", names.join(" or ")));
     }
-    conditions.text("server = ?", filter.server.as_ref());
+    // Rows are taken in their order, not by the index that has those of one server together.
+    conditions.text("server || '' = ?", filter.server.as_ref());
     conditions.text("tool = ?", filter.tool.as_ref());
     conditions.text("(client_id = ? or agent_name = ?)", filter.agent.as_ref());
     conditions.text("user_name = ?", filter.user.as_ref());
@@ -61,7 +63,22 @@ pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
     conditions
 }
 
-/// A cursor is the last row's time and id.
+/// What rows have that fit the filter, as [`mark`](super::history::mark) marks them; pending ones are never sealed.
+pub(super) fn wanted(filter: &ApprovalFilter) -> Wanted {
+    let mut wanted = Wanted::default();
+    let mut is =
+        |field, value: &Option<String>| wanted.is(field, &value.iter().map(String::as_str).collect::<Vec<_>>());
+    is("server", &filter.server);
+    is("tool", &filter.tool);
+    is("agent", &filter.agent);
+    is("user", &filter.user);
+    is("decided_by", &filter.decided_by);
+    wanted.is("status", &filter.status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
+    wanted.words(filter.q.as_ref());
+    wanted
+}
+
+/// A cursor of the queue is the last row's time and id.
 fn position(cursor: &str) -> Option<(i64, String)> {
     let (at, id) = cursor.split_once('.')?;
     Some((at.parse().ok()?, id.to_owned()))
@@ -70,38 +87,52 @@ fn position(cursor: &str) -> Option<(i64, String)> {
 impl Approvals {
     /// A page of approvals, without timelines; shorter than asked where calls are large.
     pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
-        let queue = filter.status == [Status::Pending];
-        let (after, order) = if queue { (">", "asc") } else { ("<", "desc") };
-        let mut conditions = conditions(filter, self.store.like());
+        if filter.status == [Status::Pending] { self.queue(filter).await } else { self.history(filter).await }
+    }
+
+    async fn queue(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
+        let mut by = conditions(filter, self.store.like());
         if let Some((at, id)) = filter.cursor.as_deref().and_then(position) {
-            let (at, id) = (conditions.value(Value::Number(at)), conditions.value(Value::Text(id)));
-            let after = format!(" and created_at {after}= {at} and (created_at {after} {at} or id {after} {id})");
-            conditions.sql.push_str(&after);
+            let (at, id) = (by.value(Value::Number(at)), by.value(Value::Text(id)));
+            by.sql.push_str(&format!(" and created_at >= {at} and (created_at > {at} or id > {id})"));
         }
-        let size = page_size(filter.limit);
+        let mut listed = Listed::new(filter);
+        self.read(by, "created_at, id", &mut listed).await?;
+        Ok(listed.page(|last| format!("{}.{}", last.created_at, last.id)))
+    }
+
+    async fn history(&self, filter: &ApprovalFilter) -> Result<Page<Approval>, StoreError> {
+        let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
+        let (numbers, times) = (0..=before.saturating_sub(1), (filter.from, filter.to));
+        let mut walk = self.store.walk(History::Approvals, wanted(filter), numbers, times).await?;
+        let mut listed = Listed::new(filter);
+        while !listed.more
+            && let Some(span) = walk.next().await?
+        {
+            let mut by = conditions(filter, self.store.like());
+            by.within("number", &span);
+            self.read(by, "number desc", &mut listed).await?;
+        }
+        listed.items.iter_mut().for_each(without_definitions);
+        let last = listed.last;
+        Ok(listed.page(|_| last.to_string()))
+    }
+
+    /// Goes on with a page.
+    async fn read(&self, by: Conditions, order: &str, listed: &mut Listed) -> Result<(), StoreError> {
         let sql = format!(
-            "select {} from approvals where true{} order by created_at {order}, id {order} limit {}",
+            "select {} from approvals where true{} order by {order} limit {}",
             rows::WHOLE,
-            conditions.sql,
-            size + 1
+            by.sql,
+            listed.room()
         );
-        let (mut items, mut bytes, mut more) = (Vec::new(), 0, false);
-        let mut found = conditions.query(sql).fetch(self.store.read());
+        let mut found = by.query(sql).fetch(self.store.read());
         while let Some(found) = found.try_next().await? {
-            more = items.len() as i64 == size || bytes >= MAX_PAGE_BYTES;
-            if more {
+            if !listed.takes(row::number_of(&found)?, row::approval(&found)?) {
                 break;
             }
-            let approval = row::approval(&found)?;
-            bytes += approval.given.as_ref().map_or(0, Given::bytes);
-            items.push(approval);
         }
-        drop(found);
-        if !queue {
-            items.iter_mut().for_each(without_definitions);
-        }
-        let next_cursor = items.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at, last.id));
-        Ok(Page { items, next_cursor })
+        Ok(())
     }
 
     /// How many approvals are pending.
@@ -132,6 +163,44 @@ impl Approvals {
                         and seq between 1 and (select seq from chain where id = 1) order by seq";
         let found = sqlx::query(in_chain).bind(id.as_str()).fetch_all(self.store.read()).await?;
         found.iter().map(|row| rows::record(row).map(entry)).collect()
+    }
+}
+
+/// A page as it is put together.
+struct Listed {
+    size: i64,
+    items: Vec<Approval>,
+    bytes: usize,
+    /// The number of the last one.
+    last: i64,
+    /// Whether there is another one after it.
+    more: bool,
+}
+
+impl Listed {
+    fn new(filter: &ApprovalFilter) -> Self {
+        Self { size: page_size(filter.limit), items: Vec::new(), bytes: 0, last: 0, more: false }
+    }
+
+    /// How many more are to be read: one shows that there are more.
+    fn room(&self) -> i64 {
+        self.size + 1 - self.items.len() as i64
+    }
+
+    /// Adds one, unless the page is full.
+    fn takes(&mut self, number: i64, approval: Approval) -> bool {
+        self.more = self.items.len() as i64 == self.size || self.bytes >= MAX_PAGE_BYTES;
+        if !self.more {
+            self.bytes += approval.given.as_ref().map_or(0, Given::bytes);
+            self.last = number;
+            self.items.push(approval);
+        }
+        !self.more
+    }
+
+    fn page(self, cursor: impl Fn(&Approval) -> String) -> Page<Approval> {
+        let next_cursor = self.items.last().filter(|_| self.more).map(cursor);
+        Page { items: self.items, next_cursor }
     }
 }
 

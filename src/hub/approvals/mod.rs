@@ -2,7 +2,9 @@
 
 mod decide;
 mod due;
+mod facts;
 mod find;
+mod history;
 mod hold;
 mod insights;
 mod life;

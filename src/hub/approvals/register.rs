@@ -191,7 +191,7 @@ async fn register(
     }
     let comes_first = large != Some(Large::Kept);
     if before.kept {
-        if comes_first && hub.budgets.spend(&shim.client_id, Cost::Retry, 1, now).is_err() {
+        if comes_first && hub.budgets.spend_in(tx, &shim.client_id, Cost::Retry, 1, now).await?.is_err() {
             return registered(Registration::Busy("it called again too often of late".to_owned()));
         }
         if let Some(held) = join(tx, hub, shim, &subject, request, now).await? {
@@ -201,7 +201,7 @@ async fn register(
     if let Some(why) = before.over_the_cap() {
         return registered(Registration::Busy(why));
     }
-    if comes_first && hub.budgets.spend(&shim.client_id, Cost::KiB, kib(request), now).is_err() {
+    if comes_first && hub.budgets.spend_in(tx, &shim.client_id, Cost::KiB, kib(request), now).await?.is_err() {
         let why = "the arguments of its calls of late are more than the hub keeps of one agent";
         return registered(Registration::Busy(why.to_owned()));
     }
@@ -293,7 +293,8 @@ async fn join(
     .await?;
     for row in &found {
         let kept = row::held(row)?;
-        if is_for(hub, shim, subject, request, &kept)
+        if is_for(shim, subject, request, &kept)
+            && (kept.instance == shim.instance || !is_about(tx, hub, shim, &kept, now).await?)
             && let Some(held) = life::join(tx, shim, request, &kept, hub.times.grant_for_ms, now).await?
         {
             return Ok(Some(held.given_as(kept)));
@@ -302,12 +303,17 @@ async fn join(
     Ok(None)
 }
 
-/// Whether an approval is this call's: it was kept for the session on its card, or for what comes after that one, of
-/// the same client and user.
-fn is_for(hub: &Approvals, shim: &Shim, subject: &Subject, request: &Request, kept: &Held) -> bool {
-    let own = kept.instance == shim.instance || !hub.live.is_about(&shim.client_id, &kept.instance);
+/// Whether the session on an approval's card is there, or may come back, at whichever hub.
+async fn is_about(tx: &mut Tx, hub: &Approvals, shim: &Shim, kept: &Held, now: i64) -> Result<bool, StoreError> {
+    let here = hub.live.is_about(&shim.client_id, &kept.instance);
+    Ok(here || hub.store.is_elsewhere(tx, &shim.client_id, &kept.instance, now).await?)
+}
+
+/// Whether an approval is this call's, where the session on its card is this one or is gone: it was kept for the same
+/// client and user.
+fn is_for(shim: &Shim, subject: &Subject, request: &Request, kept: &Held) -> bool {
     let client = request.client.as_ref().unwrap_or(&shim.client);
-    own && kept.approval.client.name == shown(client).name
+    kept.approval.client.name == shown(client).name
         && kept.approval.user == subject.user
         && kept.approval.claimed_user == claimed_user(shim, subject)
         && kept.approval.given.as_ref().is_some_and(|given| given.extra == request.extra)

@@ -70,6 +70,11 @@ fn life(row: &Row, approval: &Approval) -> Result<Life, StoreError> {
     Life::try_from(columns).map_err(|_| unreadable("life of an approval"))
 }
 
+/// Where it is in the history.
+pub(super) fn number_of(row: &Row) -> Result<i64, StoreError> {
+    number(row, "number")
+}
+
 /// A row of `approvals`, as people see it.
 pub(super) fn approval(row: &Row) -> Result<Approval, StoreError> {
     Ok(Approval {

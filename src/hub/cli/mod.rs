@@ -8,6 +8,7 @@ mod approvals;
 mod audit;
 mod client;
 mod configure;
+mod migrate;
 mod open;
 mod server;
 mod stop;
@@ -83,6 +84,9 @@ enum Command {
         #[arg(long)]
         no_browser: bool,
     },
+    /// Bring the store's schema up to date, before hubs of this version start
+    #[command(after_help = "Example: hitl-hub migrate --database postgres://hitl@localhost/hitl")]
+    Migrate,
     /// End the hub that runs on the data dir
     #[command(after_help = "Example: hitl-hub stop")]
     Stop,
@@ -143,6 +147,7 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             serve::run(settings, local, accept_rollback).await?;
         }
         Command::Open { no_browser } => open::open(&place.settings(None)?, no_browser).await?,
+        Command::Migrate => migrate::migrate(&place.settings(None)?).await?,
         Command::Stop => stop::stop(&place.settings(None)?).await?,
         Command::User(command) => user::run(command, &place.settings(None)?).await?,
         Command::Agent(command) => agent::run(command, &place.settings(None)?).await?,

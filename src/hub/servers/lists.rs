@@ -42,7 +42,7 @@ impl Servers {
         if changed.is_empty() && !completes {
             return Ok(Learned::Now);
         }
-        if let Err(at) = self.budgets.spend(&shim.client_id, Cost::List, 1, self.now()) {
+        if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::List, 1, self.now()).await? {
             return Ok(Learned::Later(at));
         }
         let mut rest = changed;

@@ -38,7 +38,7 @@ impl Servers {
 
 /// Why it has to stay for now.
 async fn in_use(tx: &mut Tx, hub: &Servers, server: &str) -> Result<Option<&'static str>, StoreError> {
-    if hub.live.is_served(server) {
+    if hub.live.is_served(server) || hub.store.is_served_elsewhere(tx, server, hub.now()).await? {
         return Ok(Some("shims are connected for this server; end them, or revoke their agent, before it is removed"));
     }
     let waiting: i64 = sqlx::query_scalar("select count(*) from approvals where server = $1 and status = 'pending'")

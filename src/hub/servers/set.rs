@@ -34,7 +34,7 @@ impl Servers {
         let now = self.now();
         let entries = "select * from bypasses order by server, client_id";
         let mut entries = by_server(entries, self, |row| row::bypass(row, now)).await?;
-        let sessions = self.live.sessions();
+        let sessions = self.sessions().await?;
         let of_row = |row| {
             let ((name, mut policy), command) = (row::server(row)?, row::command(row)?);
             let entries: Vec<Bypass> = entries.remove(&name).unwrap_or_default();
@@ -66,8 +66,17 @@ impl Servers {
             tool.comes_to = Some(scales.foresee(&tool.name, &opinion));
             tool
         });
-        let sessions = self.live.sessions().get(name).copied().unwrap_or(0);
+        let sessions = self.sessions().await?.get(name).copied().unwrap_or(0);
         Ok(Some(Server { name: name.to_owned(), policy, tools: tools.collect(), sessions, command }))
+    }
+
+    /// How many shown sessions each server has, at all hubs.
+    async fn sessions(&self) -> Result<HashMap<String, u64>, StoreError> {
+        let mut sessions = self.live.sessions();
+        for (server, more) in self.store.sessions_elsewhere(self.now()).await? {
+            *sessions.entry(server).or_default() += u64::try_from(more).unwrap_or_default();
+        }
+        Ok(sessions)
     }
 
     /// How much each tool of a server was used.

@@ -27,12 +27,14 @@ impl Shims {
     pub async fn log_calls(&self, shim: &Shim, mut calls: Vec<Activity>, dropped: u64) -> Result<(), StoreError> {
         let (agent, told) = (&shim.client_id, calls.len());
         let wanted = i64::try_from(told.min(MAX_CALLS)).unwrap_or(i64::MAX);
-        let kept = self.budgets.spend_up_to(agent, Cost::Row, wanted, self.now());
+        let kept = self.budgets.spend_up_to_at(&self.store, agent, Cost::Row, wanted, self.now()).await?;
         calls.truncate(usize::try_from(kept).unwrap_or_default());
         let excess = u64::try_from(told - calls.len()).unwrap_or(u64::MAX);
         self.budgets.leave_out(agent, Cost::Row, dropped.saturating_add(excess));
         for call in &mut calls {
-            call.denied = call.denied.take().map(|denied| self.kept_of(shim, denied));
+            if let Some(denied) = call.denied.take() {
+                call.denied = Some(self.kept_of(shim, denied).await?);
+            }
         }
         while !calls.is_empty() {
             let rest = calls.split_off(calls.len().min(PIECE));
@@ -42,25 +44,27 @@ impl Shims {
     }
 
     /// What is kept of a denied call: no arguments, where its agent has had too many denied of late.
-    fn kept_of(&self, shim: &Shim, denied: Denied) -> Denied {
+    async fn kept_of(&self, shim: &Shim, denied: Denied) -> Result<Denied, StoreError> {
         let clean = |text: &str| text.replace('\0', "");
         let reasons = denied.reasons.iter().take(MAX_REASONS);
         let reasons = reasons.map(|reason| clean(reason).chars().take(MAX_REASON).collect()).collect();
         let arguments = denied.arguments.map(|arguments| clean(&Denied::cut(&arguments)));
         let kib = arguments.as_ref().map_or(0, |arguments| arguments.len().div_ceil(1024));
         let kib = i64::try_from(kib).unwrap_or(i64::MAX);
-        let there = self.budgets.spend(&shim.client_id, Cost::DeniedKiB, kib, self.now()).is_ok();
-        Denied {
+        let (agent, now) = (&shim.client_id, self.now());
+        let there = self.budgets.spend_at(&self.store, agent, Cost::DeniedKiB, kib, now).await?.is_ok();
+        Ok(Denied {
             reasons,
             digest: denied.digest.filter(|digest| digest.is_whole()),
             arguments: arguments.filter(|_| there),
-        }
+        })
     }
 
     async fn log_piece(&self, shim: &Shim, calls: Vec<Activity>) -> Result<(), StoreError> {
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(shim.client_id.clone()));
         let verdicts: Vec<_> = calls.iter().map(verdict).collect();
-        self.store
+        let (last, now_last) = self
+            .store
             .write_in(turn, calls.len(), move |tx| {
                 Box::pin(async move {
                     if calls.iter().any(|call| call.bypass) {
@@ -77,12 +81,12 @@ impl Shims {
                         rows.extend(logged(tx, &shim, id, call, clock.now()).await?);
                     }
                     tx.add_activity(&rows).await?;
-                    tx.bound_activity(last, id).await
+                    Ok::<_, StoreError>((last, id))
                 })
             })
             .await?;
         verdicts.into_iter().for_each(|verdict| self.tallies.called(verdict, 1));
-        Ok(())
+        self.store.bound_activity(last, now_last).await
     }
 
     /// Counts what was left out, where the agent may have a row for it.
@@ -92,23 +96,24 @@ impl Shims {
         if left_out == 0 {
             return Ok(());
         }
-        if self.budgets.spend(agent, Cost::Row, 1, self.now()).is_err() {
+        if self.budgets.spend_at(&self.store, agent, Cost::Row, 1, self.now()).await?.is_err() {
             self.budgets.leave_out(agent, Cost::Row, left_out);
             return Ok(());
         }
         let (clock, shim, turn) = (self.clock.clone(), shim.clone(), Turn::Report(agent.clone()));
-        self.store
+        let last = self
+            .store
             .write_in(turn, 1, move |tx| {
                 Box::pin(async move {
                     let last = tx.last_activity().await?;
                     let dropped = i64::try_from(left_out).unwrap_or(i64::MAX);
                     tx.add_activity(&[hole(&shim, last + 1, dropped, clock.now())]).await?;
-                    tx.bound_activity(last, last + 1).await
+                    Ok::<_, StoreError>(last)
                 })
             })
             .await?;
         self.tallies.called("dropped", left_out);
-        Ok(())
+        self.store.bound_activity(last, last + 1).await
     }
 }
 

@@ -24,6 +24,9 @@ const MAX_QUOTED: usize = 50;
 /// An agent that was seen less than this ago is not noted again, in milliseconds.
 const SEEN_MS: i64 = 60_000;
 
+/// The record that a session which people can see began.
+pub(super) const OPENED: &str = "session.opened";
+
 /// What came of a shim's introduction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Met {
@@ -101,15 +104,18 @@ impl Shims {
     /// Records that a session that people can see began or ended, unless there were too many of the agent of late: the
     /// next record says how many were left out.
     pub async fn note_session(&self, shim: &Shim, action: &'static str) -> Result<(), StoreError> {
-        if self.budgets.spend(&shim.client_id, Cost::Session, 1, self.now()).is_err() {
+        if self.budgets.spend_at(&self.store, &shim.client_id, Cost::Session, 1, self.now()).await?.is_err() {
             self.budgets.leave_out(&shim.client_id, Cost::Session, 1);
             return Ok(());
         }
         let left_out = self.budgets.left_out(&shim.client_id, Cost::Session);
-        let (clock, shim) = (self.clock.clone(), shim.clone());
+        let (clock, shim, store) = (self.clock.clone(), shim.clone(), self.store.clone());
         self.store
             .write_in(Turn::Report(shim.client_id.clone()), 1, move |tx| {
                 Box::pin(async move {
+                    if action == OPENED {
+                        store.show_session(tx, (&shim.client_id, &shim.instance)).await?;
+                    }
                     let mut detail =
                         json!({ "client": shim.client, "claimed_user": shim.claimed_user, "instance": shim.instance });
                     if left_out > 0 {

@@ -62,7 +62,8 @@ impl Shims {
 
     /// The servers that clients of connected shims start without one, by agent and client.
     pub async fn ungated(&self) -> Result<Vec<UngatedServer>, StoreError> {
-        let ungated = self.live.ungated();
+        let mut ungated = self.live.ungated();
+        ungated.extend(self.store.ungated_elsewhere(self.now()).await?);
         if ungated.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,5 +1,6 @@
 //! The activity log: every call the shims reported, bounded.
 
+use futures_util::TryStreamExt as _;
 use serde_json::json;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
@@ -11,6 +12,8 @@ use crate::core::messages::{Activity, Denied};
 use crate::hub::model::{ActivityRow, AgentRef, Approval, Page};
 use crate::hub::store::conditions::{Conditions, Value};
 use crate::hub::store::paging::page_size;
+use crate::hub::store::rows::Row;
+use crate::hub::store::sieve::{History, Sealing, Span, Wanted};
 use crate::hub::store::{Store, StoreError, Tx, rows, together};
 
 /// Which calls; what is left out does not narrow.
@@ -24,7 +27,8 @@ pub struct ActivityFilter {
     pub agent: Option<String>,
     /// `pass`, `bypass`, `gate`, `deny` or `dropped`.
     pub verdict: Option<String>,
-    /// Words to be found in tool, server, agent, reasons, digest or arguments.
+    /// Words to be found in tool, server, agent, reasons, digest or arguments: parts of them do, with letters from A to Z
+    /// in either case.
     pub q: Option<String>,
     /// Called at this time or later.
     pub from: Option<i64>,
@@ -36,48 +40,111 @@ pub struct ActivityFilter {
     pub cursor: Option<String>,
 }
 
-/// How many calls of one agent the log keeps, and how many of all of them.
-const KEPT: Most = Most { of_one: 20_000, of_all: 100_000 };
-/// How many of them with their arguments.
-const KEPT_WHOLE: Most = Most { of_one: 2_000, of_all: 10_000 };
-/// Every so many rows the log is cut, by as large a part more than it must: counting reads all of it.
-const CUT_EVERY: i64 = 1_000;
 /// Where words are looked for.
 const SEARCHED: [&str; 7] =
     ["a.tool", "a.server", "a.agent_name", "a.client_id", "a.reasons", "a.digest", "a.arguments"];
 
+/// What rows have that fit the filter, as [`mark`] marks them.
+fn wanted(filter: &ActivityFilter) -> Wanted {
+    let mut wanted = Wanted::default();
+    let mut is =
+        |field, value: &Option<String>| wanted.is(field, &value.iter().map(String::as_str).collect::<Vec<_>>());
+    is("server", &filter.server);
+    is("tool", &filter.tool);
+    is("agent", &filter.agent);
+    is("verdict", &filter.verdict);
+    wanted.words(filter.q.as_ref());
+    wanted
+}
+
+fn mark(found: &Row, sealing: &mut Sealing) -> Result<(), StoreError> {
+    let mut marking = sealing.row(rows::number(found, "id")?, rows::number(found, "at")?);
+    for column in SEARCHED {
+        if let Some(text) = rows::optional(found, column.trim_start_matches("a."))? {
+            marking.text(&text);
+        }
+    }
+    for (field, column) in [
+        ("server", "server"),
+        ("tool", "tool"),
+        ("agent", "client_id"),
+        ("agent", "agent_name"),
+        ("verdict", "verdict"),
+    ] {
+        marking.value(field, &rows::text(found, column)?);
+    }
+    Ok(())
+}
+
 fn conditions(filter: &ActivityFilter, like: &str) -> Conditions {
     let mut conditions = Conditions::default();
-    conditions.text("a.server = ?", filter.server.as_ref());
+    // Rows are taken in their order, not by the index that has those of one tool together.
+    conditions.text("a.server || '' = ?", filter.server.as_ref());
     conditions.text("a.tool = ?", filter.tool.as_ref());
     conditions.text("(a.client_id = ? or a.agent_name = ?)", filter.agent.as_ref());
     conditions.text("a.verdict = ?", filter.verdict.as_ref());
     conditions.and("a.at >= ?", filter.from.map(Value::Number));
     conditions.and("a.at < ?", filter.to.map(Value::Number));
     conditions.words(filter.q.as_ref(), &SEARCHED, like);
-    let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok());
-    conditions.and("a.id < ?", before.map(Value::Number));
     conditions
 }
 
 impl Store {
     /// A page of calls, newest first.
     pub async fn activity(&self, filter: &ActivityFilter) -> Result<Page<ActivityRow>, StoreError> {
-        let (size, conditions) = (page_size(filter.limit), conditions(filter, self.like()));
-        // The shim reports a gated call when it is held; how that ended is its approval's to say.
-        let sql = format!(
-            "select a.*, p.id as held, p.outcome as held_outcome, p.duration_ms as held_ms from activity a \
-             left join approvals p on p.id = a.approval or p.request_id = a.approval \
-             where true{} order by a.id desc limit {}",
-            conditions.sql,
-            size + 1
-        );
-        let found = conditions.query(sql).fetch_all(self.read()).await?;
-        let mut items = found.iter().map(rows::activity).collect::<Result<Vec<_>, _>>()?;
+        let size = page_size(filter.limit);
+        let before = filter.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(i64::MAX);
+        let (numbers, times) = (0..=before.saturating_sub(1), (filter.from, filter.to));
+        let mut walk = self.walk(History::Activity, wanted(filter), numbers, times).await?;
+        let mut items = Vec::new();
+        while items.len() as i64 <= size
+            && let Some(span) = walk.next().await?
+        {
+            items.extend(self.activity_of(filter, &span, size + 1 - items.len() as i64).await?);
+        }
         let more = items.len() as i64 > size;
         items.truncate(size as usize);
         let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
         Ok(Page { items, next_cursor })
+    }
+
+    async fn activity_of(
+        &self,
+        filter: &ActivityFilter,
+        span: &Span,
+        room: i64,
+    ) -> Result<Vec<ActivityRow>, StoreError> {
+        let mut conditions = conditions(filter, self.like());
+        conditions.within("a.id", span);
+        // The shim reports a gated call when it is held; how that ended is its approval's to say.
+        let sql = format!(
+            "select a.*, p.id as held, p.outcome as held_outcome, p.duration_ms as held_ms from activity a \
+             left join approvals p on p.id = a.approval or p.request_id = a.approval \
+             where true{} order by a.id desc limit {room}",
+            conditions.sql,
+        );
+        conditions.query(sql).fetch_all(self.read()).await?.iter().map(rows::activity).collect()
+    }
+
+    /// Seals the full chunks, and forgets those whose calls are gone.
+    pub async fn seal_activity(&self) -> Result<(), StoreError> {
+        let ends: (Option<i64>, Option<i64>) =
+            sqlx::query_as("select (select min(id) from activity), (select max(id) from activity)")
+                .fetch_one(self.read())
+                .await?;
+        let (Some(oldest), Some(newest)) = ends else { return Ok(()) };
+        for chunk in self.unsealed(History::Activity, oldest, newest).await? {
+            let ((first, last), mut sealing) =
+                (History::Activity.numbers(chunk), Sealing::new(History::Activity, chunk));
+            let sql = "select * from activity where id between $1 and $2 order by id";
+            let mut found = sqlx::query(sql).bind(first).bind(last).fetch(self.read());
+            while let Some(found) = found.try_next().await? {
+                mark(&found, &mut sealing)?;
+            }
+            drop(found);
+            self.seal(sealing, None).await?;
+        }
+        self.forget_before(History::Activity, oldest).await
     }
 }
 
@@ -122,23 +189,6 @@ impl Tx {
             piece.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(self.sql()).await?;
         }
         Ok(())
-    }
-
-    /// Drops the oldest rows of the agents that have most, so that none pushes out what is known of another; and of those
-    /// that stay, the arguments of the oldest.
-    pub async fn bound_activity(&mut self, last: i64, now_last: i64) -> Result<(), StoreError> {
-        if last / CUT_EVERY == now_last / CUT_EVERY {
-            return Ok(());
-        }
-        let count = "select client_id, count(*) from activity group by client_id";
-        let cut = "delete from activity where client_id = $1 and id <= \
-                   (select id from activity where client_id = $1 order by id desc limit 1 offset $2)";
-        shrink(self, &KEPT, count, cut).await?;
-        let count = "select client_id, count(*) from activity where arguments is not null group by client_id";
-        let cut = "update activity set arguments = null where client_id = $1 and arguments is not null and id <= \
-                   (select id from activity where client_id = $1 and arguments is not null \
-                   order by id desc limit 1 offset $2)";
-        shrink(self, &KEPT_WHOLE, count, cut).await
     }
 
     /// The approval behind a call that a shim tells of under its request's id, and whether no live request stands behind
@@ -266,50 +316,4 @@ fn bind<'q>(insert: Query<'q, Any, AnyArguments>, call: &Logged) -> Query<'q, An
         .bind(denied.map(|denied| json!(denied.reasons).to_string()))
         .bind(denied.and_then(|denied| denied.digest.as_ref()).map(|digest| digest.as_str().to_owned()))
         .bind(denied.and_then(|denied| denied.arguments.clone()))
-}
-
-/// Cuts what agents have down to their share.
-async fn shrink(tx: &mut Tx, most: &Most, count: &'static str, cut: &'static str) -> Result<(), StoreError> {
-    let counts: Vec<(String, i64)> = sqlx::query_as(count).fetch_all(tx.sql()).await?;
-    let share = most.share(counts.iter().map(|(_, count)| *count).collect());
-    for (agent, _) in counts.iter().filter(|(_, count)| *count > share) {
-        sqlx::query(cut).bind(agent.as_str()).bind(share).execute(tx.sql()).await?;
-    }
-    Ok(())
-}
-
-/// How many of something one agent may have, and all of them.
-struct Most {
-    of_one: i64,
-    of_all: i64,
-}
-
-impl Most {
-    /// How many each agent may keep so that all of them fit: who has fewer leaves room to the others.
-    fn share(&self, mut counts: Vec<i64>) -> i64 {
-        counts.sort_unstable();
-        let margin = self.of_one / 20;
-        let (mut room, mut agents) = (self.of_all - margin, i64::try_from(counts.len()).unwrap_or(i64::MAX));
-        for count in counts {
-            if count > room / agents {
-                return (room / agents).clamp(1, self.of_one - margin);
-            }
-            (room, agents) = (room - count, agents - 1);
-        }
-        self.of_one - margin
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_has_most_makes_room_first() {
-        assert_eq!(KEPT.share(vec![]), 19_000);
-        assert_eq!(KEPT.share(vec![1_000_000, 3]), 19_000, "one agent has a bound of its own");
-        assert_eq!(KEPT.share(vec![10_000; 9]), 19_000, "all fit");
-        assert_eq!(KEPT.share(vec![20_000, 20_000, 20_000, 20_000, 20_000, 9_000]), 18_000);
-        assert_eq!(KEPT.share(vec![2; 100_000]), 1, "every agent keeps its last");
-    }
 }

@@ -2,12 +2,20 @@
 //!
 //! Each kind of writing has a store of its own that empties with use and fills up again with time. What the record
 //! leaves out for it is counted, so that it says where it has a hole.
+//!
+//! Where several hubs serve one store, what makes that store grow is spent from one budget: each hub takes a part of it
+//! out of the database and spends that in memory. What takes a hub's own time and memory is of each hub.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::allowance::{Allowance, Taken};
+use super::{Connection, Store, StoreError, Tx};
 use crate::core::ids::ClientId;
 use crate::hub::quota::{Quota, Stores};
+
+/// A hub takes so much of a budget at once, as a part of all there may be.
+const PART: i64 = 16;
 
 /// What an agent's doing costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,23 +61,169 @@ impl Cost {
         };
         Quota { most, every_ms }
     }
+
+    /// Under what all hubs have it together, if they have.
+    fn of_all_hubs(self) -> Option<&'static str> {
+        match self {
+            Self::Session => Some("session"),
+            Self::List => Some("list"),
+            Self::Retry => Some("retry"),
+            Self::KiB => Some("kib"),
+            Self::Row => Some("row"),
+            Self::DeniedKiB => Some("denied kib"),
+            Self::Connection | Self::Question | Self::HeardKiB => None,
+        }
+    }
 }
 
-/// What each agent has spent, in this process.
+/// What each agent has spent.
 #[derive(Clone, Default)]
-pub struct Budgets(Arc<Mutex<Spent>>);
+pub struct Budgets {
+    spent: Arc<Mutex<Spent>>,
+    /// Other hubs spend, too.
+    shared: bool,
+}
 
 #[derive(Default)]
 struct Spent {
     stores: Stores<(ClientId, Cost)>,
+    /// What this hub has taken out of budgets of all hubs.
+    taken: HashMap<(ClientId, Cost), Taken>,
+    /// So much was not there, and when it will be: the database is not asked before.
+    refused: HashMap<(ClientId, Cost), (i64, i64)>,
     /// What was left out of the record since it last said so.
     left_out: HashMap<(ClientId, Cost), u64>,
 }
 
+impl Spent {
+    /// Spends up to so much of what was taken out, and returns it.
+    fn spend_taken(&mut self, key: &(ClientId, Cost), amount: i64, now: i64) -> i64 {
+        let Some(taken) = self.taken.get_mut(key) else { return 0 };
+        if taken.until <= now {
+            self.taken.remove(key);
+            return 0;
+        }
+        let spent = taken.amount.min(amount);
+        taken.amount -= spent;
+        spent
+    }
+}
+
 impl Budgets {
+    /// The budgets of a store.
+    pub fn of(store: &Store) -> Self {
+        Self { spent: Arc::default(), shared: store.is_shared() }
+    }
+
     fn spent(&self) -> MutexGuard<'_, Spent> {
         // Every change is a single insert or remove.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Spends that much in a transaction, whichever hub the agent has spent at, or says when there will be enough.
+    pub async fn spend_in(
+        &self,
+        tx: &mut Tx,
+        agent: &ClientId,
+        cost: Cost,
+        amount: i64,
+        now: i64,
+    ) -> Result<Result<(), i64>, StoreError> {
+        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
+            return Ok(self.spend(agent, cost, amount, now));
+        };
+        if self.spend_here(agent, cost, amount, now) {
+            return Ok(Ok(()));
+        }
+        let taken = self.take_out(tx.sql(), what, agent, cost, [amount, amount], now).await?;
+        Ok(taken.map(drop))
+    }
+
+    /// The same outside of transactions.
+    pub async fn spend_at(
+        &self,
+        store: &Store,
+        agent: &ClientId,
+        cost: Cost,
+        amount: i64,
+        now: i64,
+    ) -> Result<Result<(), i64>, StoreError> {
+        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
+            return Ok(self.spend(agent, cost, amount, now));
+        };
+        if self.spend_here(agent, cost, amount, now) {
+            return Ok(Ok(()));
+        }
+        let connection = &mut *store.read().acquire().await?;
+        Ok(self.take_out(connection, what, agent, cost, [amount, amount], now).await?.map(drop))
+    }
+
+    /// Spends as much of that as there is, whichever hub the agent has spent at, and returns it.
+    pub async fn spend_up_to_at(
+        &self,
+        store: &Store,
+        agent: &ClientId,
+        cost: Cost,
+        amount: i64,
+        now: i64,
+    ) -> Result<i64, StoreError> {
+        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
+            return Ok(self.spend_up_to(agent, cost, amount, now));
+        };
+        let here = self.spent().spend_taken(&(agent.clone(), cost), amount, now);
+        if here == amount {
+            return Ok(amount);
+        }
+        let connection = &mut *store.read().acquire().await?;
+        let more = self.take_out(connection, what, agent, cost, [1, amount - here], now).await?;
+        Ok(here + more.unwrap_or_default())
+    }
+
+    /// Whether so much was there of what this hub has taken out, and is spent now.
+    fn spend_here(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> bool {
+        let (mut spent, key) = (self.spent(), (agent.clone(), cost));
+        let here = spent.spend_taken(&key, amount, now);
+        if here < amount
+            && let Some(taken) = spent.taken.get_mut(&key)
+        {
+            taken.amount += here;
+        }
+        here == amount
+    }
+
+    /// Takes a part out of the budget of all hubs, spends up to the larger amount of it and keeps the rest here.
+    async fn take_out(
+        &self,
+        connection: &mut Connection,
+        what: &str,
+        agent: &ClientId,
+        cost: Cost,
+        [least, most]: [i64; 2],
+        now: i64,
+    ) -> Result<Result<i64, i64>, StoreError> {
+        let (quota, key) = (cost.quota(), (agent.clone(), cost));
+        if let Some((amount, at)) = self.spent().refused.get(&key).copied()
+            && amount <= least
+            && at > now
+        {
+            return Ok(Err(at));
+        }
+        let allowance = Allowance { what, whose: agent.as_str(), quota };
+        Ok(match allowance.take(connection, [least, most.max(quota.most / PART)], now).await? {
+            Err(enough_at) => {
+                let mut spent = self.spent();
+                spent.refused.retain(|_, (_, at)| *at > now);
+                spent.refused.insert(key, (least, enough_at));
+                Err(enough_at)
+            }
+            Ok(Taken { amount, until }) => {
+                let (mut spent, used) = (self.spent(), most.min(amount));
+                spent.taken.retain(|_, taken| taken.until > now);
+                let kept = spent.taken.entry(key).or_insert(Taken { amount: 0, until });
+                *kept = Taken { amount: kept.amount + amount - used, until };
+                Ok(used)
+            }
+        })
     }
 
     /// Spends that much, or says when there will be enough.

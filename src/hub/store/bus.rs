@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::core::approval::Status;
@@ -51,8 +52,26 @@ pub struct Ended {
     pub waited_ms: u64,
 }
 
+/// What hubs on one store tell each other beside the record: heard at once or never.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// This person has this approval before them, or none any more.
+    Looking {
+        /// The person.
+        user: String,
+        /// The approval.
+        approval: Option<ApprovalId>,
+    },
+    /// Something was said to a machine that waits to be enrolled.
+    Enrolment,
+    /// There is more, or less, that clients start without a shim.
+    Ungated,
+}
+
 /// Whom a notice is handed to.
 type Subscriber = Box<dyn Fn(&Target) + Send>;
+type Hearer = Box<dyn Fn(&Word) + Send>;
 
 /// See the module; clones are the same bus.
 #[derive(Clone)]
@@ -62,6 +81,8 @@ struct Inner {
     newest: watch::Sender<i64>,
     /// Who is handed each notice after its commit.
     subscribers: Mutex<Vec<Subscriber>>,
+    /// Who is told what other hubs say.
+    hearers: Mutex<Vec<Hearer>>,
     /// When the sweeper will look next.
     next: AtomicI64,
     sooner: Notify,
@@ -75,6 +96,7 @@ impl Bus {
         Self(Arc::new(Inner {
             newest: watch::Sender::new(newest),
             subscribers: Mutex::default(),
+            hearers: Mutex::default(),
             next: AtomicI64::new(i64::MAX),
             sooner: Notify::new(),
             gaps: Mutex::default(),
@@ -89,6 +111,18 @@ impl Bus {
 
     fn subscribers(&self) -> MutexGuard<'_, Vec<Subscriber>> {
         self.0.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells this one what other hubs say, too; it only passes the word on.
+    pub fn hear(&self, hearer: impl Fn(&Word) + Send + 'static) {
+        self.0.hearers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hearer));
+    }
+
+    /// Another hub said this.
+    pub(super) fn heard(&self, word: &Word) {
+        for hearer in self.0.hearers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            hearer(word);
+        }
     }
 
     /// Changes to the newest record's number.

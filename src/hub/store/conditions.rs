@@ -4,6 +4,8 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 
+use super::sieve::{MAX_WORDS, Span};
+
 /// What a condition compares with.
 #[derive(Clone)]
 pub enum Value {
@@ -12,9 +14,6 @@ pub enum Value {
     /// A number.
     Number(i64),
 }
-
-/// How many words are looked for.
-const MAX_WORDS: usize = 8;
 
 /// See the module.
 #[derive(Clone, Default)]
@@ -46,6 +45,24 @@ impl Conditions {
             let found: Vec<_> = columns.iter().map(|column| format!("{column} {like} ? escape '\\'")).collect();
             self.and(&format!("({})", found.join(" or ")), Some(Value::Text(format!("%{escaped}%"))));
         }
+    }
+
+    /// Adds the condition that this number is in the span.
+    pub fn within(&mut self, column: &str, span: &Span) {
+        let condition = match span {
+            Span::All(numbers) | Span::Chunk(_, numbers) => {
+                let [first, last] = [*numbers.start(), *numbers.end()].map(|end| self.value(Value::Number(end)));
+                format!(" and {column} between {first} and {last}")
+            }
+            Span::These(numbers) => {
+                // Few lengths, so that few kinds of a statement are prepared.
+                let padding = std::iter::repeat_n(-1, numbers.len().next_power_of_two() - numbers.len());
+                let values = numbers.iter().copied().chain(padding);
+                let places: Vec<_> = values.map(|number| self.value(Value::Number(number))).collect();
+                format!(" and {column} in ({})", places.join(", "))
+            }
+        };
+        self.sql.push_str(&condition);
     }
 
     /// Adds a value for a condition that is written by hand; returns what stands for it.

@@ -4,7 +4,9 @@
 //! Columns are text and bigint only, because that is what both databases share through one driver.
 
 mod activity;
+mod allowance;
 mod audit;
+mod bounds;
 mod budget;
 mod bus;
 mod busy;
@@ -25,10 +27,12 @@ mod queue;
 pub mod rows;
 mod seals;
 mod secret;
+mod sieve;
 #[cfg(test)]
 pub(super) mod testing;
 mod together;
 mod tx;
+mod varint;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,9 +46,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::activity::{ActivityFilter, Logged};
+pub use self::allowance::Allowance;
 pub use self::audit::ChainCheck;
 pub use self::budget::{Budgets, Cost};
-pub use self::bus::{Bus, Ended, Target};
+pub use self::bus::{Bus, Ended, Target, Word};
 pub use self::chain::Entry;
 use self::chain::record_hash;
 pub use self::conditions::{Conditions, Value};
@@ -60,9 +65,11 @@ pub use self::paging::page_size;
 use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
+pub use self::sieve::{History, Sealing, Span, Wanted};
 pub use self::together::{insert_many, pieces, places};
 use self::tx::Around;
 pub use self::tx::Tx;
+pub use self::varint::{put_number, take_number};
 use self::writer::Writer;
 use crate::chance::NoChance;
 use crate::config::database::Database;
@@ -157,7 +164,7 @@ impl From<NoChance> for StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         ERRORS.fetch_add(1, Ordering::Relaxed);
-        Self::Failed(error.to_string())
+        Self::Failed(busy::in_words(&error))
     }
 }
 
@@ -249,8 +256,8 @@ impl Store {
         &self.0.readers
     }
 
-    /// The operator that finds a pattern whatever the case of its letters: the one word that the databases have not in
-    /// common. Lower case made of both sides would do for both, and takes twice as long.
+    /// The operator that finds a pattern whatever the case of letters from A to Z, and of no others: the one word that the
+    /// databases have not in common. Lower case made of both sides would do for both, and takes twice as long.
     pub(super) fn like(&self) -> &'static str {
         self.0.like
     }

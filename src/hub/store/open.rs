@@ -8,7 +8,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _};
 
-use super::busy::is_busy;
+use super::busy::{in_words, is_busy};
 use super::mark::{Head, MarkFile};
 use super::writer::Source;
 use super::{SetBack, StoreError, migrations};
@@ -55,7 +55,7 @@ async fn sqlite(path: &Path) -> Result<Opened, StoreError> {
     let options = sqlite_options(&path).map_err(|error| cannot(&error))?;
     let mut first = AnyConnection::connect_with(&options).await.map_err(|error| cannot(&error))?;
     check(&mut first, &path).await?;
-    migrate(&migrations::sqlite(), &mut first).await?;
+    migrate(migrations::sqlite(), &mut first).await?;
     first.close().await.map_err(|error| cannot(&error))?;
     let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
     let readers = readers.max_connections(4).after_connect(|connection, _| {
@@ -131,16 +131,17 @@ async fn check(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreE
 
 async fn postgres(url: &str) -> Result<Opened, StoreError> {
     // The URL holds a password, so it stays out of messages.
-    let cannot = |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {error}"));
+    let cannot =
+        |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {}", in_words(&error)));
     let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
     let mut first = AnyConnection::connect_with(&options).await.map_err(cannot)?;
-    migrate(&migrations::postgres(), &mut first).await?;
+    migrate(migrations::postgres(), &mut first).await?;
     first.close().await.map_err(cannot)?;
     let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).max_connections(8);
     Ok(Opened {
         readers: readers.connect_with(options.clone()).await.map_err(cannot)?,
         writer: Source { options, settings: None, begin: ["begin", LOCK_AND_FIND] },
-        like: "ilike",
+        like: "collate \"C\" ilike",
         shared: true,
     })
 }
@@ -201,7 +202,15 @@ async fn behind(readers: &AnyPool, known: Head, found: &Head) -> Result<Option<S
     Ok(is_behind.then(|| SetBack { known: Some(known), found: found.clone() }))
 }
 
-async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {
+/// Brings the schema up to date, one process at a time. Where nothing is due, no lock is taken that lives as long as a
+/// connection: a pool in transaction mode might leave it behind.
+async fn migrate(mut migrator: Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let newest = migrator.iter().map(|migration| migration.version).max();
+    let found: Result<Option<i64>, _> =
+        sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(&mut *connection).await;
+    if found.is_ok_and(|found| found >= newest) {
+        migrator.set_locking(false);
+    }
     let mut result = migrator.run(&mut *connection).await;
     // In SQLite nothing keeps two programs from making the same step at once, such as a hub that starts for the first
     // time and a command that asks how it is: one fails, and then finds it made.
@@ -213,7 +222,7 @@ async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<
             MigrateError::VersionMissing(version) => {
                 format!("the store was written by a newer version (its schema is {version}); start that version")
             }
-            error => format!("cannot bring the store's schema up to date: {error}"),
+            error => format!("cannot bring the store's schema up to date: {}", in_words(&error)),
         })
     })
 }

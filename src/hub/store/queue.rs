@@ -30,6 +30,8 @@ pub enum Turn {
     Call(ClientId),
     /// An agent tells of its tools, its calls or itself.
     Report(ClientId),
+    /// The hub keeps its store in order: as the reports of one more agent.
+    Upkeep,
 }
 
 impl Turn {
@@ -37,7 +39,7 @@ impl Turn {
     pub(super) fn changes_memory(&self) -> bool {
         match self {
             Self::First | Self::Report(_) => true,
-            Self::Decision | Self::Call(_) => false,
+            Self::Decision | Self::Call(_) | Self::Upkeep => false,
         }
     }
 }
@@ -89,7 +91,7 @@ impl<J> Queue<J> {
     pub(super) async fn push(&self, turn: Turn, weight: usize, job: J) -> bool {
         let room = match turn {
             Turn::First | Turn::Decision => &self.first,
-            Turn::Call(_) | Turn::Report(_) => &self.agents,
+            Turn::Call(_) | Turn::Report(_) | Turn::Upkeep => &self.agents,
         };
         // It is given back when the job is taken.
         if let Ok(permit) = room.acquire().await {
@@ -105,6 +107,8 @@ impl<J> Queue<J> {
             Turn::First | Turn::Decision => waiting.first.push_back(job),
             Turn::Call(agent) => waiting.calls.push(agent, job),
             Turn::Report(agent) => waiting.reports.push(agent, job),
+            // No agent has this id.
+            Turn::Upkeep => waiting.reports.push(ClientId::from(""), job),
         }
         self.come.notify_one();
         true

@@ -84,7 +84,7 @@ async fn edits(desk: &Desk, table: &str) -> Vec<Edit> {
                 format!("coalesce({column}, '') || 'x'")
             };
             // These are the rows' names; edits of them are a test of their own. The counts are none of the record.
-            let names = [("audit", "seq"), ("chain", "id")];
+            let names = [("audit", "seq"), ("chain", "id"), ("approvals", "number")];
             let counts = ["callers", "policy", "channels"].map(|count| ("chain", count));
             if names.iter().chain(&counts).any(|name| *name == (table, column.as_str())) {
                 continue;
@@ -141,6 +141,10 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
         (
             format!("update approvals set id = id || 'x' where id = '{id}'"),
             format!("update approvals set id = '{id}' where id = '{id}x'"),
+        ),
+        (
+            format!("update approvals set number = number + 1000 where id = '{id}'"),
+            format!("update approvals set number = number - 1000 where id = '{id}'"),
         ),
     ] {
         tamper(&desk, &there).await;

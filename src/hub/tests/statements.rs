@@ -38,13 +38,18 @@ impl Count {
 
 #[tokio::test]
 async fn each_step_of_a_call_takes_three_statements_at_most() {
-    let desk = Desk::new().await;
+    for desk in Desk::everywhere().await {
+        each_step_takes_three_at_most(&desk).await;
+    }
+}
+
+async fn each_step_takes_three_at_most(desk: &Desk) {
     let _joined = desk.connect();
     desk.hub.servers.learn(&desk.shim, &listed(vec![tool("delete_repo", "")])).await.unwrap();
-    // What is read with the first call is in memory for the others.
+    // What is read with the first call is in memory for the others, and so is a part of the agent's budgets.
     let first = desk.hold().await;
     desk.hub.approvals.approve(&first.id, &desk.approver, None).await.unwrap();
-    let mut count = Count::of(&desk);
+    let mut count = Count::of(desk);
     let held = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
     assert_eq!(count.one(), 3, "registered");
     desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();

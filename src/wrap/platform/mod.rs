@@ -5,16 +5,16 @@
 mod unix;
 #[cfg(unix)]
 pub use self::unix::{
-    Process, Signals, Sink, Source, die_with_us, exit, exit_code, host, prepare, reap_orphans, send, spawn_outliving,
-    user_id,
+    DRAIN, Process, Signals, Sink, Source, die_with_us, exit, exit_code, host, prepare, reap_orphans, send,
+    spawn_outliving, user_id,
 };
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub use self::windows::{
-    Process, Signals, Sink, Source, die_with_us, exit, exit_code, host, prepare, reap_orphans, send, spawn_outliving,
-    user_id,
+    DRAIN, Process, Signals, Sink, Source, die_with_us, exit, exit_code, host, prepare, reap_orphans, send,
+    spawn_outliving, user_id,
 };
 
 /// A server's streams: what it reads and what it writes.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Asked, Relay};
 use crate::wrap::child;
-use crate::wrap::platform::Signal;
+use crate::wrap::platform::{DRAIN, Signal};
 use crate::wrap::run::Run;
 
 /// A client that said everything at once and closed its side still wants its answers: so long may the hub take to say
@@ -17,8 +17,6 @@ const DECIDED_WITHIN: Duration = Duration::from_secs(5);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(2);
 /// So often, while a server works on its last answers, it is asked whether anybody still reads them.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After the server's end, what it wrote is there at once; only a grandchild can keep the stream open longer.
-const DRAIN: Duration = Duration::from_millis(250);
 
 /// How far the end has come.
 #[derive(Debug, Default)]

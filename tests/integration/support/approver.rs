@@ -1,6 +1,7 @@
 //! A person at the hub, over the same API as the page.
 
 use std::sync::Once;
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -29,6 +30,33 @@ pub fn browser() -> reqwest::Client {
     static TLS: Once = Once::new();
     TLS.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     reqwest::Client::builder().no_proxy().cookie_store(true).build().unwrap()
+}
+
+/// A page that listens.
+pub struct Listener {
+    response: reqwest::Response,
+    unread: String,
+}
+
+impl Listener {
+    /// The next event and its id, where it has one; `None` at the end of the stream, however that comes.
+    pub async fn next(&mut self) -> Option<(String, Option<i64>)> {
+        loop {
+            if let Some((message, rest)) = self.unread.split_once("\n\n") {
+                let field = |name: &str| {
+                    message.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+                };
+                let (event, id) = (field("event:"), field("id:").and_then(|id| id.parse().ok()));
+                self.unread = rest.to_owned();
+                if let Some(event) = event {
+                    return Some((event, id));
+                }
+                continue;
+            }
+            let chunk = self.response.chunk().await.ok()??;
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
 }
 
 impl Approver {
@@ -124,6 +152,29 @@ impl Approver {
         let request = self.http.post(format!("{}/api/v1/approvals/{id}/approve", self.url));
         let request = request.header("Origin", &self.url).header("X-HITL-CSRF", &self.csrf);
         drop(request.json(&json!({})).send().await);
+    }
+
+    /// Presses Approve on whatever waits, for ever, whether hubs are there or not.
+    pub async fn keep_approving(&self) -> std::convert::Infallible {
+        loop {
+            let request = self.http.get(format!("{}/api/v1/approvals?status=pending", self.url));
+            if let Ok(answer) = request.header("X-HITL-CSRF", &self.csrf).send().await
+                && let Ok(queue) = answer.json::<Value>().await
+            {
+                for approval in queue["items"].as_array().into_iter().flatten() {
+                    self.approve_if_there(approval).await;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Live events, from after this one on; `None` where nobody answers.
+    pub async fn listen(&self, after: Option<i64>) -> Option<Listener> {
+        let request = self.http.get(format!("{}/api/v1/events", self.url)).header("X-HITL-CSRF", &self.csrf);
+        let request = after.into_iter().fold(request, |request, id| request.header("Last-Event-ID", id));
+        let response = request.send().await.ok().filter(|response| response.status() == StatusCode::OK)?;
+        Some(Listener { response, unread: String::new() })
     }
 
     /// Presses Reject, with a reason.

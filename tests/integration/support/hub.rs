@@ -46,6 +46,11 @@ impl Hub {
         Self::start_first(Some(database.to_owned()), &[]).await
     }
 
+    /// The same with these variables set.
+    pub async fn start_on_with(database: &str, env: &[(&str, &str)]) -> Self {
+        Self::start_first(Some(database.to_owned()), env).await
+    }
+
     /// Another hub on that database, with a data dir of its own and these variables set.
     pub async fn start_beside(database: &str, env: &[(&str, &str)]) -> Self {
         let own = tempfile::tempdir().unwrap();
@@ -123,13 +128,18 @@ impl Hub {
 
     /// The administrator, signed in by the set-up link the first time and by a fresh link later.
     pub async fn sign_in(&self) -> Approver {
+        self.sign_in_at(&self.url).await
+    }
+
+    /// The same where the hub is reached at another address.
+    pub async fn sign_in_at(&self, url: &str) -> Approver {
         let used = self.data_dir().join("set-up-link-used");
         match &self.set_up_link {
             Some(link) if !used.exists() => {
                 std::fs::write(used, "").unwrap();
-                Approver::sign_in(&self.url, link).await
+                Approver::sign_in(url, link).await
             }
-            _ => Approver::sign_in(&self.url, &self.run(&["open", "--no-browser"]).await).await,
+            _ => Approver::sign_in(url, &self.run(&["open", "--no-browser"]).await).await,
         }
     }
 

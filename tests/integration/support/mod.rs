@@ -1,9 +1,11 @@
 //! Helpers that read as sentences. Nothing here sleeps for a guess: everything waits for something to be seen.
 
 mod approver;
+pub mod balancer;
 mod cable;
 mod cerbos;
 mod client;
+pub mod cluster;
 mod fate;
 pub mod hub;
 mod ledger;
@@ -17,9 +19,11 @@ mod smtp;
 pub mod toolbox;
 
 pub use self::approver::{Answer, Approver, browser};
+pub use self::balancer::Balancer;
 pub use self::cable::Cable;
 pub use self::cerbos::Cerbos;
 pub use self::client::{Client, Wrap, text_of};
+pub use self::cluster::Cluster;
 pub use self::fate::Fate;
 pub use self::hub::{Hub, command};
 pub use self::ledger::Ledger;

@@ -107,7 +107,7 @@ async fn a_refused_machine_a_browser_and_a_guesser_get_nothing() {
     let (socket, code) = machine(&running).await;
     drop(socket);
     let left = async {
-        while running.hub.agents.enrolment(&code).is_some() {
+        while running.hub.agents.enrolment(&code).await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };

@@ -302,3 +302,25 @@ async fn a_session_or_a_token_whose_time_is_up_is_told_nothing_more() {
     by_session.is_over("session").await;
     by_token.is_over("token").await;
 }
+
+#[tokio::test]
+async fn a_page_goes_on_at_another_hub_that_has_not_heard_yet_and_misses_nothing() {
+    let running = Running::start().await;
+    let database = format!("sqlite:{}", running.path().join("hub.db").display());
+    let ada = running.person("ada", Role::Approver).await;
+    let other = Running::start_with(&[("HITL_DATABASE", &database)], Clock::real()).await;
+    let mut listener = Listener::start(&ada, None).await;
+    listener.until("hello").await;
+    for name in ["one", "two"] {
+        running.hub.agents.add_agent(name, None, &Actor::Operator).await.unwrap();
+    }
+    let seen = listener.until("agents").await;
+    let there = Person { base: other.url(""), ..ada };
+    let mut goes_on = Listener::start(&there, Some(&seen.id.to_string())).await;
+    assert_eq!(goes_on.next().await.unwrap().event, "hello");
+    let next = goes_on.next().await.unwrap();
+    assert_eq!((next.event.as_str(), next.id), ("agents", seen.id + 1));
+    let mut ahead = Listener::start(&there, Some(&(seen.id + 2).to_string())).await;
+    assert_eq!(ahead.next().await.unwrap().event, "hello");
+    assert_eq!(ahead.next().await.unwrap().event, "snapshot", "nobody told of that");
+}

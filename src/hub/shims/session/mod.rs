@@ -31,6 +31,7 @@ use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
 use crate::hub::shims::Shims;
+use crate::hub::shims::meeting::OPENED;
 use crate::hub::shims::meter::Meter;
 use crate::hub::store::{Cost, StoreError, Versions};
 use crate::hub::who::Shim;
@@ -334,8 +335,9 @@ impl Session<'_> {
                 Ok(self.hub.log_calls(self.shim, items, dropped).await?)
             }
             ToHub::Ungated { items } => {
-                self.hub.live.tell_of(&self.shim.client_id, &self.shim.instance, items);
-                Ok(())
+                let shim = (&self.shim.client_id, &self.shim.instance);
+                let kept = self.hub.live.tell_of(shim.0, shim.1, items);
+                Ok(self.hub.store.tell_of_ungated(shim, &kept).await?)
             }
             ToHub::Bye => Err(End::Bye),
         }
@@ -371,7 +373,7 @@ impl Session<'_> {
     /// From the first tools or request on, people see the session.
     async fn count(&mut self) -> Result<(), End> {
         if self.hub.live.count(&self.shim.client_id, &self.shim.instance) {
-            self.hub.note_session(self.shim, "session.opened").await?;
+            self.hub.note_session(self.shim, OPENED).await?;
         }
         Ok(())
     }

@@ -8,11 +8,15 @@ mod signals;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 pub use self::ends::{Sink, Source};
 pub use self::process::{Process, die_with_us, send, spawn_outliving};
 pub use self::reap::start as reap_orphans;
 pub use self::signals::Signals;
+
+/// After the server's end, what it wrote is there at once; only a grandchild can keep the stream open longer.
+pub const DRAIN: Duration = Duration::from_millis(250);
 
 /// What must be so before the first process is started.
 pub fn prepare() {}

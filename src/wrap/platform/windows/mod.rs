@@ -6,11 +6,16 @@ mod process;
 mod signals;
 
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 pub use self::ends::{Sink, Source};
 pub use self::process::{Process, die_with_us, send, spawn_outliving};
 pub use self::signals::Signals;
 use crate::config::env;
+
+/// After the server's end, a thread has so long to bring what it wrote, on a machine that has much else to do; only a
+/// grandchild can keep the stream open longer.
+pub const DRAIN: Duration = Duration::from_secs(3);
 
 /// What must be so before the first process is started: it inherits no end of our client's, or the client would never
 /// see the end of a stream that a program which outlives us holds open.
