@@ -55,7 +55,7 @@ async fn sqlite(path: &Path) -> Result<Opened, StoreError> {
     let options = sqlite_options(&path).map_err(|error| cannot(&error))?;
     let mut first = AnyConnection::connect_with(&options).await.map_err(|error| cannot(&error))?;
     check(&mut first, &path).await?;
-    migrate(migrations::sqlite(), &mut first).await?;
+    migrate(&migrations::sqlite(), &mut first).await?;
     first.close().await.map_err(|error| cannot(&error))?;
     let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).test_before_acquire(false);
     let readers = readers.max_connections(4).after_connect(|connection, _| {
@@ -135,7 +135,11 @@ async fn postgres(url: &str) -> Result<Opened, StoreError> {
         |error: sqlx::Error| StoreError::Open(format!("cannot open the PostgreSQL store: {}", in_words(&error)));
     let options = url.parse::<AnyConnectOptions>().map_err(cannot)?.disable_statement_logging();
     let mut first = AnyConnection::connect_with(&options).await.map_err(cannot)?;
-    migrate(migrations::postgres(), &mut first).await?;
+    let mut migrator = migrations::postgres();
+    if is_migrated(&migrator, &mut first).await {
+        migrator.set_locking(false);
+    }
+    migrate(&migrator, &mut first).await?;
     first.close().await.map_err(cannot)?;
     let readers = AnyPoolOptions::new().acquire_timeout(ACQUIRE_WITHIN).max_connections(8);
     Ok(Opened {
@@ -202,15 +206,16 @@ async fn behind(readers: &AnyPool, known: Head, found: &Head) -> Result<Option<S
     Ok(is_behind.then(|| SetBack { known: Some(known), found: found.clone() }))
 }
 
-/// Brings the schema up to date, one process at a time. Where nothing is due, no lock is taken that lives as long as a
-/// connection: a pool in transaction mode might leave it behind.
-async fn migrate(mut migrator: Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {
+/// Whether the schema is as new as this version knows it. Then no lock is taken that lives as long as a connection: a pool
+/// in transaction mode might leave it behind.
+async fn is_migrated(migrator: &Migrator, connection: &mut AnyConnection) -> bool {
     let newest = migrator.iter().map(|migration| migration.version).max();
     let found: Result<Option<i64>, _> =
-        sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(&mut *connection).await;
-    if found.is_ok_and(|found| found >= newest) {
-        migrator.set_locking(false);
-    }
+        sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(connection).await;
+    found.is_ok_and(|found| found >= newest)
+}
+
+async fn migrate(migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreError> {
     let mut result = migrator.run(&mut *connection).await;
     // In SQLite nothing keeps two programs from making the same step at once, such as a hub that starts for the first
     // time and a command that asks how it is: one fails, and then finds it made.
