@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -21,6 +21,9 @@ const PRAGMAS: &str = "pragma busy_timeout = 5000; pragma journal_mode = wal; pr
                        pragma foreign_keys = on; pragma trusted_schema = off;";
 /// Longer than SQLite's own patience, so that a locked store is told from a pool that is used up.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+/// For how long a store that another program is making is tried again, and how often.
+const BUSY_FOR: Duration = Duration::from_secs(5);
+const BUSY_EVERY: Duration = Duration::from_millis(50);
 /// The chain with its counts (see `memory`) and the newest row of the record. PostgreSQL's writers queue here.
 const FIND: &str = "select seq, hash, callers, policy, channels, (select max(seq) from audit) as newest from chain \
                     where id = 1";
@@ -113,9 +116,17 @@ fn only_name(_: &std::fs::File) -> std::io::Result<()> {
 
 /// Damage is found before anything is decided on it.
 async fn check(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
-    let found = match connection.execute(PRAGMAS).await {
-        Ok(_) => sqlx::query_scalar("pragma quick_check(1)").fetch_one(connection).await,
-        Err(error) => Err(error),
+    let until = Instant::now() + BUSY_FOR;
+    let found = loop {
+        let found = match connection.execute(PRAGMAS).await {
+            Ok(_) => sqlx::query_scalar("pragma quick_check(1)").fetch_one(&mut *connection).await,
+            Err(error) => Err(error),
+        };
+        // Where two programs make a store at once, SQLite does not wait for the one that switches it to WAL.
+        if Instant::now() >= until || !found.as_ref().is_err_and(is_busy) {
+            break found;
+        }
+        tokio::time::sleep(BUSY_EVERY).await;
     };
     let damage = match found {
         Ok(answer) if answer == "ok" => return Ok(()),
