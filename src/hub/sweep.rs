@@ -11,13 +11,17 @@ const SEAL_MS: i64 = 60_000;
 const PRUNE_MS: i64 = 3_600_000;
 
 /// What has expired by a time, in pieces of so many.
-const EXPIRED: [&str; 5] = [
+const EXPIRED: [&str; 6] = [
     "delete from browser_sessions where id in (select id from browser_sessions where expires_at <= $1 limit $2)",
     "delete from user_tokens where hash in (select hash from user_tokens where expires_at <= $1 limit $2)",
     "delete from command_tokens where hash in (select hash from command_tokens where expires_at <= $1 limit $2)",
     "delete from links where hash in (select hash from links where expires_at <= $1 limit $2)",
     // A week, for the page.
     "delete from outbox where id in (select id from outbox where ended_at <= $1 - 604800000 limit $2)",
+    // An hour, for a large call to be registered whose pieces are kept.
+    "delete from given where (digest, what, place) in (select digest, what, place from given \
+     where written_at <= $1 - 3600000 and not exists (select 1 from approvals where approvals.digest = given.digest \
+     and approvals.arguments is null) limit $2)",
 ];
 
 /// When what comes again and again is due.
@@ -129,14 +133,7 @@ impl Hub {
         for sql in EXPIRED {
             while self.prune_piece(sql, now).await? == PIECE as u64 {}
         }
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    tx.prune_given(now).await?;
-                    tx.prune_hubs(now).await
-                })
-            })
-            .await
+        self.store.write(move |tx| Box::pin(async move { tx.prune_hubs(now).await })).await
     }
 
     /// How many rows went: others get their turn before there are more.

@@ -12,7 +12,7 @@ use crate::core::weigh::{self, Drift, ServerPolicy};
 use crate::hub::model::{Bypass, Tool, ToolDrift};
 use crate::hub::servers::definition::Seen;
 use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, text, unreadable};
-use crate::hub::store::{StoreError, Tx, insert_many, pieces, places};
+use crate::hub::store::{StoreError, Tx, pieces, places};
 use crate::hub::who::Shim;
 
 /// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
@@ -184,7 +184,7 @@ const OTHERWISE: &str = "on conflict (server, name) do update set description = 
 /// Writes tools as this agent reports them.
 pub(super) async fn write(tx: &mut Tx, shim: &Shim, kept: &[Kept<'_>], now: i64) -> Result<(), StoreError> {
     for piece in pieces(kept) {
-        let sql = format!("{} {OTHERWISE}", insert_many("tools", &COLUMNS, piece.len()));
+        let sql = format!("{} {OTHERWISE}", tx.insert_many("tools", &COLUMNS, piece.len()));
         let mut insert = sqlx::query(AssertSqlSafe(sql));
         for Kept { tool, accepted, waits } in piece {
             let (since, by) = waits.clone().unzip();

@@ -185,7 +185,7 @@ impl Tx {
     /// Appends calls.
     pub async fn add_activity(&mut self, calls: &[Logged]) -> Result<(), StoreError> {
         for piece in together::pieces(calls) {
-            let sql = together::insert_many("activity", &COLUMNS, piece.len());
+            let sql = self.insert_many("activity", &COLUMNS, piece.len());
             piece.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind).execute(self.sql()).await?;
         }
         Ok(())

@@ -115,7 +115,7 @@ impl Tx {
     }
 
     async fn write_records(&mut self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let mut insert = sqlx::query(sqlx::AssertSqlSafe(together::insert_many("audit", &COLUMNS, records.len())));
+        let mut insert = sqlx::query(sqlx::AssertSqlSafe(self.insert_many("audit", &COLUMNS, records.len())));
         for AuditRecord { seq, at, actor, action, subject, detail, previous, hash } in records {
             insert = insert.bind(*seq).bind(*at);
             for text in [actor, action, subject, detail, previous, hash] {

@@ -11,9 +11,6 @@ use crate::core::ids::{ApprovalId, Digest};
 
 /// A call that is given more bytes is a large one: its approval's row holds none of it, and no event carries it.
 pub const LARGE: usize = 256 << 10;
-/// Pieces that no approval has come for are of no use any more after so long, in milliseconds.
-const KEPT_FOR_MS: i64 = 3_600_000;
-
 /// What a piece is of.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
@@ -69,18 +66,6 @@ impl Tx {
         .bind(place)
         .bind(piece)
         .bind(now)
-        .execute(self.sql())
-        .await?;
-        Ok(())
-    }
-
-    /// Removes the pieces of calls that were never registered.
-    pub async fn prune_given(&mut self, now: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "delete from given where written_at <= $1 and not exists \
-             (select 1 from approvals where approvals.digest = given.digest and approvals.arguments is null)",
-        )
-        .bind(now - KEPT_FOR_MS)
         .execute(self.sql())
         .await?;
         Ok(())

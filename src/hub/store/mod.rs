@@ -66,7 +66,7 @@ use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
 pub use self::sieve::{History, Sealing, Span, Wanted};
-pub use self::together::{insert_many, pieces, places};
+pub use self::together::{pieces, places};
 use self::tx::Around;
 pub use self::tx::Tx;
 pub use self::varint::{put_number, take_number};
@@ -193,6 +193,7 @@ impl Store {
         let asked = Arc::new(AtomicU64::new(0));
         let around = Around {
             memory: memory.clone(),
+            shared,
             notifies: shared.then(|| id.clone()),
             #[cfg(test)]
             asked: asked.clone(),

@@ -18,6 +18,8 @@ use crate::hub::store::bus::{Bus, Notice};
 /// What there is around a transaction.
 pub(super) struct Around {
     pub(super) memory: Memory,
+    /// Whether several hubs may serve the store.
+    pub(super) shared: bool,
     /// The name under which other hubs are notified, where there may be some.
     pub(super) notifies: Option<String>,
     /// How many statements were asked for.
@@ -40,6 +42,8 @@ pub struct Tx {
     /// The newest record that this process knows of.
     pub(super) known: i64,
     memory: Memory,
+    /// See [`Around::shared`].
+    pub(super) shared: bool,
     /// See [`Around::notifies`].
     pub(super) notifies: Option<String>,
     /// What the memory must be of to be used: nothing, once somebody may have changed here what it holds.
@@ -90,6 +94,7 @@ impl Tx {
             head: None,
             known,
             memory: memory.clone(),
+            shared: around.shared,
             notifies: notifies.clone(),
             changes: Places::default(),
             #[cfg(test)]

@@ -84,8 +84,7 @@ impl Store {
             self.write_in(Turn::Upkeep, piece.len(), move |tx| {
                 Box::pin(async move {
                     for piece in together::pieces(&piece) {
-                        let sql =
-                            format!("{} on conflict do nothing", together::insert_many("marks", &COLUMNS, piece.len()));
+                        let sql = format!("{} on conflict do nothing", tx.insert_many("marks", &COLUMNS, piece.len()));
                         let insert = piece.iter().fold(sqlx::query(AssertSqlSafe(sql)), |insert, (page, bits)| {
                             insert.bind(history.word()).bind(*page).bind(chunk).bind(bits.clone())
                         });
