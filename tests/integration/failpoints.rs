@@ -32,7 +32,7 @@ const ROUNDS: usize = 8;
 /// So many times in a scene is a place of the hub walked, and one of the shim; what comes after that is the same again.
 const TIMES: [usize; 2] = [2, 1];
 /// Commits that are not walked here, and why that is as well.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("agents::enrolment::begin_enrolment", "a machine without a code asks again"),
     ("agents::enrolment::confirm_enrolment", "as an agent is added; one that has no token is swept"),
     ("agents::enrolment::end_enrolment", "the code expires"),
@@ -45,8 +45,11 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("people::browser_sessions::update", "when a session has been used for a while"),
     ("servers::drift::accept_tool", "as a tool is changed"),
     ("shims::log::log_left_out", "as calls are logged"),
+    ("store::bounds::shrink_agent", "upkeep, which goes on where it was at the next time"),
     ("store::identity::read_identity", "before the hub serves for the first time"),
     ("store::leases::beat_no_more", "when the hub stops"),
+    ("store::sieve::seal::forget", "upkeep; the chunk's own row goes last"),
+    ("store::sieve::seal::seal", "upkeep; a chunk counts as sealed by its own row, which comes last"),
 ];
 
 /// What happens in a scene, step by step.
