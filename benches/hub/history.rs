@@ -223,14 +223,14 @@ async fn fill_activity(store: &mut AnyConnection, count: i64) {
             store,
             &format!(
                 "insert into activity (id, at, client_id, agent_name, server, tool, verdict, outcome, duration_ms, reasons, digest, \
-                 arguments) {} select n, 1700000000000 + n * 6, 'agent_' || (n % 25), 'agent-' || (n % 25), 'server-' || (n % 12), \
+                 arguments) {numbers} select n, 1700000000000 + n * 6, 'agent_' || (n % 25), 'agent-' || (n % 25), 'server-' || (n % 12), \
                  'tool_' || (n % 40), case when n % 100 = 0 then 'deny' else 'pass' end, 'succeeded', n % 300, \
                  case when n % 100 = 0 then '[\"argument rule: not on a ' || case when n % 1000 = 0 then 'weekend' else 'Monday' end \
-                 || '\"]' end, case when n % 100 = 0 then {0} || {0} || {0} || {0} || {0} || {0} || {0} || {0} end, \
+                 || '\"]' end, case when n % 100 = 0 then {digits} end, \
                  case when n % 1000 = 0 then '{{\"n\":' || n || '}}' end from n",
-                hex("n")
-            )
-            .replacen("{}", &numbers(at, upto), 1),
+                numbers = numbers(at, upto),
+                digits = vec![hex("n"); 8].join(" || "),
+            ),
         )
         .await;
         at = upto;
