@@ -10,9 +10,9 @@
 //! - [`shims`]: websocket sessions: what each shim asks, and what it is told.
 //! - [`notify`]: the outbox and who empties it, by mail, chat, webhook or browser.
 //!
-//! Above them `sweep` does what happens by itself, [`api`] and [`page`] speak to people, [`serve`] opens the doors and
-//! [`cli`] is the operator's; none of them knows SQL but `sweep`. What several rooms need lies below them: [`who`] does it,
-//! `live` knows who is connected, [`store`] commits and then wakes by ids, for the store is the truth.
+//! Above them `sweep` does what happens by itself and in time, and `upkeep` keeps the store in order; [`api`] and [`page`]
+//! speak to people, [`serve`] opens the doors and [`cli`] is the operator's; none of them knows SQL but the first two. What
+//! several rooms need lies below them: [`who`] does it, `live` knows who is connected, [`store`] commits and then wakes by ids, for the store is the truth.
 
 pub mod agents;
 pub mod api;
@@ -35,6 +35,7 @@ mod sweep;
 pub mod tallies;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 pub mod who;
 
 use std::ops::Deref;

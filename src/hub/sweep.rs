@@ -1,44 +1,24 @@
-//! What happens by itself: deadlines, graces, lost shims, pruning. It sleeps until the next of them, and no longer.
+//! What happens by itself and in time: deadlines, graces, lost shims. It sleeps until the next of them, and no longer.
 
 use crate::hub::Hub;
-use crate::hub::store::{BEAT_MS, PIECE, StoreError, Turn};
+use crate::hub::store::{BEAT_MS, StoreError};
 
 /// After a failure of the store, the next try, in milliseconds.
 const RETRY_MS: i64 = 1_000;
-/// How often what is full and decided is sealed, in milliseconds.
-const SEAL_MS: i64 = 60_000;
-/// How often what has expired is removed, in milliseconds.
-const PRUNE_MS: i64 = 3_600_000;
-
-/// What has expired by a time, in pieces of so many.
-const EXPIRED: [&str; 6] = [
-    "delete from browser_sessions where id in (select id from browser_sessions where expires_at <= $1 limit $2)",
-    "delete from user_tokens where hash in (select hash from user_tokens where expires_at <= $1 limit $2)",
-    "delete from command_tokens where hash in (select hash from command_tokens where expires_at <= $1 limit $2)",
-    "delete from links where hash in (select hash from links where expires_at <= $1 limit $2)",
-    // A week, for the page.
-    "delete from outbox where id in (select id from outbox where ended_at <= $1 - 604800000 limit $2)",
-    // An hour, for a large call to be registered whose pieces are kept.
-    "delete from given where (digest, what, place) in (select digest, what, place from given \
-     where written_at <= $1 - 3600000 and not exists (select 1 from approvals where approvals.digest = given.digest \
-     and approvals.arguments is null) limit $2)",
-];
-
 /// When what comes again and again is due.
 struct Rounds {
-    prune_at: i64,
     beat_at: i64,
     adopt_at: i64,
-    seal_at: i64,
 }
 
 impl Hub {
-    /// Deadlines, graces, resume windows and pruning, until shutdown; every hub on a store runs it.
+    /// Deadlines, graces, resume windows and upkeep, until shutdown; every hub on a store runs it.
     pub async fn run_background(&self) {
         let stop = self.shutdown();
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.sweep_for_ever() => {}
+            () = self.keep_up() => {}
             () = self.store.hear_others() => {}
             () = self.deliver_outside() => {}
         }
@@ -48,8 +28,7 @@ impl Hub {
     }
 
     async fn sweep_for_ever(&self) {
-        let mut rounds =
-            Rounds { prune_at: self.now(), beat_at: self.now(), adopt_at: self.now(), seal_at: self.now() };
+        let mut rounds = Rounds { beat_at: self.now(), adopt_at: self.now() };
         loop {
             let bus = self.store.bus();
             bus.sweeper_asks();
@@ -74,11 +53,7 @@ impl Hub {
         let begun = self.now();
         if rounds.adopt_at <= begun {
             self.expect_orphans_back().await?;
-            rounds.adopt_at = i64::MAX;
-            if self.store.is_shared() {
-                self.store.forget_spent(begun).await?;
-                rounds.adopt_at = begun + BEAT_MS;
-            }
+            rounds.adopt_at = if self.store.is_shared() { begun + BEAT_MS } else { i64::MAX };
         }
         for (client_id, instance, shown) in self.live.given_up(self.now()) {
             self.approvals.gone(&client_id, &instance).await?;
@@ -92,18 +67,6 @@ impl Hub {
             self.approvals.end_due().await?;
             next = self.approvals.next_due().await?;
         }
-        if rounds.prune_at <= begun {
-            self.prune().await?;
-            if let Err(error) = self.agents.sweep_enrolments().await {
-                tracing::error!(%error, "machines that wait no more could not be forgotten");
-            }
-            rounds.prune_at = begun + PRUNE_MS;
-        }
-        if rounds.seal_at <= begun {
-            self.approvals.seal_history().await?;
-            self.store.seal_activity().await?;
-            rounds.seal_at = begun + SEAL_MS;
-        }
         if rounds.beat_at <= begun {
             self.store.beat(begun).await?;
             rounds.beat_at = begun + BEAT_MS;
@@ -113,7 +76,7 @@ impl Hub {
         let beats = self.store.is_shared() || next < i64::MAX;
         let beat_at = if beats { rounds.beat_at } else { i64::MAX };
         let given_up = self.live.next_given_up().unwrap_or(i64::MAX);
-        Ok(next.min(rounds.prune_at).min(rounds.adopt_at).min(rounds.seal_at).min(beat_at).min(given_up))
+        Ok(next.min(rounds.adopt_at).min(beat_at).min(given_up))
     }
 
     /// After a start, and when another hub is gone, every shim with something open has as long to come back as one that
@@ -126,26 +89,6 @@ impl Hub {
             }
         }
         Ok(())
-    }
-
-    pub(super) async fn prune(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        for sql in EXPIRED {
-            while self.prune_piece(sql, now).await? == PIECE as u64 {}
-        }
-        self.store.write(move |tx| Box::pin(async move { tx.prune_hubs(now).await })).await
-    }
-
-    /// How many rows went: others get their turn before there are more.
-    async fn prune_piece(&self, sql: &'static str, now: i64) -> Result<u64, StoreError> {
-        self.store
-            .write_in(Turn::Upkeep, PIECE, move |tx| {
-                Box::pin(async move {
-                    let pruned = sqlx::query(sql).bind(now).bind(PIECE as i64).execute(tx.sql()).await?;
-                    Ok::<_, StoreError>(pruned.rows_affected())
-                })
-            })
-            .await
     }
 
     /// Wakes our sessions for what other processes wrote.

@@ -19,7 +19,7 @@ const TABLE: [(&str, &[&str]); 8] = [
     ("hub", &["core", "wire", "config", "telemetry", "chance", "failpoint"]),
 ];
 
-/// The floors of `hub`, the upper first: the hub's own file and its sweeper, `hub`, are above the rooms that they hold.
+/// The floors of `hub`, the upper first: the hub's own file, its sweeper and its upkeep, `hub`, are above the rooms that they hold.
 const FLOORS: [&str; 20] = [
     "cli",
     "serve",
@@ -101,7 +101,8 @@ fn no_files_of_a_layer_use_each_other_in_a_circle() {
 /// Arrows between rooms of the hub that go up.
 fn upward(sources: &Sources) -> Vec<String> {
     let floor = |module: &[String]| {
-        let room = module.get(1).map_or("hub", |room| if room == "sweep" { "hub" } else { room });
+        let room =
+            module.get(1).map_or("hub", |room| if ["sweep", "upkeep"].contains(&room.as_str()) { "hub" } else { room });
         let floor = FLOORS.iter().position(|name| *name == room);
         floor.unwrap_or_else(|| panic!("hub::{room} is on no floor"))
     };

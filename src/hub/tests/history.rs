@@ -63,7 +63,7 @@ fn filters() -> Vec<ApprovalFilter> {
         "wrong",
         "ärger",
         "Ärger",
-        "t-1",
+        "st-1",
         "n",
         "nowhere",
         "\"n\":",
@@ -227,6 +227,41 @@ async fn a_sealed_activity_log_is_the_same_and_goes_with_its_calls() {
             "select count(*) from (select distinct chunk from marks union all select chunk from chunks) of_chunks";
         assert_eq!(number(store, left).await, 4, "two chunks, in both tables");
         assert_eq!(number(store, "select min(chunk) from marks").await, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_sealed_keeps_neither_deadlines_nor_beats_nor_the_rest_of_upkeep() {
+    for desk in Desk::everywhere().await {
+        fill(&desk).await;
+        let store = &desk.hub.store;
+        run(store, "update approvals set status = 'cancelled' where status = 'pending'".into()).await;
+        run(store, "update approvals set reasons = 'damaged' where number = 70".into()).await;
+        run(
+            store,
+            "insert into activity (id, at, client_id, agent_name, server, tool, verdict) \
+             select number, 0, 'a', 'a', 's', 't', 'pass' from approvals"
+                .into(),
+        )
+        .await;
+        assert!(desk.hub.approvals.seal_history().await.is_err());
+        desk.clock.advance(ROWS * MINUTE);
+        let held = desk.hold_request(desk.request("{\"repo\":\"late\"}")).await;
+        desk.clock.advance(10 * MINUTE);
+        let hub = desk.hub.clone();
+        tokio::spawn(async move { hub.run_background().await });
+        let kept = async {
+            let beats = async || {
+                let sql = "select count(*) from hubs where seen_at >= $1";
+                let seen: i64 = sqlx::query_scalar(sql).bind(desk.hub.now()).fetch_one(store.read()).await.unwrap();
+                seen > 0
+            };
+            let sealed = async || number(store, "select count(*) from chunks where history = 'activity'").await;
+            while !beats().await || sealed().await == 0 || desk.now(&held.id).await.status != Status::TimedOut {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), kept).await.expect("all of it goes on");
     }
 }
 
