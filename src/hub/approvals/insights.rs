@@ -11,7 +11,7 @@ use crate::hub::approvals::Approvals;
 use crate::hub::approvals::facts::{COLUMNS, Fact, Facts, Names};
 use crate::hub::approvals::list::{ApprovalFilter, conditions, wanted};
 use crate::hub::model::{AgentRate, AgentRef, DayCounts, Insights, ToolRate};
-use crate::hub::store::{History, Span, StoreError, Wanted};
+use crate::hub::store::{History, Span, StoreError, Wanted, pieces};
 
 /// How many of the busiest are named.
 const TOP: usize = 5;
@@ -24,13 +24,16 @@ impl Approvals {
         let wanted = if filter.q.is_some() { wanted(filter) } else { Wanted::default() };
         let mut walk = self.store.walk_chunks(History::Approvals, wanted, (filter.from, filter.to)).await?;
         let mut counted = Counted::new(filter, days);
+        let mut chunks = Vec::new();
         while let Some(span) = walk.next().await? {
-            match &span {
-                Span::Chunk(chunk, _) if filter.q.is_none() => {
-                    let summary = self.store.summary(History::Approvals, *chunk).await?;
-                    counted.add(&Facts::of_text(&summary.unwrap_or_default())?);
-                }
-                _ => counted.add(&self.facts(filter, &span).await?),
+            match span {
+                Span::Chunk(chunk, _) if filter.q.is_none() => chunks.push(chunk),
+                span => counted.add(&self.facts(filter, &span).await?),
+            }
+        }
+        for piece in pieces(&chunks) {
+            for summary in self.store.summaries(History::Approvals, piece).await? {
+                counted.add(&Facts::of_text(&summary)?);
             }
         }
         Ok(counted.insights())

@@ -66,13 +66,11 @@ pub(super) fn conditions(filter: &ApprovalFilter, like: &str) -> Conditions {
 /// What rows have that fit the filter, as [`mark`](super::history::mark) marks them; pending ones are never sealed.
 pub(super) fn wanted(filter: &ApprovalFilter) -> Wanted {
     let mut wanted = Wanted::default();
-    let mut is =
-        |field, value: &Option<String>| wanted.is(field, &value.iter().map(String::as_str).collect::<Vec<_>>());
-    is("server", &filter.server);
-    is("tool", &filter.tool);
-    is("agent", &filter.agent);
-    is("user", &filter.user);
-    is("decided_by", &filter.decided_by);
+    wanted.text("server", filter.server.as_ref());
+    wanted.text("tool", filter.tool.as_ref());
+    wanted.text("agent", filter.agent.as_ref());
+    wanted.text("user", filter.user.as_ref());
+    wanted.text("decided_by", filter.decided_by.as_ref());
     wanted.is("status", &filter.status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
     wanted.words(filter.q.as_ref());
     wanted

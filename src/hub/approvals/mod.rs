@@ -4,6 +4,7 @@ mod decide;
 mod due;
 mod facts;
 mod find;
+mod given;
 mod history;
 mod hold;
 mod insights;

@@ -12,11 +12,12 @@ use crate::core::messages::{ClientInfo, Request};
 use crate::core::policy::{Ruling, Verdict};
 use crate::core::trust;
 use crate::core::weigh::Opinion;
+use crate::hub::approvals::given::{given_bytes, is_large, kib};
 use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
 use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
-use crate::hub::store::{Connection, Cost, LARGE, Part, StoreError, Turn, Tx, pieces_of, rows};
+use crate::hub::store::{Connection, Cost, StoreError, Turn, Tx, rows};
 use crate::hub::who::Shim;
 
 /// How many approvals one agent may have pending.
@@ -24,8 +25,6 @@ const MAX_PENDING: i64 = 20;
 /// How many approvals one agent may register in a minute.
 const MAX_PER_MINUTE: i64 = 30;
 const MINUTE_MS: i64 = 60_000;
-/// What a piece of a large call weighs among the calls of a batch.
-const PIECE_WEIGHT: usize = 128;
 /// The longest tool name, in characters.
 const MAX_TOOL: usize = 256;
 
@@ -74,23 +73,6 @@ impl Approvals {
                 Box::pin(async move { register(tx, &hub, &shim, &request, &opinion, large).await })
             })
             .await
-    }
-
-    /// Keeps what a large call is given.
-    async fn keep_given(&self, shim: &Shim, request: &Arc<Request>) -> Result<(), StoreError> {
-        let texts = [(Part::Arguments, Some(&request.arguments)), (Part::Extra, request.extra.as_ref())];
-        for (what, text) in texts {
-            let pieces = text.into_iter().flat_map(|text| pieces_of(text));
-            for (place, piece) in (0..).zip(pieces) {
-                let (now, digest, piece) = (self.now(), request.digest.clone(), piece.to_owned());
-                self.store
-                    .write_in(Turn::Call(shim.client_id.clone()), PIECE_WEIGHT, move |tx| {
-                        Box::pin(async move { tx.keep_given(&digest, what, place, &piece, now).await })
-                    })
-                    .await?;
-            }
-        }
-        Ok(())
     }
 
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
@@ -210,19 +192,6 @@ async fn register(
     }
     let held = insert(tx, shim, &subject, request, ruling, now).await?;
     registered(Registration::Held(Box::new(held)))
-}
-
-fn given_bytes(request: &Request) -> usize {
-    request.arguments.len() + request.extra.as_ref().map_or(0, String::len)
-}
-
-fn is_large(request: &Request) -> bool {
-    given_bytes(request) > LARGE
-}
-
-/// What a call costs on the disk.
-fn kib(request: &Request) -> i64 {
-    i64::try_from(given_bytes(request).div_ceil(1024)).unwrap_or(i64::MAX)
 }
 
 /// What there is of an agent's approvals when it asks for another.

@@ -47,12 +47,10 @@ const SEARCHED: [&str; 7] =
 /// What rows have that fit the filter, as [`mark`] marks them.
 fn wanted(filter: &ActivityFilter) -> Wanted {
     let mut wanted = Wanted::default();
-    let mut is =
-        |field, value: &Option<String>| wanted.is(field, &value.iter().map(String::as_str).collect::<Vec<_>>());
-    is("server", &filter.server);
-    is("tool", &filter.tool);
-    is("agent", &filter.agent);
-    is("verdict", &filter.verdict);
+    wanted.text("server", filter.server.as_ref());
+    wanted.text("tool", filter.tool.as_ref());
+    wanted.text("agent", filter.agent.as_ref());
+    wanted.text("verdict", filter.verdict.as_ref());
     wanted.words(filter.q.as_ref());
     wanted
 }

@@ -95,6 +95,14 @@ struct Spent {
     left_out: HashMap<(ClientId, Cost), u64>,
 }
 
+/// What one hub alone knows of an amount.
+enum Here {
+    /// Whether it is spent, and when there will be enough if not.
+    Said(Result<(), i64>),
+    /// All hubs have it together, under this.
+    AllHubs(&'static str),
+}
+
 impl Spent {
     /// Spends up to so much of what was taken out, and returns it.
     fn spend_taken(&mut self, key: &(ClientId, Cost), amount: i64, now: i64) -> i64 {
@@ -129,14 +137,11 @@ impl Budgets {
         amount: i64,
         now: i64,
     ) -> Result<Result<(), i64>, StoreError> {
-        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
-            return Ok(self.spend(agent, cost, amount, now));
+        let what = match self.spend_here(agent, cost, amount, now) {
+            Here::Said(said) => return Ok(said),
+            Here::AllHubs(what) => what,
         };
-        if self.spend_here(agent, cost, amount, now) {
-            return Ok(Ok(()));
-        }
-        let taken = self.take_out(tx.sql(), what, agent, cost, [amount, amount], now).await?;
-        Ok(taken.map(drop))
+        Ok(self.take_out(tx.sql(), what, agent, cost, [amount, amount], now).await?.map(drop))
     }
 
     /// The same outside of transactions.
@@ -148,12 +153,10 @@ impl Budgets {
         amount: i64,
         now: i64,
     ) -> Result<Result<(), i64>, StoreError> {
-        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
-            return Ok(self.spend(agent, cost, amount, now));
+        let what = match self.spend_here(agent, cost, amount, now) {
+            Here::Said(said) => return Ok(said),
+            Here::AllHubs(what) => what,
         };
-        if self.spend_here(agent, cost, amount, now) {
-            return Ok(Ok(()));
-        }
         let connection = &mut *store.read().acquire().await?;
         Ok(self.take_out(connection, what, agent, cost, [amount, amount], now).await?.map(drop))
     }
@@ -167,9 +170,7 @@ impl Budgets {
         amount: i64,
         now: i64,
     ) -> Result<i64, StoreError> {
-        let Some(what) = cost.of_all_hubs().filter(|_| self.shared) else {
-            return Ok(self.spend_up_to(agent, cost, amount, now));
-        };
+        let Some(what) = self.of_all_hubs(cost) else { return Ok(self.spend_up_to(agent, cost, amount, now)) };
         let here = self.spent().spend_taken(&(agent.clone(), cost), amount, now);
         if here == amount {
             return Ok(amount);
@@ -179,16 +180,20 @@ impl Budgets {
         Ok(here + more.unwrap_or_default())
     }
 
-    /// Whether so much was there of what this hub has taken out, and is spent now.
-    fn spend_here(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> bool {
+    fn of_all_hubs(&self, cost: Cost) -> Option<&'static str> {
+        cost.of_all_hubs().filter(|_| self.shared)
+    }
+
+    /// What can be said without the other hubs: all, where they have nothing to do with it or so much was taken out.
+    fn spend_here(&self, agent: &ClientId, cost: Cost, amount: i64, now: i64) -> Here {
+        let Some(what) = self.of_all_hubs(cost) else { return Here::Said(self.spend(agent, cost, amount, now)) };
         let (mut spent, key) = (self.spent(), (agent.clone(), cost));
-        let here = spent.spend_taken(&key, amount, now);
-        if here < amount
-            && let Some(taken) = spent.taken.get_mut(&key)
-        {
-            taken.amount += here;
+        let there = |taken: &Taken| taken.until > now && taken.amount >= amount;
+        if amount == 0 || spent.taken.get(&key).is_some_and(there) {
+            spent.spend_taken(&key, amount, now);
+            return Here::Said(Ok(()));
         }
-        here == amount
+        Here::AllHubs(what)
     }
 
     /// Takes a part out of the budget of all hubs, spends up to the larger amount of it and keeps the rest here.

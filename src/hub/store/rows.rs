@@ -70,16 +70,28 @@ pub fn seal(row: &AnyRow) -> Result<Digest, StoreError> {
     Ok(Digest::of_fields(&fields.iter().map(String::as_bytes).collect::<Vec<_>>()))
 }
 
+/// What a large call is given, put together.
+macro_rules! pieced {
+    ($what:literal) => {
+        concat!(
+            "(select string_agg(piece, '' order by place) from given where given.digest = approvals.digest and what = '",
+            $what,
+            "')"
+        )
+    };
+}
+
 /// The arguments of a call, whether it is large or not, as an expression of a query on `approvals`.
-pub const ARGUMENTS: &str = "coalesce(arguments, (select string_agg(piece, '' order by place) from given \
-     where given.digest = approvals.digest and what = 'arguments'))";
+pub const ARGUMENTS: &str = concat!("coalesce(arguments, ", pieced!("arguments"), ")");
 
 /// The columns of `approvals`, with what a large call is given put together.
-pub const WHOLE: &str = "approvals.*, \
-     case when arguments is null then (select string_agg(piece, '' order by place) from given \
-     where given.digest = approvals.digest and what = 'arguments') end as large_arguments, \
-     case when arguments is null then (select string_agg(piece, '' order by place) from given \
-     where given.digest = approvals.digest and what = 'extra') end as large_extra";
+pub const WHOLE: &str = concat!(
+    "approvals.*, case when arguments is null then ",
+    pieced!("arguments"),
+    " end as large_arguments, case when arguments is null then ",
+    pieced!("extra"),
+    " end as large_extra"
+);
 
 /// Reads whole approvals, with what follows `from approvals`.
 pub fn whole<'q>(rest: &str) -> Query<'q, Any, AnyArguments> {

@@ -57,6 +57,11 @@ impl Wanted {
         }
     }
 
+    /// The field is this, if it has to be anything.
+    pub fn text(&mut self, field: &str, value: Option<&String>) {
+        self.is(field, &value.map(String::as_str).into_iter().collect::<Vec<_>>());
+    }
+
     /// All these words are in the texts, as [`Conditions::words`](crate::hub::store::Conditions::words) asks for them.
     pub fn words(&mut self, words: Option<&String>) {
         let words: Vec<_> = words.iter().flat_map(|words| words.split_whitespace()).take(MAX_WORDS).collect();

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::History;
 use super::bits::{Collected, PAGES};
 use super::marks::Mark;
-use crate::hub::store::{Store, StoreError, Turn, together};
+use crate::hub::store::{Store, StoreError, Turn, rows, together};
 
 /// How many pages are written at once: some 200 KiB, so that whoever decides waits for no more.
 const PIECE: usize = 64;
@@ -55,10 +55,19 @@ impl Sealing {
 }
 
 impl Store {
-    /// What was written of a chunk when it was sealed.
-    pub async fn summary(&self, history: History, chunk: i64) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query_scalar("select summary from chunks where history = $1 and chunk = $2");
-        Ok(found.bind(history.word()).bind(chunk).fetch_optional(self.read()).await?.flatten())
+    /// What was written of these chunks when they were sealed.
+    pub async fn summaries(&self, history: History, chunks: &[i64]) -> Result<Vec<String>, StoreError> {
+        let sql = format!(
+            "select summary from chunks where history = $1 and summary is not null and chunk in {}",
+            together::places(2, chunks.len())
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(history.word());
+        let found: Vec<String> =
+            chunks.iter().fold(query, |query, chunk| query.bind(*chunk)).fetch_all(self.read()).await?;
+        if found.len() < chunks.len() {
+            return Err(rows::unreadable("summary"));
+        }
+        Ok(found)
     }
 
     /// The chunks that are full and not sealed, oldest first; `newest` is the number of the newest row.
