@@ -207,6 +207,13 @@ impl Load {
         Self { ledger, calling, done, approving }
     }
 
+    /// Waits until each of the shims may have had another call executed.
+    async fn goes_on(&self) {
+        let ran = || self.ledger.calls_of("delete_repo").len();
+        let before = ran();
+        eventually("calls to go on", || async { (ran() >= before + SHIMS).then_some(()) }).await;
+    }
+
     /// Ends it and looks: nothing ran unapproved or twice, and every call has an answer that is true.
     async fn ends_well(self, pair: &Pair, what: &str) {
         self.done.store(true, Ordering::Relaxed);
@@ -288,7 +295,7 @@ async fn a_database_that_is_restarted_under_load_loses_nothing_and_nothing_runs_
     let pair = Pair::on(&cluster.url()).await;
     let load = Load::on(&pair).await;
     for round in 0..6 {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        load.goes_on().await;
         if round % 2 == 0 {
             cluster.crash().await
         } else {
@@ -310,10 +317,10 @@ async fn a_database_whose_follower_takes_its_place_under_load_loses_nothing_and_
     let at: (IpAddr, u16) = front.address;
     let pair = Pair::on(&url_at(at)).await;
     let load = Load::on(&pair).await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    load.goes_on().await;
     first.crash().await;
     second.promote().await;
     pair.both_serve().await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    load.goes_on().await;
     load.ends_well(&pair, "the database crashed and its synchronous follower took its place").await;
 }

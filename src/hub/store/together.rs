@@ -17,15 +17,20 @@ pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 impl Tx {
     /// The statement that writes so many rows, their values in order.
     pub fn insert_many(&self, table: &str, columns: &[&str], count: usize) -> String {
-        let width = columns.len();
-        // SQLite looks for each number of a place among all of them, which takes longer than writing the rows.
-        let row = |number: usize| match self.shared {
-            true => places(number * width + 1, width),
-            false => format!("({})", vec!["?"; width].join(", ")),
-        };
-        let rows: Vec<_> = (0..count).map(row).collect();
-        format!("insert into {table} ({}) values {}", columns.join(", "), rows.join(", "))
+        insert_many(self.shared, table, columns, count)
     }
+}
+
+/// SQLite looks for each number of a place among all of them, which takes longer than writing the rows; PostgreSQL knows
+/// numbers alone.
+fn insert_many(numbered: bool, table: &str, columns: &[&str], count: usize) -> String {
+    let width = columns.len();
+    let row = |number: usize| match numbered {
+        true => places(number * width + 1, width),
+        false => format!("({})", vec!["?"; width].join(", ")),
+    };
+    let rows: Vec<_> = (0..count).map(row).collect();
+    format!("insert into {table} ({}) values {}", columns.join(", "), rows.join(", "))
 }
 
 /// The places of so many values, from this one on.
@@ -44,6 +49,8 @@ mod tests {
         assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         let counts: Vec<_> = pieces(&rows).map(<[u32]>::len).collect();
         assert_eq!(counts, [64, 64, 16, 4, 1, 1]);
-        assert_eq!(places(3, 2), "($3, $4)");
+        let of = |numbered| insert_many(numbered, "t", &["a", "b"], 2);
+        assert_eq!(of(true), "insert into t (a, b) values ($1, $2), ($3, $4)");
+        assert_eq!(of(false), "insert into t (a, b) values (?, ?), (?, ?)");
     }
 }
