@@ -7,7 +7,7 @@ use crate::core::messages::{Cancel, Release, Request};
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::{ApprovalFilter, Registration, Released};
 use crate::hub::model::Given;
-use crate::hub::store::{ChainCheck, LARGE, StoreError};
+use crate::hub::store::{ChainCheck, LARGE};
 
 /// Cut in the middle of the word.
 fn text() -> String {
