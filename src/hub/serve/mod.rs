@@ -98,6 +98,8 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     hub.approvals.accept_rollback().await?;
     hub.notify.use_channels_of_file(settings.notify.clone()).await?;
     hub.notify.make_push_key().await?;
+    // Other hubs know of it before the first shim comes.
+    hub.store().beat(hub.now()).await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }
