@@ -9,6 +9,7 @@ mod files;
 mod local;
 mod memory;
 mod metered;
+mod slices;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ pub use self::files::{DataDir, Published};
 use self::files::{Lock, RESTORE};
 pub use self::local::first_admin;
 use self::metered::MeterAcceptor;
+pub use self::slices::short as short_slices;
 use super::api::{Api, Site, own_url};
 use super::clock::Clock;
 use super::notify;

@@ -68,7 +68,8 @@ async fn a_shim_whose_server_was_removed_beside_it_is_asked_to_come_again() {
         let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
         let store = Store::open(&hub.desk.fresh.url).await.unwrap();
         let other = Hub::open(store, Settings::default(), hub.desk.clock.clone()).await.unwrap();
-        let remove = || other.servers.remove_server("github", &Actor::from(&hub.desk.admin));
+        let admin = Actor::from(&hub.desk.admin);
+        let remove = || other.servers.remove_server("github", &admin);
         if other.store.is_shared() {
             let refusal = remove().await.unwrap_err();
             assert!(matches!(&refusal, ChangeError::Conflict(why) if why.contains("connected")), "{refusal}");
