@@ -362,9 +362,7 @@ async fn a_flood_of_reports_of_one_agent_leaves_the_next_turn_to_another_agents_
         })
         .collect();
     // The first pieces are on their way.
-    while desk.hub.store().activity(&ActivityFilter::default()).await.unwrap().items.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    while desk.logged_by_its_turn().await == 0 {}
     let request = request(&other, "delete_repo", "{}");
     assert!(matches!(
         desk.hub.approvals.register(&other, request, &Opinion::None).await.unwrap(),
