@@ -174,6 +174,18 @@ impl Desk {
         Release { approval: id.clone(), digest: held.digest }
     }
 
+    /// How many rows the activity log has when this gets its turn between what else is written: who reads beside the
+    /// writer is told late on a slow machine.
+    pub(super) async fn logged_by_its_turn(&self) -> i64 {
+        let count = self.hub.store.write(|tx| {
+            Box::pin(async move {
+                let count = sqlx::query_scalar("select count(*) from activity");
+                Ok::<i64, StoreError>(count.fetch_one(tx.sql()).await?)
+            })
+        });
+        count.await.unwrap()
+    }
+
     /// The approval as it is now.
     pub(super) async fn now(&self, id: &ApprovalId) -> Approval {
         self.hub.approvals.approval(id).await.unwrap().unwrap()
