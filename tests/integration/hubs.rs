@@ -178,11 +178,12 @@ async fn behind_pgbouncer_in_transaction_mode_a_hub_needs_another_way_to_listen_
 #[tokio::test]
 async fn a_call_that_comes_while_the_database_is_restarted_waits_for_it_and_runs_once() {
     let Some(cluster) = Cluster::start().await else { return };
-    let hub = Hub::start_on(&cluster.url()).await;
+    let mut hub = Hub::start_on(&cluster.url()).await;
     let approver = hub.sign_in().await;
     let ledger = Ledger::new();
     let token = hub.add_agent("patient").await;
-    let mut client = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).start();
+    let wrap = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).env("HITL_HUB_WAIT", "170");
+    let mut client = wrap.start();
     client.initialize().await;
     for way in ["stopped", "crashed"] {
         let call = async |client: &mut Client, when: &str| {
@@ -197,7 +198,7 @@ async fn a_call_that_comes_while_the_database_is_restarted_waits_for_it_and_runs
         }
         let meanwhile = call(&mut client, "meanwhile").await;
         // It came to the hub, which sent its shim away, and not for good.
-        client.stderr.next_with("calls that need approval wait for it").await;
+        hub.says("a session ends because of the store").await;
         cluster.start_again().await;
         eventually("the hub to be ready", || async { (hub.ready().await.0 == 200).then_some(()) }).await;
         for held in approver.pending_approvals(2).await {
