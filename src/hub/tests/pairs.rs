@@ -1,9 +1,8 @@
 //! Two hubs on one PostgreSQL store are one hub: to shims, to machines that come, and to people.
 
-use std::time::Duration;
-
 use super::desk::Desk;
 use super::hand_off::hold_as;
+use crate::PATIENCE;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Cancel, Ungated};
@@ -93,7 +92,7 @@ impl Drop for Ears {
 }
 
 async fn soon<T>(what: &str, wanted: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), wanted).await.expect(what)
+    tokio::time::timeout(PATIENCE, wanted).await.expect(what)
 }
 
 /// The shim comes to this hub, and people may see it.
