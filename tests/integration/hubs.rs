@@ -198,7 +198,7 @@ async fn a_call_that_comes_while_the_database_is_restarted_waits_for_it_and_runs
         }
         let meanwhile = call(&mut client, "meanwhile").await;
         // It came to the hub, which sent its shim away, and not for good.
-        hub.says("a session ends because of the store").await;
+        hub.stderr.next_with("a session ends because of the store").await;
         cluster.start_again().await;
         eventually("the hub to be ready", || async { (hub.ready().await.0 == 200).then_some(()) }).await;
         for held in approver.pending_approvals(2).await {

@@ -105,11 +105,6 @@ impl Hub {
         Self { child, url, stderr, set_up_link: None, place }
     }
 
-    /// Skips to the line of its log that says so.
-    pub async fn says(&mut self, part: &str) {
-        self.stderr.next_with(part).await;
-    }
-
     /// Its data dir.
     pub fn data_dir(&self) -> &Path {
         &self.place.data

@@ -177,7 +177,7 @@ async fn a_call_that_the_store_cannot_take_for_now_is_asked_again_and_is_one() {
         hub.desk.stop_approvals().await;
         let call = request(&hub.desk.shim, "delete_repo", "{\"repo\":\"a\"}");
         wire.say(&ToHub::Request(call.clone())).await;
-        assert_eq!(wire.hear_end().await, 1011);
+        assert_eq!(wire.next().await, Err(1011));
         hub.desk.go_on_with_approvals().await;
         for _ in 0..2 {
             let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
@@ -195,6 +195,6 @@ async fn a_call_that_comes_when_the_hub_closes_its_store_is_asked_again() {
         let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
         hub.desk.hub.store.close().await;
         wire.say(&ToHub::Request(request(&hub.desk.shim, "delete_repo", "{\"repo\":\"a\"}"))).await;
-        assert_eq!(wire.hear_end().await, 1011);
+        assert_eq!(wire.next().await, Err(1011));
     }
 }

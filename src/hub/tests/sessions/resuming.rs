@@ -88,10 +88,10 @@ async fn nobody_is_given_up_while_the_store_cannot_take_it() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(SOON, until(START + 15_000)).await.expect("the loss is noticed");
+        tokio::time::timeout(PATIENCE, until(START + 15_000)).await.expect("the loss is noticed");
         hub.desk.stop_approvals().await;
         hub.desk.clock.advance(15_000);
-        tokio::time::timeout(SOON, until(START + 30_000)).await.expect("it is put off");
+        tokio::time::timeout(PATIENCE, until(START + 30_000)).await.expect("it is put off");
         hub.desk.go_on_with_approvals().await;
         let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
         wire.register(&call).await;
