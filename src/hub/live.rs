@@ -161,9 +161,17 @@ impl Live {
         over.map(|((client_id, instance), away)| (client_id.clone(), instance.clone(), away.shown.clone())).collect()
     }
 
-    /// A lost shim is dealt with.
-    pub(super) fn forget(&self, client_id: &ClientId, instance: &InstanceId) {
-        self.shims().away.remove(&(client_id.clone(), instance.clone()));
+    /// Whether that lost shim's time was up by `now`, and it has not come back since.
+    pub(super) fn is_given_up(&self, client_id: &ClientId, instance: &InstanceId, now: i64) -> bool {
+        self.shims().away.get(&(client_id.clone(), instance.clone())).is_some_and(|away| away.until <= now)
+    }
+
+    /// A lost shim whose time was up by `now` is dealt with; one that came back and was lost again is not.
+    pub(super) fn forget(&self, client_id: &ClientId, instance: &InstanceId, now: i64) {
+        let (mut shims, key) = (self.shims(), (client_id.clone(), instance.clone()));
+        if shims.away.get(&key).is_some_and(|away| away.until <= now) {
+            shims.away.remove(&key);
+        }
     }
 
     /// Whether the shim is connected now.

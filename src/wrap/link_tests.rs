@@ -20,6 +20,8 @@ use crate::wrap::hub_client::HubClient;
 use crate::wrap::identity::Identity;
 
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Where nobody listens, and no test ever does: a port that was handed out and given back is another test's next.
+const NOBODY: &str = "http://127.0.0.1:1";
 
 struct Hub(TcpListener);
 
@@ -273,8 +275,7 @@ async fn everything_that_is_said_at_once_after_a_welcome_arrives() {
 
 #[tokio::test]
 async fn what_kept_a_connection_from_being_made_is_said_once() {
-    // Nobody listens there, and no test ever does.
-    let error = format!("{:#}", connect::open_to_enrol("http://127.0.0.1:1", &Way::default()).await.unwrap_err());
+    let error = format!("{:#}", connect::open_to_enrol(NOBODY, &Way::default()).await.unwrap_err());
     assert_eq!(error.matches("refused").count(), 1, "{error}");
 }
 
@@ -301,8 +302,8 @@ async fn a_goodbye_to_nobody_does_not_wait() {
 
 #[tokio::test]
 async fn why_there_is_no_connection_is_told_to_those_who_wait_for_it() {
-    let (hub, endpoint) = Hub::start().await;
-    drop(hub);
+    let (_hub, endpoint) = Hub::start().await;
+    let endpoint = Endpoint { base: NOBODY.to_owned(), ..endpoint };
     let mut client = HubClient::start(HubAt::Remote { endpoint });
     let told = answer(&mut client).await;
     assert!(matches!(&told, Answer::Away(why) if why.contains("refused")), "{told:?}");

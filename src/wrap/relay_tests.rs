@@ -368,15 +368,14 @@ async fn a_client_that_leaves_takes_its_calls_back_and_nothing_runs() {
     stand.write(&call(1, "gated")).await;
     let id = stand.request().await.id;
     stand.stdin = None;
-    let cancelled = loop {
-        if let ToHub::Cancel(cancel) = stand.asked().await {
-            break cancel.approval;
-        }
-    };
-    assert_eq!(cancelled, id);
+    let mut said = Vec::new();
+    while said.last() != Some(&ToHub::Bye) {
+        said.push(stand.asked().await);
+    }
+    assert!(said.iter().any(|said| matches!(said, ToHub::Cancel(cancel) if cancel.approval == id)), "{said:?}");
+    // On a slow machine they may have left in time by themselves.
+    assert!(said.iter().any(|said| matches!(said, ToHub::Calls { .. })), "no call is left untold: {said:?}");
     assert_eq!(stand.rest().await, b"");
-    assert!(matches!(stand.asked().await, ToHub::Calls { .. }), "the last batch leaves before the goodbye");
-    assert_eq!(stand.asked().await, ToHub::Bye);
     assert_eq!(stand.exit_code().await, 3);
 }
 

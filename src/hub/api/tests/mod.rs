@@ -61,6 +61,11 @@ impl Running {
         Self::start_with(&[], Clock::real()).await
     }
 
+    /// One where nothing comes back with time, however long the test takes.
+    async fn while_no_time_passes() -> Self {
+        Self::start_with(&[], Clock::settable(1_800_000_000_000)).await
+    }
+
     async fn start_with(env: &[(&str, &str)], clock: Clock) -> Self {
         // The process has one; the second installation is refused.
         let _ = rustls::crypto::ring::default_provider().install_default();

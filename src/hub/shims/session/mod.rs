@@ -27,6 +27,7 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::Bearer;
 use crate::hub::approvals::{Registration, Released};
+use crate::hub::aside::aside;
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
 use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
@@ -47,9 +48,11 @@ const POLICY: u16 = 1008;
 /// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
 /// end leaves its other sessions time for their calls.
 const REST_PER_READING: u32 = 4;
+/// A reading that took longer is rested from in any case: the server has thousands of tools.
+const LONG_READING: Duration = Duration::from_millis(5);
 /// A message that is longer waits for its turn.
 const LONG_BYTES: usize = 16 << 10;
-/// So many readings in a row need no rest: somebody changes things one after the other, and each counts at once.
+/// So many short readings in a row need no rest: somebody changes things one after the other, and each counts at once.
 /// Two are in a row that have less than this between them.
 const READINGS_AT_ONCE: u32 = 64;
 const IN_A_ROW: Duration = Duration::from_secs(1);
@@ -295,7 +298,7 @@ impl Session<'_> {
     }
 
     async fn hear_text(&mut self, text: &str) -> Result<(), End> {
-        match wire::decode::<ToHub>(text) {
+        match aside(text.len(), || wire::decode::<ToHub>(text)) {
             Ok(message) => self.answer(message).await,
             Err(wire::DecodeError::UnknownType(of)) => {
                 let of = of.chars().take(100).collect();
@@ -310,7 +313,7 @@ impl Session<'_> {
             ToHub::Hello(_) => Err(End::Refused(close::BAD_MESSAGE, "there was a hello already".to_owned())),
             ToHub::Tools(tools) => {
                 self.count().await?;
-                self.shown = shown(&tools);
+                self.shown = aside(tools.bytes(), || shown(&tools));
                 self.learn(Some(tools)).await
             }
             ToHub::Request(request) => {
@@ -345,9 +348,12 @@ impl Session<'_> {
 
     /// Keeps what this list shows, or the one that waits for its turn; only the last one matters.
     async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
-        let waiting = self.unlearned.take().map(|(tools, _)| tools);
-        let Some(tools) = list.or(waiting) else { return Ok(()) };
-        if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
+        let waiting = self.unlearned.take();
+        let later = waiting.as_ref().map(|(_, at)| *at).filter(|at| *at > self.hub.now());
+        let Some(tools) = list.or(waiting.map(|(tools, _)| tools)) else { return Ok(()) };
+        if let Some(at) = later {
+            self.unlearned = Some((tools, at));
+        } else if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
@@ -480,10 +486,10 @@ impl Session<'_> {
         // Whoever brought the news has noted how the store is since.
         let at = self.hub.store.memory().newest();
         let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at).await?;
-        let now = Instant::now();
+        let (now, took) = (Instant::now(), began.elapsed());
         self.readings = if began < self.policy_from + IN_A_ROW { self.readings + 1 } else { 0 };
-        let rest = if self.readings > READINGS_AT_ONCE { (now - began) * REST_PER_READING } else { Duration::ZERO };
-        self.policy_from = now + rest;
+        let rests = self.readings > READINGS_AT_ONCE || took > LONG_READING;
+        self.policy_from = now + if rests { took * REST_PER_READING } else { Duration::ZERO };
         self.until = until;
         if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
             return Ok(());

@@ -34,6 +34,7 @@ impl Served {
 
     pub(in crate::hub::tests) async fn with(desk: Desk) -> Self {
         let hub = desk.hub.clone();
+        hub.store.beat(hub.now()).await.unwrap();
         let bearer = hub.agents.bearer(&desk.token).await.unwrap().unwrap();
         let upgrade = move |upgrade: WebSocketUpgrade| async move {
             upgrade.on_upgrade(move |socket| shims::handle(hub.shims.clone(), socket, bearer, Meter::default(), None))
