@@ -15,6 +15,13 @@ pub struct Tools {
     pub complete: bool,
 }
 
+impl Tools {
+    /// How long their definitions are together, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.items.iter().map(|tool| tool.definition.len()).sum()
+    }
+}
+
 /// One tool as its server defined it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolDefinition {

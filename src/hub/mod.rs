@@ -17,6 +17,7 @@
 pub mod agents;
 pub mod api;
 pub mod approvals;
+mod aside;
 mod base_url;
 pub mod cli;
 pub mod clock;

@@ -55,12 +55,16 @@ impl Hub {
             self.expect_orphans_back().await?;
             rounds.adopt_at = if self.store.is_shared() { begun + BEAT_MS } else { i64::MAX };
         }
-        for (client_id, instance, shown) in self.live.given_up(self.now()) {
+        for (client_id, instance, shown) in self.live.given_up(begun) {
+            // It may have come back while the store was busy with another.
+            if !self.live.is_given_up(&client_id, &instance, begun) {
+                continue;
+            }
             self.approvals.gone(&client_id, &instance).await?;
             if let Some(shim) = shown {
                 self.shims.note_session(&shim, "session.closed").await?;
             }
-            self.live.forget(&client_id, &instance);
+            self.live.forget(&client_id, &instance, begun);
         }
         let mut next = self.approvals.next_due().await?;
         while next <= self.now() {
@@ -106,5 +110,50 @@ impl Hub {
             self.store.deliver_from_outside(first, last).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
+    use super::*;
+    use crate::core::approval::Status;
+    use crate::core::ids::InstanceId;
+    use crate::core::weigh::Opinion;
+    use crate::hub::store::testing::sqlite;
+    use crate::hub::tests::desk::{Desk, request};
+    use crate::hub::who::Shim;
+
+    #[tokio::test]
+    async fn a_shim_that_comes_back_while_the_store_is_busy_with_another_is_not_given_up() {
+        let desk = Desk::on(sqlite().await).await;
+        let (hub, mut held) = (&desk.hub, Vec::new());
+        let shims = ["one", "two"].map(|name| Shim { instance: InstanceId::from(name), ..desk.shim.clone() });
+        let number = |shim: &Shim| hub.live.join(&shim.client_id, &shim.instance, &shim.server).number;
+        for shim in &shims {
+            let call = request(shim, "delete_repo", "{}");
+            held.push(call.id.clone());
+            hub.approvals.register(shim, call, &Opinion::None).await.unwrap();
+            hub.shims.shim_lost(shim, number(shim)).await.unwrap();
+        }
+        hub.clock.advance(15_000);
+        let mut rounds = Rounds { beat_at: i64::MAX, adopt_at: i64::MAX };
+        let mut sweep = pin!(hub.sweep(&mut rounds));
+        assert!(poll!(sweep.as_mut()).is_pending(), "the store is to give up the first");
+        // Meanwhile both come back, and are lost again.
+        for shim in &shims {
+            assert!(hub.live.lose(shim, number(shim), hub.now() + 15_000));
+        }
+        sweep.await.unwrap();
+        let mut pending = 0;
+        for id in &held {
+            pending += usize::from(hub.approvals.approval(id).await.unwrap().unwrap().status == Status::Pending);
+        }
+        assert_eq!(pending, 1, "the second keeps its call");
+        hub.clock.advance(15_000);
+        assert_eq!(hub.live.given_up(hub.now()).len(), 2, "and each has its time again");
     }
 }

@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseC
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
+use crate::PATIENCE;
 use crate::config::way::Way;
 use crate::config::wrap::Secret;
 use crate::core::gate::Ask;
@@ -19,7 +20,8 @@ use crate::wire::Welcome;
 use crate::wrap::hub_client::HubClient;
 use crate::wrap::identity::Identity;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+/// Where nobody listens, and no test ever does: a port that was handed out and given back is another test's next.
+const NOBODY: &str = "http://127.0.0.1:1";
 
 struct Hub(TcpListener);
 
@@ -31,7 +33,7 @@ impl Hub {
     }
 
     async fn accept(&self) -> WebSocketStream<TcpStream> {
-        let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept()).await.expect("a connection").unwrap();
+        let (stream, _) = tokio::time::timeout(PATIENCE, self.0.accept()).await.expect("a connection").unwrap();
         let answer = |request: &Request, mut response: Response| {
             assert_eq!(request.headers()["authorization"], "Bearer hitl_a_x");
             assert_eq!(request.uri().path(), wire::PATH);
@@ -58,13 +60,13 @@ async fn welcome(socket: &mut WebSocketStream<TcpStream>, client: &mut HubClient
 }
 
 async fn greet(client: &mut HubClient) {
-    let connected = tokio::time::timeout(DEADLINE, client.next()).await.expect("a connection");
+    let connected = tokio::time::timeout(PATIENCE, client.next()).await.expect("a connection");
     assert!(matches!(connected, FromHub::Connected), "{connected:?}");
     client.hello(Identity::new("s".into(), &[], None).hello(None, Vec::new()));
 }
 
 async fn answer(client: &mut HubClient) -> Answer {
-    match tokio::time::timeout(DEADLINE, client.next()).await.expect("an answer") {
+    match tokio::time::timeout(PATIENCE, client.next()).await.expect("an answer") {
         FromHub::Answer(answer) => answer,
         FromHub::Connected => panic!("an unexpected connection"),
     }
@@ -72,7 +74,7 @@ async fn answer(client: &mut HubClient) -> Answer {
 
 async fn hear(socket: &mut WebSocketStream<TcpStream>) -> ToHub {
     loop {
-        let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a message").unwrap().unwrap();
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap();
         if let Message::Text(text) = message {
             return wire::decode(&text).unwrap();
         }
@@ -273,8 +275,7 @@ async fn everything_that_is_said_at_once_after_a_welcome_arrives() {
 
 #[tokio::test]
 async fn what_kept_a_connection_from_being_made_is_said_once() {
-    // Nobody listens there, and no test ever does.
-    let error = format!("{:#}", connect::open_to_enrol("http://127.0.0.1:1", &Way::default()).await.unwrap_err());
+    let error = format!("{:#}", connect::open_to_enrol(NOBODY, &Way::default()).await.unwrap_err());
     assert_eq!(error.matches("refused").count(), 1, "{error}");
 }
 
@@ -301,8 +302,8 @@ async fn a_goodbye_to_nobody_does_not_wait() {
 
 #[tokio::test]
 async fn why_there_is_no_connection_is_told_to_those_who_wait_for_it() {
-    let (hub, endpoint) = Hub::start().await;
-    drop(hub);
+    let (_hub, endpoint) = Hub::start().await;
+    let endpoint = Endpoint { base: NOBODY.to_owned(), ..endpoint };
     let mut client = HubClient::start(HubAt::Remote { endpoint });
     let told = answer(&mut client).await;
     assert!(matches!(&told, Answer::Away(why) if why.contains("refused")), "{told:?}");

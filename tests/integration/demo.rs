@@ -53,15 +53,15 @@ async fn demo_waits_for_the_person_who_follows_its_link() {
     let approver = follow(&mut stdout).await;
     let pending = approver.the_pending_approval().await;
     assert_eq!(pending["tool"], "delete_repo");
+    let page = tokio::spawn(approver.listen(None).await.expect("the page listens").rest());
     approver.approve(&pending).await;
     stdout.next_with("hitl-wrap install").await;
-    let id = pending["id"].as_str().unwrap();
-    let ended = async || approver.get(&format!("/approvals/{id}")).await["outcome"].clone();
-    while ended().await != "succeeded" {}
     let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("the demo ends").unwrap();
     assert!(status.success());
     stdout.rest().await;
     assert!(stdout.text().contains("Approved"), "{}", stdout.text());
+    let shown = page.await.unwrap();
+    assert!(shown.contains("\"outcome\":\"succeeded\""), "the page has shown how it ended: {shown}");
 }
 
 #[tokio::test]
@@ -77,8 +77,8 @@ async fn demo_in_a_terminal_goes_on_until_somebody_ends_it() {
     approver.approve(&pending).await;
     screen.next_with("press Enter").await;
     assert!(child.try_wait().unwrap().is_none());
-    let card = approver.get(&format!("/approvals/{}", pending["id"].as_str().unwrap())).await;
-    assert_eq!(card["outcome"], "succeeded", "the page is there, and knows");
+    // The page is there, and knows.
+    approver.wait_for(pending["id"].as_str().unwrap(), "outcome", "succeeded").await;
     child.stdin.take().unwrap().write_all(b"\n").await.unwrap();
     let status = tokio::time::timeout(PATIENCE, child.wait()).await.expect("the demo ends").unwrap();
     assert!(status.success(), "{}", screen.text());

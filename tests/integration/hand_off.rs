@@ -35,6 +35,19 @@ fn is_pending(answer: &Value) -> bool {
     answer["result"]["_meta"]["dev.hitl/decision"]["status"] == "pending"
 }
 
+/// Calls until it is told anything else than to call again, as such a client does: on a slow machine its patience may
+/// end before the answer comes. Returns how often it called, too.
+async fn call_until_told(client: &mut Client) -> (Value, usize) {
+    for tries in 1.. {
+        let id = client.call("delete_repo", json!({ "repo": "a" })).await;
+        let answer = client.answer(id).await;
+        if !is_pending(&answer) {
+            return (answer, tries);
+        }
+    }
+    unreachable!("it has all the time in the world")
+}
+
 /// A `tools/call` line whose arguments are written with other white space than the client's own calls.
 fn spread_out(id: u32) -> Vec<u8> {
     let params = r#"{ "name": "delete_repo", "arguments": { "repo" : "a" } }"#;
@@ -63,8 +76,8 @@ async fn however_often_the_client_calls_again_there_is_one_card_and_one_run() {
 
     assert_eq!(place.approver.approve(&card).await.status, 200);
     assert_eq!(place.ledger.runs_of("delete_repo"), 0, "nothing executes without a live request");
-    let id = client.call("delete_repo", json!({ "repo": "a" })).await;
-    assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
+    let (answer, _) = call_until_told(&mut client).await;
+    assert!(text_of(&answer).contains("delete_repo done"), "{answer}");
     place.approver.wait_for(card["id"].as_str().unwrap(), "outcome", "succeeded").await;
     assert_eq!(place.ledger.runs_of("delete_repo"), 1);
 
@@ -84,9 +97,8 @@ async fn approval_while_the_retry_waits_runs_the_retry() {
     client.progress().await;
     place.approver.approve(&card).await;
     let answer = client.answer(id).await;
-    // The retry may be told "pending" just before the decision; the next one then finds it approved.
-    let id = if is_pending(&answer) { client.call("delete_repo", json!({ "repo": "a" })).await } else { id };
-    let answer = if is_pending(&answer) { client.answer(id).await } else { answer };
+    // The retry may be told "pending" just before the decision; a later one then finds it approved.
+    let answer = if is_pending(&answer) { call_until_told(&mut client).await.0 } else { answer };
     assert!(text_of(&answer).contains("delete_repo done"), "{answer}");
     assert_eq!(place.ledger.runs_of("delete_repo"), 1);
     place.the_only_card().await;
@@ -99,8 +111,8 @@ async fn rejection_nobody_heard_is_told_to_the_retry() {
     let id = client.call("delete_repo", json!({ "repo": "a" })).await;
     assert!(is_pending(&client.answer(id).await));
     place.approver.reject(&place.the_only_card().await, "Not this one").await;
-    let id = client.call("delete_repo", json!({ "repo": "a" })).await;
-    assert!(text_of(&client.answer(id).await).contains("rejected by admin: 'Not this one'"));
+    let (answer, _) = call_until_told(&mut client).await;
+    assert!(text_of(&answer).contains("rejected by admin: 'Not this one'"), "{answer}");
     place.the_only_card().await;
     assert_eq!(place.ledger.runs_of("delete_repo"), 0);
 }
@@ -153,14 +165,15 @@ async fn only_the_try_that_ran_is_logged_as_executed() {
     }
     let card = place.the_only_card().await;
     place.approver.approve(&card).await;
-    let id = client.call("delete_repo", json!({ "repo": "a" })).await;
-    assert!(text_of(&client.answer(id).await).contains("delete_repo done"));
-    let outcomes = eventually("three tries in the log", || async {
+    let (answer, more) = call_until_told(&mut client).await;
+    assert!(text_of(&answer).contains("delete_repo done"), "{answer}");
+    let outcomes = eventually("all tries in the log", || async {
         let log = place.approver.get("/activity?tool=delete_repo").await["items"].as_array().unwrap().clone();
-        let ended = log.len() == 3 && log[0]["outcome"] == "succeeded";
+        let ended = log.len() == 2 + more && log[0]["outcome"] == "succeeded";
         ended.then(|| log.iter().map(|call| (call["approval"].clone(), call["outcome"].clone())).collect::<Vec<_>>())
     })
     .await;
     let with = |outcome: &str| (card["id"].clone(), json!(outcome));
-    assert_eq!(outcomes, [with("succeeded"), with("not_executed"), with("not_executed")]);
+    assert_eq!(outcomes[0], with("succeeded"));
+    assert!(outcomes[1..].iter().all(|one| *one == with("not_executed")), "{outcomes:?}");
 }

@@ -20,7 +20,7 @@ const TABLE: [(&str, &[&str]); 8] = [
 ];
 
 /// The floors of `hub`, the upper first: the hub's own file, its sweeper and its upkeep, `hub`, are above the rooms that they hold.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "cli",
     "serve",
     "api",
@@ -41,6 +41,7 @@ const FLOORS: [&str; 20] = [
     "clock",
     "quota",
     "base_url",
+    "aside",
 ];
 
 /// The rooms of the hub: folders whose files are theirs alone.

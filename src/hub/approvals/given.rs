@@ -1,25 +1,23 @@
 //! What a call is given: how much it is, and where that of a large one is kept before it is registered.
 
-use std::sync::Arc;
-
 use crate::core::messages::Request;
 use crate::hub::approvals::Approvals;
 use crate::hub::store::{LARGE, Part, StoreError, Turn, pieces_of};
 use crate::hub::who::Shim;
 
-/// What a piece of a large call weighs among the calls of a batch.
+/// What a piece of a large call weighs among the reports of a batch.
 const PIECE_WEIGHT: usize = 128;
 
 impl Approvals {
     /// Keeps what a large call is given.
-    pub(super) async fn keep_given(&self, shim: &Shim, request: &Arc<Request>) -> Result<(), StoreError> {
+    pub(super) async fn keep_given(&self, shim: &Shim, request: &Request) -> Result<(), StoreError> {
         let texts = [(Part::Arguments, Some(&request.arguments)), (Part::Extra, request.extra.as_ref())];
         for (what, text) in texts {
             let pieces = text.into_iter().flat_map(|text| pieces_of(text));
             for (place, piece) in (0..).zip(pieces) {
                 let (now, digest, piece) = (self.now(), request.digest.clone(), piece.to_owned());
                 self.store
-                    .write_in(Turn::Call(shim.client_id.clone()), PIECE_WEIGHT, move |tx| {
+                    .write_in(Turn::Report(shim.client_id.clone()), PIECE_WEIGHT, move |tx| {
                         Box::pin(async move { tx.keep_given(&digest, what, place, &piece, now).await })
                     })
                     .await?;

@@ -16,6 +16,7 @@ use crate::hub::approvals::given::{given_bytes, is_large, kib};
 use crate::hub::approvals::life::record;
 use crate::hub::approvals::row::{self, Held};
 use crate::hub::approvals::{Approvals, find, hold, life};
+use crate::hub::aside::aside;
 use crate::hub::servers::{Question, Shown, Standing, Subject, drift_of_call};
 use crate::hub::store::{Connection, Cost, StoreError, Turn, Tx, rows};
 use crate::hub::who::Shim;
@@ -43,16 +44,16 @@ impl Approvals {
     /// Puts a call on the approvers' page, unless policy passes or denies it. The same request again, by the same
     /// instance, changes nothing.
     pub async fn register(&self, shim: &Shim, request: Request, opinion: &Opinion) -> Result<Registration, StoreError> {
-        if let Err(why) = check(shim, &request) {
-            return Ok(denied(&request, why.to_owned()));
-        }
-        let request = Arc::new(request);
+        let asked = match aside(given_bytes(&request), || Asked::of(shim, request)) {
+            Ok(asked) => Arc::new(asked),
+            Err(denied) => return Ok(denied),
+        };
         // A large call is let in first, and then kept: what it is given is written in pieces between the two.
-        match self.try_to_register(shim, &request, opinion, is_large(&request).then_some(Large::ToBeKept)).await? {
+        match self.try_to_register(shim, &asked, opinion, is_large(&asked.request).then_some(Large::ToBeKept)).await? {
             Tried::Registered(registration) => return Ok(registration),
-            Tried::LetIn => self.keep_given(shim, &request).await?,
+            Tried::LetIn => self.keep_given(shim, &asked.request).await?,
         }
-        match self.try_to_register(shim, &request, opinion, Some(Large::Kept)).await? {
+        match self.try_to_register(shim, &asked, opinion, Some(Large::Kept)).await? {
             Tried::Registered(registration) => Ok(registration),
             Tried::LetIn => Err(StoreError::Failed("a large call was not kept".to_owned())),
         }
@@ -61,16 +62,16 @@ impl Approvals {
     async fn try_to_register(
         &self,
         shim: &Shim,
-        request: &Arc<Request>,
+        asked: &Arc<Asked>,
         opinion: &Opinion,
         large: Option<Large>,
     ) -> Result<Tried, StoreError> {
-        let (hub, shim, request, opinion) = (self.clone(), shim.clone(), request.clone(), opinion.clone());
+        let (hub, shim, asked, opinion) = (self.clone(), shim.clone(), asked.clone(), opinion.clone());
         // A row, and by its size what it is given.
-        let weight = if large.is_some() { 1 } else { 1 + given_bytes(&request) / 65_536 };
+        let weight = if large.is_some() { 1 } else { 1 + given_bytes(&asked.request) / 65_536 };
         self.store
             .write_in(Turn::Call(shim.client_id.clone()), weight, move |tx| {
-                Box::pin(async move { register(tx, &hub, &shim, &request, &opinion, large).await })
+                Box::pin(async move { register(tx, &hub, &shim, &asked, &opinion, large).await })
             })
             .await
     }
@@ -78,7 +79,7 @@ impl Approvals {
     /// What becomes of a request whatever the external decision point would say of it: known before that is asked, so
     /// that nobody makes the hub ask in vain.
     pub async fn refusal(&self, shim: &Shim, request: &Request) -> Result<Option<Registration>, StoreError> {
-        if let Err(why) = check(shim, request) {
+        if let Err(why) = aside(given_bytes(request), || check(shim, request)) {
             return Ok(Some(denied(request, why.to_owned())));
         }
         let (now, shown) = (self.now(), shown_with(request));
@@ -88,12 +89,32 @@ impl Approvals {
         match ruling.verdict {
             Verdict::Deny => Ok(Some(Registration::Ruled(ruling))),
             Verdict::Gate => {
-                let before = Before::of(&mut *self.store.read().acquire().await?, shim, request, now).await?;
+                let identity = aside(given_bytes(request), || identity(shim, request));
+                let mut connection = self.store.read().acquire().await?;
+                let before = Before::of(&mut connection, shim, request, &identity, now).await?;
                 let makes_none = before.registered || before.kept;
                 Ok(if makes_none { None } else { before.over_the_cap().map(Registration::Busy) })
             }
             Verdict::Pass | Verdict::Ask => Ok(None),
         }
+    }
+}
+
+/// A request that may be registered, with what is made of all its text.
+struct Asked {
+    request: Request,
+    identity: Digest,
+    arguments_sha256: Digest,
+}
+
+impl Asked {
+    fn of(shim: &Shim, request: Request) -> Result<Self, Registration> {
+        if let Err(why) = check(shim, &request) {
+            return Err(denied(&request, why.to_owned()));
+        }
+        let identity = identity(shim, &request);
+        let arguments_sha256 = Digest::of(request.arguments.as_bytes());
+        Ok(Self { request, identity, arguments_sha256 })
     }
 }
 
@@ -145,17 +166,17 @@ async fn register(
     tx: &mut Tx,
     hub: &Approvals,
     shim: &Shim,
-    request: &Request,
+    asked: &Asked,
     opinion: &Opinion,
     large: Option<Large>,
 ) -> Result<Tried, StoreError> {
     let registered = |registration| Ok(Tried::Registered(registration));
-    let now = hub.now();
-    let before = Before::of(tx.sql(), shim, request, now).await?;
+    let (now, Asked { request, identity, .. }) = (hub.now(), asked);
+    let before = Before::of(tx.sql(), shim, request, identity, now).await?;
     if before.registered
         && let Some(held) = find::of_request(tx, &request.id).await?
     {
-        let same = hold::belongs(&held, shim) && held.identity == identity(shim, request);
+        let same = hold::belongs(&held, shim) && held.identity == *identity;
         let taken = || denied(request, "this approval id is taken by another call".to_owned());
         return registered(if same { Registration::Held(Box::new(held)) } else { taken() });
     }
@@ -176,7 +197,7 @@ async fn register(
         if comes_first && hub.budgets.spend_in(tx, &shim.client_id, Cost::Retry, 1, now).await?.is_err() {
             return registered(Registration::Busy("it called again too often of late".to_owned()));
         }
-        if let Some(held) = join(tx, hub, shim, &subject, request, now).await? {
+        if let Some(held) = join(tx, hub, shim, &subject, asked, now).await? {
             return registered(Registration::Held(Box::new(held)));
         }
     }
@@ -190,7 +211,7 @@ async fn register(
     if large == Some(Large::ToBeKept) {
         return Ok(Tried::LetIn);
     }
-    let held = insert(tx, shim, &subject, request, ruling, now).await?;
+    let held = insert(tx, shim, &subject, asked, ruling, now).await?;
     registered(Registration::Held(Box::new(held)))
 }
 
@@ -206,7 +227,13 @@ struct Before {
 }
 
 impl Before {
-    async fn of(connection: &mut Connection, shim: &Shim, request: &Request, now: i64) -> Result<Self, StoreError> {
+    async fn of(
+        connection: &mut Connection,
+        shim: &Shim,
+        request: &Request,
+        identity: &Digest,
+        now: i64,
+    ) -> Result<Self, StoreError> {
         let (registered, kept, pending, recent): (i64, i64, i64, i64) = sqlx::query_as(
             "select (select count(*) from approvals where id = $1 or request_id = $1), \
              (select count(*) from approvals where kept = 1 and client_id = $2 and identity = $3), \
@@ -215,7 +242,7 @@ impl Before {
         )
         .bind(request.id.as_str())
         .bind(shim.client_id.as_str())
-        .bind(identity(shim, request).as_str())
+        .bind(identity.as_str())
         .bind(now - MINUTE_MS)
         .fetch_one(connection)
         .await?;
@@ -245,7 +272,7 @@ async fn join(
     hub: &Approvals,
     shim: &Shim,
     subject: &Subject,
-    request: &Request,
+    Asked { request, identity, .. }: &Asked,
     now: i64,
 ) -> Result<Option<Held>, StoreError> {
     let found = rows::whole(
@@ -255,7 +282,7 @@ async fn join(
          or status = 'rejected' and decided_at > $4) order by created_at, id limit 20",
     )
     .bind(shim.client_id.as_str())
-    .bind(identity(shim, request).as_str())
+    .bind(identity.as_str())
     .bind(now)
     .bind(now - hub.times.grant_for_ms)
     .fetch_all(tx.sql())
@@ -312,7 +339,7 @@ async fn insert(
     tx: &mut Tx,
     shim: &Shim,
     subject: &Subject,
-    request: &Request,
+    Asked { request, identity, arguments_sha256 }: &Asked,
     ruling: Ruling,
     now: i64,
 ) -> Result<Held, StoreError> {
@@ -320,8 +347,6 @@ async fn insert(
     let ClientInfo { name, version } = shown(client);
     let deadline = now + i64::from(subject.scales.policy.timeout_seconds) * 1000;
     let reasons = serde_json::to_string(&ruling.reasons).unwrap_or_default();
-    let arguments_sha256 = Digest::of(request.arguments.as_bytes());
-    let identity = identity(shim, request);
     // What a large one is given is kept already, elsewhere.
     let in_row = |text: Option<&str>| text.filter(|_| !is_large(request)).map(str::to_owned);
     let (drift, description) = match subject.scales.lists(&request.tool) {

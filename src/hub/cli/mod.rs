@@ -133,6 +133,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     private::keep_all();
     // The process has one TLS provider; a second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if matches!(cli.command, Command::Serve { .. }) {
+        // Before there are threads, so that all of them have it.
+        serve::short_slices();
+    }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(execute(cli))
 }

@@ -9,6 +9,7 @@ mod files;
 mod local;
 mod memory;
 mod metered;
+mod slices;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ pub use self::files::{DataDir, Published};
 use self::files::{Lock, RESTORE};
 pub use self::local::first_admin;
 use self::metered::MeterAcceptor;
+pub use self::slices::short as short_slices;
 use super::api::{Api, Site, own_url};
 use super::clock::Clock;
 use super::notify;
@@ -98,6 +100,8 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     hub.approvals.accept_rollback().await?;
     hub.notify.use_channels_of_file(settings.notify.clone()).await?;
     hub.notify.make_push_key().await?;
+    // Other hubs know of it before the first shim comes.
+    hub.store().beat(hub.now()).await?;
     let background = tokio::spawn({
         let hub = hub.clone();
         async move { hub.run_background().await }

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::core::differing::difference;
 use crate::core::ids::Digest;
 use crate::core::messages::Tools;
+use crate::hub::aside::aside;
 use crate::hub::servers::Servers;
 use crate::hub::servers::definition::{MAX_TOOLS_OF_ONE, Seen};
 use crate::hub::servers::drift::{self, Baseline};
@@ -19,7 +20,7 @@ use crate::hub::store::{Connection, Cost, Entry, StoreError, Target, Turn, Tx};
 use crate::hub::who::Shim;
 
 /// How many tools one transaction keeps, so that other agents get their turn between two of them.
-const TOGETHER: usize = 128;
+const TOGETHER: usize = 64;
 /// How many tools of one server are kept.
 const MAX_TOOLS: usize = 4000;
 /// How many names of changed tools a record holds; it counts the others.
@@ -37,12 +38,14 @@ pub enum Learned {
 impl Servers {
     /// Keeps what the client's own `tools/list` showed. A list that shows nothing new writes nothing.
     pub async fn learn(&self, shim: &Shim, tools: &Tools) -> Result<Learned, StoreError> {
-        let changed = self.changed(shim, latest(tools)).await?;
+        let changed = self.changed(shim, aside(tools.bytes(), || latest(tools))).await?;
         let completes = tools.complete && !self.is_listed(&shim.server).await?;
         if changed.is_empty() && !completes {
             return Ok(Learned::Now);
         }
-        if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::List, 1, self.now()).await? {
+        // A list that is longer than that has its turn when nothing else is spent.
+        let cost = i64::try_from(changed.len()).unwrap_or(i64::MAX).clamp(1, Cost::Tool.most());
+        if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::Tool, cost, self.now()).await? {
             return Ok(Learned::Later(at));
         }
         let mut rest = changed;
@@ -73,7 +76,7 @@ impl Servers {
     /// Those that are new or different, as the store is now.
     async fn changed(&self, shim: &Shim, seen: Vec<Seen>) -> Result<Vec<Seen>, StoreError> {
         let mut connection = self.store.read().acquire().await?;
-        let known = known(&mut connection, &shim.server).await?;
+        let known = known(&mut connection, &shim.server, &seen).await?;
         let room = Room::of(&mut connection, shim).await?;
         let names: Vec<String> =
             changes(&known, room, &seen, shim).into_iter().map(|c| c.tool().name.clone()).collect();
@@ -97,11 +100,7 @@ impl Servers {
                 Box::pin(async move {
                     let now = clock.now();
                     let baseline = Baseline::of(tx, &shim, now).await?;
-                    let known: HashMap<_, _> = row::of_names(tx, &shim.server, &seen)
-                        .await?
-                        .iter()
-                        .map(Known::of)
-                        .collect::<Result<_, _>>()?;
+                    let known = known(tx.sql(), &shim.server, &seen).await?;
                     let room = Room::of(tx.sql(), &shim).await?;
                     let changes = changes(&known, room, &seen, &shim);
                     let mut kept = Vec::new();
@@ -168,11 +167,9 @@ impl Known {
     }
 }
 
-/// What is kept of a server's tools.
-async fn known(connection: &mut Connection, server: &str) -> Result<HashMap<String, Known>, StoreError> {
-    let sql = "select name, definition_sha256, accepted, drift_by, varies, \
-               case when varies <> '[]' then accepted_definition end as accepted_definition from tools where server = $1";
-    sqlx::query(sql).bind(server).fetch_all(connection).await?.iter().map(Known::of).collect()
+/// What is kept of these tools.
+async fn known(connection: &mut Connection, server: &str, seen: &[Seen]) -> Result<HashMap<String, Known>, StoreError> {
+    row::of_names(connection, server, seen).await?.iter().map(Known::of).collect()
 }
 
 /// How many more tools this agent may make known on a server.
@@ -257,6 +254,6 @@ async fn record(tx: &mut Tx, shim: &Shim, changes: &[Change<'_>], at: i64) -> Re
         detail["more"] = (changed.len() - MAX_NAMED).into();
     }
     let entry = Entry { at, actor: shim.client_id.as_str(), action: "tools.changed", subject: &shim.server, detail };
-    tx.audit(entry, Target::Server(shim.server.clone())).await?;
+    tx.audit(entry, Target::Tools(shim.server.clone())).await?;
     Ok(())
 }

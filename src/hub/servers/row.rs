@@ -12,7 +12,7 @@ use crate::core::weigh::{self, Drift, ServerPolicy};
 use crate::hub::model::{Bypass, Tool, ToolDrift};
 use crate::hub::servers::definition::Seen;
 use crate::hub::store::rows::{Row, json, named, number, optional, optional_number, text, unreadable};
-use crate::hub::store::{StoreError, Tx, pieces, places};
+use crate::hub::store::{Connection, StoreError, Tx, pieces, places};
 use crate::hub::who::Shim;
 
 /// A row of `servers`: its name and policy, without the bypass list, which is in rows of its own.
@@ -145,14 +145,24 @@ pub(super) struct Kept<'s> {
     pub(super) waits: Option<(i64, Option<String>)>,
 }
 
-/// The rows of these tools, as far as there are any.
-pub(super) async fn of_names(tx: &mut Tx, server: &str, tools: &[Seen]) -> Result<Vec<Row>, StoreError> {
+/// What is kept of the definitions of these tools, as far as there are any: of the one that was accepted, the text only
+/// where another one may differ from it.
+pub(super) async fn of_names(
+    connection: &mut Connection,
+    server: &str,
+    tools: &[Seen],
+) -> Result<Vec<Row>, StoreError> {
     let mut found = Vec::new();
     for piece in pieces(tools) {
-        let sql = format!("select * from tools where server = $1 and name in {}", places(2, piece.len()));
+        let sql = format!(
+            "select name, definition_sha256, accepted, drift_by, varies, \
+             case when varies <> '[]' then accepted_definition end as accepted_definition \
+             from tools where server = $1 and name in {}",
+            places(2, piece.len())
+        );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(server);
         let query = piece.iter().fold(query, |query, tool| query.bind(tool.name.as_str()));
-        found.extend(query.fetch_all(tx.sql()).await?);
+        found.extend(query.fetch_all(&mut *connection).await?);
     }
     Ok(found)
 }

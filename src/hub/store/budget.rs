@@ -24,8 +24,8 @@ pub enum Cost {
     Connection,
     /// A record that a session began or ended.
     Session,
-    /// A list of tools that differs from what is known.
-    List,
+    /// A tool that a list shows new or changed.
+    Tool,
     /// An approval taken up by a call that comes again.
     Retry,
     /// A KiB of arguments kept with an approval.
@@ -47,7 +47,8 @@ impl Cost {
             // All shims of an agent come back together when the hub starts.
             Self::Connection => (1_000, 100),
             Self::Session => (1_000, 5_000),
-            Self::List => (100, 30_000),
+            // 10 a second.
+            Self::Tool => (1_000, 100),
             Self::Retry => (120, 2_000),
             // 64 MiB, and 1 MiB a minute.
             Self::KiB => (64 * 1024, 60),
@@ -62,11 +63,16 @@ impl Cost {
         Quota { most, every_ms }
     }
 
+    /// How much may be spent at once.
+    pub fn most(self) -> i64 {
+        self.quota().most
+    }
+
     /// Under what all hubs have it together, if they have.
     fn of_all_hubs(self) -> Option<&'static str> {
         match self {
             Self::Session => Some("session"),
-            Self::List => Some("list"),
+            Self::Tool => Some("tool"),
             Self::Retry => Some("retry"),
             Self::KiB => Some("kib"),
             Self::Row => Some("row"),
@@ -266,8 +272,8 @@ mod tests {
     #[test]
     fn what_is_spent_comes_back_with_time_and_each_agent_and_cost_has_its_own() {
         let (budgets, a, b) = (Budgets::default(), ClientId::from("a"), ClientId::from("b"));
-        let Quota { most, every_ms } = Cost::List.quota();
-        let spend = |agent, now| budgets.spend(agent, Cost::List, 1, now);
+        let Quota { most, every_ms } = Cost::Tool.quota();
+        let spend = |agent, now| budgets.spend(agent, Cost::Tool, 1, now);
         assert!((0..most).all(|_| spend(&a, 0).is_ok()));
         assert_eq!(spend(&a, 0), Err(every_ms));
         assert_eq!((spend(&b, 0), budgets.spend(&a, Cost::Retry, 1, 0)), (Ok(()), Ok(())));

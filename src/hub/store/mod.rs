@@ -54,7 +54,7 @@ pub use self::chain::Entry;
 use self::chain::record_hash;
 pub use self::conditions::{Conditions, Value};
 pub use self::identity::Identity;
-use self::job::{Job, Typed};
+use self::job::Typed;
 pub use self::large::{LARGE, Part, pieces_of};
 pub use self::leases::BEAT_MS;
 use self::mark::Marking;
@@ -62,7 +62,6 @@ pub use self::mark::{Head, MarkFile, SetBack};
 pub use self::memory::{Memory, Moment, Remembered, Sees, Topic, Versions};
 pub use self::open::private_file;
 pub use self::paging::page_size;
-use self::queue::Queue;
 pub use self::queue::Turn;
 pub use self::secret::{hashed, random};
 pub use self::sieve::{History, Sealing, Span, Wanted};
@@ -70,6 +69,7 @@ pub use self::together::{pieces, places};
 use self::tx::Around;
 pub use self::tx::Tx;
 pub use self::varint::{put_number, take_number};
+use self::writer::Jobs;
 use self::writer::Writer;
 use crate::chance::NoChance;
 use crate::config::database::Database;
@@ -103,7 +103,7 @@ struct Inner {
     /// This run of this program, where several hubs serve one store.
     id: String,
     readers: AnyPool,
-    jobs: Arc<Queue<Box<dyn Job>>>,
+    jobs: Arc<Jobs>,
     /// Cancelled when the writer has ended.
     written: CancellationToken,
     bus: Bus,
@@ -182,7 +182,7 @@ impl Store {
             None => (open::head(&opened.readers).await?, None),
         };
         let times = open::times(&opened).await?;
-        let (bus, jobs, written) = (Bus::new(head.seq), Arc::new(Queue::new()), CancellationToken::new());
+        let (bus, jobs, written) = (Bus::new(head.seq), Arc::new(Jobs::new()), CancellationToken::new());
         let ended = written.clone().drop_guard();
         let open::Opened { readers, writer, like, shared } = opened;
         let marked = Arc::new(AtomicBool::new(true));

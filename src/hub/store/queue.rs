@@ -1,8 +1,9 @@
 //! What waits for the one writer, and in which order it gets its turn.
 //!
-//! What people decide and the hub does by itself comes first; then the agents' calls and last what agents report, of
-//! each agent one in turn, so that none waits for another's hundred. A batch takes from each of the three, so that none
-//! of them waits for ever.
+//! What people decide and the hub does by itself comes first, and then the agents' calls; what agents report is in
+//! batches of its own, in between. Of each agent one has its turn, so that none waits for another's hundred. A batch of
+//! reports ends early when something else comes, and no two of the others are in a row while reports wait, so that
+//! nothing waits for ever.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ use crate::core::ids::ClientId;
 const FIRST: usize = 256;
 const CALLS: usize = 256;
 const REPORTS: usize = 512;
+/// How much of what is reported is written in any case before others get their turn.
+const REPORTS_AT_LEAST: usize = 64;
 /// How many may wait of what comes first, and of what agents send; more wait for room.
 const ROOM: usize = 1024;
 const ROOM_OF_AGENTS: usize = 4096;
@@ -28,7 +31,7 @@ pub enum Turn {
     Decision,
     /// An agent asks to hold or release a call, takes one back, or says how one ended.
     Call(ClientId),
-    /// An agent tells of its tools, its calls or itself.
+    /// An agent tells of its tools, its calls or itself, or what a large call is given.
     Report(ClientId),
     /// The hub keeps its store in order: as the reports of one more agent.
     Upkeep,
@@ -56,7 +59,16 @@ struct Waiting<J> {
     first: VecDeque<Weighed<J>>,
     calls: Turns<J>,
     reports: Turns<J>,
+    /// The last batch was of others.
+    reports_are_next: bool,
     closed: bool,
+}
+
+/// What is done in one transaction.
+pub(super) struct Batch<J> {
+    pub(super) jobs: Vec<J>,
+    /// Of reports, how much more may be added to it ([`Queue::more`]); nothing where none waits.
+    pub(super) room: usize,
 }
 
 struct Weighed<J> {
@@ -74,7 +86,13 @@ impl<J> Queue<J> {
     pub(super) fn new() -> Self {
         let (calls, reports) = (Turns::default(), Turns::default());
         Self {
-            waiting: Mutex::new(Waiting { first: VecDeque::new(), calls, reports, closed: false }),
+            waiting: Mutex::new(Waiting {
+                first: VecDeque::new(),
+                calls,
+                reports,
+                reports_are_next: false,
+                closed: false,
+            }),
             come: Notify::new(),
             first: Semaphore::new(ROOM),
             agents: Semaphore::new(ROOM_OF_AGENTS),
@@ -115,31 +133,58 @@ impl<J> Queue<J> {
     }
 
     /// The next batch, in the order of its turns; waits for one, and ends when it is closed and empty.
-    pub(super) async fn take(&self) -> Option<Vec<J>> {
+    pub(super) async fn take(&self) -> Option<Batch<J>> {
         loop {
             if let Some(batch) = self.batch() {
-                return (!batch.is_empty()).then_some(batch);
+                return (!batch.jobs.is_empty()).then_some(batch);
             }
             self.come.notified().await;
         }
     }
 
     /// What is there now; `None` where nothing is yet, and an empty one at the end.
-    fn batch(&self) -> Option<Vec<J>> {
+    fn batch(&self) -> Option<Batch<J>> {
         let mut waiting = self.waiting();
-        let first = waiting.first.len().min(FIRST);
-        let mut batch: Vec<J> = waiting.first.drain(..first).map(|weighed| weighed.job).collect();
-        waiting.calls.take(CALLS, &mut batch);
-        waiting.reports.take(REPORTS, &mut batch);
-        self.first.add_permits(first);
-        self.agents.add_permits(batch.len() - first);
-        (waiting.closed || !batch.is_empty()).then_some(batch)
+        let mut batch = Batch { jobs: Vec::new(), room: 0 };
+        if waiting.others_wait() && !(waiting.reports_are_next && waiting.reports.wait()) {
+            waiting.reports_are_next = true;
+            let first = waiting.first.len().min(FIRST);
+            batch.jobs.extend(waiting.first.drain(..first).map(|weighed| weighed.job));
+            waiting.calls.take(CALLS, &mut batch.jobs);
+            self.first.add_permits(first);
+            self.agents.add_permits(batch.jobs.len() - first);
+        } else {
+            waiting.reports_are_next = false;
+            let taken = waiting.reports.take(REPORTS_AT_LEAST, &mut batch.jobs);
+            batch.room = if waiting.reports.wait() { REPORTS.saturating_sub(taken) } else { 0 };
+            self.agents.add_permits(batch.jobs.len());
+        }
+        (waiting.closed || !batch.jobs.is_empty()).then_some(batch)
+    }
+
+    /// One more report for a batch that has room, unless something else waits.
+    pub(super) fn more(&self, room: &mut usize) -> Option<J> {
+        let mut waiting = self.waiting();
+        if *room == 0 || waiting.others_wait() {
+            return None;
+        }
+        let mut job = Vec::new();
+        *room = room.saturating_sub(waiting.reports.take(1, &mut job));
+        self.agents.add_permits(job.len());
+        job.pop()
     }
 
     /// What comes from here on is refused; what waits is still taken.
     pub(super) fn close(&self) {
         self.waiting().closed = true;
         self.come.notify_one();
+    }
+}
+
+impl<J> Waiting<J> {
+    /// Whether anything but reports waits.
+    fn others_wait(&self) -> bool {
+        !self.first.is_empty() || self.calls.wait()
     }
 }
 
@@ -158,8 +203,13 @@ impl<J> Turns<J> {
         own.push_back(job);
     }
 
-    /// Takes one of each agent in turn until the weight is used up; the first is taken whatever it weighs.
-    fn take(&mut self, most: usize, batch: &mut Vec<J>) {
+    fn wait(&self) -> bool {
+        !self.next.is_empty()
+    }
+
+    /// Takes one of each agent in turn until the weight is used up, and returns what they weigh; the first is taken
+    /// whatever it weighs.
+    fn take(&mut self, most: usize, batch: &mut Vec<J>) -> usize {
         let mut taken = 0_usize;
         while taken < most
             && let Some(agent) = self.next.pop_front()
@@ -175,6 +225,7 @@ impl<J> Turns<J> {
                 self.next.push_back(agent);
             }
         }
+        taken
     }
 }
 
@@ -192,6 +243,10 @@ mod tests {
         Turn::Report(ClientId::from(agent))
     }
 
+    async fn jobs<J>(queue: &Queue<J>) -> Vec<J> {
+        queue.take().await.unwrap().jobs
+    }
+
     #[tokio::test]
     async fn one_call_of_each_agent_comes_in_turn_after_decisions_and_before_reports() {
         let queue = Queue::new();
@@ -202,11 +257,28 @@ mod tests {
         queue.push(call("quiet"), 1, "quiet's call").await;
         queue.push(report("quiet"), 1, "quiet's report").await;
         queue.push(Turn::First, 1, "decision").await;
-        let batch = queue.take().await.unwrap();
+        let batch = jobs(&queue).await;
         assert_eq!(batch[..3], ["decision", "flood's first", "quiet's call"]);
-        let reports = &batch[batch.len() - 4..];
-        assert_eq!(reports, ["flood's report", "quiet's report", "flood's report", "flood's report"], "and no more");
-        assert_eq!(batch.len(), 1 + 256 + 4);
+        assert_eq!(batch.len(), 1 + 256);
+        let mut reports = queue.take().await.unwrap();
+        assert_eq!(reports.jobs, ["flood's report"], "more of it waits for what is left of the calls");
+        assert_eq!(queue.more(&mut reports.room), None);
+        assert_eq!(jobs(&queue).await.len(), 300 - 255);
+        let mut reports = queue.take().await.unwrap();
+        assert_eq!(reports.jobs, ["quiet's report", "flood's report"]);
+        while let Some(job) = queue.more(&mut reports.room) {
+            reports.jobs.push(job);
+            if reports.jobs.len() == 3 {
+                queue.push(call("quiet"), 1, "quiet's call").await;
+            }
+        }
+        assert_eq!(reports.jobs.len(), 3, "a call came");
+        assert_eq!(jobs(&queue).await, ["quiet's call"]);
+        let mut reports = queue.take().await.unwrap();
+        while let Some(job) = queue.more(&mut reports.room) {
+            reports.jobs.push(job);
+        }
+        assert_eq!(reports.jobs.len(), 3, "which are 750 rows");
     }
 
     #[tokio::test]
@@ -218,9 +290,10 @@ mod tests {
         for n in 10..400 {
             queue.push(Turn::First, 1, n).await;
         }
-        let batch = queue.take().await.unwrap();
-        assert!(batch.contains(&1) && batch.contains(&3) && !batch.contains(&2));
-        assert!(queue.take().await.unwrap().contains(&2));
+        let batch = jobs(&queue).await;
+        assert!(batch.contains(&1) && !batch.contains(&2));
+        assert_eq!(jobs(&queue).await, [3]);
+        assert!(jobs(&queue).await.contains(&2));
     }
 
     #[tokio::test]
@@ -232,7 +305,8 @@ mod tests {
         let mut more = std::pin::pin!(queue.push(report("flood"), 1, ()));
         assert!(more.as_mut().now_or_never().is_none());
         assert!(queue.push(Turn::First, 1, ()).await);
-        queue.take().await.unwrap();
+        assert_eq!(jobs(&queue).await.len(), 1);
+        jobs(&queue).await;
         assert!(more.await);
     }
 
@@ -240,9 +314,11 @@ mod tests {
     async fn a_closed_queue_hands_out_what_waits_and_takes_no_more() {
         let queue = Queue::new();
         queue.push(Turn::First, 1, 1).await;
+        queue.push(report("a"), 1, 2).await;
         queue.close();
-        assert!(!queue.push(Turn::First, 1, 2).await);
-        assert_eq!(queue.take().await, Some(vec![1]));
-        assert_eq!(queue.take().await, None);
+        assert!(!queue.push(Turn::First, 1, 3).await);
+        assert_eq!(jobs(&queue).await, [1]);
+        assert_eq!(jobs(&queue).await, [2]);
+        assert!(queue.take().await.is_none());
     }
 }

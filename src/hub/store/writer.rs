@@ -18,7 +18,7 @@ use super::StoreError;
 use super::busy::is_busy;
 use super::job::{Job, Ran};
 use super::mark::Marking;
-use super::queue::Queue;
+use super::queue::{Batch, Queue};
 use super::tx::{Around, Found, Tx};
 use crate::hub::store::bus::Bus;
 
@@ -64,11 +64,11 @@ pub(super) struct Writer {
 }
 
 /// Runs until the queue is closed and empty; notes when a transaction failed.
-pub(super) async fn run(mut writer: Writer, queue: Arc<Queue<Box<dyn Job>>>, failed: Arc<AtomicBool>) {
+pub(super) async fn run(mut writer: Writer, queue: Arc<Jobs>, failed: Arc<AtomicBool>) {
     let mut kept = None;
     while let Some(batch) = queue.take().await {
         // Only what is known to be in order comes back.
-        let transacted = writer.transact(kept.take(), batch);
+        let transacted = writer.transact(kept.take(), batch, &queue);
         let transacted = AssertUnwindSafe(transacted).catch_unwind().await;
         kept = transacted.unwrap_or_default();
         failed.fetch_or(kept.is_none(), Ordering::Relaxed);
@@ -79,20 +79,26 @@ pub(super) async fn run(mut writer: Writer, queue: Arc<Queue<Box<dyn Job>>>, fai
     }
 }
 
-type Jobs = Vec<Box<dyn Job>>;
+/// What waits for the writer.
+pub(super) type Jobs = Queue<Box<dyn Job>>;
 type Done = Vec<(Box<dyn Job>, Result<(), StoreError>)>;
 
 impl Writer {
     /// One transaction; returns the connection if it is good for another.
-    async fn transact(&mut self, kept: Option<AnyConnection>, batch: Jobs) -> Option<AnyConnection> {
+    async fn transact(
+        &mut self,
+        kept: Option<AnyConnection>,
+        batch: Batch<Box<dyn Job>>,
+        queue: &Jobs,
+    ) -> Option<AnyConnection> {
         let begun = timeout(BEGIN_WITHIN, self.source.begin(kept)).await;
         let begun = begun.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from);
         let (done, kept) = match begun {
             Ok(begun) => {
                 let known = *self.bus.newest().borrow();
-                self.run_all(Tx::new(begun, known, &self.around), batch).await
+                self.run_all(Tx::new(begun, known, &self.around), batch, queue).await
             }
-            Err(error) => (batch.into_iter().map(|job| (job, Err(error.clone()))).collect(), None),
+            Err(error) => (batch.jobs.into_iter().map(|job| (job, Err(error.clone()))).collect(), None),
         };
         for (job, result) in done {
             job.answer(result);
@@ -100,11 +106,16 @@ impl Writer {
         kept
     }
 
-    async fn run_all(&mut self, mut tx: Tx, batch: Jobs) -> (Done, Option<AnyConnection>) {
-        let mut between = if batch.len() == 1 { Between::Alone } else { Between::First };
-        let mut done: Done = Vec::with_capacity(batch.len());
+    async fn run_all(
+        &mut self,
+        mut tx: Tx,
+        Batch { jobs, mut room }: Batch<Box<dyn Job>>,
+        queue: &Jobs,
+    ) -> (Done, Option<AnyConnection>) {
+        let mut between = if jobs.len() == 1 && room == 0 { Between::Alone } else { Between::First };
+        let mut done: Done = Vec::with_capacity(jobs.len());
         let (mut kept, mut lost) = (0, None);
-        for mut job in batch {
+        for mut job in jobs.into_iter().chain(std::iter::from_fn(|| queue.more(&mut room))) {
             let ran = match lost.clone() {
                 Some(error) => Err(error),
                 None => between.run(&mut tx, &mut *job).await,

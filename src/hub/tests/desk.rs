@@ -13,6 +13,7 @@ use crate::hub::live::Joined;
 use crate::hub::model::{Agent, Approval, Role, User};
 use crate::hub::servers::{Question, Shown, Standing};
 use crate::hub::shims::Met;
+use crate::hub::store::StoreError;
 use crate::hub::store::testing::{Fresh, every_store, sqlite};
 use crate::hub::who::{Actor, Shim};
 use crate::hub::{Hub, Settings};
@@ -139,6 +140,18 @@ impl Desk {
     pub(super) async fn release_of(&self, id: &ApprovalId) -> Release {
         let held = self.hub.approvals.held(id).await.unwrap().unwrap();
         Release { approval: id.clone(), digest: held.digest }
+    }
+
+    /// How many rows the activity log has when this gets its turn between what else is written: who reads beside the
+    /// writer is told late on a slow machine.
+    pub(super) async fn logged_by_its_turn(&self) -> i64 {
+        let count = self.hub.store.write(|tx| {
+            Box::pin(async move {
+                let count = sqlx::query_scalar("select count(*) from activity");
+                Ok::<i64, StoreError>(count.fetch_one(tx.sql()).await?)
+            })
+        });
+        count.await.unwrap()
     }
 
     /// The approval as it is now.

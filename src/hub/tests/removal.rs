@@ -5,7 +5,7 @@ use super::sessions::Served;
 use crate::core::trust::Level;
 use crate::hub::error::ChangeError;
 use crate::hub::model::PolicyChange;
-use crate::hub::store::Store;
+use crate::hub::store::{Store, StoreError};
 use crate::hub::who::Actor;
 use crate::hub::{Hub, Settings};
 use crate::wire::ToHub;
@@ -68,7 +68,21 @@ async fn a_shim_whose_server_was_removed_beside_it_is_asked_to_come_again() {
         let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
         let store = Store::open(&hub.desk.fresh.url).await.unwrap();
         let other = Hub::open(store, Settings::default(), hub.desk.clock.clone()).await.unwrap();
-        other.servers.remove_server("github", &Actor::from(&hub.desk.admin)).await.unwrap();
+        let admin = Actor::from(&hub.desk.admin);
+        let remove = || other.servers.remove_server("github", &admin);
+        if other.store.is_shared() {
+            let refusal = remove().await.unwrap_err();
+            assert!(matches!(&refusal, ChangeError::Conflict(why) if why.contains("connected")), "{refusal}");
+            // As if its hub had not been seen for long.
+            let work = other.store.write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query("delete from instances").execute(tx.sql()).await?;
+                    Ok::<(), StoreError>(())
+                })
+            });
+            work.await.unwrap();
+        }
+        remove().await.unwrap();
         assert_eq!(wire.hear_end().await, 1012);
         hub.shim("shim-1", Vec::new()).await;
         assert!(hub.desk.hub.servers.server("github").await.unwrap().is_some());

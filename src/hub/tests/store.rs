@@ -129,7 +129,7 @@ async fn another_process_changes_are_noticed() {
         let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
         other.agents.revoke_agent("ci", &crate::hub::who::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;
-        let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
+        let noticed = tokio::time::timeout(crate::PATIENCE, cut.wait_for(Option::is_some));
         assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
     }
 }
@@ -162,8 +162,10 @@ async fn an_idle_connection_that_was_lost_is_not_noticed() {
             })
             .await
             .unwrap();
-        let end = sqlx::query("select cast(pg_terminate_backend(cast($1 as int)) as text)").bind(pid);
-        end.execute(desk.hub.store.read()).await.unwrap();
+        // It returns when the connection is gone, and not with the order to end it.
+        let end = sqlx::query_scalar("select cast(pg_terminate_backend(cast($1 as int), 60000) as text)").bind(pid);
+        let ended: String = end.fetch_one(desk.hub.store.read()).await.unwrap();
+        assert_eq!(ended, "true");
         desk.hold().await;
     }
 }

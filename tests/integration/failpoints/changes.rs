@@ -158,11 +158,20 @@ impl<'p> Cast<'p> {
         for arg in args {
             filled.push(self.filled(arg).await);
         }
-        // There is a hub.
-        self.play.person.approvals().await;
         let args: Vec<&str> = filled.iter().map(String::as_str).collect();
-        let output = self.play.run(&args, place).await;
+        let run = async || {
+            // There is a hub.
+            self.play.person.approvals().await;
+            self.play.run(&args, place).await
+        };
+        let mut output = run().await;
         let killed = output.status.signal() == Some(Signal::KILL.as_raw());
+        if !killed && !output.status.success() {
+            // Its hub died under it, of what it was doing for the change before.
+            let hit = async || self.play.hit.get().then_some(());
+            eventually(&String::from_utf8_lossy(&output.stderr), hit).await;
+            output = run().await;
+        }
         assert!(killed || output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         if killed {
             // It is done already, or can be done now.

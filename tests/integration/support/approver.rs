@@ -57,6 +57,14 @@ impl Listener {
             self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
+
+    /// All that it is told from here to the end of the stream, as it comes.
+    pub async fn rest(mut self) -> String {
+        while let Ok(Some(chunk)) = self.response.chunk().await {
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        self.unread
+    }
 }
 
 impl Approver {

@@ -69,7 +69,7 @@ impl Balancer {
         let (ip, port) = address;
         let config = format!(
             "defaults\n  mode {mode}\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n  timeout tunnel 1h\n\
-             frontend front\n  bind {ip}:{port}\n  default_backend back\nbackend back\n{backend}"
+             \x20 timeout check 30s\nfrontend front\n  bind {ip}:{port}\n  default_backend back\nbackend back\n{backend}"
         );
         std::fs::write(&path, config).unwrap();
         let mut command = Command::new("haproxy");

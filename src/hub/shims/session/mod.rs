@@ -9,7 +9,6 @@ mod telling;
 mod weighing;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -27,9 +26,10 @@ use crate::core::trust;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::Bearer;
 use crate::hub::approvals::{Registration, Released};
+use crate::hub::aside::aside;
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
-use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
+use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::OPENED;
 use crate::hub::shims::meter::Meter;
@@ -44,12 +44,14 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
-/// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
-/// end leaves its other sessions time for their calls.
+/// For so many times the time that reading policy took, it is not read again for tools that changed: whoever changes a
+/// server's tools without end leaves its other sessions time for their calls. What people change counts at once.
 const REST_PER_READING: u32 = 4;
+/// A reading that took longer is rested from in any case: the server has thousands of tools.
+const LONG_READING: Duration = Duration::from_millis(5);
 /// A message that is longer waits for its turn.
 const LONG_BYTES: usize = 16 << 10;
-/// So many readings in a row need no rest: somebody changes things one after the other, and each counts at once.
+/// So many short readings in a row need no rest: somebody changes things one after the other, and each counts at once.
 /// Two are in a row that have less than this between them.
 const READINGS_AT_ONCE: u32 = 64;
 const IN_A_ROW: Duration = Duration::from_secs(1);
@@ -74,6 +76,7 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
     // Boxed, so that an idle session does not keep the room that its beginning and its end take.
     let ended = match Box::pin(greeting::greet(&hub, &mut socket, &bearer)).await {
         Ok((shim, joined, Tabled { told: table, until })) => {
+            let table = table.digest();
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
             let number = joined.number;
@@ -151,8 +154,8 @@ struct Session<'s> {
     socket: &'s mut WebSocket,
     shim: &'s Shim,
     bearer: &'s Bearer,
-    /// As it was last sent.
-    table: Arc<Table>,
+    /// The digest of the table that was last sent.
+    table: Digest,
     /// When it changes by itself.
     until: Option<i64>,
     /// What the shim knows of its approvals.
@@ -168,7 +171,7 @@ struct Session<'s> {
     meter: &'s Meter,
     /// Until when nothing is heard of it, because its agent sends too much.
     quiet_until: Option<i64>,
-    /// Before then policy is not read again.
+    /// Before then policy is not read again for tools that changed.
     policy_from: Instant,
     /// How often it was read in a row.
     readings: u32,
@@ -197,7 +200,8 @@ impl Session<'_> {
                 biased;
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
-                () = news_of_policy(&joined.policy, self.policy_from) => Event::PolicyChanged,
+                () = joined.changes.policy.notified() => Event::PolicyChanged,
+                () = news_of_tools(&joined.changes.tools, self.policy_from) => Event::PolicyChanged,
                 approval = joined.news.recv() => Event::News(approval),
                 () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
                 () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
@@ -295,7 +299,7 @@ impl Session<'_> {
     }
 
     async fn hear_text(&mut self, text: &str) -> Result<(), End> {
-        match wire::decode::<ToHub>(text) {
+        match aside(text.len(), || wire::decode::<ToHub>(text)) {
             Ok(message) => self.answer(message).await,
             Err(wire::DecodeError::UnknownType(of)) => {
                 let of = of.chars().take(100).collect();
@@ -310,7 +314,7 @@ impl Session<'_> {
             ToHub::Hello(_) => Err(End::Refused(close::BAD_MESSAGE, "there was a hello already".to_owned())),
             ToHub::Tools(tools) => {
                 self.count().await?;
-                self.shown = shown(&tools);
+                self.shown = aside(tools.bytes(), || shown(&tools));
                 self.learn(Some(tools)).await
             }
             ToHub::Request(request) => {
@@ -345,9 +349,12 @@ impl Session<'_> {
 
     /// Keeps what this list shows, or the one that waits for its turn; only the last one matters.
     async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
-        let waiting = self.unlearned.take().map(|(tools, _)| tools);
-        let Some(tools) = list.or(waiting) else { return Ok(()) };
-        if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
+        let waiting = self.unlearned.take();
+        let later = waiting.as_ref().map(|(_, at)| *at).filter(|at| *at > self.hub.now());
+        let Some(tools) = list.or(waiting.map(|(tools, _)| tools)) else { return Ok(()) };
+        if let Some(at) = later {
+            self.unlearned = Some((tools, at));
+        } else if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
             tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
             self.unlearned = Some((tools, at));
         }
@@ -480,24 +487,26 @@ impl Session<'_> {
         // Whoever brought the news has noted how the store is since.
         let at = self.hub.store.memory().newest();
         let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at).await?;
-        let now = Instant::now();
+        let (now, took) = (Instant::now(), began.elapsed());
         self.readings = if began < self.policy_from + IN_A_ROW { self.readings + 1 } else { 0 };
-        let rest = if self.readings > READINGS_AT_ONCE { (now - began) * REST_PER_READING } else { Duration::ZERO };
-        self.policy_from = now + rest;
+        let rests = self.readings > READINGS_AT_ONCE || took > LONG_READING;
+        self.policy_from = now + if rests { took * REST_PER_READING } else { Duration::ZERO };
         self.until = until;
-        if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
+        let digest = told.digest();
+        if digest == self.table {
             return Ok(());
         }
         let message = told.message();
-        self.table = told;
+        self.table = digest;
+        drop(told);
         send_frame(self.socket, Message::Text(message)).await
     }
 }
 
-/// Policy may have changed, and there was time for other things since it was read last.
-async fn news_of_policy(policy: &Notify, from: Instant) {
+/// The server's tools changed, and there was time for other things since policy was read last.
+async fn news_of_tools(tools: &Notify, from: Instant) {
     tokio::time::sleep_until(from).await;
-    policy.notified().await;
+    tools.notified().await;
 }
 
 /// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at

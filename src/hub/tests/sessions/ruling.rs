@@ -26,8 +26,12 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
     assert_eq!(one.next().await, Ok(ToWrap::Undescribed { tools: 2, link }), "nobody described a tool or chose");
     assert_eq!(hub.desk.hub.servers.server("github").await.unwrap().unwrap().sessions, 1);
     let admin = Actor::from(&hub.desk.admin);
-    let same = PolicyChange { require_all: Some(false), ..PolicyChange::default() };
-    hub.desk.hub.servers.change_policy("github", &admin, same).await.unwrap();
+    // A note is told with the reasons why a call waits, and this tool's does not.
+    let same = ToolChange { reason: Some(Some("only lists".to_owned())), ..ToolChange::default() };
+    hub.desk.hub.servers.change_tool("github", "list_repos", &admin, same).await.unwrap();
+    one.say(&ToHub::Request(request(&hub.desk.shim, "list_repos", "{}"))).await;
+    let ToWrap::Verdict(ruled) = one.hear().await else { panic!("the same table is told again") };
+    assert_eq!(ruled.ruling.verdict, Verdict::Pass);
     let on = ToolChange { hitl: Some(true), ..ToolChange::default() };
     hub.desk.hub.servers.change_tool("github", "list_repos", &admin, on).await.unwrap();
     for wire in [&mut one, &mut two] {
@@ -39,6 +43,23 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
     hub.desk.hub.servers.change_policy("github", &admin, bypass).await.unwrap();
     let ToWrap::Policy { table } = two.hear().await else { panic!("no policy") };
     assert!(table.ruling("list_repos").bypass);
+}
+
+#[tokio::test]
+async fn what_people_change_counts_for_the_next_call_however_long_it_takes_to_read() {
+    let hub = Served::new().await;
+    let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
+    let items = (0..2_000).map(|number| tool(&format!("tool_{number}"), "")).collect();
+    wire.say(&ToHub::Tools(Tools { items, complete: true })).await;
+    assert!(matches!(wire.hear().await, ToWrap::Policy { .. }));
+    for (all, verdict) in [(true, Verdict::Gate), (false, Verdict::Pass), (true, Verdict::Gate)] {
+        let change = PolicyChange { require_all: Some(all), ..PolicyChange::default() };
+        hub.desk.hub.servers.change_policy("github", &Actor::from(&hub.desk.admin), change).await.unwrap();
+        wire.say_text("{\"type\":\"riddle\"}").await;
+        let ToWrap::Policy { table } = wire.hear().await else { panic!("it is told of after what came later") };
+        assert_eq!(table.ruling("tool_7").verdict, verdict);
+        assert_eq!(wire.hear().await, ToWrap::Unsupported { of: "riddle".into() });
+    }
 }
 
 #[tokio::test]
