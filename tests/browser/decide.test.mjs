@@ -313,10 +313,13 @@ test("a batch tells about each card, also about the one that was decided elsewhe
     await route.continue();
   });
   for (const { card } of calls) await card.locator(".pick").check();
+  await lin.getByRole("button", { name: "Approve 3" }).and(lin.locator(":enabled")).waitFor();
+  await stopTime(lin);
   await lin.getByRole("button", { name: "Approve 3" }).click();
   await lin.getByText("Really approve 3? 3 with high risk").waitFor();
   await lin.clock.fastForward(300);
   await lin.getByRole("button", { name: "Really approve 3? 3 with high risk" }).click();
+  await lin.clock.resume();
   await calls[0].card.hover();
   await lin.getByText("2 calls approved, 1 not").first().waitFor();
   await settled(calls[0].card, "Approved by you");
