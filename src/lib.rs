@@ -77,6 +77,10 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make their own surroundings"))]
 
+/// Whatever a test waits for is there by then, or the test fails; on a machine that has much else to do, too.
+#[cfg(test)]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(180);
+
 pub mod chance;
 pub mod config;
 pub mod core;

@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseC
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
+use crate::PATIENCE;
 use crate::config::way::Way;
 use crate::config::wrap::Secret;
 use crate::core::gate::Ask;
@@ -19,7 +20,6 @@ use crate::wire::Welcome;
 use crate::wrap::hub_client::HubClient;
 use crate::wrap::identity::Identity;
 
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Where nobody listens, and no test ever does: a port that was handed out and given back is another test's next.
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -33,7 +33,7 @@ impl Hub {
     }
 
     async fn accept(&self) -> WebSocketStream<TcpStream> {
-        let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept()).await.expect("a connection").unwrap();
+        let (stream, _) = tokio::time::timeout(PATIENCE, self.0.accept()).await.expect("a connection").unwrap();
         let answer = |request: &Request, mut response: Response| {
             assert_eq!(request.headers()["authorization"], "Bearer hitl_a_x");
             assert_eq!(request.uri().path(), wire::PATH);
@@ -60,13 +60,13 @@ async fn welcome(socket: &mut WebSocketStream<TcpStream>, client: &mut HubClient
 }
 
 async fn greet(client: &mut HubClient) {
-    let connected = tokio::time::timeout(DEADLINE, client.next()).await.expect("a connection");
+    let connected = tokio::time::timeout(PATIENCE, client.next()).await.expect("a connection");
     assert!(matches!(connected, FromHub::Connected), "{connected:?}");
     client.hello(Identity::new("s".into(), &[], None).hello(None, Vec::new()));
 }
 
 async fn answer(client: &mut HubClient) -> Answer {
-    match tokio::time::timeout(DEADLINE, client.next()).await.expect("an answer") {
+    match tokio::time::timeout(PATIENCE, client.next()).await.expect("an answer") {
         FromHub::Answer(answer) => answer,
         FromHub::Connected => panic!("an unexpected connection"),
     }
@@ -74,7 +74,7 @@ async fn answer(client: &mut HubClient) -> Answer {
 
 async fn hear(socket: &mut WebSocketStream<TcpStream>) -> ToHub {
     loop {
-        let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("a message").unwrap().unwrap();
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap();
         if let Message::Text(text) = message {
             return wire::decode(&text).unwrap();
         }

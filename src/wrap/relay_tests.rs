@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::PATIENCE;
 use crate::core::approval::Outcome;
 use crate::core::gate::Settings;
 use crate::core::ids::ApprovalId;
@@ -17,8 +18,6 @@ use crate::core::messages::{Decided, Decision, Registered, Release, Request};
 use crate::core::policy::{Ruling, Table, Verdict};
 use crate::core::trust::Level;
 use crate::wire::ToHub;
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Stand {
     stdin: Option<pipe::Sender>,
@@ -80,7 +79,7 @@ impl Stand {
 
     async fn write(&mut self, text: &str) {
         let write = self.stdin.as_mut().unwrap().write_all(text.as_bytes());
-        tokio::time::timeout(DEADLINE, write).await.expect("the relay reads").unwrap();
+        tokio::time::timeout(PATIENCE, write).await.expect("the relay reads").unwrap();
     }
 
     async fn line(&mut self) -> String {
@@ -92,7 +91,7 @@ impl Stand {
                 return String::from_utf8(std::mem::replace(&mut self.read, rest)).unwrap();
             }
             seen = self.read.len();
-            let count = tokio::time::timeout(DEADLINE, stdout.read_buf(&mut self.read)).await.expect("a line").unwrap();
+            let count = tokio::time::timeout(PATIENCE, stdout.read_buf(&mut self.read)).await.expect("a line").unwrap();
             assert!(count > 0, "the stream ended after {:?}", String::from_utf8_lossy(&self.read));
         }
     }
@@ -100,7 +99,7 @@ impl Stand {
     async fn bytes(&mut self, count: usize) -> String {
         let stdout = self.stdout.as_mut().unwrap();
         while self.read.len() < count {
-            let read = tokio::time::timeout(DEADLINE, stdout.read_buf(&mut self.read)).await.expect("bytes").unwrap();
+            let read = tokio::time::timeout(PATIENCE, stdout.read_buf(&mut self.read)).await.expect("bytes").unwrap();
             assert!(read > 0, "the stream ended after {:?}", String::from_utf8_lossy(&self.read));
         }
         let rest = self.read.split_off(count);
@@ -109,7 +108,7 @@ impl Stand {
 
     async fn rest(&mut self) -> Vec<u8> {
         let stdout = self.stdout.as_mut().unwrap();
-        tokio::time::timeout(DEADLINE, stdout.read_to_end(&mut self.read)).await.expect("an end").unwrap();
+        tokio::time::timeout(PATIENCE, stdout.read_to_end(&mut self.read)).await.expect("an end").unwrap();
         std::mem::take(&mut self.read)
     }
 
@@ -118,7 +117,7 @@ impl Stand {
     }
 
     async fn asked(&mut self) -> ToHub {
-        tokio::time::timeout(DEADLINE, self.from_relay.recv()).await.expect("a message for the hub").unwrap()
+        tokio::time::timeout(PATIENCE, self.from_relay.recv()).await.expect("a message for the hub").unwrap()
     }
 
     async fn request(&mut self) -> Request {
@@ -138,7 +137,7 @@ impl Stand {
     }
 
     async fn exit_code(self) -> i32 {
-        tokio::time::timeout(DEADLINE, self.relay).await.expect("an end").unwrap()
+        tokio::time::timeout(PATIENCE, self.relay).await.expect("an end").unwrap()
     }
 }
 
@@ -248,10 +247,10 @@ async fn a_server_that_does_not_read_stops_neither_its_output_nor_the_hub() {
     let mut all = Vec::new();
     let mut stdout = stand.stdout.take().unwrap();
     while all.len() < 3_000_000 {
-        tokio::time::timeout(DEADLINE, stdout.read_buf(&mut all)).await.expect("output").unwrap();
+        tokio::time::timeout(PATIENCE, stdout.read_buf(&mut all)).await.expect("output").unwrap();
     }
     drop(write.await.unwrap().unwrap());
-    assert_eq!(tokio::time::timeout(DEADLINE, stand.relay).await.expect("an end").unwrap(), 0);
+    assert_eq!(tokio::time::timeout(PATIENCE, stand.relay).await.expect("an end").unwrap(), 0);
     drain.abort();
 }
 

@@ -19,10 +19,12 @@ afterEach(async () => {
   shim.close();
 });
 
-/** A page opened when so many calls wait. */
+/** A page opened when so many calls wait: whether it begins as a list is settled by how many it finds. */
 async function crowd(count, options) {
   for (let i = 0; i < count; i++) shim.call("delete_repo", `{"repo":"crowd-${i}"}`);
-  const page = await world.open("/approvals", options);
+  const page = await world.open("/guide", options);
+  await world.wait(page, count);
+  await page.goto("/approvals");
   const rows = page.locator(".row, article.card");
   await rows.nth(count - 1).waitFor();
   return page;

@@ -523,7 +523,11 @@ test("a background tab notifies the desktop, without any argument", async () => 
 test("forty cards: a decision shows with the hub's answer, and hardly another card is drawn for it", async () => {
   const page = await world.open("/approvals");
   const agents = await Promise.all(["one", "two", "three", "four"].map(world.shim));
-  for (let i = 0; i < 40; i++) agents[i % 4].call("delete_repo", `{"number":"n${i}"}`);
+  const call = (i) => agents[i % 4].call("delete_repo", `{"number":"n${i}"}`);
+  // The first one by itself: many that come at once would be a list.
+  call(0);
+  await page.locator("article.card").waitFor();
+  for (let i = 1; i < 40; i++) call(i);
   await until(async () => (await page.locator("article.card .approve:enabled").count()) === 40, "forty cards");
   await page.evaluate(() => {
     const answered = window.fetch;

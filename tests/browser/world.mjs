@@ -109,6 +109,9 @@ export async function startWorld({ config } = {}) {
     for (const page of pages.splice(0)) await page.context().close();
   }
 
+  /** Waits until so many calls wait at the hub, whatever the page shows. */
+  const wait = (page, count) => until(async () => (await pendingCount(page)) === count, `${count} calls at the hub`);
+
   /** How many wait, as far as whoever is signed in on the page may know; nobody signed in, nothing known. */
   async function pendingCount(page) {
     const headers = await shown(page);
@@ -135,6 +138,7 @@ export async function startWorld({ config } = {}) {
     hub,
     open,
     closePages,
+    wait,
     shim,
     violations,
     async close() {

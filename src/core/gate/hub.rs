@@ -28,7 +28,8 @@ impl Gate {
                 Some(Stage::Unruled) => self.rule_held(number, now),
                 // A request that is registered already is only told again where it stands.
                 Some(Stage::Asked | Stage::Waiting { .. }) => self.ask(number),
-                Some(Stage::Releasing { .. }) => self.ask_release(number),
+                // As at the hub, which gives what may still be used a new grace.
+                Some(Stage::Releasing { .. }) => self.approved(number, now),
                 None => {}
             }
         }

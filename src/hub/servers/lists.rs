@@ -43,7 +43,8 @@ impl Servers {
         if changed.is_empty() && !completes {
             return Ok(Learned::Now);
         }
-        let cost = i64::try_from(changed.len().max(1)).unwrap_or(i64::MAX);
+        // A list that is longer than that has its turn when nothing else is spent.
+        let cost = i64::try_from(changed.len()).unwrap_or(i64::MAX).clamp(1, Cost::Tool.most());
         if let Err(at) = self.budgets.spend_at(&self.store, &shim.client_id, Cost::Tool, cost, self.now()).await? {
             return Ok(Learned::Later(at));
         }

@@ -102,9 +102,13 @@ pub(super) async fn weighed(connection: &mut Connection, server: &str) -> Result
     found.iter().map(row::weighed).collect()
 }
 
-/// A server's tools, by name.
-pub(super) async fn listed(connection: &mut Connection, server: &str) -> Result<Vec<Listed>, StoreError> {
+/// The same, and as people see them.
+pub(super) async fn listed(
+    connection: &mut Connection,
+    server: &str,
+) -> Result<(Vec<Listed>, Vec<weigh::Tool>), StoreError> {
     let found =
         sqlx::query("select * from tools where server = $1 order by name").bind(server).fetch_all(connection).await?;
-    found.iter().map(row::tool).collect()
+    let both = found.iter().map(|row| Ok((row::tool(row)?, row::weighed(row)?)));
+    both.collect::<Result<Vec<_>, StoreError>>().map(|both| both.into_iter().unzip())
 }

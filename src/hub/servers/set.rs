@@ -52,8 +52,7 @@ impl Servers {
         let Some(kept) = self.kept(&mut connection, name, self.now()).await? else {
             return Ok(None);
         };
-        let weighed = policies::weighed(&mut connection, name).await?;
-        let listed = policies::listed(&mut connection, name).await?;
+        let (listed, weighed) = policies::listed(&mut connection, name).await?;
         let (opinion, policy) = (self.unasked(), shown(&kept.policy, kept.entries.clone()));
         let nobody = Caller::unlimited(ClientId::from(""));
         let scales = Basis::of(kept, weighed).scales(nobody, false, &Shown::default());

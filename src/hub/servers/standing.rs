@@ -11,6 +11,7 @@ use crate::core::policy::Table;
 use crate::core::rules::Rules;
 use crate::core::trust::Level;
 use crate::core::weigh::{Caller, Drift, Scales, ServerPolicy, Tool};
+use crate::hub::aside::aside;
 use crate::hub::model::{Agent, Bypass};
 use crate::hub::servers::Servers;
 use crate::hub::servers::definition::MAX_TOOLS_OF_ONE;
@@ -18,6 +19,9 @@ use crate::hub::servers::policies::{self, Kept, ceiling_of};
 use crate::hub::servers::row::drift_from;
 use crate::hub::store::{Remembered, Sees, StoreError, Topic, Versions, rows};
 use crate::wire::{self, ToWrap};
+
+/// What a tool takes in a table, about.
+const BYTES_PER_TOOL: usize = 256;
 
 /// The definitions that a client was shown, by tool; what is left out counts as the store has it.
 pub type Shown = HashMap<String, Digest>;
@@ -48,7 +52,7 @@ pub struct Subject {
 pub struct Told {
     /// The table.
     pub table: Table,
-    message: OnceLock<Utf8Bytes>,
+    message: OnceLock<(Utf8Bytes, Digest)>,
 }
 
 /// Whom a question is about.
@@ -73,10 +77,29 @@ pub struct Tabled {
 }
 
 impl Told {
-    /// The message that tells of the table, made once.
+    fn new(table: Table) -> Arc<Self> {
+        Arc::new(Self { table, message: OnceLock::new() })
+    }
+
+    /// The message that tells of the table.
     pub fn message(&self) -> Utf8Bytes {
-        let encoded = || wire::encode(&ToWrap::Policy { table: self.table.clone() }).into();
-        self.message.get_or_init(encoded).clone()
+        self.encoded().0.clone()
+    }
+
+    /// The digest of the message: the same table is told in the same words. Whoever was told keeps this and no table,
+    /// which may be of thousands of tools and each agent's own.
+    pub fn digest(&self) -> Digest {
+        self.encoded().1.clone()
+    }
+
+    /// Made once.
+    fn encoded(&self) -> &(Utf8Bytes, Digest) {
+        let encode = || {
+            let text = wire::encode(&ToWrap::Policy { table: self.table.clone() });
+            let digest = Digest::of(text.as_bytes());
+            (text.into(), digest)
+        };
+        self.message.get_or_init(|| aside(self.table.tools.len() * BYTES_PER_TOOL, encode))
     }
 }
 
@@ -277,15 +300,18 @@ impl Basis {
 
     /// The table of this agent; the same for all that stand alike.
     fn table(&self, caller: &Caller, bypass: bool, shown: &Shown, of: impl Fn(&Scales) -> Table) -> Arc<Told> {
-        let make = || {
-            let table = of(&self.scales(caller.clone(), bypass, shown));
-            Arc::new(Told { table, message: OnceLock::new() })
-        };
+        let make = || Told::new(of(&self.scales(caller.clone(), bypass, shown)));
+        let make = || aside(self.tools.len() * BYTES_PER_TOOL, make);
         if !self.seen_otherwise(shown).is_empty() {
             return make();
         }
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        // Every change is a single insert.
+        let tables = || self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let standard = (caller.agent_trust, caller.user_ceiling, bypass);
-        Arc::clone(tables.entry(standard).or_insert_with(make))
+        if let Some(told) = tables().get(&standard) {
+            return Arc::clone(told);
+        }
+        let told = make();
+        Arc::clone(tables().entry(standard).or_insert(told))
     }
 }

@@ -47,8 +47,8 @@ impl Cost {
             // All shims of an agent come back together when the hub starts.
             Self::Connection => (1_000, 100),
             Self::Session => (1_000, 5_000),
-            // As many as are kept of one server, and 4 a second.
-            Self::Tool => (4_000, 250),
+            // 10 a second.
+            Self::Tool => (1_000, 100),
             Self::Retry => (120, 2_000),
             // 64 MiB, and 1 MiB a minute.
             Self::KiB => (64 * 1024, 60),
@@ -61,6 +61,11 @@ impl Cost {
             Self::HeardKiB => (64 * 1024, 1),
         };
         Quota { most, every_ms }
+    }
+
+    /// How much may be spent at once.
+    pub fn most(self) -> i64 {
+        self.quota().most
     }
 
     /// Under what all hubs have it together, if they have.

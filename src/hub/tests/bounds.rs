@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use super::desk::{Desk, listed, request, tool};
-use super::sessions::{SOON, Served, Wire, hello};
+use super::sessions::{Served, Wire, hello};
+use crate::PATIENCE;
 use crate::core::ids::InstanceId;
 use crate::core::messages::{Activity, Cancel, Tools};
 use crate::core::policy::{Table, Verdict};
@@ -76,7 +77,7 @@ async fn recorded(desk: &Desk, action: &str, count: usize) {
             newest.changed().await.unwrap();
         }
     };
-    assert!(tokio::time::timeout(SOON, reached).await.is_ok(), "{action} is not recorded {count} times");
+    assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "{action} is not recorded {count} times");
 }
 
 async fn table(wire: &mut Wire) -> Table {
@@ -111,7 +112,7 @@ async fn a_shim_that_is_lost_and_comes_back_again_and_again_is_one_session_in_th
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(SOON, lost).await.expect("the loss is noticed");
+        tokio::time::timeout(PATIENCE, lost).await.expect("the loss is noticed");
         assert_eq!(hub.desk.records("session.closed").await, 0, "it may come back");
         hub.desk.clock.advance(15_000);
         recorded(&hub.desk, "session.closed", 1).await;

@@ -261,7 +261,7 @@ async fn a_row_that_cannot_be_sealed_keeps_neither_deadlines_nor_beats_nor_the_r
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), kept).await.expect("all of it goes on");
+        tokio::time::timeout(crate::PATIENCE, kept).await.expect("all of it goes on");
     }
 }
 

@@ -1,9 +1,8 @@
 //! Several hubs on one PostgreSQL store: none ends what another one's shims hold, and what a hub held that is gone ends.
 
-use std::time::Duration;
-
 use super::desk::Desk;
 use super::releases::in_background;
+use crate::PATIENCE;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::hub::store::{BEAT_MS, Store};
@@ -35,7 +34,7 @@ async fn swept(desk: &Desk) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), done).await.unwrap();
+    tokio::time::timeout(PATIENCE, done).await.unwrap();
 }
 
 /// Time goes on, with this hub showing itself or not, until the call is what it is to be; whether that came.
@@ -99,7 +98,7 @@ async fn what_another_hub_records_is_heard_with_its_commit() {
             other.agents.add_agent(name, None, &Actor::Operator).await.unwrap();
             let there = other.store.last_seq();
             let heard = newest.wait_for(|newest| *newest >= there);
-            tokio::time::timeout(Duration::from_secs(30), heard).await.expect(name).unwrap();
+            tokio::time::timeout(PATIENCE, heard).await.expect(name).unwrap();
         }
         hearing.abort();
     }

@@ -1,9 +1,10 @@
 //! Two hubs on one PostgreSQL store are one hub: to shims, to machines that come, and to people.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use super::desk::Desk;
 use super::hand_off::hold_as;
+use crate::PATIENCE;
 use crate::core::approval::Status;
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Cancel, Ungated};
@@ -93,7 +94,7 @@ impl Drop for Ears {
 }
 
 async fn soon<T>(what: &str, wanted: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), wanted).await.expect(what)
+    tokio::time::timeout(PATIENCE, wanted).await.expect(what)
 }
 
 /// The shim comes to this hub, and people may see it.
@@ -240,19 +241,24 @@ async fn a_word_reaches_hubs_on_the_same_store_alone() {
     }
     let (_beside, _apart) = (Ears::of(&other), Ears::of(&apart.0.hub));
     let look = |approval: &str| Word::Looking { user: "ada".into(), approval: Some(ApprovalId::from(approval)) };
-    let first = async {
-        while heard.is_empty() {
+    let both = async {
+        let mut names = BTreeSet::new();
+        while names.len() < 2 {
+            let (name, word) = heard.recv().await.unwrap();
+            assert_eq!(word, look(if name == "beside" { "a" } else { "b" }));
+            names.insert(name);
+        }
+    };
+    // Neither may listen yet, and what is not heard then never is.
+    let again_and_again = async {
+        loop {
             desk.hub.store.say(look("a")).await;
             apart.1.store.say(look("b")).await;
             tokio::task::yield_now().await;
         }
-        while let Some((name, word)) = heard.recv().await {
-            assert_eq!(word, look(if name == "beside" { "a" } else { "b" }));
-            if name == "apart" {
-                return;
-            }
-            apart.1.store.say(look("b")).await;
-        }
     };
-    soon("both hear", first).await;
+    tokio::select! {
+        () = soon("both hear", both) => {}
+        () = again_and_again => {}
+    }
 }

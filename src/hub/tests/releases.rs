@@ -1,9 +1,9 @@
 //! Release, once and for one instance; what is taken back; what happens by itself.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::desk::Desk;
+use crate::PATIENCE;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
 use crate::core::messages::{CallOutcome, Cancel, Continued, MAX_ROUNDS};
@@ -13,9 +13,6 @@ use crate::hub::agents::AgentChange;
 use crate::hub::approvals::{Registration, Released};
 use crate::hub::error::DecideError;
 use crate::hub::who::{Actor, Shim};
-
-/// Whatever a test waits for is there by then, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until the approval looks like that.
 pub(super) async fn becomes(desk: &Desk, id: &ApprovalId, status: Status, outcome: Outcome) {

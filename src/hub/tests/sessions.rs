@@ -6,4 +6,4 @@ mod resuming;
 mod ruling;
 mod served;
 
-pub(super) use self::served::{SOON, Served, Wire, hello};
+pub(super) use self::served::{Served, Wire, hello};

@@ -129,7 +129,7 @@ async fn another_process_changes_are_noticed() {
         let other = crate::hub::Hub::open(outside, settings, desk.clock.clone()).await.unwrap();
         other.agents.revoke_agent("ci", &crate::hub::who::Actor::Operator).await.unwrap();
         let mut cut = joined.cut;
-        let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), cut.wait_for(Option::is_some));
+        let noticed = tokio::time::timeout(crate::PATIENCE, cut.wait_for(Option::is_some));
         assert_eq!(*noticed.await.unwrap().unwrap(), Some(crate::hub::live::Cut::Revoked));
     }
 }

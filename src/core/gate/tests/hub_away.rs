@@ -86,8 +86,10 @@ fn hub_lost_and_back_is_asked_again_with_the_same_id() {
     stand.approve(&request);
     stand.answer(Answer::Lost);
     stand.actions();
+    stand.pass_time(9);
     stand.welcome();
     assert!(matches!(stand.asks().as_slice(), [Ask::Release(_)]), "an unanswered release is asked again");
+    stand.pass_time(9);
     stand.go(&request);
     assert_eq!(stand.server_lines().len(), 1);
 }

@@ -13,7 +13,6 @@ mod signing_in;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest::header::HeaderMap;
@@ -26,6 +25,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::site::Site;
+use crate::PATIENCE;
 use crate::config::hub::Settings;
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
@@ -39,8 +39,6 @@ use crate::hub::{Hub, Settings as HubSettings, serve};
 use crate::wire::{self, Hello, ToHub, ToWrap};
 use crate::wrap::connect::send_text;
 
-/// Whatever a test waits for is there by then, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct horse battery";
 
 /// A hub that serves until it is dropped.

@@ -9,7 +9,6 @@ mod telling;
 mod weighing;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -30,7 +29,7 @@ use crate::hub::approvals::{Registration, Released};
 use crate::hub::aside::aside;
 use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
-use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, Told as Table, may_be_kept};
+use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, may_be_kept};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::OPENED;
 use crate::hub::shims::meter::Meter;
@@ -77,6 +76,7 @@ async fn live(hub: Shims, mut socket: WebSocket, bearer: Bearer, meter: Meter, p
     // Boxed, so that an idle session does not keep the room that its beginning and its end take.
     let ended = match Box::pin(greeting::greet(&hub, &mut socket, &bearer)).await {
         Ok((shim, joined, Tabled { told: table, until })) => {
+            let table = table.digest();
             tracing::info!(agent.name = %agent.name, server = %shim.server, ?peer, "a shim connected");
             meter.dealt_with();
             let number = joined.number;
@@ -154,8 +154,8 @@ struct Session<'s> {
     socket: &'s mut WebSocket,
     shim: &'s Shim,
     bearer: &'s Bearer,
-    /// As it was last sent.
-    table: Arc<Table>,
+    /// The digest of the table that was last sent.
+    table: Digest,
     /// When it changes by itself.
     until: Option<i64>,
     /// What the shim knows of its approvals.
@@ -491,11 +491,13 @@ impl Session<'_> {
         let rests = self.readings > READINGS_AT_ONCE || took > LONG_READING;
         self.policy_from = now + if rests { took * REST_PER_READING } else { Duration::ZERO };
         self.until = until;
-        if Arc::ptr_eq(&told, &self.table) || told.table == self.table.table {
+        let digest = told.digest();
+        if digest == self.table {
             return Ok(());
         }
         let message = told.message();
-        self.table = told;
+        self.table = digest;
+        drop(told);
         send_frame(self.socket, Message::Text(message)).await
     }
 }

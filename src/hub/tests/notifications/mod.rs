@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
+use crate::PATIENCE;
 use crate::core::messages::Request;
 use crate::hub::Hub;
 use crate::hub::error::ChangeError;
 use crate::hub::notify::{Changed, State, View};
 use crate::hub::who::Actor;
 
-/// Whatever a test waits for is there by then, or the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// An endpoint that hangs costs the tests so much.
 const TIMEOUT: Duration = Duration::from_millis(300);
 

@@ -1,6 +1,7 @@
 //! Connections that are lost, replaced and made again.
 
-use super::served::{SOON, Served, release_of};
+use super::served::{Served, release_of};
+use crate::PATIENCE;
 use crate::core::approval::{Outcome, Status};
 use crate::core::messages::Decision;
 use crate::hub::tests::desk::{Desk, START};
@@ -32,7 +33,7 @@ async fn a_shim_that_was_lost_and_stays_away_is_given_up() {
     let (wire, call) = hub.holding().await;
     drop(wire);
     let live = &hub.desk.hub.live;
-    tokio::time::timeout(SOON, async {
+    tokio::time::timeout(PATIENCE, async {
         while live.next_given_up().is_none() {
             tokio::task::yield_now().await;
         }
@@ -63,7 +64,7 @@ async fn a_stopping_hub_says_so_and_the_next_one_has_the_held_call() {
         hub.desk.hub.shutdown().cancel();
         assert_eq!(wire.hear().await, ToWrap::Draining);
         assert_eq!(wire.hear_end().await, 1012);
-        tokio::time::timeout(SOON, hub.desk.hub.close()).await.expect("it closes");
+        tokio::time::timeout(PATIENCE, hub.desk.hub.close()).await.expect("it closes");
         let hub = Served::with(hub.desk.restarted().await).await;
         let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
         wire.register(&call).await;

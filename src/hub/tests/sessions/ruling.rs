@@ -26,8 +26,12 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
     assert_eq!(one.next().await, Ok(ToWrap::Undescribed { tools: 2, link }), "nobody described a tool or chose");
     assert_eq!(hub.desk.hub.servers.server("github").await.unwrap().unwrap().sessions, 1);
     let admin = Actor::from(&hub.desk.admin);
-    let same = PolicyChange { require_all: Some(false), ..PolicyChange::default() };
-    hub.desk.hub.servers.change_policy("github", &admin, same).await.unwrap();
+    // A note is told with the reasons why a call waits, and this tool's does not.
+    let same = ToolChange { reason: Some(Some("only lists".to_owned())), ..ToolChange::default() };
+    hub.desk.hub.servers.change_tool("github", "list_repos", &admin, same).await.unwrap();
+    one.say(&ToHub::Request(request(&hub.desk.shim, "list_repos", "{}"))).await;
+    let ToWrap::Verdict(ruled) = one.hear().await else { panic!("the same table is told again") };
+    assert_eq!(ruled.ruling.verdict, Verdict::Pass);
     let on = ToolChange { hitl: Some(true), ..ToolChange::default() };
     hub.desk.hub.servers.change_tool("github", "list_repos", &admin, on).await.unwrap();
     for wire in [&mut one, &mut two] {

@@ -1,7 +1,5 @@
 //! A hub that listens, and a shim made of a bare websocket.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::any;
@@ -10,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::PATIENCE;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, InstanceId};
 use crate::core::messages::{Decided, Decision, Registered, Release, Request};
@@ -17,9 +16,6 @@ use crate::hub::shims::{self, Meter};
 use crate::hub::tests::desk::{Desk, request};
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome};
 use crate::wrap::connect::send_text;
-
-/// The longest a test waits for what must happen.
-pub(in crate::hub::tests) const SOON: Duration = Duration::from_secs(60);
 
 /// A hub that listens.
 pub(in crate::hub::tests) struct Served {
@@ -78,7 +74,7 @@ impl Served {
                 newest.changed().await.unwrap();
             }
         };
-        assert!(tokio::time::timeout(SOON, reached).await.is_ok(), "it is {:?}", self.desk.now(id).await);
+        assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "it is {:?}", self.desk.now(id).await);
     }
 }
 
@@ -109,7 +105,7 @@ impl Wire {
     /// The next message, or the close code.
     pub(super) async fn next(&mut self) -> Result<ToWrap, u16> {
         loop {
-            match tokio::time::timeout(SOON, self.0.next()).await.expect("the hub says something") {
+            match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("the hub says something") {
                 Some(Ok(Message::Text(text))) => return Ok(wire::decode(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map_or(0, |frame| frame.code.into())),
                 Some(Ok(_)) => {}
