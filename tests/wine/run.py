@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Both programs for Windows under Wine, with a real Node for Windows: what the shim and a local hub must do there.
+"""Both programs for Windows under Wine, with a real Node and Python for Windows: what the shim and a local hub must do there.
 
 Usage: tests/windows test [NAME...]    after tests/windows build and cargo build --bins
 
@@ -18,6 +18,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ PREFIX = pathlib.Path(os.environ.get("WINEPREFIX", RIG / "prefix"))
 RUN = [str(TESTS / "windows"), "run"]
 UV = next(RIG.glob("uv/uv-*.data/scripts"), None)
 NODE = RIG / "node/node.exe"
+PYTHON = RIG / "python/python.exe"
 # The bench's byte copy. Node for Windows does not take a Linux pipe for stdin and stdout, only one that Wine made.
 COPY = [str(next(iter(sorted((BIN / "deps").glob("relay-*.exe"), key=os.path.getmtime, reverse=True)), "relay.exe")), "copy"]
 
@@ -542,6 +544,10 @@ def test_a_hub_refuses_a_data_dir_that_others_can_use():
             done = subprocess.run([*RUN, str(BIN / "hitl-hub.exe"), "serve", "--local"], env=env(HITL_DATA_DIR=win(data)),
                                   cwd=scene.dir, capture_output=True, text=True, timeout=place.PATIENCE)
             assert done.returncode == 1 and "is open to others (S-1-1-0)" in done.stderr, done
+            done = subprocess.run([*RUN, str(BIN / "hitl-wrap.exe"), "doctor", "--json"], env=env(HITL_DATA_DIR=win(data)),
+                                  cwd=scene.dir, capture_output=True, text=True, timeout=place.PATIENCE)
+            shared = [one for one in json.loads(done.stdout) if one["kind"] == "data_shared"]
+            assert done.returncode == 1 and len(shared) == 1 and "(S-1-1-0)" in shared[0]["text"], done
         assert not list(data.iterdir())
 
 
@@ -607,6 +613,48 @@ def test_the_archive_plays_the_demo_and_holds_a_call():
         folder = pathlib.Path(dir) / archive.stem
         assert "Approved" in demo("approve", folder)
         holds_a_call(folder)
+
+
+def test_the_archive_gates_real_servers_in_node_and_python_for_a_client():
+    """The README's main job: install, and the next risky call of any server waits."""
+    [archive] = pack("windows/zip", "x86_64-pc-windows-gnu")
+    with Scene() as scene:
+        zipfile.ZipFile(archive).extractall(scene.dir)
+        folder = scene.dir / archive.stem
+        note, notes, file = scene.dir / "note.txt", scene.dir / "notes.db", scene.dir / "servers.json"
+        with contextlib.closing(sqlite3.connect(notes)) as database:
+            database.execute("create table notes (text)")
+        files = node("node_modules/@modelcontextprotocol/server-filesystem/dist/index.js", win(scene.dir))
+        rows = [win(PYTHON), "-c", "import mcp_server_sqlite; mcp_server_sqlite.main()", "--db-path", win(notes)]
+        named = {"files": files, "rows": rows}
+        file.write_text(json.dumps({"mcpServers": {name: {"command": one[0], "args": one[1:]} for name, one in named.items()}}))
+        done = subprocess.run([*RUN, str(folder / "hitl-wrap.exe"), "install", "--yes", "--config", win(file)],
+                              env=env(HITL_DATA_DIR=win(scene.dir / "data")), cwd=scene.dir, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=place.PATIENCE)
+        assert done.returncode == 0, done
+        servers = json.loads(file.read_text())["mcpServers"]
+        assert all(server["command"] == win(folder / "hitl-wrap.exe") for server in servers.values()), servers
+        sessions = [scene.start([servers[name]["command"], *servers[name]["args"]], HITL_DATA_DIR=win(scene.dir / "data"))
+                    for name in named]
+        try:
+            for session in sessions:
+                greet(session)
+            begin(sessions[0], 3, "read_text_file", path=win(file))
+            begin(sessions[1], 3, "read_query", query="select count(*) from notes")
+            for session in sessions:
+                assert not answer(session, 3)["result"].get("isError")
+            begin(sessions[0], 4, "write_file", path=win(note), content="approved")
+            begin(sessions[1], 4, "write_query", query="insert into notes values ('approved')")
+            approve_all(scene, 2, folder)
+            for session in sessions:
+                assert not answer(session, 4)["result"].get("isError")
+                assert eof(session) == 0
+            assert note.read_text() == "approved"
+            with contextlib.closing(sqlite3.connect(notes)) as database:
+                assert database.execute("select text from notes").fetchall() == [("approved",)]
+            stop_hub(scene, folder)
+        finally:
+            end_hub(scene)
 
 
 def test_manifests_for_winget_and_scoop_name_the_archive():

@@ -1,6 +1,7 @@
 //! Files and directories for this user alone, from the start: by their mode, or by their access list.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,25 @@ pub use self::unix::{keep_all, make_dir, meddler, new_file, new_file_in_place, o
 
 #[cfg(windows)]
 mod windows;
+#[cfg(all(windows, test))]
+pub use self::windows::make_open_dir;
 #[cfg(windows)]
 pub use self::windows::{keep_all, make_dir, meddler, new_file, new_file_in_place, options, others, sync_dir};
+
+/// Somebody else who could change what is this user's, and so decide in this user's name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Meddler {
+    /// How they could.
+    pub why: String,
+    /// What to do about it.
+    pub mend: &'static str,
+}
+
+impl fmt::Display for Meddler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, who could decide in your name; {}", self.why, self.mend)
+    }
+}
 
 /// Writes a file whole or not at all, whatever stood there and whoever could read that; its directory is made as well.
 pub fn write(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {

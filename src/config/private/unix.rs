@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::Meddler;
+
 /// How a private file is opened: for nothing yet, and for this user alone if it is made.
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub fn options() -> OpenOptions {
@@ -36,21 +38,18 @@ pub fn others(file: &File) -> io::Result<Option<String>> {
     Ok(shared.then(|| format!("its mode is {mode:04o}, so others can read or change it; run chmod 600 on it")))
 }
 
-/// Who else could change what stands at a path and so decide in this user's name, and what to do about it; `None`, too,
-/// where nothing stands there.
-pub fn meddler(path: &Path) -> io::Result<Option<String>> {
+/// Who else could change what stands at a path; `None`, too, where nothing stands there.
+pub fn meddler(path: &Path) -> io::Result<Option<Meddler>> {
     let Ok(metadata) = fs::metadata(path) else { return Ok(None) };
     let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
     if owner != own && owner != 0 {
-        return Ok(Some(format!(
-            "belongs to another user (uid {owner}), who could decide in your name; choose another data dir"
-        )));
+        let why = format!("belongs to another user (uid {owner})");
+        return Ok(Some(Meddler { why, mend: "choose another data dir" }));
     }
     let mode = metadata.permissions().mode() & 0o7777;
     let shared = mode & 0o022 != 0;
-    Ok(shared.then(|| {
-        format!("can be changed by others (its mode is {mode:04o}), who could decide in your name; chmod go-w it")
-    }))
+    let why = || format!("can be changed by others (its mode is {mode:04o})");
+    Ok(shared.then(|| Meddler { why: why(), mend: "chmod go-w it" }))
 }
 
 /// From here on, nothing this process makes is for others, what libraries make included.

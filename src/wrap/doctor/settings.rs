@@ -8,6 +8,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::{Finding, Looked};
+#[cfg(not(unix))]
+use crate::config::private;
 use crate::config::wrap::{Endpoint, Flags, HubAt, Wrap};
 use crate::config::{env, paths};
 use crate::wire;
@@ -48,8 +50,8 @@ fn unusable(text: &str) -> Finding {
         text if text.contains("no agent token") => {
             ("token_missing", "hitl-wrap login URL, or name a file with agent_token_file")
         }
-        text if text.contains("chmod 600") => {
-            ("token_readable", "chmod 600 the file, and make another token if others could read it")
+        text if text.contains("is not safe") => {
+            ("token_readable", "do as it says, and make another token if others could read it: hitl-wrap login URL")
         }
         text if text.contains("agent token") => ("token_unreadable", "hitl-wrap login URL makes and stores another"),
         text if text.contains("config file") => {
@@ -109,9 +111,20 @@ fn data(data_dir: &Path) -> Option<Finding> {
     })
 }
 
+/// The directory of the hub on this machine: ours alone, or the hub refuses it.
 #[cfg(not(unix))]
-fn data(_: &Path) -> Option<Finding> {
-    None
+fn data(data_dir: &Path) -> Option<Finding> {
+    let shown = data_dir.display().to_string();
+    match private::meddler(data_dir) {
+        Ok(meddler) => meddler.map(|meddler| {
+            let text = format!("it {}, so the hub refuses it", meddler.why);
+            Finding::wrong("data_shared", shown, text, format!("{} with HITL_DATA_DIR", meddler.mend))
+        }),
+        Err(error) => {
+            let text = format!("nobody can tell who may use it: {error}");
+            Some(Finding::wrong("data_shared", shown, text, "choose another data dir with HITL_DATA_DIR"))
+        }
+    }
 }
 
 /// A hub: whether it is there, is one, tells the time that we have, and lets us in.
@@ -222,13 +235,28 @@ mod tests {
     fn settings_that_cannot_be_used_have_each_their_mend() {
         for (text, kind) in [
             ("a hub is set but no agent token: put", "token_missing"),
-            ("the agent token in /x can be read by others (0644); chmod 600 it", "token_readable"),
-            ("cannot read the agent token /x", "token_unreadable"),
+            ("agent token file /x is not safe: its mode is 0644; run chmod 600 on it", "token_readable"),
+            (r"agent token file C:\x is not safe: S-1-1-0 can read it; run icacls on it", "token_readable"),
+            ("cannot read agent token file /x", "token_unreadable"),
             ("config file /c, line 2, column 1: unknown field", "config"),
             ("hub_wait is 4000", "settings"),
         ] {
             assert_eq!(unusable(text).kind, kind, "{text}");
         }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_data_dir_that_is_open_to_others_is_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let [own, open] = ["own", "open"].map(|name| dir.path().join(name));
+        assert_eq!(data(&own), None);
+        private::make_dir(&own).unwrap();
+        assert_eq!(data(&own), None);
+        private::make_open_dir(&open).unwrap();
+        let found = data(&open).unwrap();
+        assert_eq!(found.kind, "data_shared");
+        assert!(found.text.contains("open to others (S-1-1-0)"), "{}", found.text);
     }
 
     #[cfg(unix)]

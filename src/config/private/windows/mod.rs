@@ -12,6 +12,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     CREATE_NEW, FILE_GENERIC_WRITE, FILE_WRITE_DATA, OPEN_ALWAYS, OPEN_EXISTING,
 };
 
+use super::Meddler;
+
 /// How a private file is opened: for nothing yet, and for this user alone if it is made.
 pub fn options() -> Options {
     Options::default()
@@ -123,21 +125,19 @@ pub fn others(file: &File) -> io::Result<Option<String>> {
     }))
 }
 
-/// Who else could change what stands at a path and so decide in this user's name, and what to do about it; `None`, too,
-/// where nothing stands there. Whoever can read it is one of them, because a directory's list is that of what SQLite
-/// makes in it.
-pub fn meddler(path: &Path) -> io::Result<Option<String>> {
+/// Who else could change what stands at a path; `None`, too, where nothing stands there. Whoever can read it is one of
+/// them, because a directory's list is that of what SQLite makes in it.
+pub fn meddler(path: &Path) -> io::Result<Option<Meddler>> {
     let there = match list::look_at(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         there => there?,
     };
     if let Some(who) = list::strange_owner(&there)? {
-        return Ok(Some(format!("belongs to {who}, who could decide in your name; choose another data dir")));
+        return Ok(Some(Meddler { why: format!("belongs to {who}"), mend: "choose another data dir" }));
     }
     let who = list::stranger(&there)?;
-    Ok(who.map(|who| {
-        format!("is open to others ({who}), who could decide in your name; choose a data dir that is not there yet")
-    }))
+    let mend = "choose a data dir that is not there yet";
+    Ok(who.map(|who| Meddler { why: format!("is open to others ({who})"), mend }))
 }
 
 /// The lists of their directories see to what others make, such as SQLite.
@@ -156,6 +156,12 @@ fn keeps_others_out(made: &File) -> io::Result<()> {
             "cannot keep {who} out of it; choose a directory on a disk with access lists, as NTFS has them"
         ))),
     }
+}
+
+/// Makes a directory that everybody can enter and change.
+#[cfg(test)]
+pub fn make_open_dir(path: &Path) -> io::Result<()> {
+    list::make_dir(path, &list::parse("D:P(A;OICI;FA;;;WD)")?)
 }
 
 #[cfg(test)]
@@ -212,8 +218,7 @@ mod tests {
         for (name, whom) in [("all", "D:P(A;OICI;FA;;;WD)"), ("read", "D:P(A;OICI;FRFX;;;WD)(A;OICI;FA;;;SY)")] {
             let path = dir.path().join(name);
             list::make_dir(&path, &list::parse(whom).unwrap()).unwrap();
-            let told = meddler(&path).unwrap().unwrap();
-            assert!(told.contains("is open to others (S-1-1-0)"), "{told}");
+            assert_eq!(meddler(&path).unwrap().unwrap().why, "is open to others (S-1-1-0)");
         }
     }
 
