@@ -50,8 +50,11 @@ impl Local {
     pub fn locate(&self) -> anyhow::Result<Endpoint> {
         let dir = self.data_dir.display();
         // Whoever can put files there says which hub this is, and so what passes.
-        let meddler = private::meddler(&self.data_dir).with_context(|| format!("cannot tell who may change {dir}"))?;
-        ensure!(meddler.is_none(), "{dir} {}", meddler.unwrap_or_default());
+        if let Some(meddler) =
+            private::meddler(&self.data_dir).with_context(|| format!("cannot tell who may change {dir}"))?
+        {
+            bail!("{dir} {meddler}");
+        }
         ensure!(self.runs(), "no hub serves {dir}");
         let url = paths::local_url(&self.data_dir);
         let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
