@@ -59,11 +59,20 @@ struct Away {
     shown: Option<Shim>,
 }
 
+/// That a session's policy may have changed, however often.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// By what people did.
+    pub(super) policy: Notify,
+    /// By what agents told of the server's tools.
+    pub(super) tools: Notify,
+}
+
 struct Connected {
     number: u64,
     server: String,
     news: mpsc::Sender<ApprovalId>,
-    policy: Arc<Notify>,
+    changes: Arc<Changes>,
     cut: watch::Sender<Option<Cut>>,
     /// It has listed tools or asked for something, so people may see it.
     counts: bool,
@@ -76,8 +85,7 @@ pub(super) struct Joined {
     pub(super) number: u64,
     /// The approvals to which something happened.
     pub(super) news: mpsc::Receiver<ApprovalId>,
-    /// Its policy may have changed, however often: others change it, too.
-    pub(super) policy: Arc<Notify>,
+    pub(super) changes: Arc<Changes>,
     pub(super) cut: watch::Receiver<Option<Cut>>,
 }
 
@@ -98,7 +106,7 @@ impl Live {
     /// A shim is there; an older connection of the same instance ends.
     pub(super) fn join(&self, client_id: &ClientId, instance: &InstanceId, server: &str) -> Joined {
         let (tell, news) = mpsc::channel(NEWS);
-        let policy = Arc::new(Notify::new());
+        let changes = Arc::new(Changes::default());
         let (cut, cut_seen) = watch::channel(None);
         let mut shims = self.shims();
         shims.last_number += 1;
@@ -111,9 +119,9 @@ impl Live {
         let older = shims.connected.remove(&key);
         let counts = before || older.is_some_and(|older| older.counts && older.server == server);
         let (server, ungated) = (server.to_owned(), Vec::new());
-        let connected = Connected { number, server, news: tell, policy: policy.clone(), cut, counts, ungated };
+        let connected = Connected { number, server, news: tell, changes: changes.clone(), cut, counts, ungated };
         shims.connected.insert(key, connected);
-        Joined { number, news, policy, cut: cut_seen }
+        Joined { number, news, changes, cut: cut_seen }
     }
 
     /// A session ended: whether people saw it. `None`: a newer one speaks for the instance.
@@ -140,6 +148,13 @@ impl Live {
         }
         shims.away.insert(key, Away { until, shown: None });
         true
+    }
+
+    /// No lost shim is given up before that.
+    pub(super) fn put_off(&self, until: i64) {
+        for away in self.shims().away.values_mut() {
+            away.until = away.until.max(until);
+        }
     }
 
     /// Whether a shim is connected, or may still come back.
@@ -244,18 +259,19 @@ impl Live {
                     connected.tell(id.clone());
                 }
             }
-            Target::Server(name) => self.policy_changed(|_, server| server == name),
-            Target::Agent(agent) => self.policy_changed(|client_id, _| client_id == agent),
+            Target::Server(name) => self.changed(|changes| &changes.policy, |_, server| server == name),
+            Target::Tools(name) => self.changed(|changes| &changes.tools, |_, server| server == name),
+            Target::Agent(agent) => self.changed(|changes| &changes.policy, |client_id, _| client_id == agent),
             Target::Revoked(agent) => self.cut(agent, Cut::Revoked),
-            Target::Everyone => self.policy_changed(|_, _| true),
+            Target::Everyone => self.changed(|changes| &changes.policy, |_, _| true),
         }
     }
 
-    /// Tells all sessions of that kind (by agent and server) that policy may have changed.
-    fn policy_changed(&self, concerned: impl Fn(&ClientId, &str) -> bool) {
+    /// Tells all sessions of that kind (by agent and server) of such a change.
+    fn changed(&self, which: impl Fn(&Changes) -> &Notify, concerned: impl Fn(&ClientId, &str) -> bool) {
         for ((client_id, _), connected) in &self.shims().connected {
             if concerned(client_id, &connected.server) {
-                connected.policy.notify_one();
+                which(&connected.changes).notify_one();
             }
         }
     }
@@ -309,10 +325,10 @@ mod tests {
             live.hear(&Target::Server("s".to_owned()));
         }
         assert_eq!(*joined.cut.borrow(), None);
-        assert!(joined.policy.notified().now_or_never().is_some());
-        assert!(joined.policy.notified().now_or_never().is_none());
+        assert!(joined.changes.policy.notified().now_or_never().is_some());
+        assert!(joined.changes.policy.notified().now_or_never().is_none());
         live.hear(&Target::Server("other".to_owned()));
-        assert!(joined.policy.notified().now_or_never().is_none());
+        assert!(joined.changes.policy.notified().now_or_never().is_none());
     }
 
     #[test]

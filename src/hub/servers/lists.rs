@@ -254,6 +254,6 @@ async fn record(tx: &mut Tx, shim: &Shim, changes: &[Change<'_>], at: i64) -> Re
         detail["more"] = (changed.len() - MAX_NAMED).into();
     }
     let entry = Entry { at, actor: shim.client_id.as_str(), action: "tools.changed", subject: &shim.server, detail };
-    tx.audit(entry, Target::Server(shim.server.clone())).await?;
+    tx.audit(entry, Target::Tools(shim.server.clone())).await?;
     Ok(())
 }

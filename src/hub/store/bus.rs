@@ -33,8 +33,10 @@ pub enum Target {
         /// How it ended, if it did.
         ended: Option<Ended>,
     },
-    /// Every session of a server: its policy or its tools changed.
+    /// Every session of a server: somebody changed its policy, or what holds for its tools.
     Server(String),
+    /// Every session of a server: an agent told of other tools.
+    Tools(String),
     /// Every session of an agent: its trust changed.
     Agent(ClientId),
     /// Every session of an agent: it is revoked.

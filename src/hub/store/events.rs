@@ -91,6 +91,7 @@ fn target(action: &str, subject: String, holder: Option<(String, String)>) -> Ta
         ("agent.revoked", _, _) => Target::Revoked(ClientId(subject)),
         (_, "agents", _) => Target::Agent(ClientId(subject)),
         (_, "users", _) => Target::Everyone,
+        ("tools.changed", _, _) => Target::Tools(subject),
         (_, "policy", _) => Target::Server(subject),
         _ => Target::Pages,
     }

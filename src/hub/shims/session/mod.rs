@@ -44,8 +44,8 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
-/// For so many times the time that reading policy took, it is not read again: whoever changes a server's tools without
-/// end leaves its other sessions time for their calls.
+/// For so many times the time that reading policy took, it is not read again for tools that changed: whoever changes a
+/// server's tools without end leaves its other sessions time for their calls. What people change counts at once.
 const REST_PER_READING: u32 = 4;
 /// A reading that took longer is rested from in any case: the server has thousands of tools.
 const LONG_READING: Duration = Duration::from_millis(5);
@@ -171,7 +171,7 @@ struct Session<'s> {
     meter: &'s Meter,
     /// Until when nothing is heard of it, because its agent sends too much.
     quiet_until: Option<i64>,
-    /// Before then policy is not read again.
+    /// Before then policy is not read again for tools that changed.
     policy_from: Instant,
     /// How often it was read in a row.
     readings: u32,
@@ -200,7 +200,8 @@ impl Session<'_> {
                 biased;
                 () = shutdown.cancelled() => Event::Draining,
                 Ok(cut) = joined.cut.wait_for(Option::is_some) => cut.map_or(Event::Draining, Event::Cut),
-                () = news_of_policy(&joined.policy, self.policy_from) => Event::PolicyChanged,
+                () = joined.changes.policy.notified() => Event::PolicyChanged,
+                () = news_of_tools(&joined.changes.tools, self.policy_from) => Event::PolicyChanged,
                 approval = joined.news.recv() => Event::News(approval),
                 () = self.hub.clock.sleep_until(self.until.unwrap_or(i64::MAX)), if self.until.is_some() => Event::Stale,
                 () = self.hub.clock.sleep_until(self.turn()), if self.unlearned.is_some() => Event::Learn,
@@ -407,12 +408,17 @@ impl Session<'_> {
             Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
         };
-        let registration = registration.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call could not be recorded and is refused");
-            let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
-            let trust = trust::of_name(&tool);
-            Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
-        });
+        let registration = match registration {
+            Ok(registration) => registration,
+            // The shim holds the call, comes again and asks again, under the same id.
+            Err(error) if error.passes() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "a call could not be recorded and is refused");
+                let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+                let trust = trust::of_name(&tool);
+                Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
+            }
+        };
         self.tell(id, &tool, &digest, registration).await
     }
 
@@ -502,10 +508,10 @@ impl Session<'_> {
     }
 }
 
-/// Policy may have changed, and there was time for other things since it was read last.
-async fn news_of_policy(policy: &Notify, from: Instant) {
+/// The server's tools changed, and there was time for other things since policy was read last.
+async fn news_of_tools(tools: &Notify, from: Instant) {
     tokio::time::sleep_until(from).await;
-    policy.notified().await;
+    tools.notified().await;
 }
 
 /// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at

@@ -46,6 +46,23 @@ async fn policy_changes_reach_every_shim_of_the_server_and_only_real_ones() {
 }
 
 #[tokio::test]
+async fn what_people_change_counts_for_the_next_call_however_long_it_takes_to_read() {
+    let hub = Served::new().await;
+    let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
+    let items = (0..2_000).map(|number| tool(&format!("tool_{number}"), "")).collect();
+    wire.say(&ToHub::Tools(Tools { items, complete: true })).await;
+    assert!(matches!(wire.hear().await, ToWrap::Policy { .. }));
+    for (all, verdict) in [(true, Verdict::Gate), (false, Verdict::Pass), (true, Verdict::Gate)] {
+        let change = PolicyChange { require_all: Some(all), ..PolicyChange::default() };
+        hub.desk.hub.servers.change_policy("github", &Actor::from(&hub.desk.admin), change).await.unwrap();
+        wire.say_text("{\"type\":\"riddle\"}").await;
+        let ToWrap::Policy { table } = wire.hear().await else { panic!("it is told of after what came later") };
+        assert_eq!(table.ruling("tool_7").verdict, verdict);
+        assert_eq!(wire.hear().await, ToWrap::Unsupported { of: "riddle".into() });
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_policy_passes_or_denies_gets_a_verdict() {
     let hub = Served::new().await;
     let admin = Actor::from(&hub.desk.admin);
