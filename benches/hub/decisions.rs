@@ -13,11 +13,12 @@ use super::hub::Hub;
 use super::yardstick::Commits;
 use super::{median, ms, row};
 
-const GATED: &str = "tool_002";
+/// What waits once its toggle is on.
+pub const GATED: &str = "tool_002";
 /// An agent may hold no more.
 const HELD: usize = 20;
 /// An agent may ask for no more in a minute.
-const EACH: usize = 25;
+pub const EACH: usize = 25;
 
 /// Prints D1, D2 and H1.
 pub async fn measure(hub: &Hub, approver: &Approver, commits: &Commits, quick: bool) {
@@ -74,14 +75,15 @@ async fn held_beside_passing(
 }
 
 /// A real shim around the echo server.
-struct Wrap {
+pub struct Wrap {
     child: Child,
     stdin: ChildStdin,
     answers: mpsc::UnboundedReceiver<Instant>,
 }
 
 impl Wrap {
-    async fn start(hub: &Hub, agent: &str) -> Self {
+    /// Connected, with policy known.
+    pub async fn start(hub: &Hub, agent: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hitl-wrap"));
         command.args(["--server", "bench", "--hub", &hub.url, "--"]).arg(std::env::current_exe().unwrap());
         command.arg("echo-server").env("HITL_AGENT_TOKEN", hub.add_agent(agent)).env("HOME", hub.data_dir());
@@ -104,7 +106,8 @@ impl Wrap {
         wrap
     }
 
-    fn call(&mut self, id: usize, tool: &str) {
+    /// Calls a tool.
+    pub fn call(&mut self, id: usize, tool: &str) {
         let line = format!(
             "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"{tool}\",\"arguments\":{{\"n\":{id}}}}}}}\n"
         );
@@ -116,7 +119,8 @@ impl Wrap {
         self.answer().await;
     }
 
-    async fn answer(&mut self) -> Instant {
+    /// When the next answer was here.
+    pub async fn answer(&mut self) -> Instant {
         self.answers.recv().await.expect("the shim is there")
     }
 

@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use super::approver::Approver;
 use super::hub::Hub;
 use super::shim::Shim;
-use super::{median, ms, row};
+use super::{after, median, ms, row};
 
 /// The rows of one statement that fills the store, and how many of those are one transaction.
 const ROWS: i64 = 100;
@@ -39,7 +39,7 @@ pub struct Sizes {
 impl Sizes {
     /// What the command line says.
     pub fn of(args: &[String]) -> Self {
-        let after = |name: &str| args.iter().skip_while(|arg| *arg != name).nth(1).cloned();
+        let after = |name: &str| after(args, name);
         let number = |name: &str, otherwise| after(name).map_or(otherwise, |number| number.parse().unwrap());
         Self {
             approvals: number("--approvals", 100_000),

@@ -1,6 +1,6 @@
 //! What the hub costs: decisions, events, idle shims, policy changes. `cargo bench --bench hub`.
 //!
-//! `-- limits`, `-- history` and `-- storm` are apart.
+//! `-- limits`, `-- history`, `-- pair` and `-- storm` are apart.
 //!
 //! Both real programs and a real store; `benches/README.md` says how to read the numbers.
 
@@ -21,6 +21,7 @@ mod history;
 #[path = "../relay/hub.rs"]
 mod hub;
 mod limits;
+mod pair;
 mod shim;
 mod storm;
 mod yardstick;
@@ -42,6 +43,10 @@ fn main() {
         println!("| what | measured | ratio | goal |\n|---|---|---|---|");
         return runtime.block_on(history::measure(&history::Sizes::of(&args)));
     }
+    if has("pair") {
+        let database = after(&args, "--database").expect("an empty database of PostgreSQL");
+        return runtime.block_on(pair::measure(&database));
+    }
     runtime.block_on(run(has("--quick"), has("limits")));
 }
 
@@ -59,6 +64,11 @@ async fn run(quick: bool, limits_alone: bool) {
     flood::measure(&hub, &approver, &commits).await;
     crowd::measure(if quick { 500 } else { 8_000 }).await;
     limits::measure(quick).await;
+}
+
+/// The word after this one.
+fn after(args: &[String], name: &str) -> Option<String> {
+    args.iter().skip_while(|arg| *arg != name).nth(1).cloned()
 }
 
 /// One line of the table.

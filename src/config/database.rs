@@ -21,7 +21,13 @@ impl Database {
         if let Some(rest) = address.strip_prefix("sqlite:") {
             return Ok(Self::Sqlite(sqlite_path(rest)?));
         }
-        if ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
+        if let Some(rest) = ["postgres://", "postgresql://"].iter().find_map(|scheme| address.strip_prefix(scheme)) {
+            if names_hosts(rest) {
+                bail!(
+                    "database names several hosts, and the hub asks one, which must be the one that writes: name a proxy \
+                     before them (HAProxy, PgBouncer), or a DNS name that moves with it"
+                );
+            }
             return Ok(Self::Postgres(address.to_owned()));
         }
         // The URL may carry a password, so the message shows its scheme at most.
@@ -38,7 +44,7 @@ impl Database {
         }
         match Self::parse(address) {
             Ok(listen @ Self::Postgres(_)) => Ok(listen),
-            _ => bail!("listen_database is a postgres://… address of the same database as in database"),
+            _ => bail!("listen_database is a postgres://… address of the same database as in database, at one host"),
         }
     }
 
@@ -58,6 +64,16 @@ impl fmt::Debug for Database {
             Self::Postgres(_) => f.write_str("Postgres"),
         }
     }
+}
+
+/// Whether a URL of PostgreSQL, after its scheme, names more than one host, as its own programs take it.
+fn names_hosts(rest: &str) -> bool {
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let named = query.split('&').filter_map(|option| option.split_once('='));
+    hosts.contains(',')
+        || named.filter(|(key, _)| matches!(*key, "host" | "hostaddr")).any(|(_, host)| host.contains(','))
 }
 
 fn sqlite_path(rest: &str) -> anyhow::Result<PathBuf> {
@@ -138,6 +154,21 @@ mod tests {
         assert!(error.contains("listen_database") && !error.contains("secret"), "{error}");
         let file = Database::parse("sqlite:hub.db").unwrap();
         assert!(Database::parse_listen("postgres://past/hitl", &file).is_err() && file.postgres().is_none());
+    }
+
+    #[test]
+    fn several_hosts_are_refused_and_a_comma_elsewhere_is_not() {
+        let store = Database::parse("postgres://u:a,b@h:5432/hitl?application_name=a,b").unwrap();
+        for address in [
+            "postgres://u:secret@h1:5432,h2:5432/hitl?target_session_attrs=read-write",
+            "postgresql://h1,h2",
+            "postgres:///hitl?host=h1,h2",
+        ] {
+            for error in [Database::parse(address).unwrap_err(), Database::parse_listen(address, &store).unwrap_err()] {
+                let error = error.to_string();
+                assert!(error.contains("host") && !error.contains("secret"), "{error}");
+            }
+        }
     }
 
     #[test]

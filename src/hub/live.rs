@@ -150,6 +150,13 @@ impl Live {
         true
     }
 
+    /// No lost shim is given up before that.
+    pub(super) fn put_off(&self, until: i64) {
+        for away in self.shims().away.values_mut() {
+            away.until = away.until.max(until);
+        }
+    }
+
     /// Whether a shim is connected, or may still come back.
     pub(super) fn is_about(&self, client_id: &ClientId, instance: &InstanceId) -> bool {
         let (shims, key) = (self.shims(), (client_id.clone(), instance.clone()));

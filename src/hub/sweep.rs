@@ -36,6 +36,10 @@ impl Hub {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(%error, "deadlines could not be kept; trying again");
+                    if error.passes() {
+                        // No shim could come back meanwhile.
+                        self.live.put_off(self.now() + self.resume_within_ms);
+                    }
                     self.now() + RETRY_MS
                 }
             };

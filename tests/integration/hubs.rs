@@ -175,6 +175,45 @@ async fn behind_pgbouncer_in_transaction_mode_a_hub_needs_another_way_to_listen_
     }
 }
 
+#[tokio::test]
+async fn a_call_that_comes_while_the_database_is_restarted_waits_for_it_and_runs_once() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let mut hub = Hub::start_on(&cluster.url()).await;
+    let approver = hub.sign_in().await;
+    let ledger = Ledger::new();
+    let token = hub.add_agent("patient").await;
+    let wrap = Wrap::around(ledger.server()).named("repos").with_hub(&hub, &token).env("HITL_HUB_WAIT", "170");
+    let mut client = wrap.start();
+    client.initialize().await;
+    for way in ["stopped", "crashed"] {
+        let call = async |client: &mut Client, when: &str| {
+            client.call("delete_repo", json!({ "repo": format!("{way}-{when}") })).await
+        };
+        let before = call(&mut client, "before").await;
+        approver.the_pending_approval().await;
+        if way == "stopped" {
+            cluster.stop().await;
+        } else {
+            cluster.crash().await;
+        }
+        let meanwhile = call(&mut client, "meanwhile").await;
+        // It came to the hub, which sent its shim away, and not for good.
+        hub.stderr.next_with("a session ends because of the store").await;
+        cluster.start_again().await;
+        eventually("the hub to be ready", || async { (hub.ready().await.0 == 200).then_some(()) }).await;
+        for held in approver.pending_approvals(2).await {
+            assert_eq!(approver.approve(&held).await.status, 200);
+        }
+        for (id, when) in [(before, "before"), (meanwhile, "meanwhile")] {
+            let answer = client.answer(id).await;
+            assert!(text_of(&answer).contains("delete_repo done"), "{way}, {when}: {answer}");
+            assert_eq!(runs(&ledger, &format!("{way}-{when}")), 1);
+        }
+    }
+    assert_eq!(all_approvals(&approver).await.len(), 4, "each call was registered once");
+    assert!(hub.run(&["audit", "verify"]).await.contains("unbroken"));
+}
+
 /// How many shims call while something breaks, and how long each rests between two calls: an agent may ask 30 times a
 /// minute.
 const SHIMS: usize = 6;

@@ -118,7 +118,7 @@ pub async fn metrics(
     let pending = api.hub.approvals.pending_count().await?;
     let sessions: u64 = api.hub.servers.servers().await?.iter().map(|server| server.sessions).sum();
     metric(&mut text, "hitl_approvals_pending", "gauge", "Approvals nobody has decided.", pending);
-    metric(&mut text, "hitl_sessions", "gauge", "Shims connected with this hub.", sessions);
+    metric(&mut text, "hitl_sessions", "gauge", "Shims connected with any hub of the store.", sessions);
     let records = u64::try_from(api.hub.store().last_seq()).unwrap_or(0);
     metric(&mut text, "hitl_audit_records_total", "counter", "Records in the audit chain.", records);
     metric(&mut text, "hitl_store_errors_total", "counter", "Errors of the database.", store::errors());

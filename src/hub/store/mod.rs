@@ -150,9 +150,20 @@ pub enum StoreError {
     /// It failed; nothing of the change was kept.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// It cannot be reached, or is busy. Nothing of the change was kept, unless the word that it was is all that was
+    /// lost.
+    #[error("the store failed: {0}")]
+    Away(String),
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether that passes by itself, so that the same may be asked again, of this hub or another one.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Closed)
+    }
 }
 
 impl From<NoChance> for StoreError {
@@ -164,7 +175,8 @@ impl From<NoChance> for StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         ERRORS.fetch_add(1, Ordering::Relaxed);
-        Self::Failed(busy::in_words(&error))
+        let said = busy::in_words(&error);
+        if busy::passes(&error) { Self::Away(said) } else { Self::Failed(said) }
     }
 }
 

@@ -14,18 +14,6 @@ use crate::hub::people::UserChange;
 use crate::hub::store::{ChainCheck, Entry, StoreError, Target};
 use crate::hub::who::Actor;
 
-/// Runs SQL behind the hub's back.
-async fn tamper(desk: &Desk, sql: &str) {
-    let sql = sql.to_owned();
-    let work = desk.hub.store.write(move |tx| {
-        Box::pin(async move {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.sql()).await?;
-            Ok::<(), StoreError>(())
-        })
-    });
-    work.await.unwrap();
-}
-
 async fn broken_at(desk: &Desk) -> Option<i64> {
     match desk.hub.store().verify_audit().await.unwrap() {
         ChainCheck::Whole { .. } => None,
@@ -108,9 +96,9 @@ async fn every_edit_of_an_approval_or_a_record_is_found() {
         let edits = edits(&desk, table).await;
         assert!(!edits.is_empty());
         for Edit { there, back } in edits {
-            tamper(&desk, &there).await;
+            desk.tamper(&there).await;
             assert!(!is_whole(&desk).await, "{there}");
-            tamper(&desk, &back).await;
+            desk.tamper(&back).await;
             assert!(is_whole(&desk).await, "{back}");
         }
     }
@@ -127,7 +115,7 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
         )
     };
     let copied = "create table copied as select * from approvals";
-    tamper(&desk, copied).await;
+    desk.tamper(copied).await;
     let id = desk.hub.approvals.approvals(&ApprovalFilter::default()).await.unwrap().items[0].id.clone();
     for (there, back) in [
         (forged(0), "delete from audit where seq = 0".to_owned()),
@@ -147,20 +135,20 @@ async fn what_is_taken_out_of_the_record_or_put_beside_it_is_found_and_not_shown
             format!("update approvals set number = number - 1000 where id = '{id}'"),
         ),
     ] {
-        tamper(&desk, &there).await;
+        desk.tamper(&there).await;
         assert!(!is_whole(&desk).await, "{there}");
         let shown = desk.hub.store().audit(-100, 1000).await.unwrap();
         assert!(shown.iter().map(|record| record.seq).eq(1..=last), "{there}");
-        tamper(&desk, &back).await;
+        desk.tamper(&back).await;
         assert!(is_whole(&desk).await, "{back}");
     }
     for head in
         ["0, hash = ''".to_owned(), format!("{}, hash = (select previous from audit where seq = {last})", last - 1)]
     {
-        tamper(&desk, "create table if not exists head as select * from chain").await;
-        tamper(&desk, &format!("update chain set seq = {head}")).await;
+        desk.tamper("create table if not exists head as select * from chain").await;
+        desk.tamper(&format!("update chain set seq = {head}")).await;
         assert!(!is_whole(&desk).await, "a head of {head}");
-        tamper(&desk, "update chain set (seq, hash) = (select seq, hash from head)").await;
+        desk.tamper("update chain set (seq, hash) = (select seq, hash from head)").await;
         assert!(is_whole(&desk).await);
     }
 }
@@ -173,7 +161,7 @@ async fn a_row_behind_the_last_record_is_set_aside_and_nothing_waits_for_it() {
         let columns = "at, actor, action, subject, detail, previous, hash";
         let stray =
             format!("insert into audit (seq, {columns}) select {}, {columns} from audit where seq = 1", last + 1);
-        tamper(&desk, &stray).await;
+        desk.tamper(&stray).await;
         let held = desk.hold_request(desk.request("{\"repo\":\"b\"}")).await;
         assert!(is_whole(&desk).await);
         let records = desk.hub.store().audit(last, 10).await.unwrap();
@@ -190,7 +178,7 @@ async fn a_row_behind_the_last_record_is_set_aside_and_nothing_waits_for_it() {
 async fn a_record_that_is_set_back_under_a_running_hub_takes_no_more() {
     for desk in Desk::everywhere().await {
         let held = desk.hold().await;
-        tamper(&desk, "update chain set seq = 3, hash = (select hash from audit where seq = 3)").await;
+        desk.tamper("update chain set seq = 3, hash = (select hash from audit where seq = 3)").await;
         let late = desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap_err().to_string();
         assert!(late.contains("set back"), "{late}");
     }
@@ -209,12 +197,12 @@ async fn chain_is_whole_and_any_altered_field_is_found() {
                 "at" => ("at + 1".to_owned(), "at - 1".to_owned()),
                 _ => (format!("{column} || 'x'"), format!("substr({column}, 1, length({column}) - 1)")),
             };
-            tamper(&desk, &format!("update audit set {column} = {altered} where seq = 3")).await;
+            desk.tamper(&format!("update audit set {column} = {altered} where seq = 3")).await;
             assert_eq!(broken_at(&desk).await, Some(3), "{column} of {keep:?}");
-            tamper(&desk, &format!("update audit set {column} = {back} where seq = 3")).await;
+            desk.tamper(&format!("update audit set {column} = {back} where seq = 3")).await;
             assert_eq!(broken_at(&desk).await, None, "{column} put back");
         }
-        tamper(&desk, &format!("delete from audit where seq = {last}")).await;
+        desk.tamper(&format!("delete from audit where seq = {last}")).await;
         assert_eq!(broken_at(&desk).await, Some(last), "the last record is missing");
     }
 }
@@ -223,7 +211,7 @@ async fn chain_is_whole_and_any_altered_field_is_found() {
 async fn a_removed_record_in_the_middle_is_found() {
     let desk = Desk::new().await;
     desk.hold().await;
-    tamper(&desk, "delete from audit where seq = 2").await;
+    desk.tamper("delete from audit where seq = 2").await;
     assert_eq!(broken_at(&desk).await, Some(2));
 }
 
@@ -271,9 +259,9 @@ async fn a_job_that_fails_leaves_nothing_and_disturbs_nobody_in_its_transaction(
 #[tokio::test]
 async fn a_commit_that_fails_fails_everything_in_it_and_wakes_nobody() {
     for desk in Desk::everywhere().await {
-        tamper(&desk, "create table parent (id bigint primary key)".replace("bigint", "integer").as_str()).await;
+        desk.tamper("create table parent (id bigint primary key)".replace("bigint", "integer").as_str()).await;
         let child = "create table child (id integer references parent (id) deferrable initially deferred)";
-        tamper(&desk, child).await;
+        desk.tamper(child).await;
         let before = desk.hub.store().last_seq();
         let woken = desk.hub.store().subscribe();
         // A deferred constraint is only looked at by the commit, so that is what fails, as on a full disk.
@@ -343,13 +331,13 @@ async fn people_agents_and_policy_are_as_their_records_left_them_or_that_is_foun
             ),
             ("update agents set trust = '{}'", "", "agent"),
         ] {
-            tamper(&desk, sql).await;
+            desk.tamper(sql).await;
             let found = altered(&desk).await;
             assert!(found.as_deref().unwrap_or_default().starts_with(what), "{sql}: {found:?}");
             if back.is_empty() {
                 break;
             }
-            tamper(&desk, back).await;
+            desk.tamper(back).await;
             assert_eq!(altered(&desk).await, None, "{back}");
         }
     }
@@ -373,7 +361,7 @@ async fn a_policy_that_was_changed_behind_the_record_is_found() {
         let toggled = ToolChange { hitl: Some(true), ..ToolChange::default() };
         hub.servers.change_tool(&server, "delete_repo", &by, toggled).await.unwrap();
         assert_eq!(altered(&desk).await, None);
-        tamper(&desk, sql).await;
+        desk.tamper(sql).await;
         let found = altered(&desk).await;
         assert_eq!(found, Some(format!("server {server}: it is not as its last record left it")), "{sql}");
     }

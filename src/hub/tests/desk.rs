@@ -1,5 +1,7 @@
 //! A hub with an administrator, an approver, an agent and a shim, on a clock that stands still.
 
+use sqlx::AssertSqlSafe;
+
 use crate::core::approval::Life;
 use crate::core::call;
 use crate::core::ids::{ApprovalId, InstanceId};
@@ -83,6 +85,36 @@ impl Desk {
         let store = crate::hub::store::Store::open(&self.fresh.url).await.unwrap();
         let hub = Hub::open(store, settings, self.clock.clone()).await.unwrap();
         Self { hub, ..self }
+    }
+
+    /// Whether several hubs may share its store.
+    pub(super) fn is_on_postgres(&self) -> bool {
+        self.hub.store.is_shared()
+    }
+
+    /// Runs SQL behind the hub's back.
+    pub(super) async fn tamper(&self, sql: &str) {
+        let sql = sql.to_owned();
+        let work = self.hub.store.write(move |tx| {
+            Box::pin(async move {
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.sql()).await?;
+                Ok::<(), StoreError>(())
+            })
+        });
+        work.await.unwrap();
+    }
+
+    /// On PostgreSQL: every change of an approval fails as where an administrator stops the database.
+    pub(super) async fn stop_approvals(&self) {
+        let stop = "create function stop() returns trigger language plpgsql as \
+                    'begin raise exception ''stopped'' using errcode = ''57P01''; end'; \
+                    create trigger stopped before insert or update on approvals execute function stop()";
+        self.tamper(stop).await;
+    }
+
+    /// And no more.
+    pub(super) async fn go_on_with_approvals(&self) {
+        self.tamper("drop trigger stopped on approvals; drop function stop()").await;
     }
 
     /// The shim is connected from now on.

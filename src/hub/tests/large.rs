@@ -7,7 +7,7 @@ use crate::core::messages::{Cancel, Release, Request};
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::{ApprovalFilter, Registration, Released};
 use crate::hub::model::Given;
-use crate::hub::store::{ChainCheck, LARGE, StoreError};
+use crate::hub::store::{ChainCheck, LARGE};
 
 /// Cut in the middle of the word.
 fn text() -> String {
@@ -22,16 +22,6 @@ fn large(desk: &Desk, arguments: &str, extra: Option<&str>) -> Request {
         Bound { extra, ..Bound::plain(&desk.shim.client_id, &desk.shim.server, "delete_repo", None, arguments) };
     request.digest = call::digest(&bound);
     request
-}
-
-async fn tamper(desk: &Desk, sql: &'static str) {
-    let work = desk.hub.store.write(move |tx| {
-        Box::pin(async move {
-            sqlx::query(sql).execute(tx.sql()).await?;
-            Ok::<(), StoreError>(())
-        })
-    });
-    work.await.unwrap();
 }
 
 async fn pieces(desk: &Desk) -> i64 {
@@ -86,7 +76,7 @@ async fn what_a_large_call_is_given_cannot_change_unseen() {
     for desk in Desk::everywhere().await {
         let extra = format!("{{\"more\":\"{}\"}}", "y".repeat(10));
         desk.hold_request(large(&desk, &text(), Some(&extra))).await;
-        tamper(&desk, "create table copied as select * from given").await;
+        desk.tamper("create table copied as select * from given").await;
         for edit in [
             "update given set piece = replace(piece, 'dlex', 'dlez')",
             "update given set piece = replace(piece, 'y', 'z') where what = 'extra'",
@@ -95,11 +85,11 @@ async fn what_a_large_call_is_given_cannot_change_unseen() {
             "update given set place = 7 - place",
             "delete from given",
         ] {
-            tamper(&desk, edit).await;
+            desk.tamper(edit).await;
             let found = desk.hub.store().verify_audit().await.unwrap();
             assert!(matches!(&found, ChainCheck::Altered { what, .. } if what.starts_with("approval ")), "{edit}");
-            tamper(&desk, "delete from given").await;
-            tamper(&desk, "insert into given select * from copied").await;
+            desk.tamper("delete from given").await;
+            desk.tamper("insert into given select * from copied").await;
             let whole = desk.hub.store().verify_audit().await.unwrap();
             assert!(matches!(whole, ChainCheck::Whole { .. }), "{edit}: {whole:?}");
         }
@@ -127,7 +117,7 @@ async fn pieces_that_no_approval_came_for_are_removed_after_a_while() {
     for desk in Desk::everywhere().await {
         desk.hold_request(large(&desk, &text(), None)).await;
         let kept = pieces(&desk).await;
-        tamper(&desk, "insert into given select 'of-nobody', what, place, piece, written_at from given").await;
+        desk.tamper("insert into given select 'of-nobody', what, place, piece, written_at from given").await;
         desk.hub.prune().await.unwrap();
         assert_eq!(pieces(&desk).await, 2 * kept, "it may be registered any moment");
         desk.clock.advance(3_600_000);

@@ -408,12 +408,17 @@ impl Session<'_> {
             Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
             Err(error) => Err(error),
         };
-        let registration = registration.unwrap_or_else(|error| {
-            tracing::error!(%error, "a call could not be recorded and is refused");
-            let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
-            let trust = trust::of_name(&tool);
-            Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
-        });
+        let registration = match registration {
+            Ok(registration) => registration,
+            // The shim holds the call, comes again and asks again, under the same id.
+            Err(error) if error.passes() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "a call could not be recorded and is refused");
+                let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
+                let trust = trust::of_name(&tool);
+                Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
+            }
+        };
         self.tell(id, &tool, &digest, registration).await
     }
 

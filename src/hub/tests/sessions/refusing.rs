@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::served::{Served, hello};
 use crate::core::approval::{Outcome, Status};
-use crate::core::messages::Activity;
+use crate::core::messages::{Activity, Ruled};
 use crate::core::policy::Verdict;
+use crate::hub::approvals::ApprovalFilter;
 use crate::hub::error::ChangeError;
 use crate::hub::store::ActivityFilter;
 use crate::hub::tests::desk::{Desk, START, request};
@@ -147,4 +148,53 @@ async fn set_room(desk: &Desk, pages: &'static str) {
         })
     });
     work.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_the_store_will_never_take_is_denied_and_the_session_goes_on() {
+    for desk in Desk::everywhere().await {
+        let hub = Served::with(desk).await;
+        let (mut wire, _) = hub.holding().await;
+        hub.desk.tamper("create unique index one_each on approvals (server)").await;
+        wire.say(&ToHub::Request(request(&hub.desk.shim, "delete_repo", "{\"repo\":\"b\"}"))).await;
+        match wire.hear().await {
+            ToWrap::Verdict(Ruled { ruling, busy: false, .. }) => {
+                assert_eq!(ruling.verdict, Verdict::Deny);
+                assert!(ruling.reasons[0].contains("could not record"), "{ruling:?}");
+            }
+            other => panic!("no verdict: {other:?}"),
+        }
+        wire.say_text("{\"type\":\"riddle\"}").await;
+        assert_eq!(wire.hear().await, ToWrap::Unsupported { of: "riddle".into() });
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_the_store_cannot_take_for_now_is_asked_again_and_is_one() {
+    for desk in Desk::everywhere().await.into_iter().filter(Desk::is_on_postgres) {
+        let hub = Served::with(desk).await;
+        let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
+        hub.desk.stop_approvals().await;
+        let call = request(&hub.desk.shim, "delete_repo", "{\"repo\":\"a\"}");
+        wire.say(&ToHub::Request(call.clone())).await;
+        assert_eq!(wire.next().await, Err(1011));
+        hub.desk.go_on_with_approvals().await;
+        for _ in 0..2 {
+            let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
+            assert_eq!(wire.register(&call).await.approval, call.id);
+        }
+        let all = hub.desk.hub.approvals.approvals(&ApprovalFilter::default()).await.unwrap();
+        assert_eq!(all.items.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_the_hub_closes_its_store_is_asked_again() {
+    for desk in Desk::everywhere().await {
+        let hub = Served::with(desk).await;
+        let (mut wire, _) = hub.shim("shim-1", Vec::new()).await;
+        hub.desk.hub.store.close().await;
+        wire.say(&ToHub::Request(request(&hub.desk.shim, "delete_repo", "{\"repo\":\"a\"}"))).await;
+        assert_eq!(wire.next().await, Err(1011));
+    }
 }

@@ -75,3 +75,26 @@ async fn a_stopping_hub_says_so_and_the_next_one_has_the_held_call() {
         assert_eq!(wire.hear().await, ToWrap::Go(release_of(&call)));
     }
 }
+
+#[tokio::test]
+async fn nobody_is_given_up_while_the_store_cannot_take_it() {
+    for desk in Desk::everywhere().await.into_iter().filter(Desk::is_on_postgres) {
+        let hub = Served::with(desk).await;
+        let (wire, call) = hub.holding().await;
+        drop(wire);
+        let live = &hub.desk.hub.live;
+        let until = async |at: i64| {
+            while live.next_given_up() != Some(at) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, until(START + 15_000)).await.expect("the loss is noticed");
+        hub.desk.stop_approvals().await;
+        hub.desk.clock.advance(15_000);
+        tokio::time::timeout(PATIENCE, until(START + 30_000)).await.expect("it is put off");
+        hub.desk.go_on_with_approvals().await;
+        let (mut wire, _) = hub.shim("shim-1", vec![call.id.clone()]).await;
+        wire.register(&call).await;
+        assert_eq!(hub.desk.now(&call.id).await.status, Status::Pending);
+    }
+}
