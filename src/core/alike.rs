@@ -89,16 +89,26 @@ fn seen(name: &str) -> String {
     read(&shapes).replace("rn", "m").replace("vv", "w")
 }
 
+/// Letters of other scripts, and the plain ones whose shape they have; capitals stand for themselves, since a small letter
+/// may have another shape than its capital.
+const FOREIGN: [(&str, &str); 5] = [
+    // Cyrillic.
+    ("аеорсхуіѕјһԁԛԝѵӏАВЕКМНОРСТУХЅІЈӀԌԚԜѴ", "aeopcxyisjhdqwvlabekmhopctyxsljlgqwv"),
+    // Greek.
+    ("αονρυικγΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "aovpuikyabezhlkmnoptyx"),
+    // Armenian, and Latin letters beside the usual ones.
+    ("հոսօցգզքՏՕՍƖɑɡɩıʏᴏᴠᴡᴢꜱɪʟ", "hnuoggqpsoulagiiyovwzsil"),
+    // Cherokee.
+    ("ᎪᏴᏟᎠᎬᏀᎻᎫᏦᏞᎷᏢᏒᏚᎢᏙᎳᏃ", "abcdeghjklmprstvwz"),
+    // Lisu.
+    ("ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ", "bpdtgkjczfmnlsrvhwxyaelou"),
+];
+
 /// One letter for all that look like it.
 fn shape(c: char) -> char {
-    const FOREIGN: [(&str, &str); 2] = [
-        ("\u{430}\u{435}\u{43e}\u{440}\u{441}\u{445}\u{443}\u{456}\u{455}\u{458}\u{4bb}\u{501}", "aeopcxyisjhd"),
-        ("\u{3b1}\u{3bf}\u{3bd}\u{3c1}\u{3c5}\u{3b9}\u{3ba}", "aovpuik"),
-    ];
     match c {
         'I' | '1' | '|' => 'l',
-        'O' | '0' | '\u{39f}' | '\u{41e}' => 'o',
-        '\u{406}' | '\u{399}' | '\u{4c0}' => 'l',
+        'O' | '0' => 'o',
         _ if c.is_ascii() => c,
         _ => FOREIGN
             .iter()
@@ -229,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn each_foreign_letter_has_its_plain_one() {
+        for (letters, plain) in FOREIGN {
+            assert_eq!(letters.chars().count(), plain.chars().count(), "{letters}");
+            assert!(plain.bytes().all(|byte| byte.is_ascii_lowercase()) && !letters.is_ascii());
+        }
+    }
+
+    #[test]
     fn other_methods_are_others() {
         for method in [
             "tools/list",
@@ -274,6 +292,15 @@ mod tests {
             ("Zoe", "Zoë"),
             ("\u{441}\u{43e}\u{441}\u{430}", "coca"),
             ("\u{3bf}\u{3bd}", "ov"),
+            ("\u{410}da", "Ada"),
+            ("\u{421}laude", "Claude"),
+            ("\u{39c}ax", "max"),
+            ("\u{412}o\u{412}", "bob"),
+            ("adm\u{131}n", "admin"),
+            ("d\u{585}c", "doc"),
+            ("\u{13aa}da", "ada"),
+            ("\u{a4ee}da", "ada"),
+            ("\u{51d}eb", "web"),
         ] {
             assert_eq!(taken_for(name, [other.to_owned()]).as_deref(), Some(other), "{name}");
             assert_eq!(taken_for(other, [name.to_owned()]).as_deref(), Some(name), "{other}");

@@ -46,10 +46,10 @@ impl<'a> Extra<'a> {
         self.of_members(|name| !ANSWERS.contains(&name), client)
     }
 
-    /// What answers an earlier call's result, alone.
+    /// What answers an earlier call's result, alone; first what the client says itself, since what follows may be cut.
     pub fn inputs(&self) -> Option<String> {
-        let inputs = self.params.iter().filter(|(name, _)| ANSWERS.contains(&name.as_ref())).map(text_of);
-        object(inputs.collect())
+        let inputs = ANSWERS.iter().filter_map(|answer| self.params.iter().find(|(name, _)| name == answer));
+        object(inputs.map(text_of).collect())
     }
 
     fn of_members(&self, is_in: impl Fn(&str) -> bool, client: &str) -> Option<String> {

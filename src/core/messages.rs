@@ -85,6 +85,9 @@ pub struct Release {
     pub digest: Digest,
 }
 
+/// How often a released call may be continued.
+pub const MAX_ROUNDS: u32 = 10;
+
 /// A released call that its client goes on with, because the server asked for more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Continued {

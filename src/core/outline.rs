@@ -31,13 +31,18 @@ pub fn owed(line: &[u8]) -> Owed {
 
 /// Whether a line of a client takes a request back to some reader, whatever else is wrong with it.
 pub fn may_take_back(line: &[u8]) -> bool {
-    let mut outline = Outline::default();
-    outline.push(line);
-    outline.objects().iter().any(|object| match &object.method {
+    objects(line).iter().any(|object| match &object.method {
         Part::One(raw) => looks_like_a_cancellation(&unescape(raw)),
         Part::Unclear => true,
         Part::Absent => false,
     })
+}
+
+/// The objects of a line, whatever is wrong with it.
+pub fn objects(line: &[u8]) -> Vec<Object> {
+    let mut outline = Outline::default();
+    outline.push(line);
+    outline.objects()
 }
 
 /// One object, as far as it was seen.
@@ -70,6 +75,11 @@ impl Object {
             (Part::One(id), Part::Absent, Part::One(_)) => Some(id),
             _ => None,
         }
+    }
+
+    /// Whether some reader takes it for the answer to a request.
+    pub fn may_answer(&self) -> bool {
+        self.outcome != Part::Absent && !matches!(&self.id, Part::Absent) && self.id != Part::One("null".to_owned())
     }
 
     /// Its method, as raw text, if it is a request or a notification to every reader.

@@ -45,7 +45,7 @@ fn sight(line: &[u8]) -> Option<Sight<'_>> {
     loop {
         let (name, value) = member(rest)?;
         match name {
-            b"method" | b"params" => return Some(Sight::NoAnswer),
+            b"method" => return is_plain_message(value).then_some(Sight::NoAnswer),
             b"result" | b"error" if null(value).is_some() => rest = null(value)?,
             b"result" | b"error" => return answer(value, id, name == b"error").map(Sight::Answer),
             b"jsonrpc" => rest = scalar(value)?.1,
@@ -54,6 +54,28 @@ fn sight(line: &[u8]) -> Option<Sight<'_>> {
         }
         rest = after(rest, b',')?;
     }
+}
+
+/// Whether what stands from the method to the end of the line names a method, and no outcome to any reader.
+fn is_plain_message(value: &[u8]) -> bool {
+    static RESULT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"result\""));
+    static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+    value.trim_ascii_start().starts_with(b"\"")
+        && !has_escaped_letters(value)
+        && RESULT.find(value).is_none()
+        && ERROR.find(value).is_none()
+}
+
+/// Whether something in the line may be a member `id`: at the outermost level, the last one counts for most readers.
+fn may_name_an_id(bytes: &[u8]) -> bool {
+    static ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"id\""));
+    has_escaped_letters(bytes) || ID.find(bytes).is_some()
+}
+
+/// A plain letter written as an escape may stand in any member's name.
+fn has_escaped_letters(bytes: &[u8]) -> bool {
+    static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
+    ESCAPE.find(bytes).is_some()
 }
 
 /// `value` is what stands from the outcome to the end of the line.
@@ -68,6 +90,9 @@ fn answer<'a>(value: &'a [u8], id: Option<&'a [u8]>, is_error: bool) -> Option<A
             _ => break,
         }
         body = rest;
+    }
+    if may_name_an_id(body) {
+        return None;
     }
     Some(Answer { key: key(found?)?, result: (!is_error).then_some(body) })
 }
@@ -223,6 +248,15 @@ mod tests {
             assert_eq!(look(line.as_bytes()), Sight::NoAnswer, "{line}");
         }
         for line in [
+            r#"{"jsonrpc":"2.0","params":{},"id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","method":null,"id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"x","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"x","id":7,"error":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"x","id":7,"\u0072esult":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"id":8}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"id":8,"x":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"\u0069d":8}"#,
+            r#"{"jsonrpc":"2.0","result":{},"id":7,"jsonrpc":"2.0","id":8}"#,
             "",
             "{",
             "{}",

@@ -158,20 +158,6 @@ impl Lines {
         self.scanned = end;
     }
 
-    /// Takes all complete lines at once, if each of them is short enough and none holds a carriage return.
-    pub fn take_plain(&mut self) -> Option<Range<usize>> {
-        if self.long.is_some() {
-            return None;
-        }
-        let feed = memchr::memrchr(b'\n', &self.buffer[self.scanned..])?;
-        let lines = self.start..self.scanned + feed + 1;
-        if lines.len() > self.limit || memchr::memchr(b'\r', &self.buffer[lines.clone()]).is_some() {
-            return None;
-        }
-        self.take(lines.end);
-        Some(lines)
-    }
-
     /// Takes what stands after the last line feed; only at the end of the stream.
     pub fn take_rest(&mut self) -> Range<usize> {
         let rest = self.start..self.buffer.len();
@@ -365,20 +351,6 @@ mod tests {
         assert!(matches!(found[..], [Found::Part { .. }, Found::Line(_)]), "{found:?}");
         assert!(most <= (1 << 20) + 4 * CHUNK_BYTES, "{most} bytes for a limit of 1 MiB");
         assert!(lines.buffer.capacity() <= KEEP_BYTES, "{} bytes kept", lines.buffer.capacity());
-    }
-
-    #[tokio::test]
-    async fn plain_lines_are_taken_together_and_others_one_by_one() {
-        let (mut lines, mut writer) = pipe(100);
-        writer.write_all(b"one\ntwo\nthr").unwrap();
-        lines.fill().await.unwrap();
-        assert_eq!(lines.take_plain(), Some(0..8));
-        assert_eq!(lines.take_plain(), None);
-        lines.compact();
-        writer.write_all(b"ee\rfour\n").unwrap();
-        lines.fill().await.unwrap();
-        assert_eq!(lines.take_plain(), None, "a carriage return wants a closer look");
-        assert_eq!(lines.next_line(), Some(Found::Line(0..11)));
     }
 
     #[tokio::test]

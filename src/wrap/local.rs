@@ -48,7 +48,14 @@ impl Local {
     /// Where the running hub says it is. What a hub said that was killed is not believed: somebody else may listen
     /// there by now, and would be given the token.
     pub fn locate(&self) -> anyhow::Result<Endpoint> {
-        ensure!(self.runs(), "no hub serves {}", self.data_dir.display());
+        let dir = self.data_dir.display();
+        // Whoever can put files there says which hub this is, and so what passes.
+        if let Some(meddler) =
+            private::meddler(&self.data_dir).with_context(|| format!("cannot tell who may change {dir}"))?
+        {
+            bail!("{dir} {meddler}");
+        }
+        ensure!(self.runs(), "no hub serves {dir}");
         let url = paths::local_url(&self.data_dir);
         let text = std::fs::read_to_string(&url).with_context(|| format!("cannot read {}", url.display()))?;
         let token = read_token(&paths::local_agent_token(&self.data_dir))?;
@@ -218,6 +225,8 @@ mod tests {
         lock.try_lock().unwrap();
         let endpoint = local.locate().unwrap();
         assert_eq!((endpoint.base.as_str(), endpoint.token.0.as_str()), ("http://127.0.0.1:7421", "hitl_a_x"));
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(format!("{:#}", local.locate().unwrap_err()).contains("chmod"), "others can say which hub this is");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::config::file::File;
 use crate::config::way::Way;
 use crate::config::wrap::{base_url, is_plain_text};
 use crate::config::{paths, private};
+use crate::core::inert::inert;
 use crate::core::proof::Fingerprint;
 use crate::wire::{self, EnrolHello, FromEnrolling, ToEnrolling};
 
@@ -93,7 +94,7 @@ fn tell(code: &str, link: &str, key: Option<&Fingerprint>, seconds: u64) -> anyh
 
 /// The hub's words without anything that a terminal obeys.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(500).collect()
+    inert(&text.chars().take(500).collect::<String>())
 }
 
 async fn hear(socket: &mut Socket) -> anyhow::Result<ToEnrolling> {
@@ -154,6 +155,11 @@ mod tests {
         );
         assert_eq!(with_hub(&after, "https://new", Path::new("/c/agent-token")).unwrap(), after);
         assert!(with_hub("nonsense", "https://new", Path::new("/t")).is_err());
+    }
+
+    #[test]
+    fn the_hubs_words_neither_move_the_cursor_nor_turn_text_around() {
+        assert_eq!(plain("a\u{1b}[2J\u{202e}b\u{200b}"), "a\\u{1b}[2J\\u{202e}b\\u{200b}");
     }
 
     #[test]

@@ -269,11 +269,6 @@ impl Relay {
         self.asked = Asked::Heard;
         self.end.quiet_since = self.end.quiet_since.map(|_| now);
         let mut run = Run::default();
-        if !self.gate.watches_server()
-            && let Some(plain) = self.from_server.take_plain()
-        {
-            run = Run::of(plain);
-        }
         while let Some(found) = self.from_server.next_line() {
             match found {
                 Found::Line(line) => self.on_server_line(line.clone(), line, &mut run, now),
@@ -314,8 +309,7 @@ impl Relay {
             self.log.say(why, now);
             return Fate::Consumed;
         }
-        // Asked for every line: what the gate waits for may have come in this very batch.
-        if self.gate.watches_server() { self.gate.handle_server(content(bytes), now) } else { Fate::Forward }
+        self.gate.handle_server(content(bytes), now)
     }
 
     /// A part of a line that is over the limit: all that can do no harm passes.

@@ -172,6 +172,14 @@ async fn lines_that_pass_are_byte_identical_both_ways() {
 }
 
 #[tokio::test]
+async fn an_answer_that_a_server_gives_before_it_is_asked_waits_in_no_pipe() {
+    let mut stand = Stand::without_hub(
+        r#"printf '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}\n{"jsonrpc":"2.0","method":"a"}\n'; exec cat"#,
+    );
+    assert_eq!(stand.line().await, "{\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n");
+}
+
+#[tokio::test]
 async fn what_follows_a_giant_passes_though_a_line_between_is_held_back() {
     // The giant takes the buffer with it, so what was found behind it has moved.
     let giant =

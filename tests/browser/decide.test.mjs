@@ -3,7 +3,7 @@
 import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { complaints } from "./axe.mjs";
-import { startWorld, until, mocked } from "./world.mjs";
+import { startWorld, stopTime, until, mocked } from "./world.mjs";
 
 let world;
 let shim;
@@ -35,10 +35,12 @@ const settled = async (card, words) => {
 /** High trust takes two presses that are not one double click. */
 async function approve(page, card) {
   await armed(card);
+  await stopTime(page);
   await card.locator(".approve").click();
   await card.locator(".confirming").waitFor();
   await page.clock.fastForward(300);
   await card.locator(".approve").click();
+  await page.clock.resume();
 }
 
 test("whom a machine claims to work for is told apart from whom an admin named", { skip: mocked }, async () => {
@@ -102,6 +104,7 @@ test("with keys alone: A asks for a second press when trust is high, and a key h
   await armed(card);
   await card.hover();
   await page.keyboard.press("j");
+  await stopTime(page);
   await page.keyboard.down("a");
   await page.keyboard.down("a");
   await card.locator(".confirming").waitFor();
@@ -110,6 +113,7 @@ test("with keys alone: A asks for a second press when trust is high, and a key h
   await page.keyboard.up("a");
   assert.equal(await card.locator(".confirming").count(), 1);
   await page.keyboard.press("a");
+  await page.clock.resume();
   await settled(card, "Approved by you");
   assert.match(await answer, /^ran/);
 });
@@ -309,10 +313,13 @@ test("a batch tells about each card, also about the one that was decided elsewhe
     await route.continue();
   });
   for (const { card } of calls) await card.locator(".pick").check();
+  await lin.getByRole("button", { name: "Approve 3" }).and(lin.locator(":enabled")).waitFor();
+  await stopTime(lin);
   await lin.getByRole("button", { name: "Approve 3" }).click();
   await lin.getByText("Really approve 3? 3 with high risk").waitFor();
   await lin.clock.fastForward(300);
   await lin.getByRole("button", { name: "Really approve 3? 3 with high risk" }).click();
+  await lin.clock.resume();
   await calls[0].card.hover();
   await lin.getByText("2 calls approved, 1 not").first().waitFor();
   await settled(calls[0].card, "Approved by you");

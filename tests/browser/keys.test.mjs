@@ -2,7 +2,7 @@
 
 import { test, before, after, beforeEach, afterEach } from "node:test";
 import assert from "node:assert/strict";
-import { shown, startWorld, until } from "./world.mjs";
+import { shown, startWorld, stopTime, until } from "./world.mjs";
 
 let world;
 let shim;
@@ -195,12 +195,13 @@ test("E gives more time at any time, and Shift+A approves with words that are ke
   await card.getByRole("button", { name: "+5 min" }).and(page.locator(":enabled")).waitFor();
   await page.keyboard.press("Shift+A");
   await card.locator(".comment .approve:enabled").waitFor();
-  await page.clock.fastForward(600);
+  await stopTime(page);
   await page.keyboard.type("agreed with ops");
   await page.keyboard.press("Enter");
   await card.locator(".confirming").waitFor();
   await page.clock.fastForward(300);
   await page.keyboard.press("Enter");
+  await page.clock.resume();
   assert.match(await answer, /^ran/);
   assert.equal((await one()).reason, "agreed with ops");
 });

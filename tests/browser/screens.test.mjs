@@ -3,7 +3,7 @@
 import { test, before, after, afterEach } from "node:test";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { mocked, shown, startWorld, until } from "./world.mjs";
+import { mocked, shown, startWorld, stopTime, until } from "./world.mjs";
 import * as fixtures from "./fixtures.mjs";
 import { complaints } from "./axe.mjs";
 
@@ -215,10 +215,12 @@ test("a lost line is said with the time of the data, and everything is right aga
   await page.locator(".banner").waitFor({ state: "detached" });
   await page.locator(".dot-on").waitFor();
   await card.locator(".approve:enabled").waitFor();
+  await stopTime(page);
   await card.locator(".approve").click();
   await card.locator(".confirming").waitFor();
   await page.clock.fastForward(300);
   await card.locator(".approve").click();
+  await page.clock.resume();
   await card.locator(".settled", { hasText: "Approved by you" }).waitFor();
   assert.match(await call.answer, /^ran/);
 });

@@ -42,6 +42,22 @@ export async function until(look, what, ms = PATIENCE) {
   }
 }
 
+/**
+ * A moment from now, time stops on this page, until `page.clock.resume()`: two presses that belong together are one
+ * moment to it then, however long the machine takes for them.
+ */
+export async function stopTime(page) {
+  for (let ahead = 1000; ; ahead *= 2) {
+    const now = await page.evaluate(() => Date.now());
+    try {
+      return await page.clock.pauseAt(now + ahead);
+    } catch (error) {
+      // The page was faster.
+      if (!/past/.test(String(error))) throw error;
+    }
+  }
+}
+
 /** The headers with which a page's own requests show that they are its own. */
 export async function shown(page) {
   const half = await page.evaluate(() => localStorage.getItem("hitl.session")).catch(() => null);

@@ -14,7 +14,7 @@ impl Gate {
     /// [`Fate::Consumed`] is a line that must not be whole for the client.
     pub fn handle_long_server(&mut self, line: Option<&Object>, fault: Option<&str>, now: Instant) -> Fate {
         let Some(raw) = line.and_then(Object::answered) else { return self.on_long_message(line, fault) };
-        let Some(id) = Id::of_raw(raw) else { return self.fate_of_doubtful(fault) };
+        let Some(id) = Id::of_raw(raw) else { return self.on_long_message(line, fault) };
         match self.requests.state(&id.key) {
             Some(State::Held(_)) => return self.drop_server_line(&format!("an answer to the held call {raw}")),
             _ if !self.is_open(&id.key) => return self.drop_stray_answer(raw),
@@ -50,6 +50,9 @@ impl Gate {
     fn on_long_message(&mut self, line: Option<&Object>, fault: Option<&str>) -> Fate {
         match line.and_then(Object::asked) {
             Some(method) if fault.is_none() && !method.contains("progress") && !method.contains('\\') => Fate::Forward,
+            _ if line.is_some_and(Object::may_answer) => self.drop_server_line(
+                "one too long to be read, which may be taken for an answer to what is no open request",
+            ),
             _ => self.fate_of_doubtful(fault),
         }
     }

@@ -160,8 +160,8 @@ impl Gate {
         }
     }
 
-    /// A line from the server, without its line end. Needs calling only while
-    /// [`watches_server`](Self::watches_server).
+    /// A line from the server, without its line end. Every one is looked at, from the first on: an answer to a request that
+    /// is still to come waits in the client's pipe until it does.
     pub fn handle_server(&mut self, line: &[u8], now: Instant) -> Fate {
         if !self.requests.guards() {
             return self.on_passing_line(line, now);
@@ -193,13 +193,6 @@ impl Gate {
             ServerFrame::Unreadable => self.on_unreadable(line, now),
             ServerFrame::Twofold { .. } | ServerFrame::Stray { .. } | ServerFrame::Other => Fate::Forward,
         }
-    }
-
-    /// Whether server lines must be shown to the gate; otherwise they may be copied unseen.
-    ///
-    /// From the first request on: an answer to one that is still to come waits in the client's pipe until it does.
-    pub fn watches_server(&self) -> bool {
-        self.requests.has_begun()
     }
 
     /// Whether the server has been given a request whose answer its client waits for.

@@ -11,13 +11,12 @@ use crate::core::call::NO_ARGUMENTS;
 use crate::core::frame::Call;
 use crate::core::ids::ApprovalId;
 use crate::core::json::{Member, member};
+use crate::core::messages::MAX_ROUNDS;
 
 /// How long a continuation is waited for.
 const CONTINUE_WITHIN: Duration = Duration::from_secs(600);
 /// How long after its release an approved call may be continued.
 const CONTINUE_FOR: Duration = Duration::from_secs(3600);
-/// How often.
-pub(super) const MAX_ROUNDS: u32 = 10;
 
 /// A call the server has been given and not answered.
 #[derive(Debug)]

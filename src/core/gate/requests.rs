@@ -118,11 +118,6 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Whether there has been any.
-    pub(super) fn has_begun(&self) -> bool {
-        self.next > 0
-    }
-
     /// Whether the server owes an answer that its client waits for. Looks at every entry.
     pub(super) fn is_any_awaited(&self) -> bool {
         self.entries.values().any(|entry| entry.state.is_awaited())

@@ -16,6 +16,7 @@ use crate::core::frame::{self, Id, ServerFrame};
 use crate::core::gate::Ask;
 use crate::core::json::{self, Member, member};
 use crate::core::messages::CallOutcome;
+use crate::core::outline::{self, Object, Part};
 use crate::core::peek::{self, SEARCHED_BYTES, Sight};
 
 /// A longer message says something else than that tools changed.
@@ -26,23 +27,7 @@ impl Gate {
     /// that passed, the log is told how it ended.
     pub(super) fn on_passing_line(&mut self, line: &[u8], now: Instant) -> Fate {
         match peek::look(line) {
-            Sight::NoAnswer => {
-                if is_of_lists(line) && matches!(frame::read_server(line), ServerFrame::ToolsChanged) {
-                    self.forget_tools();
-                }
-                if !self.tokens.may_be_early(line) {
-                    return Fate::Forward;
-                }
-                match frame::read_server(line) {
-                    ServerFrame::Progress { token: Id { raw, .. }, .. }
-                    | ServerFrame::Stray { raw, is_progress: true }
-                        if self.tokens.is_to_come(raw) =>
-                    {
-                        self.drop_early(raw)
-                    }
-                    _ => Fate::Forward,
-                }
-            }
+            Sight::NoAnswer if !is_of_lists(line) && !self.tokens.may_be_early(line) => Fate::Forward,
             Sight::Answer(answer) if !self.is_open(answer.key) => self.drop_stray_answer(answer.key),
             Sight::Answer(answer) => {
                 if let Some(State::Running(call)) = self.requests.take(answer.key) {
@@ -51,21 +36,31 @@ impl Gate {
                 }
                 Fate::Forward
             }
-            Sight::Unclear => match frame::read_server(line) {
-                ServerFrame::Response { id, .. } if !self.is_open(&id.key) => self.drop_stray_answer(&id.key),
-                ServerFrame::Response { id, result } => {
-                    self.on_passing_response(&id, result.as_ref(), now);
-                    Fate::Forward
-                }
-                // Under null, a server says that it could not read something.
-                ServerFrame::Stray { raw, is_progress: false } if raw != "null" => self.drop_stray_answer(raw),
-                ServerFrame::Progress { token: Id { raw, .. }, .. } | ServerFrame::Stray { raw, is_progress: true }
-                    if self.tokens.is_to_come(raw) =>
-                {
-                    self.drop_early(raw)
-                }
-                _ => Fate::Forward,
-            },
+            Sight::NoAnswer | Sight::Unclear => self.on_doubtful_line(line, now),
+        }
+    }
+
+    /// The same of one for which a look is not enough.
+    fn on_doubtful_line(&mut self, line: &[u8], now: Instant) -> Fate {
+        match frame::read_server(line) {
+            ServerFrame::Response { id, .. } if !self.is_open(&id.key) => self.drop_stray_answer(&id.key),
+            ServerFrame::Response { id, result } => {
+                self.on_passing_response(&id, result.as_ref(), now);
+                Fate::Forward
+            }
+            // Under null, a server says that it could not read something.
+            ServerFrame::Stray { raw, is_progress: false } if raw != "null" => self.drop_stray_answer(raw),
+            ServerFrame::Progress { token: Id { raw, .. }, .. } | ServerFrame::Stray { raw, is_progress: true }
+                if self.tokens.is_to_come(raw) =>
+            {
+                self.drop_early(raw)
+            }
+            ServerFrame::ToolsChanged => {
+                self.forget_tools();
+                Fate::Forward
+            }
+            ServerFrame::Unreadable => self.on_unreadable(line, now),
+            _ => Fate::Forward,
         }
     }
 
@@ -138,20 +133,37 @@ impl Gate {
         fate
     }
 
-    /// A line that readers take differently, while something is open. What is held or awaited must not be forged; the
-    /// answer to a call that runs is its server's to spoil, and the record learns of it what can be seen.
+    /// A line that readers take differently. What is held, awaited or still to come must not be forged; the answer to a
+    /// call that runs is its server's to spoil, and the record learns of it what can be seen.
     pub(super) fn on_unreadable(&mut self, line: &[u8], now: Instant) -> Fate {
         if self.drops_noise() {
             return self.drop_server_line("a line that is not one unambiguous JSON object");
         }
-        if let Sight::Answer(answer) = peek::look(line)
-            && let Some(State::Released(_)) = self.requests.state(answer.key)
-            && let Some(State::Released(released)) = self.requests.take(answer.key)
-        {
-            self.put(answer.key, State::Ended { sent: true }, now);
-            self.report(&released, Outcome::Unknown, now);
+        let objects = outline::objects(line);
+        if objects.iter().any(|object| object.method != Part::Absent) && self.tokens.may_be_early(line) {
+            return self.drop_server_line("what may be progress, and readers take differently");
         }
-        Fate::Forward
+        let mut answers = objects.iter().filter(|object| object.may_answer());
+        let answered = |answer: &Object| answer.answered().and_then(Id::of_raw).map(|id| id.key.into_owned());
+        match (answers.next(), answers.next()) {
+            (None, _) => Fate::Forward,
+            (Some(answer), None) if answered(answer).is_some_and(|key| self.is_spoilt(&key, now)) => Fate::Forward,
+            _ => self.drop_server_line("an answer that readers take differently"),
+        }
+    }
+
+    /// Whether a request is open that has this answer, which spoils what is known of its end.
+    fn is_spoilt(&mut self, key: &str, now: Instant) -> bool {
+        if !self.is_open(key) {
+            return false;
+        }
+        if let Some(state) = self.requests.take(key) {
+            if matches!(state, State::Released(_)) {
+                self.put(key, State::Ended { sent: true }, now);
+            }
+            self.lose(state, now);
+        }
+        true
     }
 
     /// Why progress on this token may not pass, if so.

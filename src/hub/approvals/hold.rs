@@ -6,8 +6,8 @@
 use serde_json::json;
 
 use crate::core::approval::{Outcome, RELEASE_GRACE_MS, Status, stretched_grace};
-use crate::core::ids::{ApprovalId, ClientId, InstanceId};
-use crate::core::messages::{CallOutcome, Cancel, Continued, Release};
+use crate::core::ids::{ApprovalId, ClientId, Digest, InstanceId};
+use crate::core::messages::{CallOutcome, Cancel, Continued, MAX_ROUNDS, Release};
 use crate::core::policy::Verdict;
 use crate::core::weigh::Opinion;
 use crate::hub::approvals::find::Open;
@@ -79,11 +79,11 @@ impl Approvals {
             .await
     }
 
-    /// The client went on with a released call: what it gave the server is in the record.
+    /// The client went on with a released call: what it gave the server is in the record, as often as that may be.
     pub async fn continued(&self, shim: &Shim, continued: Continued) -> Result<(), StoreError> {
-        let (clock, shim) = (self.clock.clone(), shim.clone());
+        let (clock, shim, turn) = (self.clock.clone(), shim.clone(), shim.client_id.clone());
         self.store
-            .write(move |tx| {
+            .write_in(Turn::Call(turn), 1, move |tx| {
                 Box::pin(async move {
                     let own = find::find(tx, &continued.approval).await?.filter(|held| {
                         held.released_instance.as_ref() == Some(&shim.instance)
@@ -91,8 +91,10 @@ impl Approvals {
                             && held.approval.outcome == Outcome::Released
                     });
                     let Some(held) = own else { return Ok(()) };
-                    let inputs: String = continued.inputs.chars().filter(|c| *c != '\0').take(MAX_INPUTS).collect();
-                    let detail = json!({ "round": continued.round, "inputs": inputs });
+                    if rounds(tx, &held.approval.id).await? >= i64::from(MAX_ROUNDS) {
+                        return Ok(());
+                    }
+                    let detail = json!({ "round": continued.round, "inputs": kept_of(&continued.inputs) });
                     life::record(tx, &held, shim.client_id.as_str(), "approval.continued", detail, clock.now()).await
                 })
             })
@@ -258,4 +260,19 @@ pub async fn end_all(
 async fn stretch(tx: &mut Tx, open: &Open, by: i64, away_ms: i64, now: i64) -> Result<(), StoreError> {
     let Some(decided_at) = open.decided_at else { return Ok(()) };
     life::stretch(tx, &open.id, stretched_grace(decided_at, by, away_ms, now), now).await
+}
+
+/// How often a call has been continued.
+async fn rounds(tx: &mut Tx, id: &ApprovalId) -> Result<i64, StoreError> {
+    let found = sqlx::query_scalar("select count(*) from audit where subject = $1 and action = 'approval.continued'");
+    Ok(found.bind(id.as_str()).fetch_one(tx.sql()).await?)
+}
+
+/// As much as is kept of what a call is continued with; where that is not all, so much is said.
+fn kept_of(inputs: &str) -> String {
+    let mut kept: String = inputs.chars().filter(|c| *c != '\0').take(MAX_INPUTS).collect();
+    if kept.len() < inputs.len() {
+        kept.push_str(&format!("… ({} bytes in all, SHA-256 {})", inputs.len(), Digest::of(inputs.as_bytes())));
+    }
+    kept
 }

@@ -31,7 +31,6 @@ impl DataDir {
         private::make_dir(path)
             .with_context(|| format!("cannot use data dir {}; choose another with --data-dir", path.display()))?;
         refuse_shared(path)?;
-        refuse_shared(&path.join("hub.db"))?;
         Ok(Self(path.to_path_buf()))
     }
 
@@ -255,6 +254,27 @@ mod tests {
         assert!(Lock::of_hub(&elsewhere, &Database::Sqlite(away.path().join("link.db"))).is_ok());
     }
 
+    /// Its lock and its journal would stand beside the other name.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_store_that_is_mounted_without_its_directory_is_refused() {
+        use std::process::Command;
+        let (home, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [file, mounted] = [home.path(), away.path()].map(|dir| dir.join("hub.db"));
+        fs::write(&file, "").unwrap();
+        fs::write(&mounted, "").unwrap();
+        let bound = Command::new("mount").arg("--bind").args([&file, &mounted]).output();
+        if !bound.is_ok_and(|output| output.status.success()) {
+            println!("skipped: nothing can be mounted here");
+            return;
+        }
+        let dir = DataDir::open(&away.path().join("data")).unwrap();
+        let refused = Lock::of_hub(&dir, &Database::Sqlite(mounted.clone())).unwrap_err();
+        let _ = Command::new("umount").arg(&mounted).output();
+        assert!(format!("{refused:#}").contains("bind mount"), "{refused:#}");
+        assert!(Lock::of_hub(&dir, &Database::Sqlite(file)).is_ok());
+    }
+
     /// From the working directory.
     #[cfg(unix)]
     fn pathdiff(file: &Path) -> String {
@@ -277,15 +297,23 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
         let dir = DataDir::open(&parent.path().join("data")).unwrap();
-        fs::write(dir.path().join("hub.db"), "").unwrap();
         let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        for (path, bad, good) in [(dir.path().to_owned(), 0o777, 0o755), (dir.path().join("hub.db"), 0o620, 0o600)] {
-            set(&path, bad);
-            let error = DataDir::open(dir.path()).unwrap_err().to_string();
+        set(dir.path(), 0o777);
+        let error = DataDir::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("chmod") && error.contains(&dir.path().display().to_string()), "{error}");
+        set(dir.path(), 0o755);
+        assert!(DataDir::open(dir.path()).is_ok());
+        // The store may be elsewhere.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("hub.db");
+        fs::write(&file, "").unwrap();
+        for (path, bad, good) in [(elsewhere.path(), 0o777, 0o755), (file.as_path(), 0o620, 0o600)] {
+            set(path, bad);
+            let error = format!("{:#}", Lock::of_hub(&dir, &Database::Sqlite(file.clone())).unwrap_err());
             assert!(error.contains("chmod") && error.contains(&path.display().to_string()), "{error}");
-            set(&path, good);
-            assert!(DataDir::open(dir.path()).is_ok());
+            set(path, good);
         }
+        assert!(Lock::of_hub(&dir, &Database::Sqlite(file.clone())).is_ok());
         set(dir.path(), 0o770);
         assert!(dir.running_hub().unwrap_err().to_string().contains("chmod"));
     }

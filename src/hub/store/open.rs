@@ -90,12 +90,18 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, sqlx::Error> {
 }
 
 /// Makes the file 0600 and its directory 0700 where they are missing, and returns its one real path; SQLite gives its
-/// side files the same mode.
+/// side files the same mode. Refused is what others could change, the side files included: whoever does decides.
 pub fn private_file(path: &Path) -> std::io::Result<PathBuf> {
     private::make_dir(private::directory_of(path))?;
     let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
     only_name(&file)?;
-    path.canonicalize()
+    let real = path.canonicalize()?;
+    for place in [&real, private::directory_of(&real)] {
+        if let Some(why) = private::meddler(place)? {
+            return Err(std::io::Error::other(format!("{} {why}", place.display())));
+        }
+    }
+    Ok(real)
 }
 
 /// SQLite keeps what is newest in files beside the name it was given: by another name of the same file it would not
@@ -106,7 +112,23 @@ fn only_name(file: &std::fs::File) -> std::io::Result<()> {
     if file.metadata()?.nlink() > 1 {
         return Err(std::io::Error::other("the file has another name (a hard link); remove that, or copy the file"));
     }
+    if is_mounted(file) {
+        return Err(std::io::Error::other("the file is mounted here by itself (a bind mount); mount its directory"));
+    }
     Ok(())
+}
+
+/// Whether the file alone, without its directory, comes from elsewhere; an old kernel does not tell.
+#[cfg(target_os = "linux")]
+fn is_mounted(file: &std::fs::File) -> bool {
+    use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
+    let status = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_mounted(_: &std::fs::File) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

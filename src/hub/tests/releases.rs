@@ -6,7 +6,7 @@ use super::desk::Desk;
 use crate::PATIENCE;
 use crate::core::approval::{Outcome, Status};
 use crate::core::ids::{ApprovalId, Digest, InstanceId};
-use crate::core::messages::{CallOutcome, Cancel, Continued};
+use crate::core::messages::{CallOutcome, Cancel, Continued, MAX_ROUNDS};
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
 use crate::hub::agents::AgentChange;
@@ -322,6 +322,36 @@ async fn what_a_released_call_is_continued_with_is_in_its_timeline() {
         assert_eq!(told.len(), 1, "of a released call, by its own shim");
         assert_eq!(told[0].detail.as_deref(), Some(r#"{"requestState":"s"}"#));
     }
+}
+
+#[tokio::test]
+async fn a_call_is_continued_in_the_record_as_often_as_it_may_be() {
+    let desk = Desk::new().await;
+    let held = desk.hold().await;
+    desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.release(&desk.shim, desk.release_of(&held.id).await).await.unwrap();
+    for round in 0..2 * MAX_ROUNDS {
+        let continued = Continued { approval: held.id.clone(), round, inputs: "{}".to_owned() };
+        desk.hub.approvals.continued(&desk.shim, continued).await.unwrap();
+    }
+    let timeline = desk.now(&held.id).await.timeline.unwrap();
+    let told = timeline.iter().filter(|entry| entry.action == "approval.continued").count();
+    assert_eq!(told, MAX_ROUNDS as usize);
+}
+
+#[tokio::test]
+async fn what_a_call_is_continued_with_and_is_too_long_to_be_kept_is_told_as_cut() {
+    let desk = Desk::new().await;
+    let held = desk.hold().await;
+    desk.hub.approvals.approve(&held.id, &desk.approver, None).await.unwrap();
+    desk.hub.approvals.release(&desk.shim, desk.release_of(&held.id).await).await.unwrap();
+    let inputs = format!(r#"{{"requestState":"{}","inputResponses":{{"a":"unseen"}}}}"#, "x".repeat(4_000));
+    let continued = Continued { approval: held.id.clone(), round: 1, inputs: inputs.clone() };
+    desk.hub.approvals.continued(&desk.shim, continued).await.unwrap();
+    let timeline = desk.now(&held.id).await.timeline.unwrap();
+    let told = timeline.iter().find(|entry| entry.action == "approval.continued").unwrap().detail.clone().unwrap();
+    let end = format!("… ({} bytes in all, SHA-256 {})", inputs.len(), Digest::of(inputs.as_bytes()));
+    assert!(told.starts_with("{\"requestState\":\"xx") && told.ends_with(&end), "{told}");
 }
 
 #[tokio::test]

@@ -57,13 +57,61 @@ fn an_answer_to_a_request_that_is_still_to_come_does_not_wait_for_it_in_the_clie
     let mut stand = Stand::new();
     stand.client(r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#);
     stand.server(&answer("0"));
-    assert!(stand.gate.watches_server(), "also when nothing is open");
     for form in FORMS.into_iter().chain(["1"]) {
         assert_eq!(stand.server(&answer(form)), Fate::Consumed, "{form}");
     }
     let cannot_read = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"what?"}}"#;
     assert_eq!(stand.server(cannot_read), Fate::Forward);
     assert_eq!(stand.server("Server started"), Fate::Forward);
+}
+
+/// Lines that some reader takes for an answer to 1, and others for something else.
+const TWO_FACED: [&str; 12] = [
+    r#"{"jsonrpc":"2.0","params":{},"id":1,"result":{}}"#,
+    r#"{"jsonrpc":"2.0","method":null,"id":1,"result":{}}"#,
+    r#"{"jsonrpc":"2.0","method":"x","id":1,"result":{}}"#,
+    r#"{"jsonrpc":"2.0","method":"x","id":1,"\u0072esult":{}}"#,
+    r#"{"jsonrpc":"2.0","method":"x","id":1,"error":{"code":1,"message":"no"}}"#,
+    r#"{"jsonrpc":"2.0","method":"x"}{"jsonrpc":"2.0","id":1,"result":{}}"#,
+    r#"{"id":9,"i\u0064":1,"jsonrpc":"2.0","result":{}}"#,
+    r#"{"x":1,"id":9,"id":1,"jsonrpc":"2.0","result":{}}"#,
+    r#"{"x":1,"jsonrpc":"2.0","ID":1,"result":{}}"#,
+    r#"{"id":0,"jsonrpc":"2.0","result":{},"id":1}"#,
+    r#"{"id":0,"jsonrpc":"2.0","result":{},"\u0069d":1}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#,
+];
+
+#[test]
+fn what_some_reader_takes_for_an_answer_to_a_request_to_come_does_not_pass_before_the_first_request_or_between_two() {
+    for line in TWO_FACED.into_iter().chain([answer("0").as_str(), answer("1").as_str()]) {
+        let mut stand = Stand::new();
+        assert_eq!(stand.server(line), Fate::Consumed, "before the first request: {line}");
+    }
+    for line in TWO_FACED {
+        let mut stand = Stand::new();
+        stand.client(&call("0", "pass"));
+        assert_eq!(stand.server(line), Fate::Consumed, "{line}");
+        let mut stand = Stand::new();
+        let request = stand.held("0", "delete");
+        stand.approve(&request);
+        stand.go(&request);
+        assert_eq!(stand.server(line), Fate::Consumed, "while a released call runs: {line}");
+        assert_eq!(stand.server(&answer("0")), Fate::Forward);
+    }
+}
+
+#[test]
+fn progress_on_a_token_to_come_does_not_pass_with_two_faces() {
+    let mut stand = Stand::new();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"progressToken":1}}}"#;
+    stand.client(ping);
+    for params in
+        [r#"{"progressToken":1,"progressToken":2,"progress":9}"#, r#"{"progressToken":1,"p\u0072ogressToken":2}"#]
+    {
+        let line = format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{params}}}"#);
+        assert_eq!(stand.server(&line), Fate::Consumed, "{line}");
+    }
+    assert_eq!(stand.server(&progress("1")), Fate::Forward);
 }
 
 #[test]

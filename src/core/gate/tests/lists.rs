@@ -10,7 +10,6 @@ use crate::core::ids::Digest;
 fn tools_are_learned_from_the_clients_own_lists() {
     let mut stand = Stand::new();
     stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
-    assert!(stand.gate.watches_server());
     stand.server(r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a", "x":1}],"nextCursor":"2"}}"#);
     stand.pass_time(1);
     let first = stand.asks();
@@ -133,7 +132,6 @@ fn a_list_that_is_not_told_yet_is_told_before_it_is_forgotten_and_before_the_end
 fn a_list_that_the_client_took_back_is_not_waited_for() {
     let mut stand = Stand::new();
     stand.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
-    assert!(stand.gate.watches_server());
     let taken_back = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     assert!(stand.gate.awaits_answer());
     assert_eq!(stand.client(taken_back), Fate::Forward);

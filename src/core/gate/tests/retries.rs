@@ -80,7 +80,7 @@ fn with_input_required(stand: &mut Stand) -> Request {
 
 fn retry(id: &str, arguments: &str, state: &str) -> String {
     format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"delete","arguments":{arguments},"inputResponses":{{}},"requestState":{state}}}}}"#
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"delete","arguments":{arguments},"requestState":{state},"inputResponses":{{}}}}}}"#
     )
 }
 
@@ -128,7 +128,7 @@ fn a_call_is_continued_so_often_and_no_more() {
     let asks_on = |id: u32| {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","requestState":"s1"}}}}"#)
     };
-    for id in 2..2 + released::MAX_ROUNDS {
+    for id in 2..2 + MAX_ROUNDS {
         assert_eq!(stand.client(&retry(&id.to_string(), r#"{"n":1}"#, "\"s1\"")), Fate::Forward, "{id}");
         stand.asks();
         assert_eq!(stand.server(&asks_on(id)), Fate::Forward);
