@@ -1,7 +1,7 @@
 //! Logs: to stderr, one line per event, never to stdout, which in the shim is the protocol.
 //!
 //! `HITL_LOG` takes levels as `RUST_LOG` does, for everything or for a target (`info`, `warn,hitl=debug`); without it,
-//! `default` holds (such as `warn` or `hitl=info`).
+//! `default` holds (such as `warn` or `hitl=info`). Level `trace` is in debug builds alone.
 
 use std::io::IsTerminal as _;
 

@@ -42,7 +42,7 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("approvals::hold::continued", "nobody waits for an answer"),
     ("approvals::rollback::accept_rollback", "before the hub serves"),
     ("notify::push::vapid::read_push_key", "once, and nobody is told before"),
-    ("people::browser_sessions::update", "when a session has been used for a while"),
+    ("people::browser_sessions::note_session", "when a session has been used for a while"),
     ("servers::drift::accept_tool", "as a tool is changed"),
     ("shims::log::log_left_out", "as calls are logged"),
     ("store::bounds::shrink_agent", "upkeep, which goes on where it was at the next time"),

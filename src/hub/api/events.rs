@@ -17,7 +17,6 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tower_sessions::Session;
 
 use super::Api;
 use super::listeners::Listening;
@@ -39,7 +38,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub async fn stream(
     State(api): State<Api>,
     Viewer(user): Viewer,
-    session: Session,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let open = api.listeners.open(&user.name)?;
@@ -58,7 +56,7 @@ pub async fn stream(
     }
     let stop = api.hub.shutdown();
     let keep = KeepAlive::new().interval(HEARTBEAT).text("");
-    let pass = Pass::new(user, &session, &headers)?;
+    let pass = Pass::new(&api, user, &headers)?;
     let mut checks = tokio::time::interval(HEARTBEAT);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (looking, ungated) = (api.looking.follow(), api.hub.shims.ungated_news());

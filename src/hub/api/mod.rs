@@ -124,7 +124,6 @@ impl Api {
             .route("/session", post(session::sign_in))
             .fallback(no_route)
             .method_not_allowed_fallback(wrong_method)
-            .layer(stay::layer(&self.hub, &self.identity, self.site.secure))
     }
 }
 

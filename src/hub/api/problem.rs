@@ -174,12 +174,6 @@ impl From<ChangeError> for Problem {
     }
 }
 
-impl From<tower_sessions::session::Error> for Problem {
-    fn from(error: tower_sessions::session::Error) -> Self {
-        Self::internal(&error)
-    }
-}
-
 /// The answer after a panic, which is a bug; the panic itself is on stderr already.
 pub fn of_panic(_panic: Box<dyn Any + Send>) -> Response {
     Problem::internal(&"a handler panicked").into_response()

@@ -4,17 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use tower_sessions::Session;
 
 use super::Api;
 use super::body::Fields;
 use super::problem::Problem;
-use super::stay::{Entry, STAY_KEY, begin};
+use super::stay;
 use super::who::{HALF_HEADER, Viewer};
 use crate::hub::model::{Page, Role, User};
-use crate::hub::people::session_key;
+use crate::hub::people::{BrowserSession, Halves, Stay};
+use crate::hub::store::hashed;
 use crate::hub::who::Via;
 
 /// As much of a browser's name is kept, in characters.
@@ -70,10 +71,9 @@ pub async fn show(
 pub async fn sign_in(
     State(api): State<Api>,
     ConnectInfo(connection): ConnectInfo<SocketAddr>,
-    session: Session,
     headers: HeaderMap,
     Fields(fields): Fields<SignIn>,
-) -> Result<Json<Who>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let peer = api.site.peer(&headers, connection.ip());
     let user = verify(&api, peer, fields).await.inspect_err(|problem| {
         if problem.status() == StatusCode::UNAUTHORIZED {
@@ -83,8 +83,10 @@ pub async fn sign_in(
     })?;
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let browser = browser.map(|name| name.chars().take(MAX_BROWSER).collect());
-    let csrf = begin(&session, &user, api.hub.now(), peer, browser).await?;
-    Who::new(&api, user, Some(csrf)).await
+    let brought = stay::brought(&api, &headers);
+    let Halves { cookie, header } = api.hub.people.begin_session(&user.name, brought, peer, browser).await?;
+    let given = [(header::SET_COOKIE, stay::give(&api, &cookie)?)];
+    Ok((given, Who::new(&api, user, Some(header)).await?))
 }
 
 async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem> {
@@ -109,11 +111,17 @@ async fn verify(api: &Api, peer: IpAddr, fields: SignIn) -> Result<User, Problem
 }
 
 /// `DELETE /session`: signs out.
-pub async fn sign_out(State(api): State<Api>, session: Session, Viewer(_): Viewer) -> Result<StatusCode, Problem> {
-    session.flush().await?;
+pub async fn sign_out(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Viewer(user): Viewer,
+) -> Result<impl IntoResponse, Problem> {
+    if let Some(cookie) = stay::brought(&api, &headers) {
+        api.hub.people.end_session(&user.name, &hashed(cookie)).await?;
+    }
     // It is in no record, so nothing else tells the session's pages to go.
     api.hub.store().wake_pages();
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, stay::take(&api)?)]))
 }
 
 /// A session as its owner sees it.
@@ -133,19 +141,15 @@ pub struct Listed {
 /// `GET /sessions`: the caller's own, in the order in which they began, commands beside the hub included.
 pub async fn list(
     State(api): State<Api>,
-    session: Session,
+    headers: HeaderMap,
     Viewer(user): Viewer,
 ) -> Result<Json<Page<Listed>>, Problem> {
-    let (now, own) = (api.hub.now(), session.id().map(|id| session_key(&id)));
-    let mut items = Vec::new();
-    for (id, entries) in api.hub.people.browser_sessions().of_user(&user.name).await? {
-        let entry = entries.get(STAY_KEY).and_then(|entry| Entry::deserialize(entry).ok());
-        if let Some(entry) = entry.filter(|entry| entry.is_good(now)) {
-            let Entry { since, noted: last_used, address, browser, .. } = entry;
-            let (current, address) = (Some(&id) == own.as_ref(), Some(address));
-            items.push(Listed { current, id, since, last_used, address, browser });
-        }
-    }
+    let own = stay::brought(&api, &headers).map(hashed);
+    let listed = |BrowserSession { id, stay, .. }| {
+        let Stay { since, noted: last_used, address, browser, .. } = stay;
+        Listed { current: Some(&id) == own.as_ref(), id, since, last_used, address: Some(address), browser }
+    };
+    let mut items: Vec<_> = api.hub.people.sessions_of(&user.name).await?.into_iter().map(listed).collect();
     items.extend(api.hub.people.commands_of(&user).await?.into_iter().map(|command| Listed {
         id: command.id,
         current: false,
@@ -161,7 +165,7 @@ pub async fn list(
 /// `DELETE /sessions/{id}`: ends one of the caller's own.
 pub async fn end(State(api): State<Api>, Path(id): Path<String>, Viewer(user): Viewer) -> Result<StatusCode, Problem> {
     let people = &api.hub.people;
-    if !people.browser_sessions().end(&user.name, &id).await? && !people.end_command(&user, &id).await? {
+    if !people.end_session(&user.name, &id).await? && !people.end_command(&user, &id).await? {
         return Err(Problem::missing("session of yours"));
     }
     api.hub.store().wake_pages();

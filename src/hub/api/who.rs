@@ -5,22 +5,18 @@
 //! that a removal or another role counts at once. An agent's token is nobody here. [`require`] stands before all routes
 //! but signing in, so that a handler that forgot to ask is still nobody else's to use.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use tower_sessions::Session;
-use tower_sessions::session::Id;
 
 use super::Api;
 use super::problem::Problem;
-use super::stay::{self, Stay};
+use super::stay;
 use crate::core::ids::Digest;
 use crate::hub::model::{Role, User};
-use crate::hub::people::BrowserSessions;
+use crate::hub::people::BrowserSession;
 use crate::hub::who::Via;
 
 /// The header that carries the other half of a session.
@@ -34,9 +30,14 @@ struct Known(User);
 pub async fn require(State(api): State<Api>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match identify(&mut parts, &api).await {
-        Ok(user) => {
+        Ok((user, renewed)) => {
             parts.extensions.insert(Known(user));
-            next.run(Request::from_parts(parts, body)).await
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            if let Some(cookie) = renewed {
+                // Signing out takes it away.
+                response.headers_mut().entry(header::SET_COOKIE).or_insert(cookie);
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -117,13 +118,14 @@ fn bearer(value: &[u8]) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// The person who makes this request; how they are known stays with it as a [`Via`].
-async fn identify(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
+/// The person who makes this request, and their cookie if it is to live on; how they are known stays with the request
+/// as a [`Via`].
+async fn identify(parts: &mut Parts, api: &Api) -> Result<(User, Option<HeaderValue>), Problem> {
     match credential(&parts.headers)? {
         Credential::Bearer(token) => {
             let (user, via) = by_token(api, &token).await?;
             parts.extensions.insert(via);
-            Ok(user)
+            Ok((user, None))
         }
         Credential::None => {
             parts.extensions.insert(Via::Page);
@@ -142,19 +144,14 @@ async fn by_token(api: &Api, token: &str) -> Result<(User, Via), Problem> {
     user.ok_or_else(|| Problem::signed_out("this token is unknown or has expired"))
 }
 
-async fn by_session(parts: &mut Parts, api: &Api) -> Result<User, Problem> {
-    let session = session_of(parts)?;
-    let stay = stay::current(&session, api.hub.now()).await?;
-    let stay = stay.ok_or_else(|| Problem::signed_out("you are not signed in"))?;
-    check_half(parts, &stay)?;
-    stay::note(&session, api.hub.now()).await?;
-    match api.hub.people.user(&stay.user).await? {
-        Some(user) => Ok(user),
-        None => {
-            session.flush().await?;
-            Err(Problem::signed_out("your account was removed"))
-        }
-    }
+async fn by_session(parts: &Parts, api: &Api) -> Result<(User, Option<HeaderValue>), Problem> {
+    let (people, signed_out) = (&api.hub.people, || Problem::signed_out("you are not signed in"));
+    let cookie = stay::brought(api, &parts.headers).ok_or_else(signed_out)?;
+    let session = people.session_of_cookie(cookie).await?.ok_or_else(signed_out)?;
+    check_half(parts, &session)?;
+    let user = people.user(&session.user).await?.ok_or_else(signed_out)?;
+    let renewed = people.note_session(session).await?.then(|| stay::give(api, cookie)).transpose()?;
+    Ok((user, renewed))
 }
 
 /// How somebody who goes on listening was let in; it is looked at again and again.
@@ -164,17 +161,18 @@ pub struct Pass {
 }
 
 enum Shown {
-    Session(Id),
+    Session(String),
     Token(String),
 }
 
 impl Pass {
     /// What the request showed that `user` made.
-    pub fn new(user: User, session: &Session, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub fn new(api: &Api, user: User, headers: &HeaderMap) -> Result<Self, Problem> {
         let shown = match credential(headers)? {
             Credential::Bearer(token) => Shown::Token(token),
             Credential::None => {
-                Shown::Session(session.id().ok_or_else(|| Problem::signed_out("you are not signed in"))?)
+                let cookie = stay::brought(api, headers);
+                Shown::Session(cookie.ok_or_else(|| Problem::signed_out("you are not signed in"))?.to_owned())
             }
         };
         Ok(Self { user, shown })
@@ -184,16 +182,14 @@ impl Pass {
     pub async fn holds(&self, api: &Api) -> bool {
         let user = match &self.shown {
             Shown::Token(token) => by_token(api, token).await.map(|(user, _)| Some(user)),
-            Shown::Session(id) => self.by_session(api, *id).await,
+            Shown::Session(cookie) => Self::by_session(api, cookie).await,
         };
         user.ok().flatten().is_some_and(|user| user.name == self.user.name && user.role == self.user.role)
     }
 
-    /// Reads the session anew: the one of the request keeps what it read then.
-    async fn by_session(&self, api: &Api, id: Id) -> Result<Option<User>, Problem> {
-        let session = Session::new(Some(id), Arc::new(BrowserSessions(api.hub.store().clone())), None);
-        match stay::current(&session, api.hub.now()).await? {
-            Some(stay) => Ok(api.hub.people.user(&stay.user).await?),
+    async fn by_session(api: &Api, cookie: &str) -> Result<Option<User>, Problem> {
+        match api.hub.people.session_of_cookie(cookie).await? {
+            Some(session) => Ok(api.hub.people.user(&session.user).await?),
             None => Ok(None),
         }
     }
@@ -205,20 +201,11 @@ fn known(parts: &Parts) -> Result<Known, Problem> {
     known.ok_or_else(|| Problem::internal(&"a route that anybody may use asked who it is"))
 }
 
-/// The browser session that the session layer put into the request.
-fn session_of(parts: &Parts) -> Result<Session, Problem> {
-    parts
-        .extensions
-        .get()
-        .cloned()
-        .ok_or_else(|| Problem::internal(&"a route outside the session layer asked who it is"))
-}
-
 /// A cookie alone may have come from a page on another port of this host.
-fn check_half(parts: &Parts, stay: &Stay) -> Result<(), Problem> {
+fn check_half(parts: &Parts, session: &BrowserSession) -> Result<(), Problem> {
     let shown = parts.headers.get(HALF_HEADER).map(|value| Digest::of(value.as_bytes()));
     // Digests are compared, so that the time it takes says nothing about the secret.
-    if shown.as_ref() == Some(&stay.half) {
+    if shown.as_ref() == Some(&session.stay.half) {
         return Ok(());
     }
     let detail = "the header X-HITL-CSRF must carry the csrf value of the answer to POST /api/v1/session";

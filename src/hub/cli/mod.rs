@@ -198,11 +198,9 @@ impl Place {
             database: self.database.clone(),
         };
         let settings = Settings::load(&flags)?;
-        // A browser that comes back with an old cookie is no news.
-        let default = "warn,tower_sessions=error,tower_sessions_core=error";
         match settings.log_format {
-            LogFormat::Text => telemetry::text(default),
-            LogFormat::Json => telemetry::json(default),
+            LogFormat::Text => telemetry::text("warn"),
+            LogFormat::Json => telemetry::json("warn"),
         }
         Ok(settings)
     }

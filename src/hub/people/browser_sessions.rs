@@ -1,190 +1,167 @@
-//! Browser sessions for `tower-sessions`.
+//! Browser sessions.
 //!
-//! The store knows only the hash of a session's id: who reads the store cannot take a session over.
-//! The session's entry `user` names its owner: removing the user or setting a password ends the session.
+//! A session has two halves. The cookie goes along by itself, to every port of the host, so it opens nothing alone. The
+//! other half is told once, in the answer to signing in, and shown in a header by every request. The store knows only
+//! the hash of each: who reads the store cannot take a session over. A session ends after [`IDLE_MS`] without a request
+//! and [`LONGEST_MS`] after signing in, whatever happens; removing the user or setting a password ends it at once.
 
-use std::pin::Pin;
+use std::net::IpAddr;
 
-use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::{Error, Result, SessionStore};
+use serde::{Deserialize, Serialize};
 
 use crate::core::ids::Digest;
-use crate::hub::store::{Store, StoreError};
+use crate::hub::people::People;
+use crate::hub::store::{StoreError, hashed, random};
 
-/// What a session holds.
-type Entries = std::collections::HashMap<String, serde_json::Value>;
-type Answer<'t, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 't>>;
+/// A session nobody used for so long is over: half an hour.
+pub const IDLE_MS: i64 = 30 * 60_000;
+/// A session is over so long after signing in: twelve hours.
+const LONGEST_MS: i64 = 12 * 3_600_000;
+/// Use is noted this often, so that not every request writes.
+const NOTE_MS: i64 = 60_000;
 
-/// The key of the session entry that holds the user's name, as a JSON string.
-pub const USER_KEY: &str = "user";
-
-/// Browser sessions in the store.
+/// A session that goes on.
 #[derive(Clone, Debug)]
-pub struct BrowserSessions(pub Store);
-
-fn backend(error: impl std::fmt::Display) -> Error {
-    Error::Backend(error.to_string())
+pub struct BrowserSession {
+    /// What the store calls it, which opens nothing: the hash of what the cookie holds.
+    pub id: String,
+    /// Who is signed in.
+    pub user: String,
+    /// The rest.
+    pub stay: Stay,
 }
 
-impl BrowserSessions {
-    async fn insert(&self, record: &Record) -> Result<bool> {
-        let (id, text) = (session_key(&record.id), text(record)?);
-        let (user, expires_at) = (owner(record), expiry_ms(record));
-        self.0
+/// What is kept of a session, beside its user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stay {
+    /// The digest of its other half, which every request must show.
+    pub half: Digest,
+    /// When its user signed in.
+    pub since: i64,
+    /// When use of it was last noted.
+    pub noted: i64,
+    /// Where it began.
+    pub address: IpAddr,
+    /// What the browser calls itself.
+    pub browser: Option<String>,
+}
+
+/// Both halves of a session that begins, which are nowhere else.
+#[derive(Debug)]
+pub struct Halves {
+    /// For the cookie.
+    pub cookie: String,
+    /// For the header.
+    pub header: String,
+}
+
+impl Stay {
+    fn expires_at(&self) -> i64 {
+        (self.since + LONGEST_MS).min(self.noted + IDLE_MS)
+    }
+
+    fn text(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|error| StoreError::Failed(error.to_string()))
+    }
+}
+
+impl People {
+    /// Begins a session of a user, in place of the one that `cookie` opened.
+    pub async fn begin_session(
+        &self,
+        user: &str,
+        cookie: Option<&str>,
+        address: IpAddr,
+        browser: Option<String>,
+    ) -> Result<Halves, StoreError> {
+        let halves = Halves { cookie: random("")?, header: random("")? };
+        let (now, half) = (self.now(), Digest::of(halves.header.as_bytes()));
+        let stay = Stay { half, since: now, noted: now, address, browser };
+        let (id, user, before) = (hashed(&halves.cookie), user.to_owned(), cookie.map(hashed));
+        let (data, expires_at) = (stay.text()?, stay.expires_at());
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let done = sqlx::query(
-                        "insert into browser_sessions (id, user_name, data, expires_at) values ($1, $2, $3, $4) \
-                     on conflict (id) do nothing",
+                    if let Some(before) = before {
+                        sqlx::query("delete from browser_sessions where id = $1")
+                            .bind(before)
+                            .execute(tx.sql())
+                            .await?;
+                    }
+                    sqlx::query(
+                        "insert into browser_sessions (id, user_name, data, expires_at) values ($1, $2, $3, $4)",
                     )
                     .bind(id)
                     .bind(user)
-                    .bind(text)
+                    .bind(data)
                     .bind(expires_at)
                     .execute(tx.sql())
                     .await?;
-                    Ok::<bool, StoreError>(done.rows_affected() == 1)
-                })
-            })
-            .await
-            .map_err(backend)
-    }
-
-    async fn update(&self, record: &Record) -> Result<()> {
-        let (id, text) = (session_key(&record.id), text(record)?);
-        let (user, expires_at) = (owner(record), expiry_ms(record));
-        self.0
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("update browser_sessions set user_name = $2, data = $3, expires_at = $4 where id = $1")
-                        .bind(id)
-                        .bind(user)
-                        .bind(text)
-                        .bind(expires_at)
-                        .execute(tx.sql())
-                        .await?;
                     Ok::<(), StoreError>(())
                 })
             })
-            .await
-            .map_err(backend)
-    }
-
-    async fn find(&self, id: &Id) -> Result<Option<Record>> {
-        let text: Option<String> = sqlx::query_scalar("select data from browser_sessions where id = $1")
-            .bind(session_key(id))
-            .fetch_optional(self.0.read())
-            .await
-            .map_err(backend)?;
-        // The layer itself drops what has expired; the sweeper removes it.
-        let read = |text: String| {
-            let record: Record = serde_json::from_str(&text).map_err(|error| Error::Decode(error.to_string()))?;
-            Ok(Record { id: *id, ..record })
-        };
-        text.map(read).transpose()
-    }
-
-    /// The sessions of a user: what the store calls each, and its entries.
-    pub async fn of_user(&self, user: &str) -> std::result::Result<Vec<(String, Entries)>, StoreError> {
-        let found: Vec<(String, String)> = sqlx::query_as("select id, data from browser_sessions where user_name = $1")
-            .bind(user)
-            .fetch_all(self.0.read())
             .await?;
-        let entries = |text: String| Some(serde_json::from_str::<Record>(&text).ok()?.data);
-        Ok(found.into_iter().filter_map(|(id, text)| Some((id, entries(text)?))).collect())
+        Ok(halves)
+    }
+
+    /// The session that a cookie opens. Looking at it is no use of it.
+    pub async fn session_of_cookie(&self, cookie: &str) -> Result<Option<BrowserSession>, StoreError> {
+        let found: Option<(String, String, String)> =
+            sqlx::query_as("select id, user_name, data from browser_sessions where id = $1 and expires_at > $2")
+                .bind(hashed(cookie))
+                .bind(self.now())
+                .fetch_optional(self.store.read())
+                .await?;
+        Ok(found.and_then(read))
+    }
+
+    /// The sessions of a user.
+    pub async fn sessions_of(&self, user: &str) -> Result<Vec<BrowserSession>, StoreError> {
+        let found: Vec<(String, String, String)> =
+            sqlx::query_as("select id, user_name, data from browser_sessions where user_name = $1 and expires_at > $2")
+                .bind(user)
+                .bind(self.now())
+                .fetch_all(self.store.read())
+                .await?;
+        Ok(found.into_iter().filter_map(read).collect())
+    }
+
+    /// Notes that somebody uses it, now and then; whether it did. One that was ended meanwhile does not come back.
+    pub async fn note_session(&self, session: BrowserSession) -> Result<bool, StoreError> {
+        let (now, BrowserSession { id, stay, .. }) = (self.now(), session);
+        if now < stay.noted + NOTE_MS {
+            return Ok(false);
+        }
+        let stay = Stay { noted: now, ..stay };
+        let (data, expires_at) = (stay.text()?, stay.expires_at());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let noted = sqlx::query("update browser_sessions set data = $2, expires_at = $3 where id = $1");
+                    let noted = noted.bind(id).bind(data).bind(expires_at).execute(tx.sql()).await?;
+                    Ok::<bool, StoreError>(noted.rows_affected() > 0)
+                })
+            })
+            .await
     }
 
     /// Ends one session of a user, by what the store calls it; whether there was one.
-    pub async fn end(&self, user: &str, id: &str) -> std::result::Result<bool, StoreError> {
+    pub async fn end_session(&self, user: &str, id: &str) -> Result<bool, StoreError> {
         let (user, id) = (user.to_owned(), id.to_owned());
-        self.0
+        self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let done = sqlx::query("delete from browser_sessions where user_name = $1 and id = $2")
-                        .bind(user)
-                        .bind(id)
-                        .execute(tx.sql())
-                        .await?;
-                    Ok(done.rows_affected() > 0)
+                    let ended = sqlx::query("delete from browser_sessions where user_name = $1 and id = $2");
+                    let ended = ended.bind(user).bind(id).execute(tx.sql()).await?;
+                    Ok::<bool, StoreError>(ended.rows_affected() > 0)
                 })
             })
             .await
     }
-
-    async fn remove(&self, id: &Id) -> Result<()> {
-        let id = session_key(id);
-        self.0
-            .write(move |tx| {
-                Box::pin(async move {
-                    sqlx::query("delete from browser_sessions where id = $1").bind(id).execute(tx.sql()).await?;
-                    Ok::<(), StoreError>(())
-                })
-            })
-            .await
-            .map_err(backend)
-    }
 }
 
-/// What the store calls a session.
-pub fn session_key(id: &Id) -> String {
-    Digest::of(id.to_string().as_bytes()).to_string()
-}
-
-/// A session without its id.
-fn text(record: &Record) -> Result<String> {
-    let nameless = Record { id: Id(0), ..record.clone() };
-    serde_json::to_string(&nameless).map_err(|error| Error::Encode(error.to_string()))
-}
-
-fn owner(record: &Record) -> Option<String> {
-    record.data.get(USER_KEY).and_then(|name| name.as_str()).map(str::to_owned)
-}
-
-fn expiry_ms(record: &Record) -> i64 {
-    record.expiry_date.unix_timestamp().saturating_mul(1000)
-}
-
-impl SessionStore for BrowserSessions {
-    fn create<'a, 'b, 't>(&'a self, record: &'b mut Record) -> Answer<'t, ()>
-    where
-        'a: 't,
-        'b: 't,
-        Self: 't,
-    {
-        Box::pin(async move {
-            // An id that exists is somebody else's session.
-            while !self.insert(record).await? {
-                record.id = Id::default();
-            }
-            Ok(())
-        })
-    }
-
-    /// Changes a session that exists; one that was ended meanwhile does not come back.
-    fn save<'a, 'b, 't>(&'a self, record: &'b Record) -> Answer<'t, ()>
-    where
-        'a: 't,
-        'b: 't,
-        Self: 't,
-    {
-        Box::pin(self.update(record))
-    }
-
-    fn load<'a, 'b, 't>(&'a self, id: &'b Id) -> Answer<'t, Option<Record>>
-    where
-        'a: 't,
-        'b: 't,
-        Self: 't,
-    {
-        Box::pin(self.find(id))
-    }
-
-    fn delete<'a, 'b, 't>(&'a self, id: &'b Id) -> Answer<'t, ()>
-    where
-        'a: 't,
-        'b: 't,
-        Self: 't,
-    {
-        Box::pin(self.remove(id))
-    }
+/// A row as a session; one that another version wrote is nobody's.
+fn read((id, user, data): (String, String, String)) -> Option<BrowserSession> {
+    let stay = serde_json::from_str(&data).ok()?;
+    Some(BrowserSession { id, user, stay })
 }

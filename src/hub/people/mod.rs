@@ -11,7 +11,7 @@ mod personal;
 mod row;
 mod users;
 
-pub use self::browser_sessions::{BrowserSessions, USER_KEY, session_key};
+pub use self::browser_sessions::{BrowserSession, Halves, IDLE_MS, Stay};
 pub use self::links::LinkKind;
 pub use self::row::{PersonalToken, user_of};
 pub use self::users::UserChange;
@@ -37,11 +37,6 @@ impl People {
     /// The people of a store.
     pub(super) fn new(store: Store, clock: Clock) -> Self {
         Self { store, clock }
-    }
-
-    /// Browser sessions, for the layer that keeps them.
-    pub fn browser_sessions(&self) -> BrowserSessions {
-        BrowserSessions(self.store.clone())
     }
 
     fn now(&self) -> i64 {

@@ -109,12 +109,12 @@ impl Drop for Place {
 impl<A, S> Accept<TcpStream, S> for Callers<A>
 where
     A: Accept<TcpStream, S> + Clone + Send + 'static,
-    A::Stream: Send,
+    A::Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     A::Service: Send,
     A::Future: Send,
     S: Send + 'static,
 {
-    type Stream = Caller<A::Stream>;
+    type Stream = Caller;
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
@@ -124,23 +124,26 @@ where
         Box::pin(async move {
             let place = place?;
             let (stream, service) = next.accept(stream, service).await?;
-            Ok((
-                Caller { stream, unsaid: FIRST_BYTES, patience: Box::pin(sleep(FIRST_WITHIN)), _place: place },
-                service,
-            ))
+            let (stream, patience) = (Box::new(stream), Box::pin(sleep(FIRST_WITHIN)));
+            Ok((Caller { stream, unsaid: FIRST_BYTES, patience, _place: place }, service))
         })
     }
 }
 
-/// One caller's connection.
-pub(super) struct Caller<I> {
-    stream: I,
+/// What bytes come and go through.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<I: AsyncRead + AsyncWrite + Send + Unpin> Stream for I {}
+
+/// One caller's connection, with TLS or without: as one type, so that what speaks HTTP is compiled once.
+pub(super) struct Caller {
+    stream: Box<dyn Stream>,
     unsaid: usize,
     patience: Pin<Box<Sleep>>,
     _place: Place,
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Caller<I> {
+impl AsyncRead for Caller {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.unsaid > 0 && self.patience.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -152,7 +155,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Caller<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Caller<I> {
+impl AsyncWrite for Caller {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -1,14 +1,12 @@
 //! People, agents, links, tokens and browser sessions.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
-
-use tower_sessions::session::Record;
-use tower_sessions::session_store::SessionStore as _;
 
 use super::desk::{Desk, listed, request, tool};
 use crate::core::approval::Status;
-use crate::core::ids::ClientId;
+use crate::core::ids::{ClientId, Digest};
 use crate::core::policy::Verdict;
 use crate::core::trust::Level;
 use crate::core::weigh::Opinion;
@@ -17,8 +15,9 @@ use crate::hub::approvals::Registration;
 use crate::hub::error::ChangeError;
 use crate::hub::live::Cut;
 use crate::hub::model::{PolicyChange, Role, ToolChange};
-use crate::hub::people::{BrowserSessions, LinkKind, UserChange};
+use crate::hub::people::{Halves, LinkKind, UserChange};
 use crate::hub::shims::Met;
+use crate::hub::store::hashed;
 use crate::hub::who::{Actor, Shim, Via};
 
 #[tokio::test]
@@ -275,46 +274,55 @@ async fn a_tools_own_settings_are_kept_when_its_server_lists_it_again() {
     }
 }
 
-fn record_of(user: &str) -> Record {
-    let mut record: Record = serde_json::from_value(
-        serde_json::json!({ "id": 0, "data": {}, "expiry_date": [2100, 1, 0, 0, 0, 0, 0, 0, 0] }),
-    )
-    .unwrap();
-    record.id = tower_sessions::session::Id::default();
-    record.data.insert("user".into(), user.into());
-    record
+async fn session_of(desk: &Desk, user: &str) -> Halves {
+    desk.hub.people.begin_session(user, None, IpAddr::from([127, 0, 0, 1]), None).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_browser_session_ends_with_its_user_and_does_not_come_back() {
     for desk in Desk::everywhere().await {
-        let sessions = BrowserSessions(desk.hub.store().clone());
-        let mut record = record_of("bob");
-        sessions.create(&mut record).await.unwrap();
-        let mut second = record.clone();
-        sessions.create(&mut second).await.unwrap();
-        assert_ne!(record.id, second.id, "an id that is taken is another's");
-        assert_eq!(sessions.load(&record.id).await.unwrap().unwrap().data, record.data);
-        desk.hub.people.set_password("bob", "a new password", &Actor::Operator).await.unwrap();
-        assert!(sessions.load(&record.id).await.unwrap().is_none());
-        sessions.save(&record).await.unwrap();
-        assert!(sessions.load(&record.id).await.unwrap().is_none());
+        let people = &desk.hub.people;
+        let bob = session_of(&desk, "bob").await;
+        let mut session = people.session_of_cookie(&bob.cookie).await.unwrap().unwrap();
+        assert_eq!((session.user.as_str(), &session.stay.half), ("bob", &Digest::of(bob.header.as_bytes())));
+        people.set_password("bob", "a new password", &Actor::Operator).await.unwrap();
+        assert!(people.session_of_cookie(&bob.cookie).await.unwrap().is_none());
+        session.stay.noted = 0;
+        assert!(!people.note_session(session).await.unwrap());
+        assert!(people.session_of_cookie(&bob.cookie).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_begins_ends_the_one_whose_cookie_came_along_and_no_other() {
+    for desk in Desk::everywhere().await {
+        let people = &desk.hub.people;
+        let (old, other) = (session_of(&desk, "bob").await, session_of(&desk, "bob").await);
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let new = people.begin_session("bob", Some(&old.cookie), address, None).await.unwrap();
+        assert!(people.session_of_cookie(&old.cookie).await.unwrap().is_none());
+        let mut left: Vec<_> = people.sessions_of("bob").await.unwrap().into_iter().map(|session| session.id).collect();
+        let mut expected = [hashed(&other.cookie), hashed(&new.cookie)];
+        left.sort();
+        expected.sort();
+        assert_eq!(left, expected);
+        assert!(!people.end_session("alice", &left[0]).await.unwrap(), "it is somebody else's");
+        assert!(people.end_session("bob", &left[0]).await.unwrap());
+        assert_eq!(people.sessions_of("bob").await.unwrap().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn who_reads_the_store_cannot_take_a_browser_session_over() {
     for desk in Desk::everywhere().await {
-        let sessions = BrowserSessions(desk.hub.store().clone());
-        let mut record = record_of("bob");
-        sessions.create(&mut record).await.unwrap();
+        let halves = session_of(&desk, "bob").await;
         let rows: Vec<(String, String)> =
             sqlx::query_as("select id, data from browser_sessions").fetch_all(desk.hub.store().read()).await.unwrap();
         let [(id, data)] = rows.as_slice() else { panic!("one session: {rows:?}") };
         for stored in [id, data] {
-            assert!(!stored.contains(&record.id.to_string()) && !stored.contains(&record.id.0.to_string()), "{stored}");
+            assert!(!stored.contains(&halves.cookie) && !stored.contains(&halves.header), "{stored}");
         }
-        assert_eq!(sessions.load(&record.id).await.unwrap().unwrap().id, record.id);
+        assert!(desk.hub.people.session_of_cookie(id).await.unwrap().is_none(), "what is stored opens nothing");
     }
 }
 
