@@ -13,7 +13,7 @@ use crate::hub::model::Agent;
 use crate::hub::servers::{Shown, Tabled};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::Met;
-use crate::hub::shims::session::{End, send};
+use crate::hub::shims::session::{End, policy, send};
 use crate::hub::who::Shim;
 use crate::wire::{self, Hello, ToHub, ToWrap, Welcome, close};
 
@@ -66,7 +66,7 @@ async fn welcome(
     hub.approvals.resume(shim, hello.resume).await?;
     let turn = hub.tables.of(&shim.client_id).acquire_owned().await;
     let now = hub.store.versions().await?;
-    let tabled = crate::hub::shims::session::table(hub, bearer, shim, &Shown::default(), now).await?;
+    let tabled = policy::table(hub, bearer, shim, &Shown::default(), now).await?;
     drop(turn);
     let table = tabled.told.table.clone();
     let welcome = Welcome { version: wire::VERSION, client_id: shim.client_id.clone(), table };

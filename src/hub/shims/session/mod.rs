@@ -3,8 +3,10 @@
 //! One task owns it: it hears the shim, the bus and the clock, and what it says it has just read in the store. A shim
 //! that does not read what it is sent is cut, so that it holds up nobody else.
 
+mod calls;
 mod greeting;
 mod parting;
+mod policy;
 mod telling;
 mod weighing;
 
@@ -12,28 +14,23 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use self::parting::{part, say_goodbye};
+use self::policy::{news_of_tools, shown};
 use self::telling::Told;
-use self::weighing::{Full, Weighed, Weighing};
-use crate::core::call;
+use self::weighing::{Weighed, Weighing};
 use crate::core::ids::{ApprovalId, Digest};
-use crate::core::messages::{Decided, Decision, Registered, Release, Request, Ruled, Tools};
-use crate::core::policy::{Ruling, Verdict};
-use crate::core::trust;
-use crate::core::weigh::Opinion;
+use crate::core::messages::Tools;
 use crate::hub::agents::Bearer;
-use crate::hub::approvals::{Registration, Released};
 use crate::hub::aside::aside;
-use crate::hub::base_url::percent_encode;
 use crate::hub::live::{Cut, Joined};
-use crate::hub::servers::{Learned, Question, Shown, Standing, Tabled, may_be_kept};
+use crate::hub::servers::{Shown, Tabled};
 use crate::hub::shims::Shims;
 use crate::hub::shims::meeting::OPENED;
 use crate::hub::shims::meter::Meter;
-use crate::hub::store::{Cost, StoreError, Versions};
+use crate::hub::store::{Cost, StoreError};
 use crate::hub::who::Shim;
 use crate::wire::{self, ToHub, ToWrap, close};
 
@@ -44,20 +41,8 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
-/// For so many times the time that reading policy took, it is not read again for tools that changed: whoever changes a
-/// server's tools without end leaves its other sessions time for their calls. What people change counts at once.
-const REST_PER_READING: u32 = 4;
-/// A reading that took longer is rested from in any case: the server has thousands of tools.
-const LONG_READING: Duration = Duration::from_millis(5);
 /// A message that is longer waits for its turn.
 const LONG_BYTES: usize = 16 << 10;
-/// So many short readings in a row need no rest: somebody changes things one after the other, and each counts at once.
-/// Two are in a row that have less than this between them.
-const READINGS_AT_ONCE: u32 = 64;
-const IN_A_ROW: Duration = Duration::from_secs(1);
-/// How many definitions a session remembers; the store knows fewer of one agent.
-const MAX_SHOWN: usize = 10_000;
-
 /// The whole life of one shim's connection, opened by an agent's token.
 pub fn handle(
     hub: Shims,
@@ -347,36 +332,6 @@ impl Session<'_> {
         }
     }
 
-    /// Keeps what this list shows, or the one that waits for its turn; only the last one matters.
-    async fn learn(&mut self, list: Option<Tools>) -> Result<(), End> {
-        let waiting = self.unlearned.take();
-        let later = waiting.as_ref().map(|(_, at)| *at).filter(|at| *at > self.hub.now());
-        let Some(tools) = list.or(waiting.map(|(tools, _)| tools)) else { return Ok(()) };
-        if let Some(at) = later {
-            self.unlearned = Some((tools, at));
-        } else if let Learned::Later(at) = self.hub.servers.learn(self.shim, &tools).await? {
-            tracing::warn!(agent.id = %self.shim.client_id, server = %self.shim.server, "an agent tells of too many changed tools");
-            self.unlearned = Some((tools, at));
-        }
-        self.look_at_policy().await?;
-        if self.asked_to_choose {
-            return Ok(());
-        }
-        let Some(tools) = self.hub.servers.undescribed(&self.shim.server).await? else { return Ok(()) };
-        self.asked_to_choose = true;
-        send(self.socket, &ToWrap::Undescribed { tools, link: self.page() }).await
-    }
-
-    /// Where this server's policy is set.
-    fn page(&self) -> String {
-        format!("{}/servers/{}", self.hub.base_url.get(), percent_encode(&self.shim.server))
-    }
-
-    /// When the list that waits may be kept.
-    fn turn(&self) -> i64 {
-        self.unlearned.as_ref().map_or(i64::MAX, |(_, at)| *at)
-    }
-
     /// From the first tools or request on, people see the session.
     async fn count(&mut self) -> Result<(), End> {
         if self.hub.live.count(&self.shim.client_id, &self.shim.instance) {
@@ -384,153 +339,6 @@ impl Session<'_> {
         }
         Ok(())
     }
-
-    async fn request(&mut self, request: Request) -> Result<(), End> {
-        if !self.hub.servers.has_decision_point() {
-            return self.register(request, Ok(Opinion::None)).await;
-        }
-        if let Some(refusal) = self.hub.approvals.refusal(self.shim, &request).await? {
-            return self.tell(request.id, &request.tool, &request.digest, refusal).await;
-        }
-        match self.weighing.ask(self.hub, self.shim, request) {
-            Ok(()) => Ok(()),
-            Err(full) => {
-                let Full(request) = *full;
-                let why = "too many calls wait for the external decision point".to_owned();
-                self.register(request, Ok(Opinion::No(why))).await
-            }
-        }
-    }
-
-    async fn register(&mut self, request: Request, opinion: Result<Opinion, StoreError>) -> Result<(), End> {
-        let (id, tool, digest) = (request.id.clone(), request.tool.clone(), request.digest.clone());
-        let registration = match opinion {
-            Ok(opinion) => self.hub.approvals.register(self.shim, request, &opinion).await,
-            Err(error) => Err(error),
-        };
-        let registration = match registration {
-            Ok(registration) => registration,
-            // The shim holds the call, comes again and asks again, under the same id.
-            Err(error) if error.passes() => return Err(error.into()),
-            Err(error) => {
-                tracing::error!(%error, "a call could not be recorded and is refused");
-                let reasons = vec!["the hub could not record the call, because its store failed".to_owned()];
-                let trust = trust::of_name(&tool);
-                Registration::Ruled(Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons })
-            }
-        };
-        self.tell(id, &tool, &digest, registration).await
-    }
-
-    /// Tells the shim what became of its request.
-    async fn tell(
-        &mut self,
-        id: ApprovalId,
-        tool: &str,
-        digest: &Digest,
-        registration: Registration,
-    ) -> Result<(), End> {
-        match registration {
-            Registration::Ruled(ruling) => send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: false })).await,
-            Registration::Busy(why) => {
-                let trust = trust::of_name(tool);
-                let ruling = Ruling { verdict: Verdict::Deny, bypass: false, trust, reasons: vec![why] };
-                send(self.socket, &ToWrap::Verdict(Ruled { id, ruling, busy: true })).await
-            }
-            Registration::Held(held) => {
-                let approval = held.approval.id.clone();
-                let remaining_ms = telling::remaining(held.approval.deadline_at, self.hub.now());
-                let link = self.link(&approval);
-                let otherwise = (held.digest != *digest).then(|| held.arguments());
-                let arguments = otherwise.transpose()?.map(str::to_owned);
-                let registered = Registered { id, approval, remaining_ms, link, arguments };
-                send(self.socket, &ToWrap::Registered(registered)).await?;
-                for news in self.told.begin(&held, self.hub.now()) {
-                    send(self.socket, &news).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn link(&self, approval: &ApprovalId) -> String {
-        format!("{}/approvals/{approval}", self.hub.base_url.get())
-    }
-
-    async fn release(&mut self, release: Release) -> Result<(), End> {
-        let answer = match self.hub.approvals.release(self.shim, release.clone()).await? {
-            Released::Go => ToWrap::Go(release),
-            Released::No(reason) => {
-                self.told.forget(&release.approval);
-                ToWrap::Decision(Decided { approval: release.approval, decision: Decision::Cancelled { reason } })
-            }
-        };
-        send(self.socket, &answer).await
-    }
-
-    async fn tell_news(&mut self, approval: ApprovalId) -> Result<(), End> {
-        if !self.told.knows(&approval) {
-            return Ok(());
-        }
-        let Some(held) = self.hub.approvals.held(&approval).await? else { return Ok(()) };
-        for news in self.told.news(&held, self.hub.now()) {
-            send(self.socket, &news).await?;
-        }
-        Ok(())
-    }
-
-    /// The same without news of it.
-    async fn look_at_policy(&mut self) -> Result<(), End> {
-        self.hub.store.versions().await?;
-        self.push_policy().await
-    }
-
-    /// Sends the policy table, if it is another one than the shim has.
-    async fn push_policy(&mut self) -> Result<(), End> {
-        let _turn = self.hub.tables.of(&self.shim.client_id).acquire_owned().await;
-        let began = Instant::now();
-        // Whoever brought the news has noted how the store is since.
-        let at = self.hub.store.memory().newest();
-        let Tabled { told, until } = table(self.hub, self.bearer, self.shim, &self.shown, at).await?;
-        let (now, took) = (Instant::now(), began.elapsed());
-        self.readings = if began < self.policy_from + IN_A_ROW { self.readings + 1 } else { 0 };
-        let rests = self.readings > READINGS_AT_ONCE || took > LONG_READING;
-        self.policy_from = now + if rests { took * REST_PER_READING } else { Duration::ZERO };
-        self.until = until;
-        let digest = told.digest();
-        if digest == self.table {
-            return Ok(());
-        }
-        let message = told.message();
-        self.table = digest;
-        drop(told);
-        send_frame(self.socket, Message::Text(message)).await
-    }
-}
-
-/// The server's tools changed, and there was time for other things since policy was read last.
-async fn news_of_tools(tools: &Notify, from: Instant) {
-    tokio::time::sleep_until(from).await;
-    tools.notified().await;
-}
-
-/// The table of the shim as the store was then or later, and when that or the token it came with has to be looked at
-/// again.
-async fn table(hub: &Shims, bearer: &Bearer, shim: &Shim, shown: &Shown, at: Versions) -> Result<Tabled, End> {
-    let Some(good_until) = hub.agents.good_until(bearer, at).await? else { return Err(End::Cut(Cut::Revoked)) };
-    let question = Question { agent: &shim.client_id, server: &shim.server, shown, now: hub.now() };
-    match hub.servers.table(question, at).await? {
-        Standing::In(Tabled { told, until }) => Ok(Tabled { told, until: until.into_iter().chain(good_until).min() }),
-        Standing::Elsewhere => Err(End::Cut(Cut::Elsewhere)),
-        Standing::Gone => Err(End::Cut(Cut::Revoked)),
-        Standing::Unknown => Err(End::Cut(Cut::Removed)),
-    }
-}
-
-/// What a list showed; of two entries with one name, the last, as clients take it.
-fn shown(tools: &Tools) -> Shown {
-    let kept = tools.items.iter().filter(|tool| may_be_kept(&tool.name)).take(MAX_SHOWN);
-    kept.map(|tool| (tool.name.clone(), call::definition(&tool.definition))).collect()
 }
 
 #[cfg(test)]
