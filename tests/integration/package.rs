@@ -59,8 +59,9 @@ fn what_packages_set_is_a_setting() {
     for file in files.iter().filter(|file| file.ends_with(".yaml") || file.ends_with("Dockerfile")) {
         let text = std::fs::read_to_string(file).unwrap();
         let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_').map(str::to_owned);
-        // The name that people use is the proxy's, too.
-        set.extend(words.filter(|word| word.starts_with("HITL_") && word != "HITL_HOST"));
+        // The name that people use, and where the hubs are, are for the proxy.
+        let of_proxy = |word: &str| ["HITL_HOST", "HITL_HUBS"].contains(&word);
+        set.extend(words.filter(|word| word.starts_with("HITL_") && !of_proxy(word)));
     }
     assert!(set.contains("HITL_BEHIND_PROXY"), "packages are written otherwise now: {set:?}");
     let unknown: Vec<_> = set.difference(&known).collect();
