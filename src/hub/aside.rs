@@ -2,8 +2,8 @@
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Work on more bytes is done aside.
-const LONG_BYTES: usize = 16 << 10;
+/// What has more bytes is long: work on it is done aside.
+pub(super) const LONG_BYTES: usize = 16 << 10;
 
 /// Does work on so many bytes: where they are many, other tasks go on meanwhile, on one core too.
 pub(super) fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
@@ -15,9 +15,9 @@ pub(super) fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
+    use crate::PATIENCE;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn others_go_on_while_one_works_on_much() {
@@ -25,7 +25,7 @@ mod tests {
         let other = async move { say.send(()) };
         let working = tokio::spawn(async move {
             tokio::spawn(other);
-            aside(LONG_BYTES + 1, || heard.recv_timeout(Duration::from_secs(60)))
+            aside(LONG_BYTES + 1, || heard.recv_timeout(PATIENCE))
         });
         assert_eq!(working.await.unwrap(), Ok(()));
     }

@@ -6,20 +6,21 @@
 mod callers;
 mod ending;
 mod files;
+mod listening;
 mod local;
 mod memory;
 mod metered;
 mod slices;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 use self::callers::Callers;
 use self::ending::Ending;
@@ -40,9 +41,6 @@ use crate::hub::servers::DecisionPoint;
 
 /// A client that does not finish its request's head in this time is cut off, and one that makes no other request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// So many callers may wait until they are let in, as far as the system allows; more would try again after a second. When
-/// a hub is back, all its shims come at once.
-const AT_ONCE: u32 = 4096;
 /// A peer that speaks HTTP/2 and does not answer for so long is gone.
 const GONE_AFTER: Duration = Duration::from_secs(20);
 /// Answers under way get so long to finish when the hub stops, and the store to write what is left.
@@ -90,7 +88,7 @@ pub async fn run(settings: Settings, local: bool, accept_rollback: bool) -> anyh
     let _locks = Lock::of_hub(&dir, &settings.database)?;
     dir.forget_urls();
     let tls = load_tls(&settings).await?;
-    let listener = bind(&settings, local)?;
+    let listener = listening::bind(&settings, local)?;
     let addr = listener.local_addr().context("cannot read the address listened on")?;
     let site = Site::new(&settings, addr, local);
     let hub = open_hub_as_it_is(&settings, Some(site.base_url.clone())).await?;
@@ -171,31 +169,6 @@ pub async fn open_hub_as_it_is(settings: &Settings, base_url: Option<String>) ->
     Ok(Hub::open_with(store, settings, Clock::real(), decision_point).await?)
 }
 
-/// Listens; one person's own hub takes a free port when nobody chose one and the usual one is taken.
-fn bind(settings: &Settings, local: bool) -> anyhow::Result<TcpListener> {
-    let addr = settings.listen;
-    match listen(addr) {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && local && !settings.listen_named => {
-            listen((Ipv4Addr::LOCALHOST, 0).into()).context("cannot listen on any port of 127.0.0.1")
-        }
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!("{addr} is in use by another program; choose another address with --listen")
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {addr}; choose another with --listen")),
-    }
-}
-
-/// As [`TcpListener::bind`] does, for more callers at once.
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Elsewhere that would let another program listen there, too.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    socket.listen(AT_ONCE)
-}
-
 async fn load_tls(settings: &Settings) -> anyhow::Result<Option<RustlsConfig>> {
     let Some(tls) = &settings.tls else { return Ok(None) };
     let config = RustlsConfig::from_pem_file(&tls.cert, &tls.key).await;
@@ -250,32 +223,6 @@ mod tests {
     use crate::hub::store::testing::Fresh;
     use crate::hub::tests::desk::Desk;
     use crate::hub::who::Actor;
-
-    #[tokio::test]
-    async fn a_port_in_use_is_named_and_only_a_local_hub_that_nobody_placed_takes_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
-        let addr = taken.local_addr().unwrap();
-        let placed = Settings { listen: addr, listen_named: true, ..Settings::of_env(dir.path(), &[]) };
-        for local in [false, true] {
-            let error = bind(&placed, local).unwrap_err().to_string();
-            assert!(error.contains(&addr.to_string()) && error.contains("--listen"), "{error}");
-        }
-        let anywhere = Settings { listen_named: false, ..placed };
-        assert!(bind(&anywhere, false).is_err());
-        let other = bind(&anywhere, true).unwrap().local_addr().unwrap();
-        assert!(other.ip().is_loopback() && other.port() != addr.port());
-    }
-
-    #[tokio::test]
-    async fn hundreds_of_callers_at_once_are_let_in_by_and_by() {
-        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let addr = listener.local_addr().unwrap();
-        // Nobody lets them in meanwhile.
-        let callers = (0..300).map(|_| std::net::TcpStream::connect_timeout(&addr, Duration::from_millis(900)));
-        let callers: Vec<_> = callers.collect::<io::Result<_>>().unwrap();
-        assert_eq!(callers.len(), 300);
-    }
 
     #[tokio::test]
     async fn a_local_hub_keeps_its_agent_and_replaces_one_whose_token_is_lost() {

@@ -24,7 +24,7 @@ use self::weighing::{Weighed, Weighing};
 use crate::core::ids::{ApprovalId, Digest};
 use crate::core::messages::Tools;
 use crate::hub::agents::Bearer;
-use crate::hub::aside::aside;
+use crate::hub::aside::{LONG_BYTES, aside};
 use crate::hub::live::{Cut, Joined};
 use crate::hub::servers::{Shown, Tabled};
 use crate::hub::shims::Shims;
@@ -41,8 +41,6 @@ const CONTROL_BYTES: usize = 6;
 const TLS_BYTES: usize = 256;
 /// The websocket's own close code for what breaks a rule of ours.
 const POLICY: u16 = 1008;
-/// A message that is longer waits for its turn.
-const LONG_BYTES: usize = 16 << 10;
 /// The whole life of one shim's connection, opened by an agent's token.
 pub fn handle(
     hub: Shims,
